@@ -1,0 +1,1 @@
+"""People and machines meet the loop: serving, rounds, pages, API, command line."""

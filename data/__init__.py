@@ -1,0 +1,1 @@
+"""What people said and what came of it. Knows neither torch nor gradio."""

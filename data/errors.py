@@ -1,0 +1,46 @@
+"""Every error prefloop raises on purpose.
+
+    PrefloopError                 a message a person can act on
+    ├── InputError                what was given is wrong: a file, a setting, a name, a choice
+    │   └── NotFoundError         the thing named does not exist
+    ├── ConflictError             right in itself, but not now: already judged, already running
+    ├── HomeError                 the home directory cannot be used: owned, unreadable, of another model
+    ├── ModelError                a base model cannot be loaded or is not supported
+    ├── AdapterError              an adapter is refused: damaged, of another shape, or not effective
+    └── RoundError                a training round failed, with the reason in words
+
+A message names the thing, the reason and the way out. Pages show it as it is, the API answers it as
+JSON, the command line prints it and exits with 2. Knows nothing of who shows it.
+"""
+
+
+class PrefloopError(Exception):
+    """Base of every error meant for people."""
+
+
+class InputError(PrefloopError):
+    """What was given is wrong: a file, a setting, a name, a choice."""
+
+
+class NotFoundError(InputError):
+    """The thing named does not exist."""
+
+
+class ConflictError(PrefloopError):
+    """Right in itself, but not now: already judged, already running, already taken."""
+
+
+class HomeError(PrefloopError):
+    """The home directory cannot be used."""
+
+
+class ModelError(PrefloopError):
+    """A base model cannot be loaded or is not supported."""
+
+
+class AdapterError(PrefloopError):
+    """An adapter is refused; the one that served goes on serving."""
+
+
+class RoundError(PrefloopError):
+    """A training round failed."""

@@ -1,0 +1,264 @@
+"""The words of the loop as frozen records. Knows nothing of how they are stored or trained on.
+
+All times are milliseconds since the Unix epoch.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, TypedDict
+
+
+class Message(TypedDict):
+    """One turn of a conversation, as chat templates take it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    ANNOTATOR = "annotator"
+    ADMIN = "admin"
+
+
+class Split(StrEnum):
+    """Where the judgments on a prompt go; decided by the prompt's hash, for ever."""
+
+    TRAIN = "train"
+    HELDOUT = "heldout"
+
+
+class FinishReason(StrEnum):
+    """Why sampling ended: the model said so (EOS), or the token limit came first."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+class Choice(StrEnum):
+    """What a judgment says of a pair. RETRACTED is what an undo appends; nobody picks it."""
+
+    A = "a"
+    B = "b"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+    SKIP = "skip"
+    RETRACTED = "retracted"
+
+    @property
+    def decisive(self) -> bool:
+        """Whether it names a winner, and so can train."""
+        return self in (Choice.A, Choice.B)
+
+    @property
+    def mirrored(self) -> "Choice":
+        """The same choice when the two sides change places."""
+        return {Choice.A: Choice.B, Choice.B: Choice.A}.get(self, self)
+
+
+class RoundState(StrEnum):
+    """queued -> training -> swapping -> promoted; from any but the last also failed or cancelled."""
+
+    QUEUED = "queued"
+    TRAINING = "training"
+    SWAPPING = "swapping"
+    PROMOTED = "promoted"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (RoundState.PROMOTED, RoundState.FAILED, RoundState.CANCELLED)
+
+
+class ServingAction(StrEnum):
+    """How a version came to serve."""
+
+    INSTALL = "install"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """A person, by pseudonym; login and password live apart so that erasing them leaves the judgments."""
+
+    id: int
+    login: str
+    pseudonym: str
+    role: Role
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation that ends with a user turn."""
+
+    id: int
+    messages: tuple[Message, ...]
+    sha256: str
+    split: Split
+    source: str
+    license: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a completion is drawn. temperature 0 is greedy; top_p 1 is the whole distribution."""
+
+    temperature: float = 0.9
+    top_p: float = 0.95
+    max_new_tokens: int = 96
+
+
+@dataclass(frozen=True, slots=True)
+class NewCompletion:
+    """A sampled answer with all that made it, before it has an id.
+
+    token_ids are the sampled ids, EOS included when finish_reason is STOP; logprobs are those of the
+    version that sampled, at temperature 1, one per token id (nats).
+    """
+
+    version: str
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: FinishReason
+    sampling: Sampling
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A stored completion."""
+
+    id: int
+    prompt_id: int
+    version: str
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: FinishReason
+    sampling: Sampling
+    seed: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two completions of one prompt by one version."""
+
+    id: int
+    prompt: Prompt
+    a: Completion
+    b: Completion
+    strategy: str
+    target_judgments: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A pair lent to one annotator until a time. swapped: completion b is shown on side A."""
+
+    token: str
+    pair: Pair
+    annotator_id: int
+    swapped: bool
+    leased_at: int
+    expires_at: int
+
+    @property
+    def shown(self) -> tuple[Completion, Completion]:
+        """The completions on side A and side B, as the annotator sees them."""
+        return (self.pair.b, self.pair.a) if self.swapped else (self.pair.a, self.pair.b)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an annotator said, in the sides he saw. strength 1-3 goes with a or b only."""
+
+    choice: Choice
+    strength: int | None = None
+    elapsed_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """A stored verdict, in the pair's own a and b; supersedes names the row it replaces."""
+
+    id: int
+    pair_id: int
+    annotator_id: int
+    choice: Choice
+    strength: int | None
+    swapped: bool
+    elapsed_ms: int | None
+    supersedes_id: int | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterVersion:
+    """An immutable LoRA directory, or the bare base model (sha256 and round_id None)."""
+
+    id: int
+    name: str
+    sha256: str | None
+    round_id: int | None
+    parent: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One turn of the loop: snapshot, training, swap."""
+
+    id: int
+    state: RoundState
+    reason: str | None
+    config: dict[str, object]
+    counts: dict[str, int]
+    started_by: int | None
+    created_at: int
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServingEvent:
+    """A move of the champion alias: which version began to serve, when, by whom and why."""
+
+    id: int
+    version: str
+    action: ServingAction
+    actor_id: int | None
+    reason: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A decided pair as a snapshot holds it: the interface between store, trainer and export.
+
+    chosen and rejected are completions of one prompt; judgment_ids are the rows that decided it;
+    strength is the mean strength of the winning votes, in 1-3.
+    """
+
+    pair_id: int
+    prompt: Prompt
+    chosen: Completion
+    rejected: Completion
+    strength: float
+    judgment_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a round trains and is held to, and what was left out by reason."""
+
+    train: tuple[Preference, ...]
+    heldout: tuple[Preference, ...]
+    excluded: dict[str, int]
