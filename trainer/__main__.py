@@ -1,0 +1,54 @@
+"""`python -m trainer ROUND_DIR`: carry one training round through; the manifest it writes is the truth.
+
+SIGTERM writes a checkpoint and ends with 143; started again it goes on from there.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from data.errors import PrefloopError
+from trainer.dpo import StoppedError
+from trainer.round import run_round
+from trainer.round_dir import RoundDir
+
+_USAGE = "usage: python -m trainer ROUND_DIR"
+
+
+class _StopSignal:
+    """True once SIGTERM or SIGINT has come."""
+
+    def __init__(self) -> None:
+        self._came = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, _: int, __: FrameType | None) -> None:
+        self._came = True
+
+    def __call__(self) -> bool:
+        return self._came
+
+
+def main(arguments: list[str]) -> int:
+    """Run the round in arguments[0]; returns the exit status: 0 well, 1 failed, 2 usage, 143 stopped."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        sys.stderr.write(f"{_USAGE}\n")
+        return 2
+    directory = RoundDir(Path(arguments[0]))
+    directory.set_failure(None)
+    try:
+        run_round(directory, _StopSignal())
+    except StoppedError as stopped:
+        sys.stderr.write(f"{stopped}\n")
+        return 143
+    except PrefloopError as error:
+        directory.set_failure(str(error))
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""The frozen base model with its tokenizer: found, loaded, and asked for prompt ids.
+
+A name is the built-in model, a local directory or a Hugging Face hub id; only a hub id may contact the
+network. Knows nothing of adapters, sampling or training.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from data.errors import InputError, ModelError
+from data.records import Message
+
+BUILT_IN = "built-in"
+
+# Given to a base model that comes without a chat template of its own; docs/operations.md shows it.
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A decoder in evaluation mode with all weights frozen.
+
+    revision is the hub's commit, or a digest of the local files: it tells models apart, it proves nothing.
+    eos_ids end a completion; context is the longest sequence in tokens.
+    """
+
+    name: str
+    revision: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    eos_ids: frozenset[int]
+    context: int
+    plain_template: bool
+
+    def prompt_ids(self, messages: Sequence[Message], *, room: int = 0) -> tuple[int, ...]:
+        """Ids of a conversation by the chat template, ready for the assistant's answer.
+
+        Raises InputError when they leave less than `room` tokens of the context for the answer.
+        """
+        text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        ids = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if len(ids) + room > self.context:
+            raise InputError(
+                f"this prompt has {len(ids)} tokens and its answer may take {room}, but {self.name} reads only "
+                f"{self.context}; shorten the prompt or serve a model with a longer context"
+            )
+        return ids
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """Completion ids as text, without special tokens."""
+        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True)).strip()
+
+    def describe(self) -> str:
+        """One line for the start of a server: name, size, device, dtype, template."""
+        parameters = sum(p.numel() for p in self.model.parameters())
+        template = "plain chat template" if self.plain_template else "its own chat template"
+        kind = str(self.model.dtype).removeprefix("torch.")
+        return f"{self.name} ({parameters / 1e6:.1f} M parameters, {self.model.device.type}, {kind}, {template})"
+
+
+def load_base(name: str, *, device: torch.device | None = None) -> Base:
+    """Load a decoder: on CUDA in bfloat16 when there is one, else on the CPU in float32.
+
+    Raises ModelError naming the model, the reason and the way out.
+    """
+    where = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
+    source, local = _locate(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local)
+    except Exception as error:  # transformers raises a dozen types for a model that cannot be loaded
+        raise ModelError(
+            f"model {name} cannot be loaded: {error}. Give --model a directory with config.json, weights and "
+            "tokenizer, or a hub id"
+        ) from error
+    plain = tokenizer.chat_template is None
+    if plain:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    model.to(where).eval().requires_grad_(False)
+    return Base(
+        name=name,
+        revision=getattr(model.config, "_commit_hash", None) or _digest(Path(source)),
+        model=model,
+        tokenizer=tokenizer,
+        eos_ids=_eos_ids(model, tokenizer),
+        context=int(model.config.get_text_config().max_position_embeddings),
+        plain_template=plain,
+    )
+
+
+def _locate(name: str) -> tuple[str, bool]:
+    """What transformers shall load, and whether it lies on this machine."""
+    if name == BUILT_IN:
+        return str(files("data") / "seed" / "tiny"), True
+    path = Path(name).expanduser()
+    if not path.exists():
+        if name.startswith((".", "/", "~")) or name.count("/") != 1:
+            raise ModelError(f"model {name}: there is no such directory, and it is not a hub id like owner/name")
+        return name, False
+    if not (path / "config.json").is_file():
+        raise ModelError(f"model {name}: the directory has no config.json; give the folder that a model was saved to")
+    return os.fspath(path.resolve()), True
+
+
+def _digest(path: Path) -> str:
+    """Digest of a model directory: names, sizes and first MiB of its files, quick at any size."""
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.is_file() and file.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja"):
+            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as stream:
+                digest.update(stream.read(1 << 20))
+    return digest.hexdigest()[:40]
+
+
+def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Every id that ends an answer, from the generation config and the tokenizer."""
+    configured = model.generation_config.eos_token_id if model.generation_config else None
+    ids = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
+    ids.discard(None)
+    if not ids:
+        raise ModelError(f"model {model.config.name_or_path} names no end-of-sequence token: answers would never end")
+    return frozenset(ids)
