@@ -1,0 +1,63 @@
+"""What makes a conversation a prompt, and its canonical text. Knows nothing of files or tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from data.digests import canonical
+from data.errors import InputError
+from data.records import Message
+
+_ROLES: dict[str, Literal["system", "user", "assistant"]] = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+}
+
+
+def message(turn: object) -> Message:
+    """A turn from outside: {role, content}, or ShareGPT's {from, value}. Raises InputError."""
+    if not isinstance(turn, Mapping):
+        raise InputError(f"a turn is an object with role and content, not {type(turn).__name__}")
+    role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+    if not isinstance(role, str) or role not in _ROLES:
+        raise InputError(f"role {role!r} is none of system, user, assistant")
+    if not isinstance(content, str) or not content.strip():
+        raise InputError(f"a {role} turn without text")
+    if not _is_unicode(content):
+        raise InputError(f"a {role} turn with half a surrogate pair, which is no Unicode text")
+    return {"role": _ROLES[role], "content": content}
+
+
+def conversation(turns: Sequence[object]) -> tuple[Message, ...]:
+    """A conversation that can be answered: turns with text, the last by the user. Raises InputError."""
+    messages = tuple(message(turn) for turn in turns)
+    if not messages:
+        raise InputError("a conversation without a turn")
+    if messages[-1]["role"] != "user":
+        raise InputError(f"a conversation ends with a user turn, this one with {messages[-1]['role']}")
+    return messages
+
+
+def up_to_last_user(turns: Sequence[object]) -> tuple[Message, ...]:
+    """The conversation without what was answered last. Raises InputError, also if no user speaks."""
+    messages = [message(turn) for turn in turns]
+    while messages and messages[-1]["role"] != "user":
+        messages.pop()
+    if not messages:
+        raise InputError("a conversation without a user turn")
+    return tuple(messages)
+
+
+def canonical_text(messages: Sequence[Message]) -> str:
+    """The one text of a conversation; its sha256 is the prompt's."""
+    return canonical([dict(turn) for turn in messages])
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Dataset formats that others read and write, one small module each."""

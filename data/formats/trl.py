@@ -1,0 +1,46 @@
+"""Preferences as TRL reads them: explicit prompt, conversational, JSON lines. Knows nothing of the store.
+
+https://huggingface.co/docs/trl/dataset_formats#preference
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypedDict
+
+from data.records import Completion, Message, Preference
+from data.whole_file import replacing
+
+
+class Row(TypedDict):
+    """A line of the dataset."""
+
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+
+
+def row(preference: Preference) -> Row:
+    """One preference as a line of the dataset."""
+    return {
+        "prompt": list(preference.prompt.messages),
+        "chosen": [_answer(preference.chosen)],
+        "rejected": [_answer(preference.rejected)],
+    }
+
+
+def write(path: Path, preferences: Iterable[Preference]) -> int:
+    """Write a UTF-8 JSON-lines file, whole or not at all; the answer is the number of lines.
+
+    Raises OSError when the directory cannot be written.
+    """
+    count = 0
+    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", newline="\n") as file:
+        for preference in preferences:
+            file.write(json.dumps(row(preference), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _answer(completion: Completion) -> Message:
+    return {"role": "assistant", "content": completion.text}

@@ -1,0 +1,82 @@
+"""Looks for damage: what SQLite itself finds, and what only our own digests and counts can tell.
+
+A flipped bit in a text passes SQLite's integrity check. Knows nothing of how to repair.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+
+from data import completions, judgments
+from data.database import Database
+from data.digests import row_digest, sha256
+from data.errors import HomeError
+
+_GUARDS = {
+    "judgment_no_update",
+    "judgment_no_delete",
+    "judgment_no_replace",
+    "judgment_supersedes_own",
+    "judgment_fills_pair",
+    "pair_counts_on_prompt",
+    "round_judgment_no_update",
+    "round_judgment_no_delete",
+    "round_judgment_no_replace",
+}
+_BACKPORTS = {(3, 50, 7), (3, 44, 6)}
+_WRONGLY_FILLED = """
+    select p.id from pair p where p.judged <> (
+      select count(*) from current_judgment j where j.pair_id = p.id and j.choice <> 'skip')
+"""
+_WRONGLY_COUNTED = """
+    select p.id from prompt p where p.pairs <> (select count(*) from pair where pair.prompt_id = p.id)
+"""
+
+
+def problems(database: Database) -> list[str]:
+    """What is wrong, a line each."""
+    try:
+        return [*_by_sqlite(database), *_guards(database), *_digests(database), *_counts(database)]
+    except HomeError as error:
+        return [str(error)]
+
+
+def sqlite_caveat() -> str | None:
+    """A warning if this SQLite has the WAL-reset bug that one owner and one writer keep us from."""
+    fixed = sqlite3.sqlite_version_info >= (3, 51, 3) or sqlite3.sqlite_version_info[:3] in _BACKPORTS
+    if fixed or sqlite3.sqlite_version_info < (3, 7):
+        return None
+    return (
+        f"SQLite {sqlite3.sqlite_version} can lose commits when two programs write to one database: "
+        "let nothing but prefloop open it while it runs (fixed in 3.51.3)"
+    )
+
+
+def _by_sqlite(database: Database) -> Iterator[str]:
+    for row in database.rows("pragma integrity_check"):
+        if row["integrity_check"] != "ok":
+            yield f"SQLite: {row['integrity_check']}"
+    for row in database.rows("pragma foreign_key_check"):
+        yield f"{row['table']} {row['rowid']} refers to a {row['parent']} that does not exist"
+
+
+def _guards(database: Database) -> Iterator[str]:
+    there = {row["name"] for row in database.rows("select name from sqlite_master where type = 'trigger'")}
+    for name in sorted(_GUARDS - there):
+        yield f"the trigger {name} is missing"
+
+
+def _digests(database: Database) -> Iterator[str]:
+    for table, content in (("completion", completions.CONTENT), ("judgment", judgments.CONTENT)):
+        for row in database.rows(f"select * from {table}"):
+            if row_digest(row, content) != row["sha256"]:
+                yield f"{table} {row['id']} is not as it was written"
+    for row in database.rows("select id, messages, sha256 from prompt"):
+        if sha256(row["messages"]) != row["sha256"]:
+            yield f"prompt {row['id']} is not as it was written"
+
+
+def _counts(database: Database) -> Iterator[str]:
+    for row in database.rows(_WRONGLY_FILLED):
+        yield f"pair {row['id']} has a wrong count of judgments"
+    for row in database.rows(_WRONGLY_COUNTED):
+        yield f"prompt {row['id']} has a wrong count of pairs"

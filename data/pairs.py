@@ -1,0 +1,197 @@
+"""Pairs of completions, and lending them to people. Knows nothing of what people say of them."""
+
+import json
+from collections.abc import Iterable
+
+import sqlite_utils
+
+from data import leases
+from data.clock import Clock
+from data.completions import Completions, assert_sound, insert_completion
+from data.database import Database, first, insert
+from data.errors import ConflictError, InputError, NotFoundError
+from data.prompts import Prompts
+from data.queue import next_pair
+from data.records import Completion, Lease, NewCompletion, Pair
+from data.versions import version_id
+
+
+class Pairs:
+    """The pairs of a store."""
+
+    def __init__(self, database: Database, clock: Clock, prompts: Prompts) -> None:
+        self._database = database
+        self._clock = clock
+        self._prompts = prompts
+        self._completions = Completions(database)
+
+    def add(
+        self,
+        prompt_id: int,
+        a: NewCompletion,
+        b: NewCompletion,
+        *,
+        strategy: str = "random",
+        target_judgments: int = 1,
+    ) -> Pair:
+        """Store two answers of one version to one prompt.
+
+        Raises NotFoundError for an unknown prompt or version; InputError for answers of two versions,
+        token ids and log-probabilities that do not match, a seed beyond 63 bits, or a target below 1.
+        """
+        if a.version != b.version:
+            raise InputError(f"a pair is of one version, these answers are of {a.version} and {b.version}")
+        if target_judgments < 1:
+            raise InputError(f"a pair wants at least 1 judgment, not {target_judgments}")
+        assert_sound(a)
+        assert_sound(b)
+
+        def work(db: sqlite_utils.Database) -> int:
+            if not first(db, "select 1 from prompt where id = ?", [prompt_id]):
+                raise NotFoundError(f"there is no prompt {prompt_id}")
+            now = self._clock()
+            common = {"prompt_id": prompt_id, "version_id": version_id(db, a.version), "created_at": now}
+            answers = {
+                f"completion_{side}_id": insert_completion(db, new, common)
+                for side, new in (("a", a), ("b", b))
+            }
+            return insert(
+                db, "pair", common | answers | {"strategy": strategy, "target_judgments": target_judgments}
+            )
+
+        return self.by_id(self._database.write(work))
+
+    def lease(self, annotator_id: int, *, duration_ms: int, version: str | None = None) -> Lease | None:
+        """Lend the annotator a pair: the one he holds, else the next by the queue's rule, else None.
+
+        Raises NotFoundError for an unknown annotator or version.
+        """
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> int | None:
+            if (own := leases.held(db, annotator_id, now=now)) is not None:
+                return int(own["id"])
+            of = None if version is None else version_id(db, version)
+            pair_id = next_pair(db, annotator_id, now=now, version_id=of)
+            if pair_id is None:
+                return None
+            return leases.grant(db, pair_id, annotator_id, leases.Term(now, duration_ms))
+
+        lease_id = self._database.write(work)
+        return None if lease_id is None else self.lease_by_id(lease_id)
+
+    def lease_pair(self, pair_id: int, annotator_id: int, *, duration_ms: int) -> Lease:
+        """Lend this very pair; what else the annotator held goes back.
+
+        Raises NotFoundError for an unknown pair or annotator, ConflictError if the annotator has judged
+        the pair, it is withdrawn, or others give all judgments it wants.
+        """
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> int:
+            own = leases.held(db, annotator_id, now=now)
+            if own is not None and own["pair_id"] == pair_id:
+                return int(own["id"])
+            self._assert_free(db, pair_id, annotator_id, now)
+            return leases.grant(db, pair_id, annotator_id, leases.Term(now, duration_ms))
+
+        return self.lease_by_id(self._database.write(work))
+
+    def lease_by_id(self, lease_id: int) -> Lease:
+        """The lease with this id. Raises NotFoundError."""
+        row = self._database.row("select * from lease where id = ?", [lease_id])
+        if row is None:
+            raise NotFoundError(f"there is no lease {lease_id}")
+        return Lease(
+            token=row["token"],
+            pair=self.by_id(row["pair_id"]),
+            annotator_id=row["annotator_id"],
+            swapped=bool(row["swapped"]),
+            leased_at=row["leased_at"],
+            expires_at=row["expires_at"],
+        )
+
+    def release(self, token: str, annotator_id: int) -> None:
+        """Give a lease back unjudged; harmless twice. Raises NotFoundError if it is not the annotator's."""
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> None:
+            if not first(
+                db, "select 1 from lease where token = ? and annotator_id = ?", [token, annotator_id]
+            ):
+                raise NotFoundError("this pair was not lent to you; ask for the next one")
+            sql = "update lease set released_at = ? where token = ? and released_at is null"
+            db.execute(sql, [now, token])
+
+        self._database.write(work)
+
+    def ready(self, version: str | None = None) -> int:
+        """How many pairs (of a version) an annotator could still be given."""
+        return self._database.value(
+            f"""
+            with waiting as (
+              select p.id, p.target_judgments, {leases.TAKEN} as taken from pair p
+              where p.judged < p.target_judgments and p.withdrawn_at is null
+              and (:version is null or p.version_id = (select id from adapter_version where name = :version)))
+            select count(*) from waiting where taken < target_judgments
+            """,
+            {"now": self._clock(), "version": version},
+        )
+
+    def withdraw_except(self, version: str) -> int:
+        """Stop offering pairs of other versions that nobody judged or holds; the answer is how many.
+
+        Raises NotFoundError for an unknown version.
+        """
+        now = self._clock()
+        sql = f"""
+            update pair as p set withdrawn_at = :now
+            where p.judged < p.target_judgments and p.withdrawn_at is null
+            and p.version_id <> :version and {leases.TAKEN} = 0
+        """
+        return self._database.write(
+            lambda db: db.execute(sql, {"now": now, "version": version_id(db, version)}).rowcount
+        )
+
+    def by_id(self, pair_id: int) -> Pair:
+        """The pair with this id. Raises NotFoundError."""
+        found = self.by_ids([pair_id])
+        if pair_id not in found:
+            raise NotFoundError(f"there is no pair {pair_id}")
+        return found[pair_id]
+
+    def by_ids(self, pair_ids: Iterable[int]) -> dict[int, Pair]:
+        """Those pairs that exist, by id."""
+        rows = self._database.rows(
+            "select * from pair where id in (select value from json_each(?))", [json.dumps(list(pair_ids))]
+        )
+        prompts = self._prompts.by_ids({row["prompt_id"] for row in rows})
+        completions = self._completions.by_ids(row[f"completion_{side}_id"] for row in rows for side in "ab")
+        return {
+            int(row["id"]): Pair(
+                id=row["id"],
+                prompt=prompts[row["prompt_id"]],
+                a=completions[row["completion_a_id"]],
+                b=completions[row["completion_b_id"]],
+                strategy=row["strategy"],
+                target_judgments=row["target_judgments"],
+                created_at=row["created_at"],
+            )
+            for row in rows
+        }
+
+    def completion(self, completion_id: int) -> Completion:
+        """The completion with this id. Raises NotFoundError."""
+        return self._completions.by_id(completion_id)
+
+    def _assert_free(self, db: sqlite_utils.Database, pair_id: int, annotator_id: int, now: int) -> None:
+        pair = first(db, "select withdrawn_at from pair where id = ?", [pair_id])
+        if pair is None:
+            raise NotFoundError(f"there is no pair {pair_id}")
+        if pair["withdrawn_at"] is not None:
+            raise ConflictError(f"pair {pair_id} is withdrawn; ask for the next one")
+        judged = "select 1 from current_judgment where pair_id = ? and annotator_id = ?"
+        if first(db, judged, [pair_id, annotator_id]):
+            raise ConflictError(f"you have judged pair {pair_id} already; undo that first")
+        if not leases.has_room(db, pair_id, annotator_id, now=now):
+            raise ConflictError(f"pair {pair_id} is with others; ask for the next one")

@@ -1,0 +1,62 @@
+"""The store: its nouns over one database file. Knows nothing of who uses it."""
+
+from pathlib import Path
+
+from data import integrity
+from data.clock import Clock, now_ms
+from data.database import Database
+from data.judgments import Judgments
+from data.pairs import Pairs
+from data.people import People
+from data.prompts import Prompts
+from data.rounds import Rounds
+from data.versions import Versions
+
+HELDOUT_SHARE = 0.15
+
+
+class PreferenceStore:
+    """What people said and what came of it. Safe to use from any thread of one process.
+
+    The process must own the home (see lock.HomeLock): a second one writing could lose commits.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
+        self._database = database
+        self.people = People(database, clock)
+        self.prompts = Prompts(database, clock, heldout_share=heldout_share)
+        self.versions = Versions(database, clock)
+        self.pairs = Pairs(database, clock, self.prompts)
+        self.judgments = Judgments(database, clock, self.pairs)
+        self.rounds = Rounds(database, clock, self.pairs)
+
+    @classmethod
+    def open(
+        cls, path: Path, *, clock: Clock = now_ms, heldout_share: float = HELDOUT_SHARE
+    ) -> "PreferenceStore":
+        """Open the database file at `path`, or make it.
+
+        heldout_share: the part of prompts added from now on, 0 to 1, whose judgments never train.
+        Raises HomeError if the file cannot be used.
+        """
+        return cls(Database(path), clock, heldout_share=heldout_share)
+
+    def backup(self, path: Path) -> None:
+        """Copy everything to a new file while work goes on. Raises ConflictError if it exists, HomeError."""
+        self._database.backup(path)
+
+    def check(self) -> list[str]:
+        """What is wrong with the stored data, a line each; empty when all is well. Takes seconds."""
+        return integrity.problems(self._database)
+
+    def close(self) -> None:
+        """Finish queued writes and close the file; harmless twice."""
+        self._database.close()
+
+    def __enter__(self) -> "PreferenceStore":
+        """Use with `with`, which ends in close()."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Call close()."""
+        self.close()
