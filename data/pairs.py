@@ -52,12 +52,9 @@ class Pairs:
             now = self._clock()
             common = {"prompt_id": prompt_id, "version_id": version_id(db, a.version), "created_at": now}
             answers = {
-                f"completion_{side}_id": insert_completion(db, new, common)
-                for side, new in (("a", a), ("b", b))
+                f"completion_{side}_id": insert_completion(db, new, common) for side, new in (("a", a), ("b", b))
             }
-            return insert(
-                db, "pair", common | answers | {"strategy": strategy, "target_judgments": target_judgments}
-            )
+            return insert(db, "pair", common | answers | {"strategy": strategy, "target_judgments": target_judgments})
 
         return self.by_id(self._database.write(work))
 
@@ -116,9 +113,7 @@ class Pairs:
         now = self._clock()
 
         def work(db: sqlite_utils.Database) -> None:
-            if not first(
-                db, "select 1 from lease where token = ? and annotator_id = ?", [token, annotator_id]
-            ):
+            if not first(db, "select 1 from lease where token = ? and annotator_id = ?", [token, annotator_id]):
                 raise NotFoundError("this pair was not lent to you; ask for the next one")
             sql = "update lease set released_at = ? where token = ? and released_at is null"
             db.execute(sql, [now, token])
@@ -129,11 +124,11 @@ class Pairs:
         """How many pairs (of a version) an annotator could still be given."""
         return self._database.value(
             f"""
-            with waiting as (
-              select p.id, p.target_judgments, {leases.TAKEN} as taken from pair p
-              where p.judged < p.target_judgments and p.withdrawn_at is null
-              and (:version is null or p.version_id = (select id from adapter_version where name = :version)))
-            select count(*) from waiting where taken < target_judgments
+            select count(*) from pair p
+            where p.judged < p.target_judgments and p.withdrawn_at is null
+            and (:version is null or p.version_id = (select id from adapter_version where name = :version))
+            and (p.id not in (select pair_id from lease where released_at is null)
+              or {leases.TAKEN} < p.target_judgments)
             """,
             {"now": self._clock(), "version": version},
         )

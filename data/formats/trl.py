@@ -4,7 +4,7 @@ https://huggingface.co/docs/trl/dataset_formats#preference
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,13 +20,14 @@ class Row(TypedDict):
     rejected: list[Message]
 
 
-def row(preference: Preference) -> Row:
-    """One preference as a line of the dataset."""
-    return {
-        "prompt": list(preference.prompt.messages),
-        "chosen": [_answer(preference.chosen)],
-        "rejected": [_answer(preference.rejected)],
-    }
+def rows(preferences: Iterable[Preference]) -> Iterator[Row]:
+    """The preferences as lines of the dataset, one by one."""
+    for preference in preferences:
+        yield {
+            "prompt": list(preference.prompt.messages),
+            "chosen": [_answer(preference.chosen)],
+            "rejected": [_answer(preference.rejected)],
+        }
 
 
 def write(path: Path, preferences: Iterable[Preference]) -> int:
@@ -36,8 +37,8 @@ def write(path: Path, preferences: Iterable[Preference]) -> int:
     """
     count = 0
     with replacing(path) as fresh, fresh.open("w", encoding="utf-8", newline="\n") as file:
-        for preference in preferences:
-            file.write(json.dumps(row(preference), ensure_ascii=False) + "\n")
+        for row in rows(preferences):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     return count
 
