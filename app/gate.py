@@ -1,0 +1,158 @@
+"""The gate in front of every path, as pure ASGI middleware, outermost.
+
+Says who asks, whether they may, and whether the request comes from our own pages; closes what Gradio
+opens and nobody needs; sets the security headers. Knows nothing of what lies behind a path.
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.accounts import Accounts
+from data.records import Annotator, Role
+
+COOKIE = "prefloop_session"
+SIGN_IN = "/sign-in/"
+
+_PUBLIC = frozenset({"/sign-in", SIGN_IN, "/auth/link", "/healthz"})
+_PUBLIC_POSTS = frozenset({"/auth/login", "/api/v1/session"})
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_GRADIO_MOUNTS = ("/annotate", "/admin")
+_ADMIN = "/admin"
+_OPEN_GRADIO = frozenset(
+    {
+        "",
+        "/",
+        "/config",
+        "/theme.css",
+        "/favicon.ico",
+        "/manifest.json",
+        "/gradio_api/info",
+        "/gradio_api/theme.css",
+        "/gradio_api/app_id",
+        "/gradio_api/startup-events",
+        "/gradio_api/queue/join",
+        "/gradio_api/queue/data",
+        "/gradio_api/component_server",
+        "/gradio_api/component_server/",
+        "/gradio_api/cancel",
+        "/gradio_api/reset",
+    }
+)
+_OPEN_GRADIO_UNDER = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+# Gradio compiles custom components in the browser, hence 'unsafe-eval'. Nothing foreign loads or is asked.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "frame-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_ADMINS_ONLY = (
+    "<!doctype html><title>Admins only</title><body style='font:16px system-ui; margin:20vh auto; width:30em'>"
+    "<h1>Admins only</h1><p>This page is for admins. <a href='/annotate/'>Go on annotating</a></p>"
+)
+
+
+class Gate:
+    """Lets a request through to the app, or answers it."""
+
+    def __init__(self, app: ASGIApp, accounts: Accounts) -> None:
+        self._app = app
+        self._accounts = accounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection; there are no web sockets here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        asking = HTTPConnection(scope)
+        annotator = self._accounts.annotator_of(token_of(asking))
+        scope.setdefault("state", {})["annotator"] = annotator
+        answer = _refusal(asking, annotator) or self._app
+        await answer(scope, receive, send_with_headers)
+
+
+def token_of(asking: HTTPConnection) -> str:
+    """The session token of a request, from `Authorization: Bearer` or the cookie; empty if there is none."""
+    kind, _, token = asking.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else asking.cookies.get(COOKIE, "")
+
+
+def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | None:
+    """Why a request goes no further, as the answer to it; None lets it through."""
+    path, method = _path(asking), str(asking.scope["method"])
+    if method not in _SAFE_METHODS and _foreign(asking):
+        return JSONResponse({"detail": "Requests from other sites are refused."}, 403)
+    if (path in _PUBLIC and method in _SAFE_METHODS) or (path in _PUBLIC_POSTS and method == "POST"):
+        return None
+    if annotator is None:
+        return _ask_to_sign_in(asking)
+    if _under(path, _ADMIN) and annotator.role is not Role.ADMIN:
+        return _admins_only(asking)
+    return JSONResponse({"detail": "Not found."}, 404) if _closed(path) else None
+
+
+def _ask_to_sign_in(asking: HTTPConnection) -> Response:
+    if _wants_page(asking):
+        return RedirectResponse(SIGN_IN, 303)
+    return JSONResponse({"detail": "Sign in first."}, 401, {"www-authenticate": "Bearer"})
+
+
+def _admins_only(asking: HTTPConnection) -> Response:
+    if _wants_page(asking):
+        return HTMLResponse(_ADMINS_ONLY, 403)
+    return JSONResponse({"detail": "This is for admins."}, 403)
+
+
+def _path(asking: HTTPConnection) -> str:
+    """The path as the routes will see it, which is without a proxy's prefix."""
+    path, prefix = str(asking.scope["path"]), str(asking.scope.get("root_path", ""))
+    return path.removeprefix(prefix) if prefix and _under(path, prefix) else path
+
+
+def _under(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+def _foreign(asking: HTTPConnection) -> bool:
+    """Whether a page of another origin sent this. Programs send neither header, and no cookie unasked."""
+    site = asking.headers.get("sec-fetch-site", "same-origin")
+    origin = asking.headers.get("origin")
+    other_host = origin is not None and urlsplit(origin).netloc != asking.headers.get("host")
+    return site not in ("same-origin", "none") or other_host
+
+
+def _wants_page(asking: HTTPConnection) -> bool:
+    return asking.scope["method"] in _SAFE_METHODS and "text/html" in asking.headers.get("accept", "")
+
+
+def _closed(path: str) -> bool:
+    """Whether it is one of Gradio's routes that our pages do not use: uploads, files, proxies, docs, ..."""
+    mount = next((mount for mount in _GRADIO_MOUNTS if _under(path, mount)), None)
+    if mount is None:
+        return False
+    rest = path.removeprefix(mount)
+    return rest not in _OPEN_GRADIO and not rest.startswith(_OPEN_GRADIO_UNDER)

@@ -1,0 +1,73 @@
+"""What every page looks like around its content, and how a page is mounted. Knows no page."""
+
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI, Request
+
+from data.records import Annotator, Role
+
+_STATIC = Path(__file__).with_name("static")
+_ICON = (
+    "<link rel='icon' href=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>"
+    "<circle cx='16' cy='16' r='15' fill='%232864dc'/><path d='M16 1a15 15 0 0 1 0 30z' fill='%23c8570c'/></svg>\">"
+)
+_THREADS = 200  # also caps what runs at once on the event loop
+_WAITING = 500
+
+
+def static(name: str) -> str:
+    """The text of one of the pages' own files."""
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
+def head() -> str:
+    """What each page has in its <head>: the icon, and light or dark before the first paint."""
+    viewport = "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+    return f"{viewport}{_ICON}<script>{static('mode.js')}</script>"
+
+
+def person(request: gr.Request) -> Annotator:
+    """Who asks, as the gate found out.
+
+    Gradio hands its own request to event handlers and the plain one to server functions; both have `state`.
+    """
+    annotator = request.state.annotator
+    assert isinstance(annotator, Annotator)
+    return annotator
+
+
+def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, styles: tuple[str, ...]) -> None:
+    """Mount a page for those of a role; an admin may do all that an annotator may."""
+
+    def admit(request: Request) -> str | None:
+        """Ask once more behind the gate, and name the person for Gradio."""
+        annotator = getattr(request.state, "annotator", None)
+        if not isinstance(annotator, Annotator) or annotator.role not in (role, Role.ADMIN):
+            return None
+        return annotator.login
+
+    page.max_threads = _THREADS
+    page.queue(default_concurrency_limit=None, api_open=False, max_size=_WAITING)
+    gr.mount_gradio_app(
+        app,
+        page,
+        path,
+        auth_dependency=admit,
+        theme=_theme(),
+        css="\n".join(map(static, styles)),
+        head=head(),
+        footer_links=[],
+        show_error=False,
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        max_file_size="1kb",
+        app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
+    )
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's default with the system's own fonts: nothing is fetched from anywhere."""
+    return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])

@@ -1,0 +1,83 @@
+"""The training page, for admins: start a round, watch it, see what serves, go back.
+
+Knows nothing of how its view is made or drawn.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import gradio as gr
+
+from app.pages.layout import person
+from app.pages.rounds_view import Overview, View
+from app.pages.widgets import RoundsBoard
+from app.services import Services
+from data.errors import PrefloopError
+from data.records import Annotator, ServingAction
+
+_REFRESH_SECONDS = 1.0
+
+
+class RoundsPage:
+    """Turns what an admin wants into work, and the state of things into a view."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._overview = Overview(services)
+
+    def build(self) -> gr.Blocks:
+        """The page with its component and its events."""
+        page = gr.Blocks(title="prefloop: training", fill_width=True, analytics_enabled=False)
+        with page:
+            board = RoundsBoard()
+            timer = gr.Timer(_REFRESH_SECONDS)
+            _on(page.load, self.refresh, board)
+            _on(timer.tick, self.refresh, board)
+            _on(board.train, self._train, board)
+            _on(board.cancel, self._cancel, board)
+            _on(board.serve, self._serve, board)
+        return page
+
+    async def refresh(self) -> View:
+        """The state of things."""
+        return await asyncio.to_thread(self._overview.view)
+
+    async def train(self, actor: Annotator) -> str:
+        """Start a round. Raises ConflictError with words when none can start."""
+        started = await self._services.rounds.start(actor)
+        return f"Round {started.id} has started"
+
+    async def cancel(self, round_id: int) -> str:
+        """Cancel a round. Raises ConflictError when it cannot be cancelled any more."""
+        await self._services.rounds.cancel(round_id)
+        return f"Round {round_id} is being cancelled"
+
+    async def serve(self, name: str, actor: Annotator) -> str:
+        """Serve another version. Raises AdapterError, and what serves goes on serving, if it is refused."""
+        served = {event.version for event in self._services.store.versions.serving_history()}
+        action = ServingAction.ROLLBACK if name in served else ServingAction.PROMOTE
+        reason = f"chosen by {actor.pseudonym} on the training page"
+        await self._services.router.promote(name, action=action, actor_id=actor.id, reason=reason)
+        return f"{name} serves now"
+
+    async def _train(self, event: gr.EventData, request: gr.Request) -> View:
+        return await self._answer(str(event.ask), self.train(person(request)))
+
+    async def _cancel(self, event: gr.EventData) -> View:
+        return await self._answer(str(event.ask), self.cancel(int(event.round)))
+
+    async def _serve(self, event: gr.EventData, request: gr.Request) -> View:
+        return await self._answer(str(event.ask), self.serve(str(event.name), person(request)))
+
+    async def _answer(self, ask: str, work: Awaitable[str]) -> View:
+        """Do the work, then show the state of things with what came of it in words."""
+        try:
+            note = View(note=await work, tone="ok", answers=ask)
+        except PrefloopError as error:
+            note = View(note=str(error), tone="warn", answers=ask)
+        self._overview.forget_preview()
+        return await self.refresh() | note
+
+
+def _on(listen: Callable[..., object], work: Callable[..., object], board: RoundsBoard) -> None:
+    listen(work, None, board, show_progress="hidden", api_visibility="private", concurrency_limit=None)

@@ -1,0 +1,198 @@
+"""What the training board draws, made from the services. Knows nothing of how it is drawn.
+
+Every call may block for a few milliseconds: call from a thread.
+"""
+
+import time
+from typing import Literal, TypedDict
+
+from app.rounds import RoundView
+from app.services import Services
+from data.records import AdapterVersion, RoundState, ServingEvent, Snapshot
+from trainer.manifest import Manifest
+
+_POINTS = 240
+_CURVES = ("step", "loss", "margin", "accuracy")
+_PREVIEW_SECONDS = 4.0
+_PREVIEW_SHARE = 20  # a costly preview is made rarely: it takes at most one part in twenty of the time
+
+
+class PreviewWords(TypedDict):
+    """What a round would use now."""
+
+    train: int
+    heldout: int
+    excluded: dict[str, int]
+
+
+class RoundWords(TypedDict):
+    """The newest round. report: name and value, in the order to show; words: how it ended."""
+
+    id: int
+    state: str
+    running: bool
+    cancellable: bool
+    train: int
+    heldout: int
+    phase: str
+    step: int
+    steps: int
+    seconds_left: float | None
+    metrics: dict[str, list[float]]
+    words: str
+    report: list[tuple[str, str]]
+
+
+class VersionWords(TypedDict):
+    """One adapter version. served: whether it ever did."""
+
+    name: str
+    round: int | None
+    parent: str | None
+    created: int
+    served: bool
+    pairs: int | None
+    accuracy: float | None
+
+
+class View(TypedDict, total=False):
+    """Everything on the board; `answers` names the request that `note` is the answer to."""
+
+    serving: dict[str, str | int | None]
+    trouble: str | None
+    preview: PreviewWords
+    round: RoundWords | None
+    versions: list[VersionWords]
+    note: str
+    tone: Literal["ok", "warn"]
+    answers: str
+
+
+class Overview:
+    """Makes views; keeps what never changes and what is dear to make."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._manifests: dict[int, Manifest] = {}
+        self._preview: PreviewWords | None = None
+        self._preview_until = 0.0
+
+    def view(self) -> View:
+        """The state of things."""
+        history = self._services.store.versions.serving_history()
+        champion = self._services.router.champion
+        since = next((event.created_at for event in reversed(history) if event.version == champion), None)
+        latest = self._services.rounds.latest()
+        return View(
+            serving={"name": champion, "since": since},
+            trouble=self._services.feeder.trouble,
+            preview=self._previewed(),
+            round=None if latest is None else round_words(latest, champion),
+            versions=self._versions(history),
+        )
+
+    def forget_preview(self) -> None:
+        """Something changed what a round would use."""
+        self._preview = None
+
+    def _previewed(self) -> PreviewWords:
+        began = time.monotonic()
+        if self._preview is None or began > self._preview_until:
+            self._preview = _preview_words(self._services.rounds.preview())
+            took = time.monotonic() - began
+            self._preview_until = began + max(_PREVIEW_SECONDS, _PREVIEW_SHARE * took)
+        return self._preview
+
+    def _versions(self, history: list[ServingEvent]) -> list[VersionWords]:
+        served = {event.version for event in history}
+        versions = self._services.store.versions.all()
+        return [self._version(version, version.name in served) for version in reversed(versions)]
+
+    def _version(self, version: AdapterVersion, served: bool) -> VersionWords:
+        manifest = None if version.round_id is None else self._manifest(version.round_id)
+        return VersionWords(
+            name=version.name,
+            round=version.round_id,
+            parent=version.parent,
+            created=version.created_at,
+            served=served,
+            pairs=manifest.report.pairs if manifest else None,
+            accuracy=manifest.report.heldout_accuracy if manifest else None,
+        )
+
+    def _manifest(self, round_id: int) -> Manifest | None:
+        if round_id not in self._manifests:
+            manifest = self._services.rounds.view(round_id).manifest
+            if manifest is None:
+                return None
+            self._manifests[round_id] = manifest
+        return self._manifests[round_id]
+
+
+def round_words(view: RoundView, champion: str) -> RoundWords:
+    """A round as the board shows it; a running one has numbers, an ended one has words."""
+    progress, counts = view.progress, view.round.counts
+    return RoundWords(
+        id=view.round.id,
+        state=view.round.state.value,
+        running=not view.round.state.ended,
+        cancellable=view.round.state is RoundState.TRAINING,
+        train=counts.get("train", 0),
+        heldout=counts.get("heldout", 0),
+        phase=progress.phase if progress else "starting",
+        step=progress.step if progress else 0,
+        steps=progress.steps if progress else 0,
+        seconds_left=progress.seconds_left if progress else None,
+        metrics=_curves(view.metrics),
+        words=_outcome(view, champion),
+        report=_report(view.manifest),
+    )
+
+
+def _preview_words(snapshot: Snapshot) -> PreviewWords:
+    return PreviewWords(train=len(snapshot.train), heldout=len(snapshot.heldout), excluded=dict(snapshot.excluded))
+
+
+def _curves(metrics: list[dict[str, float]]) -> dict[str, list[float]]:
+    """The metrics as columns, thinned out; the last step is always there."""
+    stride = max(1, -(-len(metrics) // _POINTS))
+    rows = metrics[::-stride][::-1]
+    return {name: [row[name] for row in rows] for name in _CURVES}
+
+
+def _outcome(view: RoundView, champion: str) -> str:
+    number, reason = f"Round {view.round.id}", view.round.reason
+    match view.round.state:
+        case RoundState.PROMOTED:
+            return f"{number} is done, and its version has taken over.{_verdict(view.manifest)}"
+        case RoundState.CANCELLED:
+            return f"{number} was cancelled. {champion} goes on serving."
+        case RoundState.FAILED:
+            return f"{number} failed: {reason or 'no reason was given'}. {champion} goes on serving."
+        case _:
+            return ""
+
+
+def _verdict(manifest: Manifest | None) -> str:
+    if manifest is None:
+        return ""
+    report = manifest.report
+    if report.heldout_accuracy is None:
+        return " No held-out pair was there to measure it."
+    agreed = f"{100 * report.heldout_accuracy:.0f} % of {report.heldout_pairs} held-out pairs"
+    return f" It prefers the answer that people preferred in {agreed}."
+
+
+def _report(manifest: Manifest | None) -> list[tuple[str, str]]:
+    if manifest is None:
+        return []
+    report = manifest.report
+    unseen = "–" if report.heldout_accuracy is None else f"{100 * report.heldout_accuracy:.0f} %"
+    return [
+        ("Held-out accuracy", unseen),
+        ("Training accuracy", f"{100 * report.train_accuracy:.0f} %"),
+        ("KL to the reference", f"{report.kl_mean:.1f} nats"),
+        ("Mean length", f"{report.mean_length:.0f} tokens"),
+        ("Answers that end (EOS)", f"{100 * report.eos_rate:.0f} %"),
+        ("Time", f"{report.seconds:.0f} s"),
+    ]

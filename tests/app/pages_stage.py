@@ -1,0 +1,123 @@
+"""The whole application over a canned engine: everything real but the model."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import cast
+
+from app.accounts import Accounts
+from app.config import Settings
+from app.desk import Desk
+from app.feeder import Feeder
+from app.rounds import Rounds
+from app.services import Services
+from app.serving.adapters import AdapterShelf
+from app.serving.engine import Answers, Job
+from app.serving.router import Router
+from data.records import FinishReason, Message, NewCompletion, Sampling
+from data.store import PreferenceStore
+from trainer.base import Base
+from trainer.config import RoundConfig
+
+HOSTILE = (
+    "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> "
+    "[go](javascript:window.hacked=1) ![p](http://evil.example/p.png) [in](http://evil.example/) ${window.hacked=1} {{7*7}}"
+)
+ANSWERS = (
+    "Sunlight looks white, but it is **all the colours mixed together**.\n\n1. Blue light has short waves and "
+    "bounces a lot.\n2. Red light has long waves and goes straight.\n\nSo wherever you look, some *blue* reaches you.",
+    "The sky is blue because of Rayleigh scattering.\n\n```python\nscatter = lambda wl: 1 / wl**4\n```\n\nThat is why `blue` wins.",
+    "Here is one way:\n\n| Step | What |\n|---|---|\n| 1 | Rank the rows |\n| 2 | Keep the first three |",
+    "Certainly! There are many factors to consider. In conclusion, it depends.",
+)
+PROMPTS: tuple[list[Message], ...] = (
+    [{"role": "user", "content": "Explain to a ten-year-old why the sky is blue."}],
+    [
+        {"role": "system", "content": "You are a patient teacher."},
+        {"role": "user", "content": "What is a prime number?"},
+        {"role": "assistant", "content": "A number with **exactly two** divisors."},
+        {"role": "user", "content": "So is 1 prime?\nI was told both."},
+    ],
+    [{"role": "user", "content": f"Say this: {HOSTILE}"}],
+    [{"role": "user", "content": "用一句话解释什么是量子纠缠。"}],
+    [{"role": "user", "content": "اشرح لي لماذا السماء زرقاء."}],
+)
+
+
+class CannedEngine:
+    """Answers from a list, piece by piece."""
+
+    def __init__(self, answers: Sequence[str] = ANSWERS, *, pause: float = 0.0) -> None:
+        self._answers = answers
+        self._pause = pause
+
+    async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
+        full = random.Random(job.seeds[0]).sample(self._answers, 2)
+        words = max(len(text.split(" ")) for text in full)
+        for n in range(0, words, 4):
+            yield Answers(tuple(" ".join(text.split(" ")[:n]) for text in full))
+            await asyncio.sleep(self._pause)
+        yield Answers(tuple(full), tuple(_completion(text, job, seed) for text, seed in zip(full, job.seeds, strict=True)))
+
+    async def load(self, version: str, path: Path) -> None:
+        """Nothing to do."""
+
+    async def unload(self, version: str) -> None:
+        """Nothing to do."""
+
+    async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
+        return tuple(-1.0 for _ in token_ids)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@asynccontextmanager
+async def stage(
+    home: Path, *, buffer: int = 16, pause: float = 0.0, prompts: int = 60, answers: Sequence[str] = ANSWERS
+) -> AsyncIterator[Services]:
+    """Services with a working feeder."""
+    with PreferenceStore.open(home / "prefloop.db") as store:
+        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer)
+        store.versions.ensure_base("canned", "0")
+        store.prompts.add(list(itertools.islice(_prompts(), prompts)), source="test")
+        await services.router.start()
+        feeding = asyncio.create_task(services.feeder.run()) if buffer else None
+        yield services
+        if feeding:
+            feeding.cancel()
+            with suppress(asyncio.CancelledError):
+                await feeding
+
+
+def _prompts() -> Iterator[list[Message]]:
+    for n in itertools.count():
+        prompt = PROMPTS[n % len(PROMPTS)]
+        tail = f" ({n})" if n >= len(PROMPTS) else ""
+        yield [*prompt[:-1], {"role": "user", "content": prompt[-1]["content"] + tail}]
+
+
+def _completion(text: str, job: Job, seed: int) -> NewCompletion:
+    return NewCompletion(job.version, text, (1, 2), (-0.5, -0.5), FinishReason.STOP, job.sampling, seed)
+
+
+def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int) -> Services:
+    shelf = AdapterShelf(home / "adapters")
+    router = Router(engine, shelf, store.versions)
+    feeder = Feeder(store, engine, router, sampling=Sampling(), buffer=buffer, workers=4, source=random.Random(0))
+    template = RoundConfig(model="canned", revision="0", seed=0)
+    return Services(
+        settings=Settings(),
+        store=store,
+        base=cast(Base, None),
+        engine=engine,
+        router=router,
+        shelf=shelf,
+        feeder=feeder,
+        desk=Desk(store, feeder, router, lease_ms=600_000),
+        rounds=Rounds(store, router, shelf, directory=home / "rounds", template=template),
+        accounts=Accounts(store.people),
+    )
