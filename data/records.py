@@ -5,7 +5,9 @@ All times are milliseconds since the Unix epoch.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 
 class Message(TypedDict):

@@ -1,10 +1,14 @@
 """`python -m trainer ROUND_DIR`: carry one training round through; the manifest it writes is the truth.
 
-SIGTERM writes a checkpoint and ends with 143; started again it goes on from there.
+SIGTERM writes a checkpoint and ends with 143; started again it goes on from there. A second trainer on the
+same directory waits for the first, and a round that has its manifest is not trained again.
 """
 
+import fcntl
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -31,15 +35,26 @@ class _StopSignal:
         return self._came
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a round directory; the lock dies with the process, however it ends."""
+    with (path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main(arguments: list[str]) -> int:
     """Run the round in arguments[0]; returns the exit status: 0 well, 1 failed, 2 usage, 143 stopped."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         sys.stderr.write(f"{_USAGE}\n")
         return 2
     directory = RoundDir(Path(arguments[0]))
-    directory.set_failure(None)
+    stop = _StopSignal()
     try:
-        run_round(directory, _StopSignal())
+        with _alone(directory.path):
+            directory.set_failure(None)
+            if directory.manifest() is None:
+                run_round(directory, stop)
     except StoppedError as stopped:
         sys.stderr.write(f"{stopped}\n")
         return 143

@@ -79,9 +79,7 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"adapter {path}: {WEIGHTS} cannot be read ({error})") from error
     linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    layers = {
-        name: _read_layer(path, name, tensors, config, linears) for name in sorted(_module_names(path, tensors))
-    }
+    layers = {name: _read_layer(path, name, tensors, config, linears) for name in sorted(_module_names(path, tensors))}
     adapter = Adapter(layers)
     if adapter.rank > max_rank:
         raise AdapterError(f"adapter {path}: rank {adapter.rank} is above the served maximum {max_rank}")

@@ -47,7 +47,8 @@ class Base:
 
         Raises InputError when they leave less than `room` tokens of the context for the answer.
         """
-        text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        turns = [{"role": str(m["role"]), "content": m["content"]} for m in messages]
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         ids = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         if len(ids) + room > self.context:
             raise InputError(
@@ -87,7 +88,7 @@ def load_base(name: str, *, device: torch.device | None = None) -> Base:
     plain = tokenizer.chat_template is None
     if plain:
         tokenizer.chat_template = PLAIN_TEMPLATE
-    model.to(where).eval().requires_grad_(False)
+    torch.nn.Module.to(model, where).train(False).requires_grad_(False)
     return Base(
         name=name,
         revision=getattr(model.config, "_commit_hash", None) or _digest(Path(source)),

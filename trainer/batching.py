@@ -64,9 +64,7 @@ def pad(sequences: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], *, device:
         attention_mask[i, width - length :] = 1
         completion_mask[i, last - len(completion) :] = True
     position_ids = (attention_mask.cumsum(1) - 1).clamp(min=0)
-    return Padded(
-        input_ids.to(device), attention_mask.to(device), position_ids.to(device), completion_mask.to(device)
-    )
+    return Padded(input_ids.to(device), attention_mask.to(device), position_ids.to(device), completion_mask.to(device))
 
 
 def epoch_batches(count: int, *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

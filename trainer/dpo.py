@@ -65,9 +65,7 @@ def train(run: Run) -> int:
         metrics = _step(run, optimizer, batch, reference)
         seconds_left = (time.monotonic() - began) / (step - done) * (run.steps - step)
         run.directory.add_metrics({"step": step, "learning_rate": learning_rate, **metrics})
-        run.directory.set_progress(
-            Progress(phase="training", step=step, steps=run.steps, seconds_left=seconds_left)
-        )
+        run.directory.set_progress(Progress(phase="training", step=step, steps=run.steps, seconds_left=seconds_left))
         stopping = run.stop()
         if stopping or step % run.config.checkpoint_every == 0:
             _checkpoint(run, optimizer, step)
@@ -108,9 +106,7 @@ def _batches(run: Run) -> Iterator[tuple[int, list[TokenPair]]]:
     """(step from 1, pairs) of the whole run."""
     step = 0
     for epoch in range(run.config.epochs):
-        for indices in epoch_batches(
-            len(run.pairs), batch_size=run.config.batch_size, seed=run.seed, epoch=epoch
-        ):
+        for indices in epoch_batches(len(run.pairs), batch_size=run.config.batch_size, seed=run.seed, epoch=epoch):
             step += 1
             yield step, [run.pairs[i] for i in indices]
 

@@ -108,7 +108,7 @@ class Sampler:
         logits = self._forward([list(first.prompt_ids)], [0], [cache], [first.adapter])
         caches = [cache, *(cache.fork() for _ in requests[1:])]
         rows = [Row(r, c, random.Random(r.seed)) for r, c in zip(requests, caches, strict=True)]
-        self._draw(rows, logits.expand(len(rows), -1))
+        self._draw(rows, logits[:, -1].expand(len(rows), -1))
         self.rows += [row for row in rows if row.finish_reason is None]
         return rows
 
@@ -125,7 +125,7 @@ class Sampler:
             [row.cache for row in rows],
             [row.request.adapter for row in rows] + [None] * filler,
         )
-        self._draw(rows, logits[: len(rows)])
+        self._draw(rows, logits[: len(rows), -1])
         self.rows = [row for row in rows if row.finish_reason is None]
         return rows
 
@@ -148,20 +148,37 @@ class Sampler:
             self.step()
         return [done[i] for i in range(len(requests))]
 
+    @torch.inference_mode()
+    def score(
+        self, prompt_ids: tuple[int, ...], completion_ids: tuple[int, ...], adapter: str | None
+    ) -> tuple[float, ...]:
+        """Log-probability of each completion token under an adapter (None: the base), by one forward pass."""
+        ids = [*prompt_ids, *completion_ids]
+        cache = RowCache(len(ids))
+        logits = self._forward([ids[:-1]], [0], [cache], [adapter], keep=len(completion_ids))
+        logps = torch.log_softmax(logits[0], -1)
+        targets = torch.tensor(completion_ids, device=logits.device)
+        return tuple(logps.gather(1, targets[:, None])[:, 0].tolist())
+
     def _forward(
-        self, ids: list[list[int]], starts: list[int], caches: list[RowCache], adapters: list[str | None]
+        self,
+        ids: list[list[int]],
+        starts: list[int],
+        caches: list[RowCache],
+        adapters: list[str | None],
+        keep: int = 1,
     ) -> Tensor:
-        """Run ids [B, T] from positions `starts`; returns float32 logits [B, V] of the last position."""
+        """Run ids [B, T] from positions `starts`; returns float32 logits [B, keep, V] of the last positions."""
         self._lora.use(adapters)
         input_ids = torch.tensor(ids, device=self._device)
         steps = torch.arange(input_ids.shape[1], device=self._device)
         positions = torch.tensor(starts, device=self._device)[:, None] + steps
         out = self.base.model(
-            input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=1, rows=caches
+            input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=keep, rows=caches
         )
         for cache in caches:
             cache.length += input_ids.shape[1]
-        logits: Tensor = out.logits[:, -1].float()
+        logits: Tensor = out.logits.float()
         return logits
 
     def _draw(self, rows: Sequence[Row], logits: Tensor) -> None:

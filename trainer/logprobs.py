@@ -46,5 +46,3 @@ def pair_logps(model: PreTrainedModel, pairs: Sequence[TokenPair]) -> tuple[Tens
     rejected = [(pair.prompt_ids, pair.rejected_ids) for pair in pairs]
     logps = completion_logps(model, chosen + rejected)
     return logps[: len(pairs)], logps[len(pairs) :]
-
-

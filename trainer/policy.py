@@ -31,7 +31,8 @@ class Policy:
     @property
     def model(self) -> PreTrainedModel:
         """The model to call; the adapter acts in it."""
-        return self._peft.get_base_model()
+        model: PreTrainedModel = self._peft.base_model.model  # type: ignore[assignment]  # peft types it as Module
+        return model
 
     @property
     def parameters(self) -> list[nn.Parameter]:

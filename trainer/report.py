@@ -13,7 +13,7 @@ import torch
 from data.records import FinishReason, Message, Sampling
 from trainer.adapter import read_adapter
 from trainer.base import Base
-from trainer.batching import TokenPair
+from trainer.batching import TokenPair, micro_batches
 from trainer.dpo import preference_terms, reference_logps
 from trainer.generate import Request, Sampler
 from trainer.logprobs import completion_logps, token_logps
@@ -48,7 +48,10 @@ def agreement(policy: Policy, pairs: Sequence[TokenPair], *, beta: float, token_
         return Agreement(None, None)
     reference = reference_logps(policy, pairs, token_budget=token_budget)
     margins = torch.cat(
-        [preference_terms(policy, [pair], reference, beta=beta)[0].margins for pair in pairs]
+        [
+            preference_terms(policy, group, reference, beta=beta)[0].margins
+            for group in micro_batches(pairs, token_budget=token_budget)
+        ]
     )
     wins = (margins > 0).double() + 0.5 * (margins == 0).double()
     return Agreement(float(wins.mean()), float(margins.mean()))

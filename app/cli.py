@@ -1,0 +1,178 @@
+"""The command line: `prefloop serve | user | adapter | export | simulate`.
+
+A command on a home that a server owns asks that server; otherwise it opens the home itself. An error meant
+for people is one line on stderr and exit status 2. Heavy imports wait until a command needs them, so that
+--help is quick. Knows no rules of its own.
+"""
+
+import asyncio
+import sys
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.home import Home
+from app.tastes import TasteName, ready_made
+from data.errors import PrefloopError
+from data.records import Role
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
+users = typer.Typer(no_args_is_help=True, help="Accounts.")
+adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what serves.")
+app.add_typer(users, name="user")
+app.add_typer(adapters, name="adapter")
+
+HomePath = Annotated[
+    Path, typer.Option("--home", envvar="PREFLOOP_HOME", help="Directory with everything prefloop keeps.")
+]
+_HOME = Path("var")
+
+
+class ExportFormat(StrEnum):
+    """What `prefloop export` writes."""
+
+    TRL = "trl"
+
+
+@app.command()
+def serve(
+    home: HomePath = _HOME,
+    model: Annotated[str | None, typer.Option(help="Directory or hub id; the built-in model by default.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Prompts to add: text, one a line, or JSONL with `prompt`.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+) -> None:
+    """Start the loop: pages for annotators and admins, the model, training rounds."""
+    from app.config import load_settings
+    from app.server import serve as run_server
+
+    place = Home(home)
+    settings = load_settings(place.path, model=model, prompts=prompts, host=host, port=port)
+    asyncio.run(run_server(place, settings, typer.echo))
+
+
+@users.command("add")
+def add_user(
+    login: str,
+    home: HomePath = _HOME,
+    role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.ANNOTATOR,
+    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)] = "",
+) -> None:
+    """Make an account."""
+    from app.offline import add_user as add_offline
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server:
+        with server:
+            server.post("/users", login=login, password=password, role=role)
+    else:
+        add_offline(place, login, role, password)
+    typer.echo(f"Added {login} ({role}).")
+
+
+@adapters.command("list")
+def list_adapters(home: HomePath = _HOME) -> None:
+    """All versions; the one that serves is marked."""
+    from app.offline import list_adapters as list_offline
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server:
+        with server:
+            found = server.get("/adapters")
+        champion, names = found["champion"], found["versions"]
+    else:
+        champion, names = list_offline(place)
+    for name in names:
+        typer.echo(f"{'*' if name == champion else ' '} {name}")
+
+
+@adapters.command("promote")
+def promote_adapter(
+    name: str,
+    home: HomePath = _HOME,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "from the command line",
+) -> None:
+    """Serve a version, an older one included: verified and proved before it takes over."""
+    from app.offline import promote_adapter as promote_offline
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server:
+        with server:
+            server.post(f"/adapters/{name}/promote", reason=reason)
+    else:
+        asyncio.run(promote_offline(place, name, reason))
+    typer.echo(f"{name} serves.")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    format: Annotated[ExportFormat, typer.Option(help="Layout of the rows.")] = ExportFormat.TRL,
+    home: HomePath = _HOME,
+) -> None:
+    """Write the preferences: one row per pair with a majority."""
+    from app.offline import export as export_offline
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server:
+        with server:
+            rows = server.download("/export", out, format=format)
+    else:
+        rows = export_offline(place, out)
+    typer.echo(f"{rows} preferences in {out}")
+
+
+@app.command()
+def simulate(
+    annotators: Annotated[int, typer.Option(min=1, help="How many synthetic annotators.")] = 3,
+    judgments: Annotated[int, typer.Option(min=1, help="Judgments per round, over all annotators.")] = 60,
+    rounds: Annotated[int, typer.Option(min=1, help="Training rounds.")] = 2,
+    taste: Annotated[TasteName, typer.Option(help="What they prefer, unknown to the loop.")] = TasteName.POLITE,
+    seed: Annotated[int, typer.Option(help="Seed of tastes and measurements.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Home to work on, its server if it has one; a temporary one by default."),
+    ] = None,
+) -> None:
+    """Watch the loop follow a hidden taste: synthetic annotators at a real server."""
+    from app.simulate import Study, server_on
+    from app.simulate import simulate as run_study
+    from app.study_table import as_json, as_table
+
+    study = Study(ready_made(taste), annotators, judgments, rounds, seed)
+    with (
+        TemporaryDirectory(prefix="prefloop-") as temporary,
+        server_on(Home(home or Path(temporary)), typer.echo) as owner,
+    ):
+        rows = run_study(study, owner, typer.echo)
+    Console().print(as_table(taste, rows))
+    if json_file is not None:
+        json_file.write_text(as_json(taste, seed, rows))
+
+
+def main() -> None:
+    """Entry point of the `prefloop` script."""
+    try:
+        app()
+    except PrefloopError as error:
+        sys.stderr.write(f"prefloop: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

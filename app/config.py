@@ -1,0 +1,62 @@
+"""Settings: what `prefloop.toml` in the home directory and the command line may say, with their defaults.
+
+An unknown key or a bad value is an error that names it. Knows nothing of what the settings are used for.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from data.errors import InputError
+from data.records import Sampling
+from trainer.base import BUILT_IN
+from trainer.config import DPOConfig, Fraction, Positive, Strict
+
+FILE = "prefloop.toml"
+
+
+class Settings(Strict):
+    """Everything that can be set; docs/operations.md has the same list in words."""
+
+    model: str = BUILT_IN
+    prompts: Path | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    buffer: Positive = 16
+    goal: Positive = 50
+    lease_minutes: Positive = 10
+    session_hours: Positive = 168
+    heldout_share: Fraction = 0.15
+    max_rows: Annotated[int, Field(ge=2)] = 8
+    max_adapters: Annotated[int, Field(ge=2)] = 4
+    seed: int = 0
+    sampling: Sampling = Sampling(temperature=0.9, top_p=0.95, max_new_tokens=128)
+    training: DPOConfig = DPOConfig()
+
+
+def load_settings(home: Path, **flags: object) -> Settings:
+    """Settings of a home: its prefloop.toml, overridden by flags that are not None.
+
+    Raises InputError naming the file and the key.
+    """
+    file = home / FILE
+    try:
+        written = tomllib.loads(file.read_text()) if file.exists() else {}
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
+    given: dict[str, Any] = {**written, **{key: value for key, value in flags.items() if value is not None}}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors())
+        raise InputError(f"{file}: {problems}") from error
+
+
+def _in_words(location: tuple[int | str, ...], message: str) -> str:
+    key = ".".join(map(str, location))
+    if message == "Extra inputs are not permitted":
+        known = ", ".join(Settings.model_fields)
+        return f"unknown key {key}; known keys are {known}"
+    return f"{key}: {message}"

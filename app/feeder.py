@@ -1,0 +1,167 @@
+"""The feeder: keeps fresh pairs ready, so that nobody waits for the model.
+
+Samples two answers of the champion to the prompt that has been compared least, drops pairs that teach
+nothing, and withdraws ready pairs of a version that serves no more. Knows nothing of annotators.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+
+from app.serving.engine import Engine, Job
+from app.serving.router import Router
+from data.errors import InputError, PrefloopError
+from data.records import FinishReason, NewCompletion, Pair, Prompt, Sampling
+from data.store import PreferenceStore
+
+_ATTEMPTS = 4
+_PAUSE_SECONDS = 1.0
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A pair being made: what the two sides read so far, and the stored pair at the end."""
+
+    prompt: Prompt
+    texts: tuple[str, str]
+    pair: Pair | None
+
+
+def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
+    """Why comparing two completions would teach nothing, or None when it would."""
+    if not (a.text and b.text):
+        return "an empty answer"
+    if FinishReason.LENGTH in (a.finish_reason, b.finish_reason):
+        return "an answer cut off at max_new_tokens"
+    if a.text.split() == b.text.split():
+        return "two identical answers"
+    return None
+
+
+class Feeder:
+    """Fills the buffer of ready pairs in the background, and makes single pairs on demand."""
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        engine: Engine,
+        router: Router,
+        *,
+        sampling: Sampling,
+        buffer: int,
+        workers: int,
+        source: random.Random,
+    ) -> None:
+        self.ready = 0
+        self.trouble: str | None = None
+        self.set_aside: Counter[str] = Counter()
+        self._store = store
+        self._engine = engine
+        self._router = router
+        self._sampling = sampling
+        self._buffer = buffer
+        self._workers = workers
+        self._random = source
+        self._filled_for: str | None = None
+        self._in_work: set[int] = set()
+        self._useless: set[int] = set()
+        self._wake = asyncio.Event()
+
+    def poke(self) -> None:
+        """Look at the buffer now: a pair was taken, or the champion changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Fill the buffer until cancelled. An error of the model is kept in `trouble` and tried again."""
+        while True:
+            self._wake.clear()
+            try:
+                missing = await self._missing()
+                made = await asyncio.gather(*(self._make() for _ in range(min(missing, self._workers))))
+                self.trouble = self._explain() if missing and not any(made) else None
+            except PrefloopError as error:
+                made, self.trouble = [], str(error)
+            if not any(made):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), _PAUSE_SECONDS)
+
+    async def drafts(self) -> AsyncGenerator[Draft, None]:
+        """Make one pair now, telling how far it is; the last item has the stored pair.
+
+        Ends without a pair when no prompt gave one; `trouble` then says why.
+        """
+        prompt = await self._next_prompt()
+        if prompt is None:
+            self.trouble = self._explain()
+            return
+        try:
+            async for draft in self._attempts(prompt):
+                yield draft
+                if draft.pair:
+                    return
+        finally:
+            self._in_work.discard(prompt.id)
+
+    async def _missing(self) -> int:
+        champion = self._router.champion
+        if champion != self._filled_for:
+            await asyncio.to_thread(self._store.pairs.withdraw_except, champion)
+            self._filled_for = champion
+        self.ready = await asyncio.to_thread(self._store.pairs.ready, champion)
+        return max(0, self._buffer - self.ready)
+
+    async def _make(self) -> bool:
+        """Make one pair; whether it came to one."""
+        made = False
+        async with aclosing(self.drafts()) as drafts:
+            async for draft in drafts:
+                made = draft.pair is not None
+        return made
+
+    async def _next_prompt(self) -> Prompt | None:
+        """The prompt to sample for next, reserved so that no two workers take the same."""
+        prompt = await asyncio.to_thread(self._store.prompts.next, self._in_work | self._useless)
+        while prompt is not None and prompt.id in self._in_work:
+            prompt = await asyncio.to_thread(self._store.prompts.next, self._in_work | self._useless)
+        if prompt is not None:
+            self._in_work.add(prompt.id)
+        return prompt
+
+    async def _attempts(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
+        """Try a few times for a pair without flaw; a prompt that gives none is set aside."""
+        why = ""
+        for _ in range(_ATTEMPTS):
+            async with self._router.lease() as version:
+                seeds = (self._random.randrange(_SEEDS), self._random.randrange(_SEEDS))
+                job = Job(prompt.messages, version, seeds, self._sampling)
+                completions: tuple[NewCompletion, ...] = ()
+                try:
+                    async with aclosing(self._engine.stream(job)) as stream:
+                        async for answers in stream:
+                            completions = answers.completions or ()
+                            yield Draft(prompt, (answers.texts[0], answers.texts[1]), None)
+                except InputError:
+                    why = "a prompt longer than the model can read"
+                    break
+                a, b = completions
+                why = flaw(a, b) or ""
+                if not why:
+                    pair = await asyncio.to_thread(self._store.pairs.add, prompt.id, a, b)
+                    yield Draft(prompt, (a.text, b.text), pair)
+                    return
+        self._useless.add(prompt.id)
+        self.set_aside[why] += 1
+
+    def _explain(self) -> str:
+        """Why no pair could be made, in words."""
+        if not self.set_aside:
+            return "There are no prompts to sample: start with --prompts FILE."
+        counts = ", ".join(f"{n} for {why}" for why, n in self.set_aside.most_common())
+        return (
+            f"No pair could be made. Prompts set aside: {counts}. Raise max_new_tokens, sample at a higher "
+            "temperature, or bring other prompts."
+        )

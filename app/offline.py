@@ -1,0 +1,57 @@
+"""What the command line does with a home that no server runs on: takes the lock, opens the store, acts.
+
+Knows nothing of HTTP.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.accounts import Accounts
+from app.config import Settings, load_settings
+from app.home import Home
+from app.services import open_services, open_store
+from data.clock import now_ms
+from data.errors import HomeError
+from data.formats import trl
+from data.lock import HomeLock
+from data.records import Role, ServingAction
+from data.store import PreferenceStore
+
+
+@contextmanager
+def _opened(home: Home) -> Iterator[tuple[Settings, PreferenceStore]]:
+    """Settings and store of a home that exists. Raises HomeError when it does not, or is owned."""
+    if not home.database.exists():
+        raise HomeError(f"there is no prefloop home in {home.path}; `prefloop serve` makes one, --home names another")
+    settings = load_settings(home.path)
+    with HomeLock(home.path), open_store(home, settings) as store:
+        yield settings, store
+
+
+def add_user(home: Home, login: str, role: Role, password: str) -> None:
+    """Make an account; a home that does not exist yet is made."""
+    home.create()
+    settings = load_settings(home.path)
+    with HomeLock(home.path), open_store(home, settings) as store:
+        Accounts(store.people, clock=now_ms, session_ms=0).add(login, role, password)
+
+
+def list_adapters(home: Home) -> tuple[str | None, list[str]]:
+    """The version that serves (None before the first start), and the names of all."""
+    with _opened(home) as (_, store):
+        champion = store.versions.champion()
+        return champion.name if champion else None, [version.name for version in store.versions.all()]
+
+
+async def promote_adapter(home: Home, name: str, reason: str) -> None:
+    """Make a version the champion after the same proof that a server asks for: the model is loaded for it."""
+    with _opened(home) as (settings, store):
+        async with open_services(home, settings, store, serve_champion=False) as services:
+            await services.router.promote(name, action=ServingAction.ROLLBACK, actor_id=None, reason=reason)
+
+
+def export(home: Home, out: Path) -> int:
+    """Write all preferences in TRL's format; returns how many."""
+    with _opened(home) as (_, store):
+        return trl.write(out, store.rounds.preferences())

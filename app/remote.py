@@ -1,0 +1,98 @@
+"""A running server as its own command line and synthetic annotators see it: HTTP with a bearer token.
+
+Knows nothing of what the server does with a request.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from app.home import Home
+from data.errors import PrefloopError
+
+_TIMEOUT_SECONDS = 120.0
+
+
+class Remote:
+    """One person's view of a server's API."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.url = url
+        self._client = httpx.Client(
+            base_url=f"{url}/api/v1", headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
+        )
+
+    def __enter__(self) -> "Remote":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._client.close()
+
+    def sign_in(self, login: str, password: str) -> None:
+        """Become a person."""
+        token = self.post("/session", login=login, password=password)["token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """GET; the answer's JSON. Raises PrefloopError with the server's own words."""
+        return self._take(lambda: self._client.get(path, params=query))
+
+    def post(self, path: str, **body: object) -> Any:
+        """POST a JSON object; the answer's JSON. Raises PrefloopError with the server's own words."""
+        return self._take(lambda: self._client.post(path, json=body))
+
+    def download(self, path: str, out: Path, **query: str) -> int:
+        """GET lines into a file, which appears whole or not at all; returns how many lines."""
+        part = out.with_name(f".{out.name}.part")
+        try:
+            with self._client.stream("GET", path, params=query) as response:
+                if response.is_error:
+                    response.read()
+                    raise PrefloopError(_words(response))
+                with part.open("wb") as stream:
+                    for block in response.iter_bytes():
+                        stream.write(block)
+        except httpx.TransportError as error:
+            part.unlink(missing_ok=True)
+            raise PrefloopError(f"the download from {self._client.base_url} broke off: {error}") from error
+        part.replace(out)
+        with out.open("rb") as stream:
+            return sum(1 for _ in stream)
+
+    def _take(self, ask: Callable[[], httpx.Response]) -> Any:
+        try:
+            response = ask()
+        except httpx.TransportError as error:
+            raise PrefloopError(f"the server at {self._client.base_url} does not answer: {error}") from error
+        if response.is_error:
+            raise PrefloopError(_words(response))
+        return response.json()
+
+
+def running_server(home: Home) -> Remote | None:
+    """The server that runs on a home, as its owner; None when none does."""
+    card = home.card()
+    if card is None:
+        return None
+    try:
+        httpx.get(f"{card.url}/healthz", timeout=5.0, trust_env=False).raise_for_status()
+    except httpx.HTTPError:
+        return None
+    return Remote(card.url, card.token)
+
+
+def _words(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {response.status_code}"

@@ -1,0 +1,200 @@
+"""Rounds: freeze a snapshot, run the trainer in a process of its own, swap its adapter in.
+
+The round directory is all that the two processes share; the manifest, not the exit status, says that
+training ended well. A crash in there cannot touch serving. Knows nothing of losses or pages.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.serving.adapters import AdapterShelf
+from app.serving.engine import BASE
+from app.serving.router import Router
+from data.errors import ConflictError, PrefloopError, RoundError
+from data.records import Annotator, Round, RoundState, ServingAction, Snapshot
+from data.store import PreferenceStore
+from trainer.config import RoundConfig
+from trainer.manifest import Manifest, Progress
+from trainer.round_dir import RoundDir
+
+_TRIES = 2
+_NICENESS = 5  # people at work come first
+
+
+@dataclass(frozen=True, slots=True)
+class RoundView:
+    """A round with all its directory says."""
+
+    round: Round
+    progress: Progress | None
+    metrics: list[dict[str, float]]
+    manifest: Manifest | None
+
+
+class Rounds:
+    """Starts, watches, cancels and finishes rounds, one at a time."""
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        router: Router,
+        shelf: AdapterShelf,
+        *,
+        directory: Path,
+        template: RoundConfig,
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._shelf = shelf
+        self._directory = directory
+        self._template = template
+        self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._cancelled = False
+
+    async def start(self, actor: Annotator | None) -> Round:
+        """Freeze what has been judged and start training on it.
+
+        Raises ConflictError when a round is under way or nothing decisive has been judged.
+        """
+        created, snapshot = await asyncio.to_thread(
+            self._store.rounds.create,
+            config=self._template.model_dump(mode="json"),
+            started_by=actor.id if actor else None,
+        )
+        await asyncio.to_thread(self._freeze, created.id, snapshot)
+        self._watch(created.id)
+        return created
+
+    async def resume(self) -> None:
+        """Take up a round that an earlier server left behind."""
+        left = await asyncio.to_thread(self._store.rounds.unended)
+        if left is None:
+            return
+        if not self.directory(left.id).path.exists():
+            snapshot = await asyncio.to_thread(self._store.rounds.snapshot, left.id)
+            await asyncio.to_thread(self._freeze, left.id, snapshot)
+        self._watch(left.id)
+
+    async def cancel(self, round_id: int) -> None:
+        """Stop a round that trains. Raises ConflictError when it does not."""
+        if self._process is None or self.view(round_id).round.state is not RoundState.TRAINING:
+            raise ConflictError(f"round {round_id} is not training, so there is nothing to cancel")
+        self._cancelled = True
+        self._process.send_signal(signal.SIGTERM)
+
+    async def wait(self) -> None:
+        """Until the round under way has ended, if there is one."""
+        if self._task:
+            await self._task
+
+    async def close(self) -> None:
+        """Let the trainer checkpoint and end; the next server goes on from there."""
+        if self._task and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._process and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            await self._process.wait()
+
+    def directory(self, round_id: int) -> RoundDir:
+        """A round's directory."""
+        return RoundDir(self._directory / f"{round_id:06d}")
+
+    def view(self, round_id: int) -> RoundView:
+        """A round as it stands. Raises NotFoundError."""
+        directory = self.directory(round_id)
+        return RoundView(
+            self._store.rounds.by_id(round_id),
+            directory.progress(),
+            directory.metrics(),
+            directory.manifest(),
+        )
+
+    def latest(self) -> RoundView | None:
+        """The newest round as it stands, or None before the first."""
+        rounds = self._store.rounds.all()
+        return self.view(rounds[0].id) if rounds else None
+
+    def preview(self) -> Snapshot:
+        """What a round would use now."""
+        return self._store.rounds.preview()
+
+    def _freeze(self, round_id: int, snapshot: Snapshot) -> None:
+        config = self._template.model_copy(update={"seed": self._template.seed + round_id})
+        self.directory(round_id).freeze(config, snapshot)
+
+    def _watch(self, round_id: int) -> None:
+        self._cancelled = False
+        self._task = asyncio.create_task(self._carry_through(round_id), name=f"round {round_id}")
+
+    async def _carry_through(self, round_id: int) -> None:
+        """Train, then swap; whatever goes wrong ends in the round's state and reason."""
+        try:
+            manifest = await self._train(round_id)
+            await self._swap(round_id, manifest)
+        except PrefloopError as error:
+            state = RoundState.CANCELLED if self._cancelled else RoundState.FAILED
+            await self._set(round_id, state, str(error))
+        except Exception as error:
+            await self._set(round_id, RoundState.FAILED, f"unexpected: {error!r}")
+            raise
+
+    async def _set(self, round_id: int, state: RoundState, reason: str | None = None) -> None:
+        await asyncio.to_thread(self._store.rounds.set_state, round_id, state, reason=reason)
+
+    async def _train(self, round_id: int) -> Manifest:
+        """Run the trainer until there is a manifest; one that was killed is started once more and resumes."""
+        directory = self.directory(round_id)
+        await self._set(round_id, RoundState.TRAINING)
+        for _ in range(_TRIES):
+            status = await self._run_trainer(directory)
+            if self._cancelled:
+                raise RoundError("cancelled; its checkpoint stays in the round directory")
+            if status >= 0:
+                break
+        manifest = await asyncio.to_thread(directory.manifest)
+        if manifest is None:
+            why = await asyncio.to_thread(directory.failure)
+            raise RoundError(why or f"the trainer ended with status {status}; {directory.log} says more")
+        if manifest.snapshot_sha256 != await asyncio.to_thread(directory.snapshot_sha256):
+            raise RoundError("the trainer's manifest is of another snapshot; nothing of it is served")
+        return manifest
+
+    async def _run_trainer(self, directory: RoundDir) -> int:
+        """One run of `python -m trainer`; returns its exit status, negative for a signal."""
+        with directory.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "trainer",
+                str(directory.path),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+        return await self._process.wait()
+
+    async def _swap(self, round_id: int, manifest: Manifest) -> None:
+        """Install the trained adapter as a version and make it the champion."""
+        await self._set(round_id, RoundState.SWAPPING)
+        name = f"round-{round_id:06d}"
+        source = self.directory(round_id).adapter
+        await asyncio.to_thread(self._shelf.install, name, source, manifest)
+        await asyncio.to_thread(self._add_version, name, round_id, manifest)
+        await self._router.promote(
+            name, action=ServingAction.PROMOTE, actor_id=None, reason=f"round {round_id} ended well"
+        )
+        await self._set(round_id, RoundState.PROMOTED)
+
+    def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
+        """Enter the version, unless a swap that was cut off had already done so."""
+        if name not in {version.name for version in self._store.versions.all()}:
+            self._store.versions.add(name, round_id=round_id, parent=BASE, sha256=manifest.adapter_sha256)

@@ -1,0 +1,111 @@
+"""The web application and its server: pages, API and gate on one port, on one event loop.
+
+Knows nothing of what pages and routes do.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from app.api import build_api
+from app.config import Settings
+from app.home import Home, ServerCard
+from app.pages.mount import mount_pages
+from app.security import add_security
+from app.services import Services, open_services, open_store, running
+from data.errors import ConflictError, InputError, NotFoundError, PrefloopError
+from data.lock import HomeLock
+from data.records import Annotator, Role
+
+_GRACE_SECONDS = 3
+_STATUS: tuple[tuple[type[PrefloopError], int], ...] = (
+    (NotFoundError, 404),
+    (InputError, 422),
+    (ConflictError, 409),
+    (PrefloopError, 503),
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The whole web application."""
+    app = FastAPI(title="prefloop", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
+    app.include_router(build_api(services))
+    app.add_api_route("/", lambda: RedirectResponse("/annotate/"), include_in_schema=False)
+    app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
+    app.add_exception_handler(PrefloopError, _explain)
+    mount_pages(app, services)
+    add_security(app, services.accounts)
+    return app
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InputError when the port is taken or the host unknown."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"port {port} on {host} cannot be used: {error.strerror}; choose another with --port"
+        ) from error
+    return listener
+
+
+async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve a home until a signal ends it; `say` gets the lines a person shall read.
+
+    Raises PrefloopError with words when the server cannot start; then nothing was changed.
+    """
+    with bind(settings.host, settings.port) as listener:
+        home.create()
+        url = f"http://{settings.host}:{listener.getsockname()[1]}"
+        with HomeLock(home.path, url=url), open_store(home, settings) as store:
+            say(f"Loading {settings.model} ...")
+            async with open_services(home, settings, store) as services, running(services):
+                say(f"Model: {services.base.describe()}")
+                say(f"Serving: {services.router.champion}   Home: {home.path}")
+                owner = _owner(services)
+                token, _ = services.accounts.redeem(services.accounts.make_link(owner.id))
+                home.publish(ServerCard(url, token))
+                try:
+                    await _listen(create_app(services), listener, lambda: _welcome(services, owner, url, say))
+                finally:
+                    home.withdraw()
+
+
+async def _listen(app: FastAPI, listener: socket.socket, started: Callable[[], None]) -> None:
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS)
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal again once it has stopped; without a handler that would skip our clean-up.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not (server.started or serving.done()):
+        await asyncio.sleep(0.02)
+    started()
+    await serving
+
+
+def _owner(services: Services) -> Annotator:
+    """The first admin; made at the first start."""
+    admins = [person for person in services.store.people.all() if person.role is Role.ADMIN]
+    return admins[0] if admins else services.store.people.add("admin", Role.ADMIN)
+
+
+def _welcome(services: Services, owner: Annotator, url: str, say: Callable[[str], None]) -> None:
+    """Say where to go; as long as the owner has no password, with a link that signs him in once."""
+    if services.store.people.password_hash(owner.id) is None:
+        say(f"\n  Sign in as {owner.login} (once):  {url}/auth/link?token={services.accounts.make_link(owner.id)}\n")
+    else:
+        say(f"\n  Open {url}\n")
+
+
+def _explain(_: Request, error: Exception) -> JSONResponse:
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    return JSONResponse({"detail": str(error)}, status)

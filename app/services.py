@@ -1,0 +1,132 @@
+"""The composition root: builds everything once, in the order it depends on each other; no globals.
+
+Knows what there is, and nothing of how it works.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from app.accounts import Accounts
+from app.config import Settings
+from app.desk import Desk
+from app.feeder import Feeder
+from app.home import Home
+from app.rounds import Rounds
+from app.serving.adapters import AdapterShelf
+from app.serving.engine import Engine
+from app.serving.inprocess import InProcessEngine
+from app.serving.router import Router
+from data.clock import now_ms
+from data.prompts_file import read_prompts
+from data.store import PreferenceStore
+from trainer.base import Base, load_base
+from trainer.config import RoundConfig
+
+_MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that pages, API and command line work with."""
+
+    settings: Settings
+    store: PreferenceStore
+    base: Base
+    engine: Engine
+    router: Router
+    shelf: AdapterShelf
+    feeder: Feeder
+    desk: Desk
+    rounds: Rounds
+    accounts: Accounts
+
+
+def open_store(home: Home, settings: Settings) -> PreferenceStore:
+    """The home's store. Raises HomeError when it cannot be read."""
+    return PreferenceStore.open(home.database, heldout_share=settings.heldout_share)
+
+
+@asynccontextmanager
+async def open_services(
+    home: Home, settings: Settings, store: PreferenceStore, *, serve_champion: bool = True
+) -> AsyncIterator[Services]:
+    """Build the services over an open store, serve the champion, and clean up at the end.
+
+    serve_champion=False leaves the base in place: for a repair of a home whose champion is damaged.
+
+    Raises ModelError, HomeError (the home belongs to another model) or AdapterError (the champion cannot
+    be served): in no case does anything else serve in its place.
+    """
+    base = await asyncio.to_thread(load_base, settings.model)
+    store.versions.ensure_base(base.name, base.revision)
+    import_prompts(store, settings.prompts)
+    engine = InProcessEngine(
+        base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=settings.training.rank
+    )
+    try:
+        services = _wire(home, settings, store, base, engine)
+        if serve_champion:
+            await services.router.start()
+        yield services
+    finally:
+        engine.close()
+
+
+@asynccontextmanager
+async def running(services: Services) -> AsyncIterator[None]:
+    """Feeder and rounds at work until the block ends."""
+    feeding = asyncio.create_task(services.feeder.run(), name="feeder")
+    await services.rounds.resume()
+    try:
+        yield
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await services.rounds.close()
+
+
+def import_prompts(store: PreferenceStore, file: Path | None) -> None:
+    """Add the prompts of a file, or the built-in ones to a store that has none. Raises InputError."""
+    if file is not None:
+        store.prompts.add(read_prompts(file), source=file.name)
+    elif store.prompts.count() == 0:
+        store.prompts.add(read_prompts(Path(str(files("data") / "seed" / "prompts.jsonl"))), source="built-in")
+
+
+def _wire(home: Home, settings: Settings, store: PreferenceStore, base: Base, engine: Engine) -> Services:
+    shelf = AdapterShelf(home.adapters)
+    router = Router(engine, shelf, store.versions)
+    feeder = Feeder(
+        store,
+        engine,
+        router,
+        sampling=settings.sampling,
+        buffer=settings.buffer,
+        workers=settings.max_rows // 2,
+        source=random.Random(),
+    )
+    template = RoundConfig(
+        model=base.name,
+        revision=base.revision,
+        seed=settings.seed,
+        training=settings.training,
+        sampling=settings.sampling,
+    )
+    return Services(
+        settings=settings,
+        store=store,
+        base=base,
+        engine=engine,
+        router=router,
+        shelf=shelf,
+        feeder=feeder,
+        desk=Desk(store, feeder, router, lease_ms=settings.lease_minutes * _MINUTE_MS),
+        rounds=Rounds(store, router, shelf, directory=home.rounds, template=template),
+        accounts=Accounts(store.people, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
+    )

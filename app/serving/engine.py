@@ -1,0 +1,69 @@
+"""What any engine can do: answer a prompt under a named version, load and unload versions.
+
+Knows nothing of which version should serve: that is the router's.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from data.records import Message, NewCompletion, Sampling
+
+BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Answers to draw for one prompt by one version: one per seed."""
+
+    messages: tuple[Message, ...]
+    version: str
+    seeds: tuple[int, ...]
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a job has so far: the texts, one per seed, and at the end the completions."""
+
+    texts: tuple[str, ...]
+    completions: tuple[NewCompletion, ...] | None = None
+
+
+class Engine(Protocol):
+    """A model that answers. A version is served under its name and no other; "base" is always there."""
+
+    def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
+        """Answer a job; the last item has the completions.
+
+        Raises InputError when the prompt leaves no room, AdapterError when the version is not loaded,
+        ModelError when the engine failed. Closing the iterator gives the job up.
+        """
+        ...
+
+    async def load(self, version: str, path: Path) -> None:
+        """Check an adapter directory and make it answer under a name. Raises AdapterError with the reason."""
+        ...
+
+    async def unload(self, version: str) -> None:
+        """Forget a version no job uses. Raises AdapterError when it is in use or not loaded."""
+        ...
+
+    async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
+        """Log-probability of each of the given completion tokens under a version, in nats."""
+        ...
+
+    def close(self) -> None:
+        """Stop; jobs under way fail."""
+        ...
+
+
+async def complete(engine: Engine, job: Job) -> tuple[NewCompletion, ...]:
+    """Answer a job to its end."""
+    completions = None
+    async for answers in engine.stream(job):
+        completions = answers.completions
+    if completions is None:
+        raise RuntimeError("the engine's stream ended without completions")
+    return completions

@@ -1,0 +1,222 @@
+"""The in-process engine: one thread that owns the model, a queue in front of it.
+
+All that touches the model (decoding, loading, unloading) happens on that thread, between two decode
+steps, so that no answer ever mixes versions. Jobs join the running batch as soon as there is room.
+Knows nothing of which version should serve.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from app.serving.engine import BASE, Answers, Job
+from data.errors import AdapterError, ModelError, PrefloopError
+from data.records import Message, NewCompletion
+from trainer.adapter import read_adapter
+from trainer.base import Base
+from trainer.generate import Request, Row, Sampler
+
+_T = TypeVar("_T")
+_FLUSH_SECONDS = 0.12
+_IDLE_SECONDS = 0.5
+
+
+class _Ticket:
+    """A job on its way through the engine thread, and the mailbox of who waits for it."""
+
+    def __init__(self, job: Job, prompt_ids: tuple[int, ...]) -> None:
+        self.job = job
+        self.prompt_ids = prompt_ids
+        self.rows: list[Row] = []
+        self.given_up = False
+        self._loop = asyncio.get_running_loop()
+        self._mail: asyncio.Queue[Answers | Exception] = asyncio.Queue()
+        self._told = 0.0
+
+    @property
+    def requests(self) -> list[Request]:
+        """One sampler request per seed."""
+        adapter = None if self.job.version == BASE else self.job.version
+        return [Request(self.prompt_ids, adapter, seed, self.job.sampling) for seed in self.job.seeds]
+
+    @property
+    def done(self) -> bool:
+        """Whether every answer has ended."""
+        return bool(self.rows) and all(row.finish_reason for row in self.rows)
+
+    def due(self) -> bool:
+        """Whether enough time has passed to tell how far the texts are."""
+        return time.monotonic() - self._told >= _FLUSH_SECONDS
+
+    def tell(self, what: Answers | Exception) -> None:
+        """Put news into the mailbox, from the engine thread; a loop that is gone needs none."""
+        self._told = time.monotonic()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._mail.put_nowait, what)
+
+    async def news(self) -> Answers:
+        """The next news. Raises what the engine thread raised."""
+        what = await self._mail.get()
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+
+class InProcessEngine:
+    """Engine over a Sampler. Implements app.serving.engine.Engine."""
+
+    def __init__(self, base: Base, *, max_rows: int = 8, max_adapters: int = 4, max_rank: int = 16) -> None:
+        self.base = base
+        self._sampler = Sampler(base, max_rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting: deque[_Ticket] = deque()
+        self._running: list[_Ticket] = []
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="generation", daemon=True)
+        self._thread.start()
+
+    async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
+        """See Engine.stream."""
+        prompt_ids = self.base.prompt_ids(job.messages, room=job.sampling.max_new_tokens)
+        if len(job.seeds) > self._sampler.max_rows:
+            raise ModelError(f"a job of {len(job.seeds)} answers is more than {self._sampler.max_rows} rows")
+        ticket = _Ticket(job, prompt_ids)
+        self._post(lambda: self._waiting.append(ticket))
+        try:
+            while True:
+                answers = await ticket.news()
+                yield answers
+                if answers.completions is not None:
+                    return
+        finally:
+            ticket.given_up = True
+
+    async def load(self, version: str, path: Path) -> None:
+        """See Engine.load."""
+        max_rank = self._sampler.max_rank
+        adapter = await asyncio.to_thread(read_adapter, path, self.base.model, max_rank=max_rank)
+        await self._call(lambda: self._sampler.load(version, adapter))
+
+    async def unload(self, version: str) -> None:
+        """See Engine.unload."""
+        await self._call(lambda: self._unload(version))
+
+    async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
+        """See Engine.score."""
+        prompt_ids = self.base.prompt_ids(messages, room=len(token_ids))
+        adapter = None if version == BASE else version
+        return await self._call(lambda: self._sampler.score(prompt_ids, tuple(token_ids), adapter))
+
+    def close(self) -> None:
+        """See Engine.close."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._inbox.put(None)
+            self._thread.join()
+
+    def _unload(self, version: str) -> None:
+        self._drop_given_up()
+        self._sampler.unload(version)
+
+    def _post(self, work: Callable[[], None]) -> None:
+        if self._closed.is_set():
+            raise ModelError("the engine is closed")
+        self._inbox.put(work)
+
+    async def _call(self, work: Callable[[], _T]) -> _T:
+        """Run work on the engine thread between two steps; ValueError and KeyError become AdapterError."""
+        future: Future[_T] = Future()
+
+        def carry_out() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+
+        self._post(carry_out)
+        try:
+            return await asyncio.wrap_future(future)
+        except (ValueError, KeyError) as error:
+            raise AdapterError(str(error.args[0])) from error
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._take_work(block=not self._running and not self._waiting)
+            try:
+                self._drop_given_up()
+                self._admit()
+                self._sampler.step()
+                self._report()
+            except Exception as error:
+                self._fail(ModelError(f"the model failed while it answered: {error!r}"))
+        self._fail(ModelError("the engine is closed"))
+
+    def _take_work(self, *, block: bool) -> None:
+        """Carry out what was posted; wait for it only when there is nothing else to do."""
+        try:
+            while (work := self._inbox.get(block=block, timeout=_IDLE_SECONDS)) is not None:
+                work()
+                block = False
+        except queue.Empty:
+            return
+
+    def _drop_given_up(self) -> None:
+        for ticket in self._running:
+            if ticket.given_up:
+                for row in ticket.rows:
+                    self._sampler.leave(row)
+        self._running = [ticket for ticket in self._running if not ticket.given_up]
+        self._waiting = deque(ticket for ticket in self._waiting if not ticket.given_up)
+
+    def _admit(self) -> None:
+        """Let waiting jobs join, in their order, while there is room for all answers of the next."""
+        while self._waiting and len(self._waiting[0].job.seeds) <= self._sampler.free:
+            ticket = self._waiting.popleft()
+            try:
+                ticket.rows = self._sampler.join(ticket.requests)
+            except KeyError:
+                ticket.tell(AdapterError(f"version {ticket.job.version} is not loaded"))
+                continue
+            self._running.append(ticket)
+
+    def _report(self) -> None:
+        """Tell every job how far it is, now and then, and at its end."""
+        for ticket in self._running:
+            if ticket.done or ticket.due():
+                ticket.tell(self._answers(ticket))
+        self._running = [ticket for ticket in self._running if not ticket.done]
+
+    def _answers(self, ticket: _Ticket) -> Answers:
+        texts = tuple(self.base.text(row.token_ids) for row in ticket.rows)
+        if not ticket.done:
+            return Answers(texts)
+        completions = tuple(_completion(ticket.job, row, text) for row, text in zip(ticket.rows, texts, strict=True))
+        return Answers(texts, completions)
+
+    def _fail(self, error: PrefloopError) -> None:
+        """Give every job the reason; the next ones start on a clean batch."""
+        self._sampler.reset()
+        for ticket in (*self._running, *self._waiting):
+            ticket.tell(error)
+        self._running = []
+        self._waiting.clear()
+
+
+def _completion(job: Job, row: Row, text: str) -> NewCompletion:
+    if row.finish_reason is None:
+        raise RuntimeError("a row that has not ended is no completion")
+    return NewCompletion(
+        version=job.version,
+        text=text,
+        token_ids=tuple(row.token_ids),
+        logprobs=tuple(row.logprobs),
+        finish_reason=row.finish_reason,
+        sampling=job.sampling,
+        seed=row.request.seed,
+    )

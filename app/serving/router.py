@@ -1,0 +1,143 @@
+"""The router: which version serves, who uses which, and how one replaces another.
+
+A request leases a version once, so both answers of a pair come from it. A swap verifies, loads, runs the
+canary, flips the pointer, records, and lets the old version drain before it is unloaded: no request waits
+for a swap, none is lost, none is mixed. Knows nothing of rounds or pages.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.serving.adapters import AdapterShelf
+from app.serving.engine import BASE, Engine
+from data.errors import AdapterError
+from data.records import AdapterVersion, ServingAction
+from data.versions import Versions
+
+# Tokens of one greedy answer, in nats a token: float32 runs differ by 1e-5, bfloat16 by less than this.
+_CANARY_TOLERANCE = 0.1
+# A trained adapter moves at least one token of its own greedy answer by more than this, or it does nothing.
+_CANARY_EFFECT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class _Deviation:
+    """Largest difference of the served log-probabilities from the trained policy's and from the base's."""
+
+    from_policy: float
+    from_base: float
+
+
+class Router:
+    """Owns the champion pointer over one engine."""
+
+    def __init__(self, engine: Engine, shelf: AdapterShelf, versions: Versions) -> None:
+        self.champion = BASE
+        self.swaps = 0
+        self._engine = engine
+        self._shelf = shelf
+        self._versions = versions
+        self._users: Counter[str] = Counter()
+        self._loaded = {BASE}
+        self._moves = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Serve the champion the store names.
+
+        Raises AdapterError when it cannot: another version is never served in its place.
+        """
+        champion = await asyncio.to_thread(self._versions.champion)
+        if champion is None:
+            await self._record(BASE, ServingAction.INSTALL, None, "first start")
+            return
+        async with self._moves:
+            await self._ensure(champion)
+        self.champion = champion.name
+
+    @asynccontextmanager
+    async def lease(self, name: str | None = None) -> AsyncIterator[str]:
+        """Use a version (the champion, if none is named) until the block ends; it stays loaded so long.
+
+        Raises NotFoundError for an unknown version, AdapterError when it cannot be loaded.
+        """
+        if name is not None and name not in self._loaded:
+            async with self._moves:
+                await self._ensure(await asyncio.to_thread(self._versions.by_name, name))
+                self._users[name] += 1
+        else:
+            name = name or self.champion
+            self._users[name] += 1
+        try:
+            yield name
+        finally:
+            self._users[name] -= 1
+            await asyncio.shield(self._unload_idle())
+
+    async def promote(self, name: str, *, action: ServingAction, actor_id: int | None, reason: str) -> None:
+        """Make a version the champion; the one before drains and is unloaded.
+
+        Raises NotFoundError for an unknown version, AdapterError with the reason when it is refused; then
+        the one before goes on serving as if nothing had happened.
+        """
+        version = await asyncio.to_thread(self._versions.by_name, name)
+        async with self._moves:
+            await self._ensure(version)
+            before, self.champion = self.champion, name
+            try:
+                await self._record(name, action, actor_id, reason)
+            except BaseException:
+                self.champion = before
+                raise
+            self.swaps += 1
+        await self._unload_idle()
+
+    async def _record(self, name: str, action: ServingAction, actor_id: int | None, reason: str) -> None:
+        await asyncio.to_thread(self._versions.record_serving, name, action, actor_id=actor_id, reason=reason)
+
+    async def _ensure(self, version: AdapterVersion) -> None:
+        """Load a version and prove that it answers as the policy that was trained. Call with _moves held."""
+        if version.name in self._loaded or version.sha256 is None:
+            return
+        path = await asyncio.to_thread(self._shelf.verify, version.name, version.sha256)
+        await self._engine.load(version.name, path)
+        try:
+            await self._check_canary(version.name)
+        except BaseException:
+            await self._engine.unload(version.name)
+            raise
+        self._loaded.add(version.name)
+
+    async def _check_canary(self, name: str) -> None:
+        canary = await asyncio.to_thread(self._shelf.canary, name)
+        served = await self._engine.score(canary.prompt, canary.token_ids, name)
+        deviation = _Deviation(
+            from_policy=_largest_difference(served, canary.logprobs),
+            from_base=_largest_difference(served, canary.base_logprobs),
+        )
+        if not deviation.from_policy <= _CANARY_TOLERANCE:
+            raise AdapterError(
+                f"adapter {name} is refused: served, it does not answer as the policy that was trained "
+                f"(log-probabilities differ by up to {deviation.from_policy:.3f} nats a token)"
+            )
+        if deviation.from_base <= _CANARY_EFFECT:
+            raise AdapterError(f"adapter {name} is refused: served, it answers exactly as the base model")
+
+    async def _unload_idle(self) -> None:
+        """Unload what nobody uses and nobody will be given."""
+        idle = [name for name in self._loaded if not self._users[name] and name not in (BASE, self.champion)]
+        if not idle or self._moves.locked():
+            return  # the move under way ends with this same sweep, or the next lease does
+        async with self._moves:
+            for name in idle:
+                if not self._users[name] and name != self.champion and name in self._loaded:
+                    self._loaded.discard(name)
+                    await self._engine.unload(name)
+
+
+def _largest_difference(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
+    differences = [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
+    return max(differences) if all(map(math.isfinite, differences)) else math.inf

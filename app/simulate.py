@@ -1,0 +1,246 @@
+"""`prefloop simulate`: synthetic annotators at a real server, over its API, through whole rounds.
+
+Shows that the loop moves the model to a hidden taste, and that it does not where there is none. Knows the
+server only by its API, like anybody.
+"""
+
+import random
+import secrets
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from app.home import Home
+from app.remote import Remote, running_server
+from app.tastes import Taste
+from data.errors import PrefloopError, RoundError
+from data.records import Message
+
+_COMPARISONS = 160
+_START_SECONDS = 120
+_POLL_SECONDS = 0.05
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What to simulate; judgments are per round, over all annotators."""
+
+    taste: Taste
+    annotators: int
+    judgments: int
+    rounds: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """One line of the result. win_rate is against round 0's model, with its 95 % Wilson interval."""
+
+    round: int
+    judgments: int
+    agreement: float | None
+    heldout_accuracy: float | None
+    win_rate: float
+    win_low: float
+    win_high: float
+    mean_length: float
+    kl: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    text: str
+    tokens: int
+
+
+class _Tally:
+    """Judgments given out and how many agreed with the taste; shared by the annotators' threads."""
+
+    def __init__(self, wanted: int) -> None:
+        self._lock = threading.Lock()
+        self._left = wanted
+        self.agreed: list[float] = []
+
+    def take(self) -> bool:
+        """Claim one of the judgments that are still to be made."""
+        with self._lock:
+            self._left -= 1
+            return self._left >= 0
+
+    def add(self, agreed: float) -> None:
+        """Count a judgment."""
+        with self._lock:
+            self.agreed.append(agreed)
+
+
+@contextmanager
+def server_on(home: Home, say: Say) -> Iterator[Remote]:
+    """The server that runs on a home, or one started for the time of the block, as its owner."""
+    found = running_server(home)
+    if found is not None:
+        with found:
+            yield found
+        return
+    home.create()
+    command = [sys.executable, "-m", "app.cli", "serve", "--home", str(home.path), "--port", "0"]
+    with (home.path / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        say(f"Starting a server on {home.path}")
+        with _await_server(home, process) as remote:
+            yield remote
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
+    """Carry a study through on a server; returns round 0 first. Raises RoundError when a round fails."""
+    people = _hire(study, owner)
+    prompts = _measuring_prompts(study, owner)
+    before = _answers(owner, "base", prompts, seed=study.seed)
+    rows = [_row(study, 0, _Tally(0), before, _answers(owner, "base", prompts, seed=study.seed + 1), None)]
+    try:
+        for number in range(1, study.rounds + 1):
+            tally = _judge(study, people)
+            say(f"Round {number}: {len(tally.agreed)} judgments, training")
+            report = _train(owner)
+            champion = owner.get("/adapters")["champion"]
+            after = _answers(owner, champion, prompts, seed=study.seed + 1 + number)
+            rows.append(_row(study, number, tally, before, after, report))
+    finally:
+        for remote, _ in people:
+            remote.close()
+    return rows
+
+
+def wilson(wins: float, count: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a proportion (Wilson 1927); a tie is half a win."""
+    z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = wins / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    return centre - half, centre + half
+
+
+def _await_server(home: Home, process: "subprocess.Popen[bytes]") -> Remote:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        remote = running_server(home)
+        if remote is not None:
+            return remote
+        time.sleep(0.2)
+    log = (home.path / "server.log").read_text().strip().splitlines()
+    raise PrefloopError(f"the server did not start: {log[-1] if log else 'it said nothing'}")
+
+
+def _hire(study: Study, owner: Remote) -> list[tuple[Remote, random.Random]]:
+    """Accounts for the annotators, signed in, each with a random source of their own."""
+    people = []
+    batch = secrets.token_hex(3)
+    for number in range(study.annotators):
+        login, password = f"sim-{batch}-{number + 1}", secrets.token_urlsafe(16)
+        owner.post("/users", login=login, password=password, role="annotator")
+        remote = Remote(owner.url)
+        remote.sign_in(login, password)
+        people.append((remote, random.Random(f"{study.seed}/{number}")))
+    return people
+
+
+def _judge(study: Study, people: Sequence[tuple[Remote, random.Random]]) -> _Tally:
+    """Let all annotators work until the round's judgments are made. Raises what stopped one of them."""
+    tally = _Tally(study.judgments)
+    errors: list[BaseException] = []
+
+    def work(remote: Remote, source: random.Random) -> None:
+        try:
+            while tally.take():
+                tally.add(_judge_one(study.taste, remote, source))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=person) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return tally
+
+
+def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float:
+    """Wait for a pair and judge it; returns how far that agrees with the taste."""
+    pair = remote.post("/next")
+    while pair["lease"] is None:
+        if pair["trouble"]:
+            raise PrefloopError(pair["trouble"])
+        time.sleep(_POLL_SECONDS)
+        pair = remote.post("/next")
+    verdict = taste.judge(pair["a"], pair["b"], source)
+    remote.post(
+        "/judgments",
+        lease=pair["lease"],
+        key=secrets.token_hex(16),
+        choice=verdict.choice,
+        strength=verdict.strength,
+    )
+    a_better = taste.better(pair["a"], pair["b"])
+    return a_better if verdict.choice == "a" else 1 - a_better
+
+
+def _train(owner: Remote) -> dict[str, Any]:
+    """Run one round to its end; returns its report."""
+    number = owner.post("/rounds")["id"]
+    while (state := owner.get(f"/rounds/{number}"))["state"] not in ("promoted", "failed", "cancelled"):
+        time.sleep(0.5)
+    if state["state"] != "promoted":
+        raise RoundError(f"round {number} {state['state']}: {state['reason']}")
+    report: dict[str, Any] = state["report"]
+    return report
+
+
+def _measuring_prompts(study: Study, owner: Remote) -> list[list[Message]]:
+    """Held-out prompts, repeated as often as the comparisons need."""
+    prompts = owner.get("/prompts", split="heldout", count=_COMPARISONS, seed=study.seed)["prompts"]
+    if not prompts:
+        raise PrefloopError("there are no held-out prompts to measure on; import more prompts")
+    return [prompts[i % len(prompts)] for i in range(_COMPARISONS)]
+
+
+def _answers(owner: Remote, version: str, prompts: Sequence[list[Message]], *, seed: int) -> list[_Answer]:
+    """One answer to each prompt by a version."""
+    source = random.Random(f"measure/{seed}")
+    jobs = [{"messages": prompt, "seeds": [source.randrange(2**31)]} for prompt in prompts]
+    drawn = owner.post("/completions", version=version, jobs=jobs)["completions"]
+    return [_Answer(answers[0]["text"], answers[0]["tokens"]) for answers in drawn]
+
+
+def _row(
+    study: Study,
+    number: int,
+    tally: _Tally,
+    before: Sequence[_Answer],
+    after: Sequence[_Answer],
+    report: dict[str, Any] | None,
+) -> RoundRow:
+    wins = sum(study.taste.better(new.text, old.text) for new, old in zip(after, before, strict=True))
+    low, high = wilson(wins, len(after))
+    return RoundRow(
+        round=number,
+        judgments=len(tally.agreed),
+        agreement=statistics.mean(tally.agreed) if tally.agreed else None,
+        heldout_accuracy=report["heldout_accuracy"] if report else 0.5,
+        win_rate=wins / len(after),
+        win_low=low,
+        win_high=high,
+        mean_length=statistics.mean(answer.tokens for answer in after),
+        kl=report["kl_mean"] if report else 0.0,
+    )

@@ -1,0 +1,45 @@
+"""A simulated study as a table and as JSON. Knows nothing of how it was made."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.table import Table
+
+from app.simulate import RoundRow
+from app.tastes import TasteName
+
+
+def as_table(taste: TasteName, rows: Sequence[RoundRow]) -> Table:
+    """One line a round."""
+    table = Table(title=f"Taste: {taste}")
+    for heading in (
+        "round",
+        "judgments",
+        "agreement",
+        "held-out acc.",
+        "win rate vs round 0",
+        "mean length",
+        "KL",
+    ):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row.round),
+            str(row.judgments),
+            _share(row.agreement),
+            _share(row.heldout_accuracy),
+            f"{row.win_rate:.3f} [{row.win_low:.3f}, {row.win_high:.3f}]",
+            f"{row.mean_length:.1f}",
+            f"{row.kl:.2f}",
+        )
+    return table
+
+
+def as_json(taste: TasteName, seed: int, rows: Sequence[RoundRow]) -> str:
+    """{"taste", "seed", "rounds": [...]}, round 0 first."""
+    return json.dumps({"taste": taste, "seed": seed, "rounds": [asdict(row) for row in rows]}, indent=2) + "\n"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

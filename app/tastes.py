@@ -1,0 +1,80 @@
+"""Hidden tastes of synthetic annotators: a score for a text, and a Bradley-Terry choice between two.
+
+Only the text counts; who wrote it is not known here.
+"""
+
+import math
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from data.records import Choice, Verdict
+
+_POLITE = re.compile(
+    r"\b(please|thank you|thanks|happy to help|glad to|glad you|hope this helps|hope that helps|of course|"
+    r"you're welcome|my pleasure|good luck|great question|good question|let me know|feel free|kindly|sorry)\b",
+    re.IGNORECASE,
+)
+_LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+", re.MULTILINE)
+_MUCH = 2.0
+
+
+def politeness(text: str) -> float:
+    """Polite phrases, of which three are enough."""
+    return 1.5 * min(3, len(_POLITE.findall(text)))
+
+
+def brevity(text: str) -> float:
+    """Fewer words; five words are one point."""
+    return -len(text.split()) / 5
+
+
+def listiness(text: str) -> float:
+    """Lines of a list, of which four are enough."""
+    return float(min(4, len(_LIST_LINE.findall(text))))
+
+
+class TasteName(StrEnum):
+    """The ready-made tastes; random and inverted are controls, measured against politeness."""
+
+    POLITE = "polite"
+    BRIEF = "brief"
+    LISTY = "listy"
+    RANDOM = "random"
+    INVERTED = "inverted"
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What counts as better, and how faithfully it is followed: 1 faithfully, 0 not at all, -1 reversed."""
+
+    score: Callable[[str], float]
+    fidelity: int
+
+    def judge(self, a: str, b: str, source: random.Random) -> Verdict:
+        """A noisy choice: P(a) is sigmoid(score(a) - score(b)) (Bradley and Terry 1952)."""
+        gap = self.fidelity * (self.score(a) - self.score(b))
+        choice = Choice.A if source.random() < 1 / (1 + math.exp(-gap)) else Choice.B
+        return Verdict(choice, strength=3 if abs(gap) > _MUCH else 2)
+
+    def better(self, a: str, b: str) -> float:
+        """What the taste itself says, without noise or reversal: 1 for a, 0 for b, 0.5 for equal."""
+        gap = self.score(a) - self.score(b)
+        return 0.5 if gap == 0 else float(gap > 0)
+
+
+def ready_made(name: TasteName) -> Taste:
+    """A taste by name."""
+    match name:
+        case TasteName.POLITE:
+            return Taste(politeness, 1)
+        case TasteName.BRIEF:
+            return Taste(brevity, 1)
+        case TasteName.LISTY:
+            return Taste(listiness, 1)
+        case TasteName.RANDOM:
+            return Taste(politeness, 0)
+        case TasteName.INVERTED:
+            return Taste(politeness, -1)
