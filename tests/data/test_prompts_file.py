@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from data.errors import InputError
+from data.prompts_file import read_prompts
+from tests.data.scene import Scene
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def written(directory: Path, name: str, content: str) -> Path:
+    path = directory / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "p.txt", "\ufeffhello\r\n\n  \n 你好 \n[1]")
+    assert [turns[0]["content"] for turns in read_prompts(path)] == ["hello", "你好", "[1]"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"prompt": "hello"},
+        {"prompt": HELLO},
+        {"messages": [*HELLO, {"role": "assistant", "content": "hi"}]},
+        {"conversations": [{"from": "human", "value": "hello"}, {"from": "gpt", "value": "hi"}]},
+        {"prompt": "hello", "chosen": "x", "rejected": "y"},
+    ],
+)
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_json_entries_of_every_kind(tmp_path: Path, entry: object, suffix: str) -> None:
+    line = json.dumps(entry)
+    path = written(tmp_path, f"p{suffix}", f"{line}\n\n{line}\n")
+    assert read_prompts(path) == [HELLO, HELLO]
+
+
+def test_a_json_array(tmp_path: Path) -> None:
+    path = written(tmp_path, "p.json", json.dumps([{"prompt": "hello"}, {"messages": HELLO}], indent=1))
+    assert read_prompts(path) == [HELLO, HELLO]
+
+
+def test_a_line_separator_within_a_string_is_no_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "p.jsonl", json.dumps({"prompt": "a\u2028b"}, ensure_ascii=False))
+    assert read_prompts(path)[0][0]["content"] == "a\u2028b"
+
+
+def test_a_conversation_is_taken_up_to_its_last_user_turn(tmp_path: Path) -> None:
+    turns = [{"from": who, "value": who} for who in ("system", "human", "gpt", "human", "gpt")]
+    [conversation] = read_prompts(written(tmp_path, "p.jsonl", json.dumps({"conversations": turns})))
+    assert [turn["role"] for turn in conversation] == ["system", "user", "assistant", "user"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "no JSON"),
+        ("3", "expected an object"),
+        ("{}", "none of prompt, messages and conversations"),
+        ('{"prompt": 3}', "prompt is no list"),
+        ('{"messages": "x"}', "messages is no list"),
+        ('{"messages": []}', "without a user turn"),
+        ('{"messages": [{"role": "assistant", "content": "x"}]}', "without a user turn"),
+        ('{"messages": [{"role": "tool", "content": "x"}]}', "role 'tool'"),
+        ('{"prompt": ""}', "without text"),
+        ('{"prompt": "\\ud800"}', "surrogate"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_reason(tmp_path: Path, line: str, words: str) -> None:
+    path = written(tmp_path, "p.jsonl", f'{{"prompt": "good"}}\n\n{line}\n')
+    with pytest.raises(InputError, match=rf"p\.jsonl, line 3: .*{words}"):
+        read_prompts(path)
+
+
+def test_a_bad_entry_of_an_array_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"p\.json, entry 2: "):
+        read_prompts(written(tmp_path, "p.json", '[{"prompt": "good"}, {}]'))
+    with pytest.raises(InputError, match=r"p\.json, line 2: no JSON"):
+        read_prompts(written(tmp_path, "p.json", "[\n}"))
+
+
+def test_a_file_that_is_not_utf8_is_named_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    path.write_bytes(b"good\nb\xe4d\n")
+    with pytest.raises(InputError, match=r"p\.txt, line 2: not UTF-8"):
+        read_prompts(path)
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p.jsonl", "p.json"])
+def test_an_empty_file_holds_no_prompt(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="holds no prompt"):
+        read_prompts(written(tmp_path, name, "\n"))
+
+
+def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_prompts(tmp_path / "missing.txt")
+
+
+@pytest.mark.parametrize(("name", "entries"), [("dpo_en_demo.json", 297), ("kto_en_demo.json", 298)])
+def test_real_files_can_be_read_and_added(scene: Scene, name: str, entries: int) -> None:
+    if not (SHARED / name).exists():
+        pytest.skip(f"../shared/data/{name} is not here")
+    conversations = read_prompts(SHARED / name)
+    assert len(conversations) == entries
+    added, known = scene.store.prompts.add(conversations, source=name)
+    assert added + known == entries
+    assert added > entries / 2

@@ -1,0 +1,82 @@
+from collections import Counter
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.records import Choice, Split
+from data.selection import Decision, Vote, select
+
+votes = st.builds(
+    Vote,
+    judgment_id=st.integers(1, 10**6),
+    pair_id=st.integers(1, 6),
+    choice=st.sampled_from([choice for choice in Choice if choice is not Choice.RETRACTED]),
+    strength=st.none() | st.integers(1, 3),
+    split=st.just(Split.TRAIN),
+)
+ballots = st.lists(votes, max_size=30, unique_by=lambda vote: vote.judgment_id)
+
+
+def vote(judgment_id: int, choice: Choice, strength: int | None = None) -> Vote:
+    return Vote(judgment_id, 1, choice, strength, Split.TRAIN)
+
+
+def test_the_majority_wins_with_the_mean_strength_of_its_votes() -> None:
+    selection = select([vote(3, Choice.A, 3), vote(1, Choice.B, 1), vote(2, Choice.A)])
+    assert selection.decisions == (Decision(1, Choice.A, 2.0, (1, 2, 3), Split.TRAIN),)
+    assert selection.excluded == {}
+
+
+def test_an_even_split_decides_nothing() -> None:
+    selection = select([vote(1, Choice.A), vote(2, Choice.B), vote(3, Choice.TIE)])
+    assert selection.decisions == ()
+    assert selection.excluded == {"split": 2, "tie": 1}
+
+
+def test_a_vote_without_a_winner_does_not_weigh() -> None:
+    others = [vote(n, choice) for n, choice in enumerate((Choice.TIE, Choice.SKIP, Choice.BOTH_BAD), 2)]
+    selection = select([vote(1, Choice.B, 2), *others])
+    assert selection.decisions == (Decision(1, Choice.B, 2.0, (1,), Split.TRAIN),)
+    assert selection.excluded == {"both_bad": 1, "skip": 1, "tie": 1}
+
+
+@given(ballots)
+def test_every_vote_is_used_or_excluded_exactly_once(ballot: list[Vote]) -> None:
+    selection = select(ballot)
+    used = [judgment_id for decision in selection.decisions for judgment_id in decision.judgment_ids]
+    assert len(used) == len(set(used))
+    assert len(used) + sum(selection.excluded.values()) == len(ballot)
+    assert all(1 <= decision.strength <= 3 for decision in selection.decisions)
+
+
+@given(ballots, st.randoms())
+def test_the_order_of_votes_does_not_matter(ballot: list[Vote], random: Random) -> None:
+    shuffled = sorted(ballot, key=lambda _: random.random())
+    assert select(shuffled) == select(ballot)
+
+
+@given(ballots)
+def test_mirrored_votes_give_mirrored_winners(ballot: list[Vote]) -> None:
+    mirrored = [
+        Vote(vote.judgment_id, vote.pair_id, vote.choice.mirrored, vote.strength, vote.split) for vote in ballot
+    ]
+    winners = {d.pair_id: d.winner.mirrored for d in select(ballot).decisions}
+    assert {d.pair_id: d.winner for d in select(mirrored).decisions} == winners
+
+
+@given(ballots)
+def test_what_was_used_selects_itself_again(ballot: list[Vote]) -> None:
+    """A frozen snapshot is rebuilt by the same rule from the judgments it used."""
+    once = select(ballot)
+    used = {judgment_id for decision in once.decisions for judgment_id in decision.judgment_ids}
+    again = select([vote for vote in ballot if vote.judgment_id in used])
+    assert again.decisions == once.decisions
+    assert again.excluded == {}
+
+
+@given(ballots)
+def test_the_winner_has_more_votes(ballot: list[Vote]) -> None:
+    for decision in select(ballot).decisions:
+        tally = Counter(vote.choice for vote in ballot if vote.pair_id == decision.pair_id)
+        assert tally[decision.winner] > tally[decision.winner.mirrored]
