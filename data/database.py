@@ -128,9 +128,7 @@ def _in_words(path: Path) -> Iterator[None]:
             raise
         raise HomeError(f"{path} {reason} (SQLite: {error})") from error
     except OSError as error:
-        raise HomeError(
-            f"{path} cannot be used: {error.strerror}; check the path and its permissions"
-        ) from error
+        raise HomeError(f"{path} cannot be used: {error.strerror}; check the path and its permissions") from error
 
 
 def _create(path: Path) -> None:

@@ -38,9 +38,7 @@ class Judgments:
         self._clock = clock
         self._pairs = pairs
 
-    def record(
-        self, annotator_id: int, lease_token: str, verdict: Verdict, *, idempotency_key: str
-    ) -> Judgment:
+    def record(self, annotator_id: int, lease_token: str, verdict: Verdict, *, idempotency_key: str) -> Judgment:
         """Keep a verdict, given in the sides as shown, and end its lease; durable once this returns.
 
         The same key again answers with the judgment kept at first. Raises InputError for a verdict
@@ -101,9 +99,7 @@ class Judgments:
 
     def progress(self, annotator_id: int) -> int:
         """How many current judgments the annotator has given."""
-        return self._database.value(
-            "select count(*) from current_judgment where annotator_id = ?", [annotator_id]
-        )
+        return self._database.value("select count(*) from current_judgment where annotator_id = ?", [annotator_id])
 
     def count(self) -> int:
         """How many current judgments there are."""

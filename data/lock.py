@@ -40,9 +40,7 @@ class HomeLock:
             home.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise HomeError(
-                f"{home} cannot be used as a home: {error.strerror}; choose another --home"
-            ) from error
+            raise HomeError(f"{home} cannot be used as a home: {error.strerror}; choose another --home") from error
         if not _locked(self._descriptor):
             os.close(self._descriptor)
             raise HomeError(_held_by(home))

@@ -35,18 +35,14 @@ class People:
         than 64; ConflictError if it is taken (large and small letters do not differ).
         """
         if not _LOGIN.fullmatch(login):
-            raise InputError(
-                f"login {login!r} is not 1 to 64 letters, digits or any of . @ + - _; choose another"
-            )
+            raise InputError(f"login {login!r} is not 1 to 64 letters, digits or any of . @ + - _; choose another")
 
         def work(db: sqlite_utils.Database) -> int:
             if first(db, "select 1 from annotator_identity where login = ?", [login]):
                 raise ConflictError(f"login {login!r} is taken; choose another")
             values = {"pseudonym": _free_pseudonym(db), "role": role.value, "created_at": self._clock()}
             annotator_id = insert(db, "annotator", values)
-            db.execute(
-                "insert into annotator_identity values (?, ?, ?)", [annotator_id, login, password_hash]
-            )
+            db.execute("insert into annotator_identity values (?, ?, ?)", [annotator_id, login, password_hash])
             return annotator_id
 
         return self.by_id(self._database.write(work))
@@ -71,9 +67,7 @@ class People:
 
     def password_hash(self, annotator_id: int) -> str | None:
         """The stored hash, None if the person has no password. Raises NotFoundError."""
-        row = self._database.row(
-            "select password_hash from annotator_identity where annotator_id = ?", [annotator_id]
-        )
+        row = self._database.row("select password_hash from annotator_identity where annotator_id = ?", [annotator_id])
         if row is None:
             raise NotFoundError(f"there is no annotator {annotator_id}")
         return None if row["password_hash"] is None else str(row["password_hash"])
@@ -99,8 +93,7 @@ class People:
     def of_session(self, token_sha256: str) -> Annotator | None:
         """Whose session this is, None if it has ended or never was."""
         row = self._database.row(
-            f"{_ANNOTATOR} join session s on s.annotator_id = a.id"
-            " where s.token_sha256 = ? and s.expires_at > ?",
+            f"{_ANNOTATOR} join session s on s.annotator_id = a.id where s.token_sha256 = ? and s.expires_at > ?",
             [token_sha256, self._clock()],
         )
         return None if row is None else _annotator(row)

@@ -54,9 +54,7 @@ class Prompts:
 
     def count(self, split: Split | None = None) -> int:
         """How many there are, of one split or of both."""
-        return self._database.value(
-            "select count(*) from prompt where split = coalesce(?, split)", [_word(split)]
-        )
+        return self._database.value("select count(*) from prompt where split = coalesce(?, split)", [_word(split)])
 
     def sample(self, split: Split | None, n: int, seed: int) -> list[Prompt]:
         """Draw n different prompts (all, if there are fewer); the same set and seed, the same draw."""

@@ -42,9 +42,7 @@ class Rounds:
         def work(db: sqlite_utils.Database) -> int:
             running = first(db, "select id, state from round where ended_at is null")
             if running is not None:
-                raise ConflictError(
-                    f"round {running['id']} is {running['state']}; wait for it to end, or cancel it"
-                )
+                raise ConflictError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
             selection = select(_votes(db.query(_CURRENT)))
             _assert_trainable(selection)
             return self._freeze(db, selection, config, started_by)
@@ -56,9 +54,7 @@ class Rounds:
         """What a round was given, rebuilt from what it froze. Raises NotFoundError."""
         counts = self.by_id(round_id).counts
         frozen = select(_votes(self._database.rows(_FROZEN, [round_id])))
-        excluded = {
-            key.removeprefix(_EXCLUDED): count for key, count in counts.items() if key.startswith(_EXCLUDED)
-        }
+        excluded = {key.removeprefix(_EXCLUDED): count for key, count in counts.items() if key.startswith(_EXCLUDED)}
         return self._snapshot(Selection(frozen.decisions, excluded))
 
     def preview(self) -> Snapshot:
@@ -155,8 +151,7 @@ class Rounds:
 
 def _votes(rows: Iterable[Row]) -> list[Vote]:
     return [
-        Vote(row["id"], row["pair_id"], Choice(row["choice"]), row["strength"], Split(row["split"]))
-        for row in rows
+        Vote(row["id"], row["pair_id"], Choice(row["choice"]), row["strength"], Split(row["split"])) for row in rows
     ]
 
 

@@ -31,9 +31,7 @@ class PreferenceStore:
         self.rounds = Rounds(database, clock, self.pairs)
 
     @classmethod
-    def open(
-        cls, path: Path, *, clock: Clock = now_ms, heldout_share: float = HELDOUT_SHARE
-    ) -> "PreferenceStore":
+    def open(cls, path: Path, *, clock: Clock = now_ms, heldout_share: float = HELDOUT_SHARE) -> "PreferenceStore":
         """Open the database file at `path`, or make it.
 
         heldout_share: the part of prompts added from now on, 0 to 1, whose judgments never train.

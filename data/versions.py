@@ -76,9 +76,7 @@ class Versions:
 
         def work(db: sqlite_utils.Database) -> None:
             if first(db, "select 1 from adapter_version where name = ?", [name]):
-                raise ConflictError(
-                    f"version {name} exists already; versions never change, choose another name"
-                )
+                raise ConflictError(f"version {name} exists already; versions never change, choose another name")
             if round_id is not None and not first(db, "select 1 from round where id = ?", [round_id]):
                 raise NotFoundError(f"there is no round {round_id}")
             row = first(db, "select * from adapter_version where id = ?", [version_id(db, parent)])
@@ -113,9 +111,7 @@ class Versions:
         row = self._database.row(f"{_EVENT} order by e.id desc limit 1")
         return None if row is None else self.by_name(row["version"])
 
-    def record_serving(
-        self, name: str, action: ServingAction, *, actor_id: int | None, reason: str
-    ) -> ServingEvent:
+    def record_serving(self, name: str, action: ServingAction, *, actor_id: int | None, reason: str) -> ServingEvent:
         """Note that a version serves from now on. Raises NotFoundError if there is no such version."""
 
         def work(db: sqlite_utils.Database) -> int:
