@@ -1,8 +1,8 @@
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -111,53 +111,71 @@ def test_a_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         Database(path)
 
 
-def test_a_failing_job_is_undone_and_its_neighbours_are_not(database: Database) -> None:
+def write_together(
+    database: Database, jobs: Sequence[Callable[[sqlite_utils.Database], object]]
+) -> list[Future[object]]:
+    """Have jobs wait behind a slow one, so that they share a transaction; their futures, all done."""
     held, barrier = threading.Event(), threading.Event()
 
     def hold(db: sqlite_utils.Database) -> None:
         held.set()
         barrier.wait(10)
 
+    with ThreadPoolExecutor(len(jobs) + 1) as pool:
+        pool.submit(database.write, hold)
+        held.wait(10)
+        futures = [pool.submit(database.write, job) for job in jobs]
+        while database._writer._jobs.qsize() < len(jobs):
+            threading.Event().wait(0.01)
+        barrier.set()
+    return futures
+
+
+def test_a_failing_job_is_undone_and_its_neighbours_are_not(database: Database) -> None:
     def failing(db: sqlite_utils.Database) -> None:
         add_guideline(db, "half done")
         raise ValueError("no")
 
-    with ThreadPoolExecutor(4) as pool:
-        pool.submit(database.write, hold)
-        held.wait(10)
-        good = [pool.submit(database.write, lambda db, v=v: add_guideline(db, v)) for v in ("one", "two")]
-        bad = pool.submit(database.write, failing)
-        barrier.set()
-        assert {future.result(10) for future in good} <= {1, 2, 3}
-        with pytest.raises(ValueError, match="no"):
-            bad.result(10)
+    one, bad, two = write_together(
+        database, [lambda db: add_guideline(db, "one"), failing, lambda db: add_guideline(db, "two")]
+    )
+    assert {one.result(), two.result()} <= {1, 2, 3}
+    with pytest.raises(ValueError, match="no"):
+        bad.result()
+    assert guidelines(database) == {"one", "two"}
+
+
+def test_a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest(database: Database) -> None:
+    database.write(lambda db: db.execute("pragma max_page_count = 2000").fetchall())
+    one, bad, two = write_together(
+        database,
+        [
+            lambda db: add_guideline(db, "one"),
+            lambda db: add_guideline(db, "big", "x" * 50_000_000),
+            lambda db: add_guideline(db, "two"),
+        ],
+    )
+    assert one.result() != two.result()
+    with pytest.raises(HomeError, match="disk is full"):
+        bad.result()
     assert guidelines(database) == {"one", "two"}
 
 
 def test_a_job_that_ends_the_transaction_takes_no_neighbour_with_it(database: Database) -> None:
-    held, barrier = threading.Event(), threading.Event()
-
-    def hold(db: sqlite_utils.Database) -> None:
-        held.set()
-        barrier.wait(10)
-
-    def too_big(db: sqlite_utils.Database) -> None:
-        add_guideline(db, "big", "x" * 50_000_000)
-
-    def cap(db: sqlite_utils.Database) -> None:
-        db.execute("pragma max_page_count = 2000").fetchall()
-
-    database.write(cap)
-    with ThreadPoolExecutor(4) as pool:
-        pool.submit(database.write, hold)
-        held.wait(10)
-        futures = {v: pool.submit(database.write, lambda db, v=v: add_guideline(db, v)) for v in ("one", "two")}
-        bad = pool.submit(database.write, too_big)
-        barrier.set()
-        for future in futures.values():
-            future.result(10)
-        with pytest.raises(HomeError, match="disk is full"):
-            bad.result(10)
+    database.write(
+        lambda db: (
+            db.execute("""
+            create temp trigger spoil before insert on guideline when new.version = 'bad'
+            begin select raise(rollback, 'all is lost'); end
+        """).rowcount
+        )
+    )
+    one, bad, two = write_together(
+        database, [lambda db, v=version: add_guideline(db, v) for version in ("one", "bad", "two")]
+    )
+    assert one.result() != two.result()
+    with pytest.raises(sqlite3.IntegrityError, match="all is lost"):
+        bad.result()
     assert guidelines(database) == {"one", "two"}
 
 
@@ -175,24 +193,12 @@ def test_a_write_returns_only_when_others_see_it(database: Database, tmp_path: P
 
 
 def test_jobs_that_wait_share_a_commit(database: Database) -> None:
-    held, barrier = threading.Event(), threading.Event()
-    commits: list[str] = []
-
-    def hold(db: sqlite_utils.Database) -> None:
-        held.set()
-        barrier.wait(10)
-        db.conn.set_trace_callback(lambda sql: commits.append(sql) if sql.lower() == "commit" else None)
-
-    with ThreadPoolExecutor(33) as pool:
-        pool.submit(database.write, hold)
-        held.wait(10)
-        futures = [pool.submit(database.write, lambda db, n=n: add_guideline(db, str(n))) for n in range(32)]
-        while database._writer._jobs.qsize() < 32:
-            threading.Event().wait(0.01)
-        barrier.set()
-        for future in futures:
-            future.result(10)
-    assert len(commits) == 2
+    statements: list[str] = []
+    database.write(lambda db: db.conn.set_trace_callback(statements.append))
+    for future in write_together(database, [lambda db, n=n: add_guideline(db, str(n)) for n in range(32)]):
+        future.result()
+    # One of the job that began to listen, one of the slow job, one of all the others.
+    assert statements.count("commit") == 3
     assert len(guidelines(database)) == 32
 
 

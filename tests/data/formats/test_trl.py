@@ -41,6 +41,14 @@ def test_the_datasets_library_reads_it(preferences: tuple[Preference, ...], tmp_
     assert [row["chosen"] for row in loaded] == [row["chosen"] for row in trl.rows(preferences)]
 
 
+def test_who_reads_the_old_file_meanwhile_reads_all_of_it(preferences: tuple[Preference, ...], tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("old")
+    with path.open() as reader:
+        trl.write(path, preferences)
+        assert reader.read() == "old"
+
+
 def test_nothing_to_write_is_an_empty_file(tmp_path: Path) -> None:
     assert trl.write(tmp_path / "out.jsonl", []) == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b""
