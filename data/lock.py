@@ -54,6 +54,8 @@ class HomeLock:
     def release(self) -> None:
         """Let the next process in; harmless twice."""
         if self._descriptor >= 0:
+            # Closing alone would leave the lock to a child that is just being started.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
 
