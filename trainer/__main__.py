@@ -62,6 +62,9 @@ def main(arguments: list[str]) -> int:
         directory.set_failure(str(error))
         sys.stderr.write(f"{error}\n")
         return 1
+    except Exception as error:
+        directory.set_failure(f"unexpected: {error!r}")
+        raise
     return 0
 
 

@@ -41,11 +41,17 @@ class Padded:
 
 
 def tokenize(base: Base, pairs: Sequence[SnapshotPair]) -> list[TokenPair]:
-    """Snapshot pairs as ids. Raises InputError for an empty completion or one beyond the model's context."""
+    """Snapshot pairs as ids.
+
+    Raises InputError for a completion that is empty, beyond the model's context, or of another vocabulary.
+    """
     out = []
+    vocabulary = base.model.get_input_embeddings().weight.shape[0]
     for pair in pairs:
         if not (pair.chosen_ids and pair.rejected_ids):
             raise InputError(f"pair {pair.pair_id}: a completion has no tokens; withdraw the pair and start again")
+        if max(pair.chosen_ids + pair.rejected_ids) >= vocabulary:
+            raise InputError(f"pair {pair.pair_id}: its token ids are not of {base.name}; another model sampled it")
         room = max(len(pair.chosen_ids), len(pair.rejected_ids))
         out.append(TokenPair(base.prompt_ids(pair.prompt, room=room), pair.chosen_ids, pair.rejected_ids))
     return out

@@ -123,7 +123,7 @@ class Sampler:
             [[row.token_ids[-1]] for row in rows] + [[0]] * filler,
             [row.cache.length for row in rows] + [0] * filler,
             [row.cache for row in rows],
-            [row.request.adapter for row in rows] + [None] * filler,
+            [row.request.adapter for row in rows] + [rows[0].request.adapter] * filler,
         )
         self._draw(rows, logits[: len(rows), -1])
         self.rows = [row for row in rows if row.finish_reason is None]

@@ -16,7 +16,7 @@ from trainer.base import Base
 from trainer.batching import TokenPair, micro_batches
 from trainer.dpo import preference_terms, reference_logps
 from trainer.generate import Request, Sampler
-from trainer.logprobs import completion_logps, token_logps
+from trainer.logprobs import token_logps
 from trainer.manifest import Canary
 from trainer.policy import Policy
 
@@ -80,7 +80,7 @@ def make_canary(policy: Policy, prompt: tuple[Message, ...]) -> Canary:
 def drift(
     base: Base, adapter: Path, prompts: Sequence[tuple[Message, ...]], *, sampling: Sampling, seed: int, rank: int
 ) -> Drift:
-    """Sample from a saved adapter at temperature 1 and measure it against the bare base.
+    """Sample from a saved adapter at temperature 1 and measure it against the bare base, whose model it takes over.
 
     KL(policy || base) is the mean of log pi - log pi_base over completions drawn from the policy.
     """
@@ -94,12 +94,7 @@ def drift(
             for i, prompt in enumerate(chosen)
         ]
     )
-    sampler.unload("policy")
-    base.model.set_attn_implementation("sdpa")
-    with torch.no_grad():
-        against = [
-            float(completion_logps(base.model, [(row.request.prompt_ids, tuple(row.token_ids))])[0]) for row in rows
-        ]
+    against = [sum(sampler.score(row.request.prompt_ids, tuple(row.token_ids), None)) for row in rows]
     ratios = [sum(row.logprobs) - logp for row, logp in zip(rows, against, strict=True)]
     return Drift(
         kl_mean=sum(ratios) / len(rows),

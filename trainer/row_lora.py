@@ -31,10 +31,15 @@ class _Layer:
             self.down[slot, : lora.rank] = lora.down
             self.up[slot, :, : lora.rank] = lora.up * lora.scaling
 
-    def delta(self, x: Tensor, slots: Tensor) -> Tensor:
-        """x [B, T, in] -> [B, T, out], row i with the adapter in slots[i]."""
-        inner = torch.bmm(x, self.down[slots].transpose(1, 2))
-        return torch.bmm(inner, self.up[slots].transpose(1, 2))
+    def delta(self, x: Tensor, slots: Tensor | int) -> Tensor:
+        """x [B, T, in] -> [B, T, out], row i with the adapter in slots[i], or all with that of one slot.
+
+        One slot for all is a view instead of a copy; the product, and its bits, are the same.
+        """
+        down, up = self.down[slots], self.up[slots]
+        if isinstance(slots, int):
+            down, up = down.expand(x.shape[0], -1, -1), up.expand(x.shape[0], -1, -1)
+        return torch.bmm(torch.bmm(x, down.transpose(1, 2)), up.transpose(1, 2))
 
 
 class RowLora:
@@ -49,7 +54,7 @@ class RowLora:
         self._capacity = capacity
         self._slots: dict[str, int] = {}
         self._free = list(range(capacity, 0, -1))
-        self._rows = torch.zeros(0, dtype=torch.long)
+        self._rows: Tensor | int = 0
         self._device = next(model.parameters()).device
         self._layers: dict[str, _Layer] = {}
         self._linears: Mapping[str, nn.Linear] = {
@@ -85,7 +90,8 @@ class RowLora:
     def use(self, names: Sequence[str | None]) -> None:
         """Say which adapter each row of the next forward passes uses; None is the bare base."""
         slots = [0 if name is None else self._slots[name] for name in names]
-        self._rows = torch.tensor(slots, dtype=torch.long, device=self._device)
+        uniform = len(set(slots)) == 1
+        self._rows = slots[0] if uniform else torch.tensor(slots, dtype=torch.long, device=self._device)
 
     def _watch(self, module: str) -> None:
         """Hook one linear module, the first time an adapter targets it."""
@@ -94,6 +100,8 @@ class RowLora:
         self._layers[module] = layer
 
         def add_delta(_: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
+            if isinstance(self._rows, int) and self._rows == 0:
+                return out  # all rows are bare base: adding the zeros of slot 0 would change no bit
             return out + layer.delta(args[0], self._rows)
 
         linear.register_forward_hook(add_delta)

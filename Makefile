@@ -1,0 +1,33 @@
+# make serve   the application on http://127.0.0.1:$(PORT), its files in $(HOME_DIR)
+# make test    all checks and tests but the slow ones;  make test-slow   those
+
+PORT ?= 7860
+HOME_DIR ?= var
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+serve: .venv/serve
+	$(BIN)/prefloop serve --home $(HOME_DIR) --port $(PORT)
+
+test: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "browser and not slow" tests/browser
+
+test-slow: .venv/dev
+	$(PYTEST) -m "slow and not browser" --timeout 3600
+
+.venv/serve: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev: .venv/serve
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.PHONY: serve test test-slow
