@@ -17,7 +17,7 @@ from data.records import Annotator, Role
 COOKIE = "prefloop_session"
 SIGN_IN = "/sign-in/"
 
-_PUBLIC = frozenset({"/sign-in", SIGN_IN, "/auth/link", "/healthz"})
+_PUBLIC = frozenset({"/sign-in", SIGN_IN, "/auth/link", "/healthz", "/favicon.ico"})
 _PUBLIC_POSTS = frozenset({"/auth/login", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _GRADIO_MOUNTS = ("/annotate", "/admin")

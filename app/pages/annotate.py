@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.desk import LivePair
 from app.pages.layout import person
 from app.pages.markdown import Markdown
-from app.pages.widgets import Board
+from app.pages.widgets import annotation_board
 from app.services import Services
 from data.errors import InputError, PrefloopError
 from data.records import Annotator, Choice, Judgment, Lease, Prompt, Role, Verdict
@@ -83,7 +83,7 @@ class AnnotatePage:
 
         page = gr.Blocks(title="prefloop", fill_width=True, analytics_enabled=False)
         with page:
-            board = Board(act, guidelines=self._markdown.html(guidelines))
+            board = annotation_board(act, guidelines=self._markdown.html(guidelines))
             board.live(
                 self._live,
                 None,

@@ -8,10 +8,6 @@ from fastapi import FastAPI, Request
 from data.records import Annotator, Role
 
 _STATIC = Path(__file__).with_name("static")
-_ICON = (
-    "<link rel='icon' href=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>"
-    "<circle cx='16' cy='16' r='15' fill='%232864dc'/><path d='M16 1a15 15 0 0 1 0 30z' fill='%23c8570c'/></svg>\">"
-)
 _THREADS = 200  # also caps what runs at once on the event loop
 _WAITING = 500
 
@@ -21,10 +17,14 @@ def static(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
-def head() -> str:
-    """What each page has in its <head>: the icon, and light or dark before the first paint."""
+def head(*styles: str) -> str:
+    """What each page has in its <head>: light or dark, and styles.
+
+    Not as Gradio's `css`: that rewrites each selector and breaks those with a comma inside `:is()`.
+    """
     viewport = "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-    return f"{viewport}{_ICON}<script>{static('mode.js')}</script>"
+    css = "\n".join(map(static, ("base.css", *styles)))
+    return f"{viewport}<script>{static('mode.js')}</script><style>{css}</style>"
 
 
 def person(request: gr.Request) -> Annotator:
@@ -37,7 +37,7 @@ def person(request: gr.Request) -> Annotator:
     return annotator
 
 
-def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, styles: tuple[str, ...]) -> None:
+def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, style: str) -> None:
     """Mount a page for those of a role; an admin may do all that an annotator may."""
 
     def admit(request: Request) -> str | None:
@@ -55,8 +55,7 @@ def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, styles: tuple
         path,
         auth_dependency=admit,
         theme=_theme(),
-        css="\n".join(map(static, styles)),
-        head=head(),
+        head=head(style),
         footer_links=[],
         show_error=False,
         run_history=False,

@@ -18,5 +18,5 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     guidelines = (files("data") / "seed" / "guidelines.md").read_text(encoding="utf-8")
     annotate = AnnotatePage(services, Markdown()).build(guidelines)
     add_sign_in(app)
-    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("base.css", "board.css"))
-    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("base.css", "rounds.css"))
+    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, style="board.css")
+    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, style="rounds.css")

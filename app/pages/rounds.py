@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.pages.layout import person
 from app.pages.rounds_view import Overview, View
-from app.pages.widgets import RoundsBoard
+from app.pages.widgets import training_board
 from app.services import Services
 from data.errors import PrefloopError
 from data.records import Annotator, ServingAction
@@ -29,7 +29,7 @@ class RoundsPage:
         """The page with its component and its events."""
         page = gr.Blocks(title="prefloop: training", fill_width=True, analytics_enabled=False)
         with page:
-            board = RoundsBoard()
+            board = training_board()
             timer = gr.Timer(_REFRESH_SECONDS)
             _on(page.load, self.refresh, board)
             _on(timer.tick, self.refresh, board)
@@ -79,5 +79,5 @@ class RoundsPage:
         return await self.refresh() | note
 
 
-def _on(listen: Callable[..., object], work: Callable[..., object], board: RoundsBoard) -> None:
+def _on(listen: Callable[..., object], work: Callable[..., object], board: gr.HTML) -> None:
     listen(work, None, board, show_progress="hidden", api_visibility="private", concurrency_limit=None)

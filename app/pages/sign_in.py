@@ -1,9 +1,12 @@
-"""The sign-in page: plain HTML, so that no route of Gradio is open to strangers. Knows no accounts."""
+"""What strangers may see: the sign-in page and the icon. Knows no accounts.
+
+Plain HTML, so that no route of Gradio is open to strangers.
+"""
 
 import html
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from app.pages.layout import head, static
 
@@ -14,11 +17,15 @@ _WHY = {
 
 
 def add_sign_in(app: FastAPI) -> None:
-    """Add the page at /sign-in/."""
-    page = static("sign_in.html").replace("@head@", head()).replace("@style@", static("base.css"))
+    """Add the page at /sign-in/ and the icon that every browser asks for."""
+    page = static("sign_in.html").replace("@head@", head("sign_in.css"))
 
     @app.get("/sign-in", include_in_schema=False)
     @app.get("/sign-in/", include_in_schema=False)
     def sign_in(why: str = "") -> HTMLResponse:
         note = html.escape(_WHY.get(why, ""))
         return HTMLResponse(page.replace("@why@", note), headers={"cache-control": "no-store"})
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def icon() -> Response:
+        return Response(static("icon.svg"), media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
