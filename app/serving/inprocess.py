@@ -178,12 +178,11 @@ class InProcessEngine:
         """Let waiting jobs join, in their order, while there is room for all answers of the next."""
         while self._waiting and len(self._waiting[0].job.seeds) <= self._sampler.free:
             ticket = self._waiting.popleft()
-            try:
-                ticket.rows = self._sampler.join(ticket.requests)
-            except KeyError:
+            if ticket.job.version not in (BASE, *self._sampler.adapters):
                 ticket.tell(AdapterError(f"version {ticket.job.version} is not loaded"))
                 continue
-            self._running.append(ticket)
+            self._running.append(ticket)  # before it joins, so that a failure there reaches it too
+            ticket.rows = self._sampler.join(ticket.requests)
 
     def _report(self) -> None:
         """Tell every job how far it is, now and then, and at its end."""

@@ -1,0 +1,54 @@
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from app.serving.adapters import AdapterShelf
+from app.serving.inprocess import InProcessEngine
+from app.serving.router import Router
+from data.store import PreferenceStore
+from tests.models import save_adapter, save_random_model
+from trainer.base import load_base
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_random_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+async def engine(model: Path) -> AsyncIterator[InProcessEngine]:
+    engine = InProcessEngine(load_base(str(model)))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path, model: Path) -> AsyncIterator[PreferenceStore]:
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        store.versions.ensure_base("random", "0")
+        yield store
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> AdapterShelf:
+    return AdapterShelf(tmp_path / "adapters")
+
+
+@pytest.fixture
+def new_version(store: PreferenceStore, shelf: AdapterShelf, model: Path, tmp_path: Path) -> Callable[[str, int], Path]:
+    """Trains nothing: installs a random adapter as a version and enters it in the store."""
+
+    def make(name: str, seed: int) -> Path:
+        manifest = save_adapter(model, tmp_path / "trained" / name, seed=seed)
+        store.versions.add(name, round_id=None, parent="base", sha256=manifest.adapter_sha256)
+        return shelf.install(name, tmp_path / "trained" / name, manifest)
+
+    return make
+
+
+@pytest.fixture
+async def router(engine: InProcessEngine, shelf: AdapterShelf, store: PreferenceStore) -> Router:
+    router = Router(engine, shelf, store.versions)
+    await router.start()
+    return router

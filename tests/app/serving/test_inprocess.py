@@ -1,0 +1,112 @@
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from app.serving.engine import Job, complete
+from app.serving.inprocess import InProcessEngine
+from data.errors import AdapterError, InputError, ModelError
+from data.records import Message, Sampling
+from trainer.base import load_base
+
+SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=40)
+
+
+def ask(text: str) -> tuple[Message, ...]:
+    return ({"role": "user", "content": text},)
+
+
+def job(text: str = "how?", *, version: str = "base", seeds: tuple[int, ...] = (1, 2)) -> Job:
+    return Job(ask(text), version, seeds, SAMPLING)
+
+
+async def test_the_last_item_of_a_stream_has_the_completions(engine: InProcessEngine) -> None:
+    items = [answers async for answers in engine.stream(job())]
+
+    assert [item.completions is None for item in items[:-1]] == [True] * (len(items) - 1)
+    assert items[-1].completions is not None
+    assert tuple(c.text for c in items[-1].completions) == items[-1].texts
+
+
+async def test_a_completion_is_stamped_with_all_that_made_it(engine: InProcessEngine) -> None:
+    first, second = await complete(engine, job(seeds=(3, 4)))
+
+    assert (first.version, first.seed, second.seed, first.sampling) == ("base", 3, 4, SAMPLING)
+    assert len(first.token_ids) == len(first.logprobs) > 0
+    assert first.token_ids != second.token_ids
+
+
+async def test_the_same_seed_gives_the_same_tokens_in_any_company(
+    engine: InProcessEngine, new_version: Callable[[str, int], Path]
+) -> None:
+    await engine.load("v1", new_version("v1", 1))
+    jobs = [job(f"question {i}", version=("base", "v1")[i % 2], seeds=(i, i + 100)) for i in range(12)]
+
+    together = await asyncio.gather(*(complete(engine, one) for one in jobs))
+    alone = [await complete(engine, one) for one in jobs]
+
+    assert together == alone
+
+
+async def test_an_adapter_changes_the_answers(engine: InProcessEngine, new_version: Callable[[str, int], Path]) -> None:
+    await engine.load("v1", new_version("v1", 1))
+
+    assert (await complete(engine, job()))[0].token_ids != (await complete(engine, job(version="v1")))[0].token_ids
+
+
+async def test_a_version_that_is_not_loaded_is_an_error_and_never_the_base(engine: InProcessEngine) -> None:
+    with pytest.raises(AdapterError, match="v9 is not loaded"):
+        await complete(engine, job(version="v9"))
+
+
+async def test_a_prompt_without_room_for_its_answer_is_refused_in_words(engine: InProcessEngine) -> None:
+    with pytest.raises(InputError, match="tokens"):
+        await complete(engine, job("x" * 600))
+
+
+async def test_a_failure_reaches_those_who_wait_and_the_next_job_works(
+    engine: InProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = await complete(engine, job())
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.base.model, "forward", lambda **_: 1 / 0)
+        with pytest.raises(ModelError, match="ZeroDivisionError"):
+            await complete(engine, job())
+
+    assert await complete(engine, job()) == expected
+
+
+async def test_a_stream_that_is_given_up_makes_room_for_others(engine: InProcessEngine) -> None:
+    async with aclosing(engine.stream(job(seeds=tuple(range(8))))) as stream:
+        await anext(stream)
+
+    assert await complete(engine, job(seeds=tuple(range(8))))
+
+
+async def test_a_version_in_use_is_not_unloaded(
+    engine: InProcessEngine, new_version: Callable[[str, int], Path]
+) -> None:
+    await engine.load("v1", new_version("v1", 1))
+    long = Job(ask("how?"), "v1", (1,), Sampling(temperature=1.0, top_p=1.0, max_new_tokens=400))
+    async with aclosing(engine.stream(long)) as stream:
+        await anext(stream)
+        with pytest.raises(AdapterError, match="in use"):
+            await engine.unload("v1")
+    await engine.unload("v1")
+
+    with pytest.raises(AdapterError, match="not loaded"):
+        await complete(engine, job(version="v1"))
+
+
+async def test_closing_fails_what_is_under_way(model: Path) -> None:
+    engine = InProcessEngine(load_base(str(model)))
+    waiting = asyncio.create_task(complete(engine, job(seeds=tuple(range(8)))))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(engine.close)
+
+    with pytest.raises(ModelError, match="closed"):
+        await waiting
+    with pytest.raises(ModelError, match="closed"):
+        await complete(engine, job())

@@ -1,0 +1,83 @@
+"""A random Llama that any test can afford, and adapters for it as a trainer would leave them."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from trainer.adapter import directory_sha256
+from trainer.base import load_base
+from trainer.manifest import Manifest, Report
+from trainer.policy import Policy
+from trainer.report import make_canary
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% if m['role'] == 'assistant' %}</s>{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+SPECIAL = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
+REPORT = Report(
+    pairs=1,
+    heldout_pairs=0,
+    heldout_accuracy=None,
+    heldout_margin=None,
+    train_accuracy=1.0,
+    kl_mean=0.1,
+    mean_length=9.0,
+    eos_rate=1.0,
+    seconds=1.0,
+)
+
+
+def save_random_model(path: Path) -> Path:
+    """Write a two-layer Llama with random weights and a byte-level tokenizer."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        ["how do I boil an egg?"],
+        BpeTrainer(vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False),
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", chat_template=TEMPLATE
+    )
+    fast.save_pretrained(path)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=len(fast),
+        max_position_embeddings=512,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(path)
+    return path
+
+
+def save_adapter(model: Path, out: Path, *, seed: int, strength: float = 0.05) -> Manifest:
+    """Write an adapter with random weights and return the manifest its trainer would have written."""
+    base = load_base(str(model))
+    policy = Policy(base, rank=4, alpha=8, seed=seed)
+    with torch.no_grad():
+        for parameter in policy.parameters:
+            parameter.copy_(torch.randn_like(parameter) * strength)
+    policy.save(out)
+    return Manifest(
+        snapshot_sha256="0" * 64,
+        adapter_sha256=directory_sha256(out),
+        model=base.name,
+        revision=base.revision,
+        steps=1,
+        report=REPORT,
+        canary=make_canary(policy, ({"role": "user", "content": "how do I boil an egg?"},)),
+        software={},
+    )
