@@ -28,12 +28,19 @@ _LINK_REFUSED = "This sign-in link has been used or has expired. Ask an admin fo
 class Accounts:
     """Signs people in and out."""
 
-    def __init__(self, people: People, *, clock: Clock = now_ms, session_ms: int = DAY_MS) -> None:
+    def __init__(
+        self,
+        people: People,
+        *,
+        clock: Clock = now_ms,
+        session_ms: int = DAY_MS,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
         self.session_ms = session_ms
         self._people = people
         self._clock = clock
         self._throttle = Throttle(clock)
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._hashing = threading.Semaphore(_HASHES_AT_ONCE)
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
 

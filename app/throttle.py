@@ -45,9 +45,10 @@ class Throttle:
             if failures is None or now - failures.last > _FORGET_MS:
                 failures = _Failures(0, now)
             self._callers[caller] = failures
+            failures.last = min(failures.last, now)  # or a clock that jumped back would lock people out
             left = failures.last + failures.wait_ms - now
             if left > 0:
-                return min(left, _LONGEST_WAIT_MS)  # bounded, should the clock have jumped back
+                return left
             failures.count += 1
             failures.last = now
             while len(self._callers) > _MOST_CALLERS:

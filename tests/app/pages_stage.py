@@ -8,31 +8,40 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
 from app.accounts import Accounts
 from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
+from app.pages.mount import mount_pages
 from app.rounds import Rounds
+from app.security import add_security
 from app.services import Services
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
 from app.serving.router import Router
-from data.records import FinishReason, Message, NewCompletion, Sampling
+from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
 from trainer.config import RoundConfig
 
 HOSTILE = (
     "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> "
-    "[go](javascript:window.hacked=1) ![p](http://evil.example/p.png) [in](http://evil.example/) ${window.hacked=1} {{7*7}}"
+    "[go](javascript:window.hacked=1) ![p](http://evil.example/p.png) [in](http://evil.example/) "
+    "${window.hacked=1} {{7*7}}"
 )
 ANSWERS = (
     "Sunlight looks white, but it is **all the colours mixed together**.\n\n1. Blue light has short waves and "
     "bounces a lot.\n2. Red light has long waves and goes straight.\n\nSo wherever you look, some *blue* reaches you.",
-    "The sky is blue because of Rayleigh scattering.\n\n```python\nscatter = lambda wl: 1 / wl**4\n```\n\nThat is why `blue` wins.",
+    "The sky is blue because of Rayleigh scattering.\n\n"
+    "```python\nscatter = lambda wl: 1 / wl**4\n```\n\nThat is why `blue` wins.",
     "Here is one way:\n\n| Step | What |\n|---|---|\n| 1 | Rank the rows |\n| 2 | Keep the first three |",
     "Certainly! There are many factors to consider. In conclusion, it depends.",
 )
+_NUMBERS = itertools.count()
 PROMPTS: tuple[list[Message], ...] = (
     [{"role": "user", "content": "Explain to a ten-year-old why the sky is blue."}],
     [
@@ -60,7 +69,9 @@ class CannedEngine:
         for n in range(0, words, 4):
             yield Answers(tuple(" ".join(text.split(" ")[:n]) for text in full))
             await asyncio.sleep(self._pause)
-        yield Answers(tuple(full), tuple(_completion(text, job, seed) for text, seed in zip(full, job.seeds, strict=True)))
+        yield Answers(
+            tuple(full), tuple(_completion(text, job, seed) for text, seed in zip(full, job.seeds, strict=True))
+        )
 
     async def load(self, version: str, path: Path) -> None:
         """Nothing to do."""
@@ -93,6 +104,24 @@ async def stage(
                 await feeding
 
 
+def web(services: Services) -> FastAPI:
+    """The pages behind the gate, as the server has them."""
+    app = FastAPI(openapi_url=None)
+    mount_pages(app, services)
+    add_security(app, services.accounts)
+    return app
+
+
+def client(app: FastAPI, services: Services, role: Role | None) -> AsyncClient:
+    """A browser of somebody new with this role, signed in; of a stranger, if None."""
+    browser = AsyncClient(transport=ASGITransport(app), base_url="http://loop.test")
+    if role is not None:
+        somebody = services.accounts.add(f"somebody-{role}-{next(_NUMBERS)}", role)
+        token, _ = services.accounts.redeem(services.accounts.make_link(somebody.id))
+        browser.cookies.set("prefloop_session", token)
+    return browser
+
+
 def _prompts() -> Iterator[list[Message]]:
     for n in itertools.count():
         prompt = PROMPTS[n % len(PROMPTS)]
@@ -119,5 +148,5 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int)
         feeder=feeder,
         desk=Desk(store, feeder, router, lease_ms=600_000),
         rounds=Rounds(store, router, shelf, directory=home / "rounds", template=template),
-        accounts=Accounts(store.people),
+        accounts=Accounts(store.people, hasher=PasswordHasher(1, 8, 1)),
     )

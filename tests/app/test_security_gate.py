@@ -1,0 +1,166 @@
+"""The gate: who gets through to which path, from where, and what every answer carries."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from app.services import Services
+from data.records import Role
+from tests.app.pages_stage import client, stage, web
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAGE = {"accept": "text/html"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
+    async with stage(tmp_path_factory.mktemp("gate"), buffer=0, prompts=1) as services:
+        yield services
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(services: Services) -> FastAPI:
+    """Asynchronous because Gradio, outside a running loop, makes loops that it never closes."""
+    return web(services)
+
+
+@pytest.fixture
+def stranger(app: FastAPI, services: Services) -> AsyncClient:
+    return client(app, services, None)
+
+
+@pytest.fixture
+def annotator(app: FastAPI, services: Services) -> AsyncClient:
+    return client(app, services, Role.ANNOTATOR)
+
+
+@pytest.fixture
+def admin(app: FastAPI, services: Services) -> AsyncClient:
+    return client(app, services, Role.ADMIN)
+
+
+@pytest.mark.parametrize("path", ["/annotate/", "/admin/", "/", "/api/v1/pairs/next", "/no/such/path", "/docs"])
+async def test_a_stranger_is_asked_to_sign_in(stranger: AsyncClient, path: str):
+    assert (await stranger.get(path)).status_code == 401
+    page = await stranger.get(path, headers=PAGE)
+    assert (page.status_code, page.headers["location"]) == (303, "/sign-in/")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/", "/favicon.ico"])
+async def test_what_is_public_is_public(stranger: AsyncClient, path: str):
+    assert (await stranger.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/config", "/admin/gradio_api/info"])
+async def test_admin_is_for_admins(annotator: AsyncClient, admin: AsyncClient, path: str):
+    assert (await annotator.get(path)).status_code == 403
+    assert "Admins only" in (await annotator.get(path, headers=PAGE)).text
+    assert (await admin.get(path, follow_redirects=True)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "openapi.json",
+        "monitoring",
+        "monitoring/summary",
+        "login",
+        "gradio_api/token",
+        "gradio_api/file=/etc/passwd",
+        "gradio_api/proxy=http://evil.example/",
+        "gradio_api/upload",
+        "gradio_api/deep_link",
+        "gradio_api/runs",
+        "gradio_api/run/live",
+        "gradio_api/call/live",
+        "gradio_api/stream/x",
+        "../admin/config",
+    ],
+)
+async def test_what_gradio_opens_and_nobody_needs_is_closed(annotator: AsyncClient, rest: str):
+    assert (await annotator.get(f"/annotate/{rest}")).status_code in (403, 404)
+    assert (await annotator.post(f"/annotate/{rest}", json={})).status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://loop.test.evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://loop.test", "sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_other_sites_cannot_act_for_a_person(annotator: AsyncClient, headers: dict[str, str]):
+    for path in ("/auth/logout", "/auth/login", "/annotate/gradio_api/queue/join", "/api/v1/session"):
+        assert (await annotator.post(path, json={}, headers=headers)).status_code == 403
+    assert (await annotator.get("/auth/session")).status_code == 204
+
+
+async def test_other_sites_cannot_read(annotator: AsyncClient):
+    answer = await annotator.get("/annotate/config", headers={"origin": "http://evil.example"})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.startswith("access-control-allow")]
+
+
+async def test_own_pages_and_programs_can_act(annotator: AsyncClient):
+    own = {"origin": "http://loop.test", "sec-fetch-site": "same-origin"}
+    for headers in (own, {}):
+        answer = await annotator.post("/annotate/gradio_api/reset", json={"event_id": "x"}, headers=headers)
+        assert answer.status_code == 200
+
+
+async def test_a_bearer_token_is_as_good_as_the_cookie(stranger: AsyncClient, services: Services):
+    ann = services.accounts.add("bearer", Role.ANNOTATOR)
+    token, _ = services.accounts.redeem(services.accounts.make_link(ann.id))
+    assert (await stranger.get("/auth/session", headers={"authorization": f"Bearer {token}"})).status_code == 204
+    for bad in (f"Bearer {token}x", "Bearer", f"Basic {token}"):
+        assert (await stranger.get("/auth/session", headers={"authorization": bad})).status_code == 401
+
+
+async def test_every_answer_carries_the_headers(stranger: AsyncClient, annotator: AsyncClient):
+    for answer in (await stranger.get("/sign-in/"), await stranger.get("/admin/"), await annotator.get("/annotate/")):
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+
+
+async def test_signing_in_with_a_password_and_out(stranger: AsyncClient, services: Services):
+    services.accounts.add("password", Role.ANNOTATOR, "correct horse")
+    wrong = await stranger.post("/auth/login", json={"login": "password", "password": "wrong horse"})
+    assert wrong.status_code == 401
+    assert "set-cookie" not in wrong.headers
+    right = await stranger.post("/auth/login", json={"login": " password ", "password": "correct horse"})
+    assert right.json() == {"next": "/annotate/"}
+    cookie = right.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    token = stranger.cookies["prefloop_session"]
+    assert (await stranger.post("/auth/logout")).status_code == 200
+    assert services.accounts.annotator_of(token) is None
+
+
+async def test_guessing_over_http_is_throttled(stranger: AsyncClient, services: Services):
+    services.accounts.add("guessed", Role.ANNOTATOR, "correct horse")
+    tries = [await stranger.post("/auth/login", json={"login": "guessed", "password": "wrong"}) for _ in range(6)]
+    assert [answer.status_code for answer in tries] == [401] * 5 + [429]
+
+
+async def test_a_link_signs_in_once(stranger: AsyncClient, services: Services):
+    ann = services.accounts.add("linked", Role.ANNOTATOR)
+    link = f"/auth/link?token={services.accounts.make_link(ann.id)}"
+    assert (await stranger.get(link, headers={"sec-purpose": "prefetch"})).status_code == 503
+    first = await stranger.get(link)
+    assert (first.status_code, first.headers["location"]) == (303, "/annotate/")
+    second = await stranger.get(link, follow_redirects=True)
+    assert "used or has expired" in second.text
+
+
+async def test_the_sign_in_page_repeats_nothing_it_is_told(stranger: AsyncClient):
+    assert "hacked" not in (await stranger.get("/sign-in/?why=<b>hacked</b>")).text
