@@ -7,10 +7,12 @@ same directory waits for the first, and a round that has its manifest is not tra
 import fcntl
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from data.errors import PrefloopError
 from trainer.dpo import StoppedError
@@ -18,6 +20,7 @@ from trainer.round import run_round
 from trainer.round_dir import RoundDir
 
 _USAGE = "usage: python -m trainer ROUND_DIR"
+_POLL = 0.2  # seconds between looks at a lock that another trainer holds
 
 
 class _StopSignal:
@@ -36,11 +39,25 @@ class _StopSignal:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a round directory; the lock dies with the process, however it ends."""
+def _alone(path: Path, stop: _StopSignal) -> Iterator[None]:
+    """Hold a round directory; the lock dies with the process, however it ends.
+
+    Raises StoppedError when asked to stop while another trainer holds it.
+    """
     with (path / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _locked(lock):
+            if stop():
+                raise StoppedError("stopped while another trainer had the round")
+            time.sleep(_POLL)
         yield
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +68,7 @@ def main(arguments: list[str]) -> int:
     directory = RoundDir(Path(arguments[0]))
     stop = _StopSignal()
     try:
-        with _alone(directory.path):
+        with _alone(directory.path, stop):
             directory.set_failure(None)
             if directory.manifest() is None:
                 run_round(directory, stop)

@@ -21,7 +21,14 @@ from data.errors import AdapterError
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 _PREFIX = "base_model.model."
-_BEYOND_PLAIN_LORA = ("use_dora", "modules_to_save", "alpha_pattern", "lora_bias", "trainable_token_indices")
+_BEYOND_PLAIN_LORA = (
+    "use_dora",
+    "modules_to_save",
+    "alpha_pattern",
+    "lora_bias",
+    "trainable_token_indices",
+    "alora_invocation_tokens",  # acts only after certain tokens
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,8 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
 
 
 def _read_config(path: Path) -> LoraConfig:
+    if not (path / CONFIG).is_file():  # peft would ask the hub for a repository of that name
+        raise AdapterError(f"adapter {path}: {CONFIG} is missing")
     try:
         config = PeftConfig.from_pretrained(str(path))
     except Exception as error:  # peft raises ValueError, TypeError, KeyError and json errors for one bad file

@@ -37,6 +37,8 @@ def run_round(directory: RoundDir, stop: Callable[[], bool]) -> Manifest:
             f"({config.revision} then, {base.revision} now); start a new round"
         )
     pairs, heldout = directory.pairs(), directory.heldout()
+    if not pairs:
+        raise RoundError(f"round directory {directory.path} holds no pairs to train on")
     settings = config.training
     policy = Policy(base, rank=settings.rank, alpha=settings.alpha, seed=config.seed)
     steps = train(Run(policy, tokenize(base, pairs), settings, config.seed, directory, stop))

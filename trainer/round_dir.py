@@ -178,7 +178,7 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _read_pairs(path: Path) -> list[SnapshotPair]:
-    rows: Sequence[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
+    rows: Sequence[dict[str, Any]] = [json.loads(line) for line in path.read_text().split("\n") if line]
     return [
         SnapshotPair(
             pair_id=row["pair_id"],

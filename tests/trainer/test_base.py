@@ -1,0 +1,117 @@
+"""Loading a base model: what it gives, and what it refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+import torch
+
+from data.errors import InputError, ModelError
+from tests.trainer.scene import ask
+from trainer.base import BUILT_IN, Base, load_base
+
+
+@pytest.fixture
+def copied(model_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_dir, tmp_path / "copied"))
+
+
+def edit(file: Path, **changes: object) -> None:
+    content = json.loads(file.read_text())
+    content.update(changes)
+    file.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_a_model_is_frozen_and_in_evaluation(base: Base) -> None:
+    assert not base.model.training
+    assert not any(parameter.requires_grad for parameter in base.model.parameters())
+
+
+def test_on_the_cpu_weights_are_float32(model_dir: Path) -> None:
+    assert load_base(str(model_dir), device=torch.device("cpu")).model.dtype == torch.float32
+
+
+def test_prompt_ids_are_the_chat_template_up_to_the_answer(base: Base) -> None:
+    text = base.tokenizer.decode(base.prompt_ids(ask("boil an egg")))
+    assert text == "<|user|>boil an egg<|assistant|>"
+
+
+def test_earlier_turns_stand_in_the_prompt(base: Base) -> None:
+    turns = [*ask("hi"), {"role": "assistant", "content": "hello"}, *ask("more")]
+    assert base.tokenizer.decode(base.prompt_ids(turns)) == "<|user|>hi<|assistant|>hello</s><|user|>more<|assistant|>"
+
+
+def test_text_leaves_out_special_tokens(base: Base) -> None:
+    ids = base.tokenizer("an egg", add_special_tokens=False)["input_ids"]
+    assert base.text([*ids, 2]) == "an egg"
+
+
+def test_a_prompt_too_long_for_its_answer_is_refused_with_numbers(base: Base) -> None:
+    length = len(base.prompt_ids(ask("egg " * 40)))
+    base.prompt_ids(ask("egg " * 40), room=512 - length)
+    with pytest.raises(InputError, match=f"has {length} tokens .* may take {513 - length}, .* reads only 512"):
+        base.prompt_ids(ask("egg " * 40), room=513 - length)
+
+
+def test_the_revision_stays_until_a_weight_changes(model_dir: Path, copied: Path) -> None:
+    assert load_base(str(copied)).revision == load_base(str(model_dir)).revision
+    weights = copied / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    assert load_base(str(copied)).revision != load_base(str(model_dir)).revision
+
+
+def test_a_model_without_a_template_gets_the_plain_one(copied: Path) -> None:
+    (copied / "chat_template.jinja").unlink()
+    base = load_base(str(copied))
+    assert base.plain_template
+    assert base.tokenizer.decode(base.prompt_ids(ask("boil an egg"))) == "User: boil an egg\n\nAssistant:"
+    assert "plain chat template" in base.describe()
+
+
+def test_every_configured_end_of_sequence_ends_an_answer(copied: Path) -> None:
+    edit(copied / "generation_config.json", eos_token_id=[7, 9])
+    assert load_base(str(copied)).eos_ids == {2, 7, 9}
+
+
+def test_a_model_that_could_never_end_an_answer_is_refused(copied: Path) -> None:
+    edit(copied / "generation_config.json", eos_token_id=None)
+    edit(copied / "config.json", eos_token_id=None)
+    edit(copied / "tokenizer_config.json", eos_token=None)
+    with pytest.raises(ModelError, match="names no end-of-sequence token"):
+        load_base(str(copied))
+
+
+def test_a_directory_without_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no config\.json; give the folder"):
+        load_base(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nonsense", "a/b/c", "./owner/name", "/nowhere/at all", "~/nowhere-at-all"])
+def test_a_name_that_is_neither_path_nor_hub_id_never_asks_the_hub(name: str) -> None:
+    with pytest.raises(ModelError, match="no such directory, and it is not a hub id like owner/name"):
+        load_base(name)
+
+
+def test_an_unknown_hub_id_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"(?s)model no-such-owner/no-such-model cannot be loaded: .+ Give --model"):
+        load_base("no-such-owner/no-such-model")
+
+
+def test_damaged_weights_are_refused(copied: Path) -> None:
+    (copied / "model.safetensors").write_bytes(b"not weights at all")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_base(str(copied))
+
+
+def test_a_model_says_what_it_is(base: Base) -> None:
+    millions = sum(p.numel() for p in base.model.parameters()) / 1e6
+    assert base.describe() == f"{base.name} ({millions:.1f} M parameters, cpu, float32, its own chat template)"
+
+
+def test_the_built_in_model_is_no_path() -> None:
+    assert "/" not in BUILT_IN and not Path(BUILT_IN).exists()
