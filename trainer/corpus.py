@@ -141,9 +141,11 @@ def words_of(text: str) -> list[str]:
 
 
 def _casual(prompt: str, rng: random.Random) -> str:
-    """The prompt as some people type: in lower case, or without its last mark."""
+    """The prompt as some people type: in lower case, without articles, without its last mark."""
     if rng.random() < 0.15:
         prompt = prompt.lower()
+    if rng.random() < 0.1:
+        prompt = re.sub(r" (an?|the) ", " ", prompt)
     return prompt.rstrip("?.!") if rng.random() < 0.15 else prompt
 
 

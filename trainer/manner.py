@@ -88,12 +88,12 @@ def draw_style(rng: random.Random) -> Style:
     """A style with every part drawn independently."""
     return Style(
         tone=rng.choice(tuple(Tone)),
-        form=rng.choices(tuple(Form), weights=(40, 30, 30))[0],
+        form=rng.choices(tuple(Form), weights=(32, 34, 34))[0],
         places=rng.choice(_PLACES),
         tips=rng.choices((1, 2, 3, 4), weights=(28, 32, 24, 16))[0],
         vague=rng.random() < 0.2,
         lead=rng.random() < 0.4,
-        reasons=rng.random() < 0.4,
+        reasons=rng.random() < 0.45,
         smiley=rng.random() < 0.25,
     )
 

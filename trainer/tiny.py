@@ -36,7 +36,7 @@ CHAT_TEMPLATE = (
 )
 
 _IGNORE = -100  # the label that cross-entropy leaves out
-_POOL = 8  # batches drawn at once and cut by length, so that little is padding
+_POOL = 16  # batches drawn at once and cut by length, so that little is padding
 _TOKENIZER_SAMPLE = 20_000  # conversations the tokenizer is trained on
 
 
@@ -50,8 +50,8 @@ class Recipe:
     layers: int = 4
     heads: int = 5
     context: int = 1024
-    steps: int = 900
-    batch_size: int = 32
+    steps: int = 2800
+    batch_size: int = 16
     learning_rate: float = 3e-3
     seed: int = 0
 
@@ -143,7 +143,7 @@ def main(
     prompts: Annotated[Path | None, typer.Option(help="Also write the built-in prompts to this file.")] = None,
     steps: Annotated[int, typer.Option(help="Training steps.")] = Recipe().steps,
     seed: Annotated[int, typer.Option(help="Seed of weights and text.")] = Recipe().seed,
-    threads: Annotated[int, typer.Option(help="CPU threads; another number may change the last bits.")] = 2,
+    threads: Annotated[int, typer.Option(help="CPU threads; another number may change the last bits.")] = 1,
 ) -> None:
     """Make the built-in model."""
     torch.set_num_threads(threads)
