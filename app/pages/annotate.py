@@ -98,15 +98,11 @@ class AnnotatePage:
     async def act(self, data: object, annotator: Annotator) -> View:
         """Do one act, then give the next thing to do. Errors for people become a note in the view."""
         try:
-            act = Act.model_validate(data)
+            view = await self._do(Act.model_validate(data), annotator)
         except ValidationError:
-            view = await self._next(annotator)
-            return view | View(note="The page is out of date: reload it.", tone="warn")
-        try:
-            view = await self._do(act, annotator)
+            view = await self._next(annotator) | View(note="The page is out of date: reload it.", tone="warn")
         except PrefloopError as error:
-            view = await self._next(annotator)
-            view |= View(note=str(error), tone="warn")
+            view = await self._next(annotator) | View(note=str(error), tone="warn")
         who: dict[str, str | bool] = {"login": annotator.login, "admin": annotator.role is Role.ADMIN}
         return view | View(done=await self._desk.progress(annotator), goal=self._goal, person=who)
 

@@ -60,16 +60,7 @@ class RoundsPage:
         await self._services.router.promote(name, action=action, actor_id=actor.id, reason=reason)
         return f"{name} serves now"
 
-    async def _train(self, event: gr.EventData, request: gr.Request) -> View:
-        return await self._answer(str(event.ask), self.train(person(request)))
-
-    async def _cancel(self, event: gr.EventData) -> View:
-        return await self._answer(str(event.ask), self.cancel(int(event.round)))
-
-    async def _serve(self, event: gr.EventData, request: gr.Request) -> View:
-        return await self._answer(str(event.ask), self.serve(str(event.name), person(request)))
-
-    async def _answer(self, ask: str, work: Awaitable[str]) -> View:
+    async def answer(self, ask: str, work: Awaitable[str]) -> View:
         """Do the work, then show the state of things with what came of it in words."""
         try:
             note = View(note=await work, tone="ok", answers=ask)
@@ -77,6 +68,15 @@ class RoundsPage:
             note = View(note=str(error), tone="warn", answers=ask)
         self._overview.forget_preview()
         return await self.refresh() | note
+
+    async def _train(self, event: gr.EventData, request: gr.Request) -> View:
+        return await self.answer(str(event.ask), self.train(person(request)))
+
+    async def _cancel(self, event: gr.EventData) -> View:
+        return await self.answer(str(event.ask), self.cancel(int(event.round)))
+
+    async def _serve(self, event: gr.EventData, request: gr.Request) -> View:
+        return await self.answer(str(event.ask), self.serve(str(event.name), person(request)))
 
 
 def _on(listen: Callable[..., object], work: Callable[..., object], board: gr.HTML) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
@@ -98,10 +98,9 @@ async def stage(
         await services.router.start()
         feeding = asyncio.create_task(services.feeder.run()) if buffer else None
         yield services
-        if feeding:
+        while feeding and not feeding.done():  # a cancellation in the moment of a poke is lost in Python 3.11
             feeding.cancel()
-            with suppress(asyncio.CancelledError):
-                await feeding
+            await asyncio.sleep(0.01)
 
 
 def web(services: Services) -> FastAPI:

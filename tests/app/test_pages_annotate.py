@@ -1,0 +1,162 @@
+"""The annotation page's work: what each act does, what it answers, and what it never tells."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.pages.annotate import AnnotatePage, View
+from app.pages.markdown import Markdown
+from app.services import Services
+from data.errors import ConflictError
+from data.records import Annotator, Choice, Role
+from tests.app.pages_stage import HOSTILE, stage
+
+
+def page_of(services: Services) -> AnnotatePage:
+    return AnnotatePage(services, Markdown())
+
+
+async def opened(services: Services) -> tuple[AnnotatePage, Annotator, View]:
+    """A page with its first pair."""
+    page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
+    lease = None
+    while lease is None:
+        lease = [item.lease async for item in services.desk.live(ann)][-1]
+    return page, ann, await page.act({"do": "next"}, ann)
+
+
+def judge(view: View, pick: str, key: str) -> dict[str, object]:
+    return {"do": "judge", "token": view["token"], "pick": pick, "key": key, "ms": 1234}
+
+
+@pytest.mark.parametrize(
+    ("pick", "choice", "strength", "note"),
+    [
+        ("1", Choice.A, 3, "Saved"),
+        ("2", Choice.A, 2, "Saved"),
+        ("3", Choice.TIE, None, "Saved"),
+        ("4", Choice.B, 2, "Saved"),
+        ("5", Choice.B, 3, "Saved"),
+        ("0", Choice.BOTH_BAD, None, "Saved"),
+        ("s", Choice.SKIP, None, "Skipped"),
+    ],
+)
+async def test_a_pick_is_kept_and_undo_brings_it_back(
+    tmp_path: Path, pick: str, choice: Choice, strength: int | None, note: str
+):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        after = await page.act(judge(view, pick, "k"), ann)
+        assert (after["note"], after["tone"]) == (note, "ok")
+        undone = await services.desk.undo(ann)
+        assert undone is not None
+        lease, judgment = undone
+        assert judgment.strength == strength
+        assert (judgment.choice.mirrored if lease.swapped else judgment.choice) is choice
+        assert judgment.elapsed_ms == 1234
+        await page.act({**judge(view, pick, "k2"), "token": lease.token}, ann)
+        again = await page.act({"do": "undo"}, ann)
+        assert (again["picked"], again["note"]) == (pick, "Undone: judge again")
+        assert (again["a"], again["b"]) == (view["a"], view["b"])
+
+
+async def test_the_same_key_twice_is_one_judgment(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        for _ in range(2):
+            after = await page.act(judge(view, "1", "same"), ann)
+            assert after["note"] == "Saved"
+        assert after["done"] == 1
+
+
+async def test_errors_become_a_note_and_work_goes_on(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        for wrong in (
+            {**judge(view, "1", "k"), "token": "no such lease"},
+            {**judge(view, "1", ""), "token": ""},
+            {"do": "judge", "pick": "9"},
+            {"do": "drop tables"},
+            "nonsense",
+        ):
+            after = await page.act(wrong, ann)
+            assert after["tone"] == "warn"
+            assert after["note"]
+            assert after["token"] == view["token"]
+        assert after["done"] == 0
+
+
+async def test_another_persons_pair_cannot_be_judged(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, _, view = await opened(services)
+        eve = services.accounts.add("eve", Role.ANNOTATOR)
+        after = await page.act(judge(view, "1", "k"), eve)
+        assert (after["tone"], after["done"]) == ("warn", 0)
+
+
+async def test_nothing_to_undo_says_so(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        after = await page.act({"do": "undo"}, ann)
+        assert (after["note"], after["token"]) == ("There is nothing to undo", view["token"])
+
+
+async def test_a_pair_is_made_while_one_watches(tmp_path: Path):
+    async with stage(tmp_path, buffer=0, pause=0.03) as services:
+        page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
+        assert (await page.act({"do": "next"}, ann))["state"] == "live"
+        views = [view async for view in page.live("r1", ann)]
+        assert {view["run"] for view in views} == {"r1"}
+        assert [view["state"] for view in views] == ["live"] * (len(views) - 1) + ["pair"]
+        assert len(views) > 2
+        assert (await page.act({"do": "next"}, ann))["token"] == views[-1]["token"]
+
+
+async def test_why_there_is_no_pair_is_said(tmp_path: Path):
+    async with stage(tmp_path, buffer=0, answers=["same", "same"]) as services:
+        page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
+        for _ in range(61):
+            views = [view async for view in page.live("r", ann)]
+        assert views[-1]["state"] == "wait"
+        assert "two identical answers" in views[-1]["trouble"]
+        assert (await page.act({"do": "next"}, ann))["trouble"] == views[-1]["trouble"]
+
+
+async def test_an_error_while_making_a_pair_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def broken(_: object):
+        raise ConflictError("the model is being changed")
+        yield
+
+    async with stage(tmp_path, buffer=0) as services:
+        page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
+        monkeypatch.setattr(type(services.desk), "live", lambda self, annotator: broken(annotator))
+        [view] = [view async for view in page.live("r", ann)]
+        assert (view["state"], view["trouble"]) == ("wait", "the model is being changed")
+
+
+async def test_no_view_tells_where_an_answer_is_from(tmp_path: Path):
+    async with stage(tmp_path, buffer=0) as services:
+        services.store.versions.add("telltale-version", round_id=None, parent="base", sha256="0" * 64)
+        services.router.champion = "telltale-version"
+        page, ann, view = await opened(services)
+        views = [view, await page.act(judge(view, "2", "k"), ann), await page.act({"do": "undo"}, ann)]
+        views += [view async for view in page.live("r", ann)]
+        assert services.store.versions.champion() is not None
+        allowed = set(View.__annotations__)
+        assert all(set(view) <= allowed for view in views)
+        assert "telltale" not in json.dumps(views)
+
+
+async def test_text_of_people_stays_text(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        turns = list(view["turns"])
+        for n in range(12):
+            view = await page.act(judge(view, "1", str(n)), ann)
+            turns += view.get("turns", [])
+            if view["state"] != "pair":
+                view = [item async for item in page.live("r", ann)][-1]
+        assert all(("text" in turn) != ("html" in turn) for turn in turns)
+        assert all(turn["role"] == "assistant" for turn in turns if "html" in turn)
+        assert any(HOSTILE in turn.get("text", "") for turn in turns)
