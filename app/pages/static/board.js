@@ -121,19 +121,18 @@ const follow = () => {
 const session = () => fetch('/auth/session').then((answer) => answer.status, () => null);
 
 // Sends until there is an answer. The key makes a judgment sent twice one judgment.
+// Gradio's client gives nothing back when a call fails, whatever the reason.
 const insist = async (request) => {
   for (let tries = 1; ; tries += 1) {
-    try {
-      return await server.act(request);
-    } catch {
-      const status = await session();
-      if (status === 401) { location.assign('/sign-in/?why=session'); return new Promise(() => {}); }
-      if (status !== null && tries >= 4) return null;
-      const seconds = Math.min(8, 2 ** (tries - 1));
-      const kept = request.do === 'judge' ? ' Your choice is kept.' : '';
-      say(`The server does not answer.${kept} Trying again in ${seconds} s.`, 'warn');
-      await sleep(1000 * seconds);
-    }
+    const answer = await server.act(request);
+    if (answer) return answer;
+    const status = await session();
+    if (status === 401) { location.assign('/sign-in/?why=session'); return new Promise(() => {}); }
+    if (status !== null && tries >= 4) return null;
+    const seconds = Math.min(8, 2 ** (tries - 1));
+    const kept = request.do === 'judge' ? ' Your choice is kept.' : '';
+    say(`The server does not answer.${kept} Trying again in ${seconds} s.`, 'warn');
+    await sleep(1000 * seconds);
   }
 };
 

@@ -1,0 +1,55 @@
+"""The annotation board as a test's hands and eyes."""
+
+from playwright.sync_api import Page
+
+_DEAF_MS = 200  # the board ignores a press in the first 150 ms of a pair
+_NEXT = """token => {
+    const board = document.querySelector('.pl-board');
+    return board.dataset.state === 'pair' && board.dataset.token !== token;
+}"""
+_TIMER = """() => {
+    window.latencies = [];
+    let pressed = 0;
+    document.addEventListener('keydown', () => { pressed = performance.now(); }, true);
+    document.addEventListener('prefloop:shown', () => requestAnimationFrame(() => {
+        window.latencies.push(performance.now() - pressed);
+    }));
+}"""
+
+
+class Board:
+    """Presses keys and waits for what comes of it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    @property
+    def token(self) -> str:
+        return self.page.get_attribute(".pl-board", "data-token") or ""
+
+    @property
+    def status(self) -> str:
+        return self.page.inner_text('[data-part="status"]')
+
+    @property
+    def done(self) -> int:
+        return int(self.page.get_attribute('[data-part="progress"]', "aria-valuenow") or 0)
+
+    def press(self, key: str) -> None:
+        """Press a key once the pair can have been read."""
+        self.page.wait_for_timeout(_DEAF_MS)
+        self.page.keyboard.press(key)
+
+    def judge(self, key: str) -> None:
+        """Press a key and wait for the next pair."""
+        token = self.token
+        self.press(key)
+        self.page.wait_for_function(_NEXT, arg=token)
+
+    def time_keys(self) -> None:
+        """From now on measure, in the page, from each key press to the frame that has the next pair."""
+        self.page.evaluate(_TIMER)
+
+    @property
+    def latencies(self) -> list[float]:
+        return [float(ms) for ms in self.page.evaluate("() => window.latencies")]
