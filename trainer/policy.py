@@ -59,7 +59,8 @@ class Policy:
     def save(self, path: Path) -> None:
         """Write the adapter in PEFT's format; the directory appears whole or not at all."""
         config = self._peft.peft_config["default"]
-        config.target_modules = sorted(config.target_modules)  # a set's order, and so the hash, varies by process
+        # a set's order, and with it the directory's hash, would differ from process to process
+        config.target_modules = sorted(config.target_modules)  # type: ignore[attr-defined]  # it is a LoraConfig
         part = path.with_name(f".{path.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         self._peft.save_pretrained(str(part), save_embedding_layers=False)

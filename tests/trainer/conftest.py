@@ -1,3 +1,5 @@
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,15 +23,20 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_random_model(tmp_path_factory.mktemp("model"))
 
 
-@pytest.fixture
-def base(model_dir: Path) -> Base:
-    """Loaded anew for every test: policies and samplers change the model they are given."""
+@pytest.fixture(scope="session")
+def loaded(model_dir: Path) -> Base:
     return load_base(str(model_dir))
 
 
+@pytest.fixture
+def base(loaded: Base) -> Base:
+    """A model of its own for every test: policies and samplers change the one they are given."""
+    return replace(loaded, model=deepcopy(loaded.model))
+
+
 @pytest.fixture(scope="session")
-def finished(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> RoundDir:
+def finished(loaded: Base, tmp_path_factory: pytest.TempPathFactory) -> RoundDir:
     """A round that was carried through without a stop. Not to be changed."""
-    directory = freeze(tmp_path_factory.mktemp("rounds") / "finished", load_base(str(model_dir)))
+    directory = freeze(tmp_path_factory.mktemp("rounds") / "finished", loaded)
     run_round(directory, lambda: False)
     return directory

@@ -58,7 +58,7 @@ def freeze(
 ) -> RoundDir:
     """A round directory ready to train, short enough for a test."""
     directory = RoundDir(path)
-    training = config or DPOConfig(epochs=8, batch_size=4, rank=4, alpha=8, checkpoint_every=5)
+    training = config or DPOConfig(epochs=8, batch_size=4, rank=4, alpha=8, checkpoint_every=5, learning_rate=1e-2)
     settings = RoundConfig(
         model=model or base.name,
         revision=base.revision,

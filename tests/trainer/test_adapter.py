@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,10 +24,16 @@ DOWN = f"base_model.model.{MODULE}.lora_A.weight"
 UP = f"base_model.model.{MODULE}.lora_B.weight"
 
 
+@pytest.fixture(scope="module")
+def saved(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("adapters") / "v1"
+    save_adapter(model_dir, path, seed=1)
+    return path
+
+
 @pytest.fixture
-def adapter_dir(model_dir: Path, tmp_path: Path) -> Path:
-    save_adapter(model_dir, tmp_path / "v1", seed=1)
-    return tmp_path / "v1"
+def adapter_dir(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "v1"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from data.records import FinishReason, Sampling
-from tests.trainer.scene import EOS, as_peft, random_ids, random_lora
+from tests.trainer.scene import EOS, as_peft, random_lora
 from trainer.adapter import Adapter
 from trainer.base import Base, load_base
 from trainer.generate import Request, Row, Sampler
@@ -152,7 +152,7 @@ class TestInAnyCompany:
         sampler = Sampler(replace(base, model=LlamaForCausalLM(config).eval()))
         for seed, name in enumerate(("v1", "v2")):
             sampler.load(name, random_lora(sampler.base.model, seed=seed, rank=16, size=0.05))
-        wanted = requests(40, seed=3, vocabulary=1500)
+        wanted = requests(30, seed=3, vocabulary=1500)
         together = [result(row) for row in sampler.generate(wanted)]
         assert together == [result(sampler.generate([request])[0]) for request in wanted]
 
@@ -203,7 +203,7 @@ class TestTheDraw:
         return torch.softmax(logits.double() / temperature, -1)
 
     @staticmethod
-    def draws(sampler: Sampler, sampling: Sampling, count: int = 3000) -> Counter[int]:
+    def draws(sampler: Sampler, sampling: Sampling, count: int = 2000) -> Counter[int]:
         """First tokens, 8 seeds a prefill."""
         one = replace(sampling, max_new_tokens=1)
         drawn: Counter[int] = Counter()
@@ -215,7 +215,7 @@ class TestTheDraw:
     def test_frequencies_are_the_probabilities_at_its_temperature(self, sampler: Sampler, probs: Tensor) -> None:
         drawn = self.draws(sampler, Sampling(temperature=0.05, top_p=1.0))
         frequencies = torch.tensor([drawn[token] for token in range(len(probs))]) / drawn.total()
-        # five standard deviations of a frequency of 3000 draws, at its widest
+        # five standard deviations of a frequency of 2000 draws, at its widest
         assert (frequencies - probs).abs().max() < 5 * 0.5 / drawn.total() ** 0.5
         assert probs.max() > 0.05  # otherwise any frequency would pass
 
@@ -239,9 +239,9 @@ class TestTheDraw:
         )
         model = LlamaForCausalLM(config).eval()
         torch.nn.init.zeros_(model.lm_head.weight)
-        drawn = self.draws(Sampler(replace(base, model=model)), Sampling(temperature=1.0, top_p=0.999), 6000)
-        assert len(drawn) > 1400
-        assert max(drawn.values()) < 20
+        drawn = self.draws(Sampler(replace(base, model=model)), Sampling(temperature=1.0, top_p=0.999), 3000)
+        assert len(drawn) > 1200  # 1297 are expected
+        assert max(drawn.values()) < 15
 
 
 class TestTheEnd:

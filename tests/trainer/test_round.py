@@ -1,0 +1,153 @@
+"""A whole round in this process: what it leaves behind, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data.errors import InputError, RoundError
+from data.records import Snapshot
+from tests.models import save_random_model
+from tests.trainer.scene import freeze, preference, toy_snapshot
+from trainer.adapter import directory_sha256, read_adapter
+from trainer.base import Base, load_base
+from trainer.batching import TokenPair, tokenize
+from trainer.config import DPOConfig
+from trainer.dpo import StoppedError
+from trainer.generate import Sampler
+from trainer.round import run_round
+from trainer.round_dir import RoundDir
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, base: Base) -> RoundDir:
+    return freeze(tmp_path / "round", base, config=DPOConfig(epochs=1, batch_size=6, rank=2, alpha=4))
+
+
+class TestAFinishedRound:
+    def test_the_manifest_names_what_it_came_from_and_what_it_made(self, finished: RoundDir) -> None:
+        manifest = finished.manifest()
+        assert manifest is not None
+        config = finished.config()
+        assert manifest.snapshot_sha256 == finished.snapshot_sha256()
+        assert manifest.adapter_sha256 == directory_sha256(finished.adapter)
+        assert (manifest.model, manifest.revision) == (config.model, config.revision)
+        assert manifest.steps == len(finished.metrics()) == 24
+        assert set(manifest.software) == {"prefloop", "torch", "transformers", "peft"}
+
+    def test_the_report_counts_the_pairs_and_says_that_it_learned(self, finished: RoundDir) -> None:
+        manifest = finished.manifest()
+        assert manifest is not None
+        report = manifest.report
+        assert (report.pairs, report.heldout_pairs) == (12, 4)
+        assert report.train_accuracy == 1.0
+        assert report.heldout_accuracy == 1.0
+        assert report.heldout_margin is not None and report.heldout_margin > 0
+        assert report.kl_mean > 0
+        assert 1 <= report.mean_length <= 8
+
+    def test_its_canary_is_reproduced_by_the_sampler_that_serves(self, finished: RoundDir, base: Base) -> None:
+        manifest = finished.manifest()
+        assert manifest is not None
+        canary = manifest.canary
+        sampler = Sampler(base)
+        sampler.load("new", read_adapter(finished.adapter, base.model, max_rank=16))
+        prompt = base.prompt_ids(canary.prompt)
+        assert sampler.score(prompt, canary.token_ids, "new") == pytest.approx(canary.logprobs, abs=1e-4)
+        assert sampler.score(prompt, canary.token_ids, None) == pytest.approx(canary.base_logprobs, abs=1e-4)
+        assert max(abs(a - b) for a, b in zip(canary.logprobs, canary.base_logprobs, strict=True)) > 1e-3
+
+    def test_the_adapter_prefers_what_was_chosen_on_the_serving_path_too(self, finished: RoundDir, base: Base) -> None:
+        sampler = Sampler(base)
+        sampler.load("new", read_adapter(finished.adapter, base.model, max_rank=16))
+
+        def ratio(pair: TokenPair, answer: tuple[int, ...]) -> float:
+            new, old = (sum(sampler.score(pair.prompt_ids, answer, name)) for name in ("new", None))
+            return new - old
+
+        for pair in tokenize(base, finished.heldout()):
+            assert ratio(pair, pair.chosen_ids) > ratio(pair, pair.rejected_ids)
+
+    def test_the_last_word_of_its_progress_is_the_last_step(self, finished: RoundDir) -> None:
+        progress = finished.progress()
+        assert progress is not None
+        assert (progress.phase, progress.step, progress.steps) == ("measuring", 24, 24)
+
+
+def test_without_held_out_pairs_accuracy_is_unknown_and_not_zero(tmp_path: Path, base: Base) -> None:
+    directory = freeze(
+        tmp_path / "round", base, snapshot=toy_snapshot(heldout=0), config=DPOConfig(epochs=1, rank=2, alpha=4)
+    )
+    report = run_round(directory, never).report
+    assert (report.heldout_pairs, report.heldout_accuracy, report.heldout_margin) == (0, None, None)
+
+
+def test_a_stopped_round_has_a_checkpoint_and_no_manifest_and_goes_on_to_the_same_adapter(
+    tmp_path: Path, base: Base, finished: RoundDir
+) -> None:
+    directory = freeze(tmp_path / "round", base)
+    with pytest.raises(StoppedError):
+        run_round(directory, lambda: len(directory.metrics()) == 7)
+    assert directory.checkpoint.exists()
+    assert directory.manifest() is None and not directory.adapter.exists()
+    whole = finished.manifest()
+    assert whole is not None
+    assert run_round(directory, never).adapter_sha256 == whole.adapter_sha256
+
+
+def test_a_trainer_that_died_while_measuring_is_carried_on(frozen: RoundDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("trainer.round.drift", die)
+        run_round(frozen, never)
+    assert frozen.adapter.exists() and frozen.manifest() is None
+    assert run_round(frozen, never).adapter_sha256 == directory_sha256(frozen.adapter)
+
+
+class TestRefusals:
+    @pytest.fixture(autouse=True)
+    def no_manifest(self, frozen: RoundDir) -> object:
+        """After any refusal there is none."""
+        yield
+        assert frozen.manifest() is None
+
+    def test_changed_pairs(self, frozen: RoundDir) -> None:
+        file = frozen.path / "pairs.jsonl"
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(lines[:-1]))
+        with pytest.raises(RoundError, match="were changed after they were frozen"):
+            run_round(frozen, never)
+
+    def test_a_base_that_is_another_than_the_round_was_frozen_for(self, tmp_path: Path, frozen: RoundDir) -> None:
+        model = save_random_model(tmp_path / "model")
+        directory = freeze(tmp_path / "other", load_base(str(model)))
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-3}))
+        with pytest.raises(RoundError, match=r"has changed since the round was frozen .* start a new round"):
+            run_round(directory, never)
+        assert directory.manifest() is None
+
+    def test_a_snapshot_without_pairs(self, tmp_path: Path, base: Base) -> None:
+        directory = freeze(tmp_path / "empty", base, snapshot=Snapshot((), (), {"tie": 9}))
+        with pytest.raises(RoundError, match="holds no pairs to train on"):
+            run_round(directory, never)
+
+    def test_pairs_that_another_model_sampled(self, tmp_path: Path, base: Base) -> None:
+        foreign = preference(5, TokenPair((), (5, 150_000, 2), (6, 2)))
+        directory = freeze(tmp_path / "foreign", base, snapshot=Snapshot((foreign,), (), {}))
+        with pytest.raises(InputError, match=r"pair 5: .*another model sampled it"):
+            run_round(directory, never)
+        assert directory.manifest() is None
+
+    def test_training_that_runs_away(self, tmp_path: Path, base: Base) -> None:
+        wild = DPOConfig(learning_rate=1e30, rank=2, alpha=4, batch_size=4)
+        directory = freeze(tmp_path / "wild", base, config=wild)
+        with pytest.raises(RoundError, match="is not finite; lower the learning rate"):
+            run_round(directory, never)
+        assert directory.manifest() is None and not directory.adapter.exists()
