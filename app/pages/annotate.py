@@ -4,6 +4,7 @@ Each act is one call and one view back. Everything a view holds may be seen by a
 version or other origin of an answer goes into one. Knows nothing of how a view is drawn.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -98,13 +99,14 @@ class AnnotatePage:
     async def act(self, data: object, annotator: Annotator) -> View:
         """Do one act, then give the next thing to do. Errors for people become a note in the view."""
         try:
-            view = await self._do(Act.model_validate(data), annotator)
+            answer = await self._do(Act.model_validate(data), annotator)
         except ValidationError:
-            view = await self._next(annotator) | View(note="The page is out of date: reload it.", tone="warn")
+            answer = View(note="The page is out of date: reload it.", tone="warn")
         except PrefloopError as error:
-            view = await self._next(annotator) | View(note=str(error), tone="warn")
+            answer = View(note=str(error), tone="warn")
+        view, done = await asyncio.gather(self._next(annotator, answer), self._desk.progress(annotator))
         who: dict[str, str | bool] = {"login": annotator.login, "admin": annotator.role is Role.ADMIN}
-        return view | View(done=await self._desk.progress(annotator), goal=self._goal, person=who)
+        return view | View(done=done, goal=self._goal, person=who)
 
     async def live(self, run: str, annotator: Annotator) -> AsyncIterator[View]:
         """Views of a pair while it is made; `run` comes back in each, so that the board knows its own."""
@@ -128,32 +130,33 @@ class AnnotatePage:
             yield view
 
     async def _do(self, act: Act, annotator: Annotator) -> View:
+        """What to say of an act; an undo also gives the pair it brings back."""
         if act.do == "judge":
             choice, strength = _VERDICTS[act.pick]
-            verdict = Verdict(choice, strength, act.ms)
             if not (act.token and act.key):
                 raise InputError("The choice came without its pair and was not kept. Judge this one.")
-            await self._desk.judge(annotator, act.token, verdict, act.key)
-            note = "Skipped" if choice is Choice.SKIP else "Saved"
-            return await self._next(annotator) | View(note=note, tone="ok")
+            await self._desk.judge(annotator, act.token, Verdict(choice, strength, act.ms), act.key)
+            return View(note="Skipped" if choice is Choice.SKIP else "Saved", tone="ok")
         if act.do == "undo":
             undone = await self._desk.undo(annotator)
             if undone is None:
-                return await self._next(annotator) | View(note="There is nothing to undo", tone="warn")
-            picked = _pick(*undone)
-            return self._pair(undone[0]) | View(picked=picked, note="Undone: judge again", tone="ok")
-        return await self._next(annotator)
+                return View(note="There is nothing to undo", tone="warn")
+            return self._pair(undone[0]) | View(picked=_pick(*undone), note="Undone: judge again", tone="ok")
+        return View()
 
-    async def _next(self, annotator: Annotator) -> View:
+    async def _next(self, annotator: Annotator, answer: View) -> View:
+        """The answer with the pair to judge now, if it has none yet."""
+        if "state" in answer:
+            return answer
         try:
             lease = await self._desk.next(annotator)
         except PrefloopError as error:
             return View(state="wait", trouble=str(error))
         if lease:
-            return self._pair(lease)
+            return answer | self._pair(lease)
         if self._feeder.trouble:
-            return View(state="wait", trouble=self._feeder.trouble)
-        return View(state="live")
+            return answer | View(state="wait", trouble=self._feeder.trouble)
+        return answer | View(state="live")
 
     def _pair(self, lease: Lease) -> View:
         a, b = (self._markdown.html(completion.text) for completion in lease.shown)

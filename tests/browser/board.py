@@ -8,12 +8,15 @@ _NEXT = """token => {
     return board.dataset.state === 'pair' && board.dataset.token !== token;
 }"""
 _TIMER = """() => {
-    window.latencies = [];
+    window.timing?.abort();
+    window.timing = new AbortController();
+    const latencies = window.latencies = [];
+    const options = { capture: true, signal: window.timing.signal };
     let pressed = 0;
-    document.addEventListener('keydown', () => { pressed = performance.now(); }, true);
+    document.addEventListener('keydown', () => { pressed = performance.now(); }, options);
     document.addEventListener('prefloop:shown', () => requestAnimationFrame(() => {
-        window.latencies.push(performance.now() - pressed);
-    }));
+        latencies.push(performance.now() - pressed);
+    }), options);
 }"""
 
 
@@ -52,4 +55,6 @@ class Board:
 
     @property
     def latencies(self) -> list[float]:
+        """What was measured, once the last frame is out."""
+        self.page.wait_for_timeout(100)
         return [float(ms) for ms in self.page.evaluate("() => window.latencies")]

@@ -1,0 +1,95 @@
+"""The whole loop through the pages of the real server: judge, train, swap, go on with the new version."""
+
+import sqlite3
+import statistics
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.board import Board
+from tests.browser.conftest import Camera
+from tests.browser.servers import Server
+
+_SERIES = 12
+_MEDIAN_MS = 100
+_TRIES = 3  # other work on the machine can spoil a series; it does not spoil three
+_WARM = 14
+_ROUND_MS = 240_000
+_LEASED = """
+    select v.name from lease join pair on pair.id = lease.pair_id
+    join completion c on c.id in (pair.completion_a_id, pair.completion_b_id)
+    join adapter_version v on v.id = c.version_id
+    where lease.token = ?
+"""
+_READY = "select count(*) from pair where id not in (select pair_id from lease) and withdrawn_at is null"
+
+
+@pytest.fixture
+def database(real: Server) -> Iterator[sqlite3.Connection]:
+    """The server's database, to read only."""
+    file: Path = real.home / "prefloop.db"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        yield connection
+
+
+def versions_of(database: sqlite3.Connection, board: Board) -> set[str]:
+    """Which versions wrote the pair on the board."""
+    return {name for (name,) in database.execute(_LEASED, [board.token])}
+
+
+@pytest.mark.timeout(600)
+def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection, camera: Camera, capsys):
+    page.goto(real.link)
+    page.wait_for_selector('.pl-board[data-state="pair"]')
+    board = Board(page)
+    camera(page, "real")
+    assert versions_of(database, board) == {"base"}
+    with capsys.disabled():
+        assert _median_latency(board, database) < _MEDIAN_MS
+    assert board.done % _SERIES == 0
+
+    page.click('[data-part="admin"]')
+    expect(page.locator('[data-part="sentence"]')).to_contain_text("Would train on")
+    camera(page, "admin-before")
+    page.click('[data-part="train"]')
+    page.wait_for_selector('[data-part="charts"] svg', timeout=_ROUND_MS)
+    page.wait_for_timeout(1500)
+    camera(page, "admin-training")
+    page.wait_for_selector('.pl-rounds[data-round="promoted"]', timeout=_ROUND_MS)
+    expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves")
+    camera(page, "admin-after")
+
+    page.goto(f"{real.url}/annotate/")
+    page.wait_for_selector('.pl-board[data-state="pair"]')
+    assert "round-0000" not in page.content()
+    while versions_of(database, board) == {"base"} and board.done <= _TRIES * _SERIES:
+        board.judge("s")  # the pair that had been lent before the swap
+    assert versions_of(database, board) == {"round-000001"}
+
+    page.goto(f"{real.url}/admin/")
+    page.click('[data-serve="base"]')
+    camera(page, "admin-confirm")
+    page.click('[data-do="yes"]')
+    expect(page.locator('[data-part="note"]')).to_have_text("base serves now")
+    expect(page.locator('[data-part="serving"]')).to_contain_text("base serves")
+
+
+def _median_latency(board: Board, database: sqlite3.Connection) -> float:
+    """Judge series of pairs, and tell the median time of the first one that was quick enough."""
+    for _ in range(_TRIES):
+        while database.execute(_READY).fetchone()[0] < _WARM:  # pairs lie ready for people at work
+            board.page.wait_for_timeout(200)
+        board.time_keys()
+        for n in range(_SERIES):
+            board.judge("1524"[n % 4])
+        latencies = board.latencies
+        assert len(latencies) == _SERIES
+        median = statistics.median(latencies)
+        sys.stdout.write(f"\nkey press to next pair: median {median:.0f} ms, max {max(latencies):.0f} ms\n")
+        if median < _MEDIAN_MS:
+            break
+    return median
