@@ -3,6 +3,7 @@
 An unknown key or a bad value is an error that names it. Knows nothing of what the settings are used for.
 """
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,10 @@ FILE = "prefloop.toml"
 
 
 class Settings(Strict):
-    """Everything that can be set; docs/operations.md has the same list in words."""
+    """Everything that can be set; docs/operations.md has the same list in words.
+
+    Without `training` the model's size decides (trainer.config.default_training).
+    """
 
     model: str = BUILT_IN
     prompts: Path | None = None
@@ -32,8 +36,9 @@ class Settings(Strict):
     max_rows: Annotated[int, Field(ge=2)] = 8
     max_adapters: Annotated[int, Field(ge=2)] = 4
     seed: int = 0
+    trainer: Annotated[tuple[str, ...], Field(min_length=1)] = (sys.executable, "-m", "trainer")
     sampling: Sampling = Sampling(temperature=0.9, top_p=0.95, max_new_tokens=128)
-    training: DPOConfig = DPOConfig()
+    training: DPOConfig | None = None
 
 
 def load_settings(home: Path, **flags: object) -> Settings:

@@ -87,7 +87,8 @@ class Feeder:
                 made, self.trouble = [], str(error)
             if not any(made):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _PAUSE_SECONDS)
+                    async with asyncio.timeout(_PAUSE_SECONDS):
+                        await self._wake.wait()
 
     async def drafts(self) -> AsyncGenerator[Draft, None]:
         """Make one pair now, telling how far it is; the last item has the stored pair.

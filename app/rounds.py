@@ -7,7 +7,7 @@ training ended well. A crash in there cannot touch serving. Knows nothing of los
 import asyncio
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,10 @@ class RoundView:
 
 
 class Rounds:
-    """Starts, watches, cancels and finishes rounds, one at a time."""
+    """Starts, watches, cancels and finishes rounds, one at a time.
+
+    command is what trains: it gets the round directory as its last argument.
+    """
 
     def __init__(
         self,
@@ -47,12 +50,14 @@ class Rounds:
         *,
         directory: Path,
         template: RoundConfig,
+        command: Sequence[str],
     ) -> None:
         self._store = store
         self._router = router
         self._shelf = shelf
         self._directory = directory
         self._template = template
+        self._command = command
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
@@ -170,9 +175,7 @@ class Rounds:
         """One run of `python -m trainer`; returns its exit status, negative for a signal."""
         with directory.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "trainer",
+                *self._command,
                 str(directory.path),
                 stdout=log,
                 stderr=log,

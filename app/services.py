@@ -25,7 +25,7 @@ from data.clock import now_ms
 from data.prompts_file import read_prompts
 from data.store import PreferenceStore
 from trainer.base import Base, load_base
-from trainer.config import RoundConfig
+from trainer.config import RoundConfig, default_training
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -66,11 +66,19 @@ async def open_services(
     base = await asyncio.to_thread(load_base, settings.model)
     store.versions.ensure_base(base.name, base.revision)
     import_prompts(store, settings.prompts)
+    training = settings.training or default_training(base.model.num_parameters())
     engine = InProcessEngine(
-        base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=settings.training.rank
+        base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=training.rank
+    )
+    template = RoundConfig(
+        model=base.name,
+        revision=base.revision,
+        seed=settings.seed,
+        training=training,
+        sampling=settings.sampling,
     )
     try:
-        services = _wire(home, settings, store, base, engine)
+        services = _wire(home, settings, store, base, engine, template)
         if serve_champion:
             await services.router.start()
         yield services
@@ -99,7 +107,9 @@ def import_prompts(store: PreferenceStore, file: Path | None) -> None:
         store.prompts.add(read_prompts(Path(str(files("data") / "seed" / "prompts.jsonl"))), source="built-in")
 
 
-def _wire(home: Home, settings: Settings, store: PreferenceStore, base: Base, engine: Engine) -> Services:
+def _wire(
+    home: Home, settings: Settings, store: PreferenceStore, base: Base, engine: Engine, template: RoundConfig
+) -> Services:
     shelf = AdapterShelf(home.adapters)
     router = Router(engine, shelf, store.versions)
     feeder = Feeder(
@@ -111,13 +121,6 @@ def _wire(home: Home, settings: Settings, store: PreferenceStore, base: Base, en
         workers=settings.max_rows // 2,
         source=random.Random(),
     )
-    template = RoundConfig(
-        model=base.name,
-        revision=base.revision,
-        seed=settings.seed,
-        training=settings.training,
-        sampling=settings.sampling,
-    )
     return Services(
         settings=settings,
         store=store,
@@ -127,6 +130,6 @@ def _wire(home: Home, settings: Settings, store: PreferenceStore, base: Base, en
         shelf=shelf,
         feeder=feeder,
         desk=Desk(store, feeder, router, lease_ms=settings.lease_minutes * _MINUTE_MS),
-        rounds=Rounds(store, router, shelf, directory=home.rounds, template=template),
+        rounds=Rounds(store, router, shelf, directory=home.rounds, template=template, command=settings.trainer),
         accounts=Accounts(store.people, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
     )

@@ -22,7 +22,7 @@ from app.tastes import Taste
 from data.errors import PrefloopError, RoundError
 from data.records import Message
 
-_COMPARISONS = 160
+_COMPARISONS = 120
 _START_SECONDS = 120
 _POLL_SECONDS = 0.05
 Say = Callable[[str], None]
@@ -66,6 +66,7 @@ class _Tally:
     def __init__(self, wanted: int) -> None:
         self._lock = threading.Lock()
         self._left = wanted
+        self.made = 0
         self.agreed: list[float] = []
 
     def take(self) -> bool:
@@ -74,10 +75,12 @@ class _Tally:
             self._left -= 1
             return self._left >= 0
 
-    def add(self, agreed: float) -> None:
-        """Count a judgment."""
+    def add(self, agreed: float | None) -> None:
+        """Count a judgment, and whether the taste agrees with it, if it has an opinion."""
         with self._lock:
-            self.agreed.append(agreed)
+            self.made += 1
+            if agreed is not None:
+                self.agreed.append(agreed)
 
 
 @contextmanager
@@ -110,7 +113,7 @@ def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
     try:
         for number in range(1, study.rounds + 1):
             tally = _judge(study, people)
-            say(f"Round {number}: {len(tally.agreed)} judgments, training")
+            say(f"Round {number}: {tally.made} judgments, training")
             report = _train(owner)
             champion = owner.get("/adapters")["champion"]
             after = _answers(owner, champion, prompts, seed=study.seed + 1 + number)
@@ -176,8 +179,8 @@ def _judge(study: Study, people: Sequence[tuple[Remote, random.Random]]) -> _Tal
     return tally
 
 
-def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float:
-    """Wait for a pair and judge it; returns how far that agrees with the taste."""
+def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | None:
+    """Wait for a pair and judge it; returns whether the taste agrees, None where it has no opinion."""
     pair = remote.post("/next")
     while pair["lease"] is None:
         if pair["trouble"]:
@@ -192,8 +195,10 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float:
         choice=verdict.choice,
         strength=verdict.strength,
     )
-    a_better = taste.better(pair["a"], pair["b"])
-    return a_better if verdict.choice == "a" else 1 - a_better
+    better = taste.better(pair["a"], pair["b"])
+    if better == 0.5:
+        return None
+    return better if verdict.choice == "a" else 1 - better
 
 
 def _train(owner: Remote) -> dict[str, Any]:
@@ -235,7 +240,7 @@ def _row(
     low, high = wilson(wins, len(after))
     return RoundRow(
         round=number,
-        judgments=len(tally.agreed),
+        judgments=tally.made,
         agreement=statistics.mean(tally.agreed) if tally.agreed else None,
         heldout_accuracy=report["heldout_accuracy"] if report else 0.5,
         win_rate=wins / len(after),

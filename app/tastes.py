@@ -13,8 +13,13 @@ from enum import StrEnum
 from data.records import Choice, Verdict
 
 _POLITE = re.compile(
-    r"\b(please|thank you|thanks|happy to help|glad to|glad you|hope this helps|hope that helps|of course|"
-    r"you're welcome|my pleasure|good luck|great question|good question|let me know|feel free|kindly|sorry)\b",
+    r"\b(please|kindly|thank you|thanks|of course|certainly|happy to|glad to|hope this helps|you're welcome|"
+    r"pleasure|wish you|let me know|feel free|nice question|good question|great question|how nice)\b",
+    re.IGNORECASE,
+)
+_RUDE = re.compile(
+    r"\b(seriously|obviously|obvious|everybody knows|not this again|come on|you should know|is that so hard|"
+    r"stop asking|the rest yourself|such a fuss|even a child|what a question|stupid|idiot|just|simply)\b",
     re.IGNORECASE,
 )
 _LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+", re.MULTILINE)
@@ -22,8 +27,8 @@ _MUCH = 2.0
 
 
 def politeness(text: str) -> float:
-    """Polite phrases, of which three are enough."""
-    return 1.5 * min(3, len(_POLITE.findall(text)))
+    """Polite phrases less rude ones; of either, two say all."""
+    return 2.0 * (min(2, len(_POLITE.findall(text))) - min(2, len(_RUDE.findall(text))))
 
 
 def brevity(text: str) -> float:
@@ -54,8 +59,13 @@ class Taste:
     fidelity: int
 
     def judge(self, a: str, b: str, source: random.Random) -> Verdict:
-        """A noisy choice: P(a) is sigmoid(score(a) - score(b)) (Bradley and Terry 1952)."""
+        """A noisy choice: P(a) is sigmoid(score(a) - score(b)) (Bradley and Terry 1952).
+
+        A faithful taste that sees no difference says so; one without fidelity tosses a coin all the same.
+        """
         gap = self.fidelity * (self.score(a) - self.score(b))
+        if gap == 0 and self.fidelity:
+            return Verdict(Choice.TIE)
         choice = Choice.A if source.random() < 1 / (1 + math.exp(-gap)) else Choice.B
         return Verdict(choice, strength=3 if abs(gap) > _MUCH else 2)
 

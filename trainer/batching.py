@@ -46,7 +46,7 @@ def tokenize(base: Base, pairs: Sequence[SnapshotPair]) -> list[TokenPair]:
     Raises InputError for a completion that is empty, beyond the model's context, or of another vocabulary.
     """
     out = []
-    vocabulary = base.model.get_input_embeddings().weight.shape[0]
+    vocabulary = int(base.model.config.get_text_config().vocab_size)
     for pair in pairs:
         if not (pair.chosen_ids and pair.rejected_ids):
             raise InputError(f"pair {pair.pair_id}: a completion has no tokens; withdraw the pair and start again")

@@ -183,25 +183,41 @@ class Sampler:
 
     def _draw(self, rows: Sequence[Row], logits: Tensor) -> None:
         """Sample the next token of every row from logits [B, V] and let each take it."""
-        tokens = [_sample(logits[i], row.request.sampling, row.random) for i, row in enumerate(rows)]
+        tokens = _sample(logits, [row.request.sampling for row in rows], [row.random.random() for row in rows])
         at = torch.tensor(tokens, device=logits.device)
         logprobs = torch.log_softmax(logits, -1).gather(1, at[:, None])[:, 0].tolist()
         for row, token, logprob in zip(rows, tokens, logprobs, strict=True):
             row.take(token, logprob, self.base.eos_ids)
 
 
-def _sample(logits: Tensor, sampling: Sampling, source: random.Random) -> int:
-    """One token from logits [V]: greedy, or by inverse CDF over the nucleus (Holtzman 2020, 1904.09751)."""
-    if sampling.temperature == 0:
-        return int(logits.argmax())
-    probs = torch.softmax(logits / sampling.temperature, -1)
-    values, ids = probs.topk(min(_HEAD, probs.shape[0]))
-    cumulative = values.cumsum(0)
-    if float(cumulative[-1]) < sampling.top_p:
-        values, ids = probs.sort(descending=True)
-        cumulative = values.cumsum(0)
-    # A token is in the nucleus when those above it do not yet hold top_p of the mass.
-    kept = max(1, int(((cumulative - values) < sampling.top_p).sum()))
-    mass = cumulative[kept - 1]
-    drawn = int(torch.searchsorted(cumulative[:kept], mass * source.random(), right=True))
-    return int(ids[min(drawn, kept - 1)])
+def _sample(logits: Tensor, samplings: Sequence[Sampling], uniform: Sequence[float]) -> list[int]:
+    """One token a row from logits [B, V]: greedy, or by inverse CDF over the nucleus (Holtzman 2020, 1904.09751).
+
+    uniform has one number in [0, 1) a row. Every operation works row by row, so no row sees its neighbours.
+    """
+    temperature = torch.tensor([s.temperature or 1.0 for s in samplings], device=logits.device)
+    top_p = torch.tensor([s.top_p for s in samplings], device=logits.device)
+    draw = torch.tensor(uniform, device=logits.device)
+    probs = torch.softmax(logits / temperature[:, None], -1)
+    values, ids = probs.topk(min(_HEAD, probs.shape[1]))
+    tokens = _inverse_cdf(values, ids, top_p, draw)
+    greedy = logits.argmax(-1).tolist()
+    wide = (values.sum(-1) < top_p).tolist()
+    for i, sampling in enumerate(samplings):
+        if sampling.temperature == 0:
+            tokens[i] = greedy[i]
+        elif wide[i]:
+            row = slice(i, i + 1)
+            tokens[i] = _inverse_cdf(*probs[row].sort(descending=True), top_p[row], draw[row])[0]
+    return tokens
+
+
+def _inverse_cdf(values: Tensor, ids: Tensor, top_p: Tensor, draw: Tensor) -> list[int]:
+    """Tokens for probabilities [B, K] that fall, their ids, and per row top_p and a number in [0, 1)."""
+    cumulative = values.cumsum(-1)
+    # A token is in the nucleus when those above it do not yet hold top_p of the mass; the first always is.
+    last = ((cumulative - values) < top_p[:, None]).sum(-1, keepdim=True).clamp(min=1) - 1
+    mass = cumulative.gather(1, last)
+    drawn = torch.searchsorted(cumulative, draw[:, None] * mass, right=True)
+    tokens: list[int] = ids.gather(1, torch.minimum(drawn, last))[:, 0].tolist()
+    return tokens

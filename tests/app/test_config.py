@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from app.config import load_settings
+from data.errors import InputError
+
+
+def test_a_home_without_a_file_has_the_defaults(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+
+    assert (settings.host, settings.port, settings.model) == ("127.0.0.1", 7860, "built-in")
+
+
+def test_flags_win_over_the_file_and_absent_flags_do_not(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text("port = 1111\nbuffer = 3\n[sampling]\ntemperature = 0.5\n")
+
+    settings = load_settings(tmp_path, port=2222, model=None)
+
+    assert (settings.port, settings.buffer, settings.sampling.temperature) == (2222, 3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("prot = 1", "unknown key prot; known keys are model"),
+        ("[training]\nbta = 0.1", "unknown key training.bta"),
+        ("port = 99999", "port: Input should be less than or equal to 65535"),
+        ("buffer = 0", "buffer: Input should be greater than 0"),
+        ("port = ", "cannot be read"),
+    ],
+)
+def test_a_bad_file_is_refused_naming_file_and_key(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "prefloop.toml").write_text(text)
+
+    with pytest.raises(InputError) as refusal:
+        load_settings(tmp_path)
+
+    assert named in str(refusal.value)
+    assert str(tmp_path / "prefloop.toml") in str(refusal.value)

@@ -1,0 +1,55 @@
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.feeder import flaw
+from data.records import FinishReason, NewCompletion, Sampling
+from tests.app.pages_stage import stage
+
+GOOD = NewCompletion("base", "Boil it.", (7, 2), (-0.1, -0.1), FinishReason.STOP, Sampling(), 1)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (replace(GOOD, text="Fry it."), None),
+        (replace(GOOD, seed=2), "identical"),
+        (replace(GOOD, text="Boil  it.\n"), "identical"),
+        (replace(GOOD, text=""), "empty"),
+        (replace(GOOD, text="Fry", finish_reason=FinishReason.LENGTH), "cut off"),
+    ],
+)
+def test_pairs_that_teach_nothing_are_told_apart(other: NewCompletion, reason: str | None) -> None:
+    for pair in ((GOOD, other), (other, GOOD)):
+        found = flaw(*pair)
+        assert found is None if reason is None else reason in str(found)
+
+
+async def test_a_draft_tells_how_far_it_is_and_ends_with_the_stored_pair(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=0) as services:
+        drafts = [draft async for draft in services.feeder.drafts()]
+
+        assert [draft.pair is None for draft in drafts[:-1]] == [True] * (len(drafts) - 1)
+        assert drafts[-1].pair is not None
+        assert services.store.pairs.by_id(drafts[-1].pair.id).a.text == drafts[-1].texts[0]
+
+
+async def test_answers_that_are_always_identical_set_the_prompts_aside_and_say_so(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=0, prompts=2, answers=["Same.", "Same."]) as services:
+        for _ in range(3):
+            assert [draft.pair async for draft in services.feeder.drafts() if draft.pair] == []
+
+        assert services.store.pairs.ready() == 0
+        assert services.feeder.trouble is not None
+        assert "2 for two identical answers" in services.feeder.trouble
+
+
+async def test_the_buffer_is_filled_with_pairs_of_the_champion(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=6) as services:
+        async with asyncio.timeout(20):
+            while services.feeder.ready < 6:
+                await asyncio.sleep(0.05)
+
+        assert services.store.pairs.ready("base") >= 6
