@@ -62,6 +62,12 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
     page.wait_for_selector('.pl-rounds[data-round="promoted"]', timeout=_ROUND_MS)
     expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves")
     camera(page, "admin-after")
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_selector("html[data-mode=dark]")
+    camera(page, "admin-phone-dark")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.set_viewport_size({"width": 1366, "height": 820})
 
     page.goto(f"{real.url}/annotate/")
     page.wait_for_selector('.pl-board[data-state="pair"]')
