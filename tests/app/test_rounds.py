@@ -1,0 +1,218 @@
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from app.rounds import Rounds
+from app.serving.adapters import AdapterShelf
+from app.serving.router import Router
+from data.errors import ConflictError
+from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Sampling, Split, Verdict
+from data.store import PreferenceStore
+from trainer.base import load_base
+from trainer.config import DPOConfig, RoundConfig
+
+Start = Callable[..., Rounds]
+REAL = (sys.executable, "-m", "trainer")
+
+
+def judge(store: PreferenceStore, count: int) -> None:
+    """Judgments in favour of one token over another, on training prompts, by one annotator."""
+    annotator = store.people.add("ann", Role.ANNOTATOR)
+    store.prompts.add([[{"role": "user", "content": f"question {i}"}] for i in range(2 * count)], source="test")
+    for prompt in store.prompts.sample(Split.TRAIN, count, 0):
+        good, bad = (
+            NewCompletion("base", text, ids, (-1.0, -1.0), FinishReason.STOP, Sampling(), 1)
+            for text, ids in (("good", (100, 2)), ("bad", (101, 2)))
+        )
+        pair = store.pairs.add(prompt.id, good, bad)
+        lease = store.pairs.lease_pair(pair.id, annotator.id, duration_ms=60_000)
+        choice = Choice.B if lease.swapped else Choice.A
+        store.judgments.record(annotator.id, lease.token, Verdict(choice, 2), idempotency_key=f"key-{pair.id}")
+
+
+@pytest.fixture
+async def start(
+    store: PreferenceStore, router: Router, shelf: AdapterShelf, model: Path, tmp_path: Path
+) -> AsyncIterator[Start]:
+    """Makes a Rounds over judged pairs, trained by a command."""
+    base = load_base(str(model))
+    training = DPOConfig(learning_rate=1e-2, epochs=4, batch_size=2, rank=4, checkpoint_every=1)
+    template = RoundConfig(
+        model=base.name, revision=base.revision, seed=0, training=training, sampling=Sampling(max_new_tokens=8)
+    )
+    made: list[Rounds] = []
+
+    def make(command: tuple[str, ...] = REAL) -> Rounds:
+        rounds = Rounds(store, router, shelf, directory=tmp_path / "rounds", template=template, command=command)
+        made.append(rounds)
+        return rounds
+
+    judge(store, 8)
+    yield make
+    for rounds in made:
+        await rounds.close()
+
+
+def script(tmp_path: Path, body: str) -> tuple[str, ...]:
+    """A trainer that is a few lines of Python; `directory` is the round's."""
+    file = tmp_path / "trainer.py"
+    file.write_text(f"import sys, json, pathlib\ndirectory = pathlib.Path(sys.argv[1])\n{body}\n")
+    return (sys.executable, str(file))
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_round_trains_and_its_adapter_serves(start: Start, router: Router, store: PreferenceStore) -> None:
+    rounds = start()
+    created = await rounds.start(None)
+    await rounds.wait()
+    view = rounds.view(created.id)
+
+    assert (view.round.state, view.round.reason) == (RoundState.PROMOTED, None)
+    assert router.champion == f"round-{created.id:06d}"
+    assert store.versions.by_name(router.champion).round_id == created.id
+    assert view.manifest is not None
+    assert view.manifest.report.train_accuracy == 1.0
+    assert [line["step"] for line in view.metrics] == list(range(1, 17))
+
+
+async def test_one_round_at_a_time(start: Start) -> None:
+    rounds = start()
+    await rounds.start(None)
+
+    with pytest.raises(ConflictError):
+        await rounds.start(None)
+
+
+async def test_a_trainer_that_is_killed_resumes_and_the_pointer_moves_only_then(start: Start, router: Router) -> None:
+    rounds = start()
+    created = await rounds.start(None)
+    directory = rounds.directory(created.id)
+    await until(directory.checkpoint.exists)
+    process = rounds._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    assert router.champion == "base"
+    await rounds.wait()
+
+    assert rounds.view(created.id).round.state is RoundState.PROMOTED
+    assert [line["step"] for line in directory.metrics()] == list(range(1, 17))
+
+
+async def test_a_trainer_that_is_killed_again_and_again_fails_the_round(
+    start: Start, router: Router, tmp_path: Path
+) -> None:
+    rounds = start(script(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+    created = await rounds.start(None)
+    await rounds.wait()
+    ended = rounds.view(created.id).round
+
+    assert ended.state is RoundState.FAILED
+    assert ended.reason is not None
+    assert "status -9" in ended.reason
+    assert router.champion == "base"
+
+
+async def test_a_trainer_s_own_words_are_the_round_s_reason(start: Start, tmp_path: Path) -> None:
+    failing = '(directory / "failure.json").write_text(json.dumps({"reason": "loss nan"})); sys.exit(1)'
+    rounds = start(script(tmp_path, failing))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert rounds.view(created.id).round.reason == "loss nan"
+
+
+async def test_a_good_exit_without_a_manifest_is_a_failure(start: Start, router: Router, tmp_path: Path) -> None:
+    rounds = start(script(tmp_path, ""))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert rounds.view(created.id).round.state is RoundState.FAILED
+    assert router.champion == "base"
+
+
+async def test_a_damaged_adapter_is_refused_and_the_champion_stays(
+    start: Start, router: Router, tmp_path: Path
+) -> None:
+    damage = (
+        "import subprocess\nsubprocess.run([sys.executable, '-m', 'trainer', str(directory)], check=True)\n"
+        "file = directory / 'adapter' / 'adapter_model.safetensors'\n"
+        "file.write_bytes(file.read_bytes()[:-4] + b'XXXX')"
+    )
+    rounds = start(script(tmp_path, damage))
+    created = await rounds.start(None)
+    await rounds.wait()
+    ended = rounds.view(created.id).round
+
+    assert ended.state is RoundState.FAILED
+    assert "refused" in str(ended.reason)
+    assert router.champion == "base"
+
+
+async def test_a_manifest_of_another_snapshot_is_refused(start: Start, router: Router, tmp_path: Path) -> None:
+    forge = (
+        "import subprocess\nsubprocess.run([sys.executable, '-m', 'trainer', str(directory)], check=True)\n"
+        "file = directory / 'manifest.json'\nmanifest = json.loads(file.read_text())\n"
+        "manifest['snapshot_sha256'] = 'f' * 64\nfile.write_text(json.dumps(manifest))"
+    )
+    rounds = start(script(tmp_path, forge))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert "another snapshot" in str(rounds.view(created.id).round.reason)
+    assert router.champion == "base"
+
+
+async def test_a_round_can_be_cancelled_and_another_started(start: Start, tmp_path: Path) -> None:
+    rounds = start(script(tmp_path, "import time; time.sleep(60)"))
+    created = await rounds.start(None)
+    await until(lambda: rounds.view(created.id).round.state is RoundState.TRAINING)
+    await until(lambda: rounds._process is not None)
+    await rounds.cancel(created.id)
+    await rounds.wait()
+
+    assert rounds.view(created.id).round.state is RoundState.CANCELLED
+    assert (await rounds.start(None)).id == created.id + 1
+
+
+async def test_nothing_to_cancel_is_said(start: Start) -> None:
+    rounds = start(("true",))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    with pytest.raises(ConflictError, match="nothing to cancel"):
+        await rounds.cancel(created.id)
+
+
+@pytest.mark.parametrize("left_in", [RoundState.QUEUED, RoundState.TRAINING, RoundState.SWAPPING])
+async def test_the_next_server_finishes_a_round_that_was_left_behind(
+    start: Start, store: PreferenceStore, router: Router, left_in: RoundState
+) -> None:
+    left, _ = store.rounds.create(config={}, started_by=None)
+    store.rounds.set_state(left.id, left_in)
+    rounds = start()
+    await rounds.resume()
+    await rounds.wait()
+
+    assert rounds.view(left.id).round.state is RoundState.PROMOTED
+    assert router.champion == f"round-{left.id:06d}"
+
+
+async def test_what_is_frozen_is_what_was_judged(start: Start, store: PreferenceStore) -> None:
+    rounds = start(("true",))
+    created = await rounds.start(None)
+    await rounds.wait()
+    lines = (rounds.directory(created.id).path / "pairs.jsonl").read_text().splitlines()
+
+    assert [json.loads(line)["chosen"]["text"] for line in lines] == ["good"] * 8
+    assert created.counts["train"] == 8
