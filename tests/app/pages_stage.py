@@ -98,9 +98,9 @@ async def stage(
         await services.router.start()
         feeding = asyncio.create_task(services.feeder.run()) if buffer else None
         yield services
-        while feeding and not feeding.done():  # a cancellation in the moment of a poke is lost in Python 3.11
+        if feeding:
             feeding.cancel()
-            await asyncio.sleep(0.01)
+            await asyncio.gather(feeding, return_exceptions=True)
 
 
 def web(services: Services) -> FastAPI:
