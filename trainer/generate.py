@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from data.errors import ModelError
 from data.records import FinishReason, Sampling
 from trainer.adapter import Adapter
 from trainer.base import Base
 from trainer.row_attention import RowCache, register
 from trainer.row_lora import RowLora
 
+_PROBE_TOKENS = 16
+_PROBE_TOLERANCE = 0.05  # float32 differs by 1e-6 of the largest logit, bfloat16 by about 1e-2
 _HEAD = 256  # a nucleus is nearly always narrower; a wider one pays for a full sort
 
 
@@ -65,7 +68,24 @@ class Sampler:
         self.rows: list[Row] = []
         self._lora = RowLora(base.model, capacity=max_adapters, max_rank=max_rank)
         self._device = base.model.device
-        base.model.set_attn_implementation(register())
+        self._take_over()
+
+    @torch.inference_mode()
+    def _take_over(self) -> None:
+        """Put the row attention into the model, and see that it answers as before.
+
+        Raises ModelError for a model whose attention is another than the sampler's.
+        """
+        ids = list(range(_PROBE_TOKENS))
+        before = self.base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0, -1].float()
+        self.base.model.set_attn_implementation(register())
+        after = self._forward([ids], [0], [RowCache(_PROBE_TOKENS)], [None])[0, -1]
+        off = float((after - before).abs().max() / before.abs().max())
+        if not off < _PROBE_TOLERANCE:
+            raise ModelError(
+                f"model {self.base.name} cannot be sampled: prefloop's decoding differs from its own by {off:.0%}; "
+                "its architecture is not supported yet"
+            )
 
     @property
     def adapters(self) -> tuple[str, ...]:

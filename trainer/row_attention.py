@@ -14,6 +14,8 @@ from torch import Tensor
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
+from data.errors import ModelError
+
 NAME = "prefloop_rows"
 
 
@@ -85,12 +87,16 @@ def row_attention(
     scaling: float | None = None,
     sliding_window: int | None = None,
     rows: list[RowCache] | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
     """transformers' attention signature: query [B, heads, T, d] -> output [B, T, heads, d].
 
     Row i of the batch attends to rows[i]; rows of the batch beyond len(rows) are filler and give zeros.
     """
+    if softcap is not None or s_aux is not None:
+        raise ModelError("this model's attention has a soft cap or sinks, which prefloop's sampler does not have")
     if rows is None or attention_mask is not None:
         raise RuntimeError(f"{NAME} needs rows and no mask; this model's forward pass gave others")
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # every transformers attention module has it

@@ -1,0 +1,100 @@
+"""kill -9 of the real server while people judge: every judgment it acknowledged is there."""
+
+import asyncio
+import multiprocessing
+import random
+import secrets
+import threading
+import time
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+import pytest
+
+from app.config import load_settings
+from app.home import Home
+from app.remote import Remote, running_server
+from app.server import serve
+from data.errors import PrefloopError
+from data.store import PreferenceStore
+
+_START_SECONDS = 90
+_PEOPLE = 3
+
+
+def serve_quietly(path: Path) -> None:
+    """A server as `prefloop serve` runs it, in a process of its own."""
+    asyncio.run(serve(Home(path), load_settings(path, port=0), lambda _: None))
+
+
+def started(servers: ForkServerContext, home: Home) -> tuple[ForkServerProcess, Remote]:
+    """A server on a home, as its owner."""
+    process = servers.Process(target=serve_quietly, args=(home.path,))
+    process.start()
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.is_alive():
+        remote = running_server(home)
+        if remote is not None:
+            return process, remote
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"no server after {_START_SECONDS} s")
+
+
+def judge_until_it_dies(url: str, login: str, password: str, acknowledged: list[int]) -> None:
+    """Judge as fast as pairs come; note the id of every judgment that was answered."""
+    try:
+        with Remote(url) as remote:
+            remote.sign_in(login, password)
+            while True:
+                pair = remote.post("/next")
+                if pair["lease"] is None:
+                    time.sleep(0.02)
+                    continue
+                body = {"lease": pair["lease"], "key": secrets.token_hex(8), "choice": random.choice("ab")}
+                acknowledged.append(remote.post("/judgments", **body)["id"])
+    except PrefloopError as error:
+        assert "does not answer" in str(error), error
+
+
+def kill_again_and_again(path: Path, kills: int) -> None:
+    """Serve, judge, kill; at the end compare what was acknowledged with what is there."""
+    home = Home(path)
+    home.create()
+    servers = multiprocessing.get_context("forkserver")
+    servers.set_forkserver_preload(["app.server"])  # torch and gradio are imported once, not thirty times
+    people = [(f"ann-{n}", secrets.token_hex(8)) for n in range(_PEOPLE)]
+    acknowledged: list[int] = []
+    for kill in range(kills):
+        process, owner = started(servers, home)
+        with owner:
+            if kill == 0:
+                for login, password in people:
+                    owner.post("/users", login=login, password=password)
+        threads = [
+            threading.Thread(target=judge_until_it_dies, args=(owner.url, *person, acknowledged)) for person in people
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(random.uniform(0.2, 1.5))
+        process.kill()
+        process.join()
+        for thread in threads:
+            thread.join()
+    with PreferenceStore.open(home.database) as store:
+        everyone = [store.people.by_login(login).id for login, _ in people]
+        kept = {row.id for person in everyone for row in store.judgments.history(person, 1_000_000)}
+        assert store.check() == []
+    assert len(acknowledged) > kills
+    assert set(acknowledged) <= kept
+
+
+@pytest.mark.timeout(900)
+def test_thirty_kills_lose_no_acknowledged_judgment(tmp_path: Path) -> None:
+    kill_again_and_again(tmp_path / "home", 30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_hundred_kills_lose_no_acknowledged_judgment(tmp_path: Path) -> None:
+    kill_again_and_again(tmp_path / "home", 200)
