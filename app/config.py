@@ -37,7 +37,7 @@ class Settings(Strict):
     max_adapters: Annotated[int, Field(ge=2)] = 4
     seed: int = 0
     trainer: Annotated[tuple[str, ...], Field(min_length=1)] = (sys.executable, "-m", "trainer")
-    sampling: Sampling = Sampling(temperature=0.9, top_p=0.95, max_new_tokens=128)
+    sampling: Sampling = Sampling()
     training: DPOConfig | None = None
 
 

@@ -109,11 +109,21 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a completion is drawn. temperature 0 is greedy; top_p 1 is the whole distribution."""
+    """How a completion is drawn. temperature 0 is greedy; top_p 1 is the whole distribution.
+
+    Raises ValueError for a number that makes no sense.
+    """
 
     temperature: float = 0.9
     top_p: float = 0.95
-    max_new_tokens: int = 96
+    max_new_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        if not (self.temperature >= 0 and 0 < self.top_p <= 1 and self.max_new_tokens > 0):
+            raise ValueError(
+                f"temperature {self.temperature} must be at least 0, top_p {self.top_p} in (0, 1], "
+                f"max_new_tokens {self.max_new_tokens} at least 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)

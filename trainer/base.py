@@ -98,7 +98,7 @@ def load_base(name: str, *, device: torch.device | None = None) -> Base:
         torch.set_num_threads(1)
     torch.nn.Module.to(model, where).train(False).requires_grad_(False)
     return Base(
-        name=name,
+        name=source if local and name != BUILT_IN else name,
         revision=getattr(model.config, "_commit_hash", None) or _digest(Path(source)),
         model=model,
         tokenizer=tokenizer,

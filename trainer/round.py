@@ -39,14 +39,15 @@ def run_round(directory: RoundDir, stop: Callable[[], bool]) -> Manifest:
     pairs, heldout = directory.pairs(), directory.heldout()
     if not pairs:
         raise RoundError(f"round directory {directory.path} holds no pairs to train on")
+    train_pairs, heldout_pairs = tokenize(base, pairs), tokenize(base, heldout)
     settings = config.training
     policy = Policy(base, rank=settings.rank, alpha=settings.alpha, seed=config.seed)
-    steps = train(Run(policy, tokenize(base, pairs), settings, config.seed, directory, stop))
+    steps = train(Run(policy, train_pairs, settings, config.seed, directory, stop))
     directory.set_progress(Progress(phase="measuring", step=steps, steps=steps))
     policy.save(directory.adapter)
     beta, budget = settings.beta, settings.token_budget
-    seen = agreement(policy, tokenize(base, pairs), beta=beta, token_budget=budget)
-    unseen = agreement(policy, tokenize(base, heldout), beta=beta, token_budget=budget)
+    seen = agreement(policy, train_pairs, beta=beta, token_budget=budget)
+    unseen = agreement(policy, heldout_pairs, beta=beta, token_budget=budget)
     canary = make_canary(policy, pairs[0].prompt)
     drifted = drift(
         policy.detach(),

@@ -16,6 +16,7 @@ Knows neither SQL nor models.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,14 @@ class RoundDir:
         self.log = path / "trainer.log"
 
     def freeze(self, config: RoundConfig, snapshot: Snapshot) -> str:
-        """Write config and snapshot; returns their hash."""
+        """Write config and snapshot, whole or not at all; returns their hash."""
+        part = RoundDir(self.path.with_name(f".{self.path.name}.part"))
+        shutil.rmtree(part.path, ignore_errors=True)
+        digest = part._fill(config, snapshot)
+        part.path.rename(self.path)
+        return digest
+
+    def _fill(self, config: RoundConfig, snapshot: Snapshot) -> str:
         self.path.mkdir(parents=True)
         (self.path / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
         _write_lines(self.path / "pairs.jsonl", map(_pair_line, snapshot.train))
