@@ -22,7 +22,7 @@ from app.tastes import Taste
 from data.errors import PrefloopError, RoundError
 from data.records import Message
 
-_COMPARISONS = 120
+_COMPARISONS = 100
 _START_SECONDS = 120
 _POLL_SECONDS = 0.05
 Say = Callable[[str], None]
