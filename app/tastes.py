@@ -27,8 +27,8 @@ _MUCH = 2.0
 
 
 def politeness(text: str) -> float:
-    """Polite phrases less rude ones; of either, two say all."""
-    return 2.0 * (min(2, len(_POLITE.findall(text))) - min(2, len(_RUDE.findall(text))))
+    """Whether there is a polite phrase, less whether there is a rude one: saying more does not make it more so."""
+    return 3.0 * (bool(_POLITE.search(text)) - bool(_RUDE.search(text)))
 
 
 def brevity(text: str) -> float:

@@ -38,11 +38,12 @@ class DPOConfig(Strict):
 def default_training(parameters: int) -> DPOConfig:
     """Settings for a base model with so many parameters.
 
-    A model of a few million, like the built-in one, needs many small steps to move at all, and a high beta so
-    that it does not run away with noise: with beta 0.1 and 6 epochs, coin tosses for labels moved it by 30 nats.
+    A model of a few million, like the built-in one, needs many small steps to move at all, and a low rank so that
+    it learns what labels have in common rather than each by heart: measured on coin tosses for labels, rank 16
+    drifted 37 nats from the base and rank 2 drifted 9, while both followed a real taste.
     """
     if parameters < SMALL_MODEL:
-        return DPOConfig(learning_rate=1e-3, beta=0.3, epochs=4, batch_size=2)
+        return DPOConfig(learning_rate=1e-3, epochs=6, batch_size=2, rank=2, alpha=8)
     return DPOConfig()
 
 

@@ -77,10 +77,11 @@ class Sampler:
         Raises ModelError for a model whose attention is another than the sampler's.
         """
         ids = list(range(_PROBE_TOKENS))
+        self.base.model.set_attn_implementation("eager")
         before = self.base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0, -1].float()
         self.base.model.set_attn_implementation(register())
         after = self._forward([ids], [0], [RowCache(_PROBE_TOKENS)], [None])[0, -1]
-        off = float((after - before).abs().max() / before.abs().max())
+        off = float((after - before).abs().max() / before.abs().max().clamp(min=_PROBE_TOLERANCE))
         if not off < _PROBE_TOLERANCE:
             raise ModelError(
                 f"model {self.base.name} cannot be sampled: prefloop's decoding differs from its own by {off:.0%}; "

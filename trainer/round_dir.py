@@ -55,7 +55,9 @@ class RoundDir:
         self.log = path / "trainer.log"
 
     def freeze(self, config: RoundConfig, snapshot: Snapshot) -> str:
-        """Write config and snapshot, whole or not at all; returns their hash."""
+        """Write config and snapshot, whole or not at all; returns their hash. Raises FileExistsError."""
+        if self.path.exists():
+            raise FileExistsError(f"{self.path} is there already; a frozen round is never frozen over")
         part = RoundDir(self.path.with_name(f".{self.path.name}.part"))
         shutil.rmtree(part.path, ignore_errors=True)
         digest = part._fill(config, snapshot)
