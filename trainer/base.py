@@ -54,7 +54,7 @@ class Base:
         """
         turns = [{"role": str(m["role"]), "content": m["content"]} for m in messages]
         text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        ids = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
         if len(ids) + room > self.context:
             raise InputError(
                 f"this prompt has {len(ids)} tokens and its answer may take {room}, but {self.name} reads only "
