@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from trainer.batching import TokenPair, pad
 
-Sequence2 = tuple[tuple[int, ...], tuple[int, ...]]
+PromptAndCompletion = tuple[tuple[int, ...], tuple[int, ...]]
 
 
-def token_logps(model: PreTrainedModel, sequences: Sequence[Sequence2]) -> tuple[Tensor, Tensor]:
+def token_logps(model: PreTrainedModel, sequences: Sequence[PromptAndCompletion]) -> tuple[Tensor, Tensor]:
     """Log-probabilities of completion tokens for (prompt_ids, completion_ids) sequences.
 
     Returns (logps, mask), both [B, K], K the longest completion; completions are aligned right, logps are
@@ -34,7 +34,7 @@ def token_logps(model: PreTrainedModel, sequences: Sequence[Sequence2]) -> tuple
     return logps * batch.completion_mask, batch.completion_mask
 
 
-def completion_logps(model: PreTrainedModel, sequences: Sequence[Sequence2]) -> Tensor:
+def completion_logps(model: PreTrainedModel, sequences: Sequence[PromptAndCompletion]) -> Tensor:
     """Summed log-probability of each completion, [B], float64: a long sum of small terms loses in float32."""
     logps, _ = token_logps(model, sequences)
     return logps.double().sum(1)

@@ -37,7 +37,6 @@ class Router:
 
     def __init__(self, engine: Engine, shelf: AdapterShelf, versions: Versions) -> None:
         self.champion = BASE
-        self.swaps = 0
         self._engine = engine
         self._shelf = shelf
         self._versions = versions
@@ -92,7 +91,6 @@ class Router:
             except BaseException:
                 self.champion = before
                 raise
-            self.swaps += 1
         await self._unload_idle()
 
     async def _record(self, name: str, action: ServingAction, actor_id: int | None, reason: str) -> None:
