@@ -274,3 +274,9 @@ def snapshots(db: sqlite_utils.Database) -> None:
           select raise(abort, 'a snapshot is frozen');
         end;
     """)
+
+
+@STEPS()
+def flip_rates(db: sqlite_utils.Database) -> None:
+    """How often votes were flipped when a round was frozen, as measured then."""
+    db.execute("alter table round add column flip_rate real")

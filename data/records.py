@@ -3,6 +3,7 @@
 All times are milliseconds since the Unix epoch.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -109,20 +110,28 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a completion is drawn. temperature 0 is greedy; top_p 1 is the whole distribution.
+    """How a completion is drawn. temperature 0 is greedy; top_p 1 and top_k 0 are the whole distribution.
 
-    Raises ValueError for a number that makes no sense.
+    repetition_penalty divides the positive logits of ids that stand in the prompt or the answer so far, and
+    multiplies the negative ones; 1 leaves them. Raises ValueError for a number that makes no sense.
     """
 
     temperature: float = 0.9
     top_p: float = 0.95
     max_new_tokens: int = 128
+    top_k: int = 0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (self.temperature >= 0 and 0 < self.top_p <= 1 and self.max_new_tokens > 0):
+        if not (0 <= self.temperature < math.inf and 0 < self.top_p <= 1 and self.max_new_tokens > 0):
             raise ValueError(
-                f"temperature {self.temperature} must be at least 0, top_p {self.top_p} in (0, 1], "
+                f"temperature {self.temperature} must be at least 0 and finite, top_p {self.top_p} in (0, 1], "
                 f"max_new_tokens {self.max_new_tokens} at least 1"
+            )
+        if not (self.top_k >= 0 and 0 < self.repetition_penalty < math.inf):
+            raise ValueError(
+                f"top_k {self.top_k} must be at least 0 (0: off), "
+                f"repetition_penalty {self.repetition_penalty} above 0 and finite"
             )
 
 
@@ -227,7 +236,7 @@ class AdapterVersion:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn of the loop: snapshot, training, swap."""
+    """One turn of the loop: snapshot, training, swap. flip_rate is as measured when it was frozen."""
 
     id: int
     state: RoundState
@@ -237,6 +246,7 @@ class Round:
     started_by: int | None
     created_at: int
     ended_at: int | None
+    flip_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +279,14 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a round trains and is held to, and what was left out by reason."""
+    """What a round trains and is held to, and what was left out by reason.
+
+    both_bad: pairs of the training split whose answers were both found bad. flip_rate: how often a judgment is
+    flipped, as measured on pairs that several people judged; None when those were too few.
+    """
 
     train: tuple[Preference, ...]
     heldout: tuple[Preference, ...]
     excluded: dict[str, int]
+    both_bad: tuple[Pair, ...] = ()
+    flip_rate: float | None = None

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import sqlite_utils
 
+from data.admission import Admission, decided_pairs
 from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
+from data.quality import flip_rate
 from data.records import Choice, Preference, Round, RoundState, Snapshot, Split
 from data.selection import Decision, Selection, Vote, select
 
@@ -32,34 +35,41 @@ class Rounds:
         self._clock = clock
         self._pairs = pairs
 
-    def create(self, *, config: dict[str, object], started_by: int | None) -> tuple[Round, Snapshot]:
+    def create(
+        self, *, config: dict[str, object], started_by: int | None, admit: Admission = decided_pairs
+    ) -> tuple[Round, Snapshot]:
         """Begin a round: freeze, in one transaction, the judgments it uses, and say what they are.
 
-        The round's counts are "train" and "heldout" (pairs), "judgments" (used) and "excluded_..."
-        (judgments, by reason). Raises ConflictError while a round runs or if nothing can train.
+        admit: what the training asks of them. The round's counts are "train", "heldout" and "both_bad" (pairs),
+        "judgments" (used) and "excluded_..." (judgments, by reason). Raises ConflictError while a round runs or
+        if they are not admitted.
         """
 
         def work(db: sqlite_utils.Database) -> int:
             running = first(db, "select id, state from round where ended_at is null")
             if running is not None:
                 raise ConflictError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
-            selection = select(_votes(db.query(_CURRENT)))
-            _assert_trainable(selection)
-            return self._freeze(db, selection, config, started_by)
+            votes = _votes(db.query(_CURRENT))
+            selection, rate = select(votes), flip_rate(votes)
+            admit(selection, rate)
+            return self._freeze(db, selection, rate, config, started_by)
 
         round_id = self._database.write(work)
         return self.by_id(round_id), self.snapshot(round_id)
 
     def snapshot(self, round_id: int) -> Snapshot:
         """What a round was given, rebuilt from what it froze. Raises NotFoundError."""
-        counts = self.by_id(round_id).counts
+        entry = self.by_id(round_id)
         frozen = select(_votes(self._database.rows(_FROZEN, [round_id])))
-        excluded = {key.removeprefix(_EXCLUDED): count for key, count in counts.items() if key.startswith(_EXCLUDED)}
-        return self._snapshot(Selection(frozen.decisions, excluded))
+        excluded = {
+            key.removeprefix(_EXCLUDED): count for key, count in entry.counts.items() if key.startswith(_EXCLUDED)
+        }
+        return self._snapshot(replace(frozen, excluded=excluded), entry.flip_rate)
 
     def preview(self) -> Snapshot:
         """What a round would be given now."""
-        return self._snapshot(select(_votes(self._database.rows(_CURRENT))))
+        votes = _votes(self._database.rows(_CURRENT))
+        return self._snapshot(select(votes), flip_rate(votes))
 
     def preferences(self) -> tuple[Preference, ...]:
         """All pairs decided now, of both splits, by pair id: what an export holds."""
@@ -101,33 +111,36 @@ class Rounds:
         self,
         db: sqlite_utils.Database,
         selection: Selection,
+        rate: float | None,
         config: dict[str, object],
         started_by: int | None,
     ) -> int:
-        used = [
-            (judgment_id, decision.split.value)
-            for decision in selection.decisions
-            for judgment_id in decision.judgment_ids
-        ]
-        counts = {split.value: len(selection.of(split)) for split in Split} | {"judgments": len(used)}
+        used = [(number, decision.split) for decision in selection.decisions for number in decision.judgment_ids]
+        used += [(number, Split.TRAIN) for bad in selection.both_bad for number in bad.judgment_ids]
+        counts = {split.value: len(selection.of(split)) for split in Split}
+        counts |= {"both_bad": len(selection.both_bad), "judgments": len(used)}
         counts |= {f"{_EXCLUDED}{reason}": count for reason, count in selection.excluded.items()}
         row = {
             "state": RoundState.QUEUED.value,
             "config": canonical(config),
             "counts": canonical(counts),
+            "flip_rate": rate,
             "started_by": started_by,
             "created_at": self._clock(),
         }
         round_id = insert(db, "round", row)
         for judgment_id, role in used:
-            db.execute("insert into round_judgment values (?, ?, ?)", [round_id, judgment_id, role])
+            db.execute("insert into round_judgment values (?, ?, ?)", [round_id, judgment_id, role.value])
         return round_id
 
-    def _snapshot(self, selection: Selection) -> Snapshot:
+    def _snapshot(self, selection: Selection, rate: float | None) -> Snapshot:
+        bad = self._pairs.by_ids(bad.pair_id for bad in selection.both_bad)
         return Snapshot(
             train=self._preferences(selection.of(Split.TRAIN)),
             heldout=self._preferences(selection.of(Split.HELDOUT)),
             excluded=selection.excluded,
+            both_bad=tuple(bad[pair.pair_id] for pair in selection.both_bad),
+            flip_rate=rate,
         )
 
     def _preferences(self, decisions: Sequence[Decision]) -> tuple[Preference, ...]:
@@ -155,14 +168,6 @@ def _votes(rows: Iterable[Row]) -> list[Vote]:
     ]
 
 
-def _assert_trainable(selection: Selection) -> None:
-    if selection.of(Split.TRAIN):
-        return
-    heldout = len(selection.of(Split.HELDOUT))
-    kept = f" ({heldout} decided ones are on held-out prompts, which never train)" if heldout else ""
-    raise ConflictError(f"no pair with a winner to train on yet{kept}; judge some pairs first")
-
-
 def _unknown(round_id: int) -> NotFoundError:
     return NotFoundError(f"there is no round {round_id}")
 
@@ -177,4 +182,5 @@ def _round(row: Row) -> Round:
         started_by=row["started_by"],
         created_at=row["created_at"],
         ended_at=row["ended_at"],
+        flip_rate=row["flip_rate"],
     )

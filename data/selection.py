@@ -1,11 +1,13 @@
 """Which judgments a round uses: one rule, a pure function. Knows nothing of tables or trainers.
 
-Only votes that name a winner count. A pair goes to the majority of its votes; an even split decides
-nothing. The prompt's split says whether it trains or is held out.
+Votes that count are a, b and "both bad". A pair of which more than half of these say "both bad" has no winner:
+its two answers are rated bad. Any other pair goes to the majority of its votes for a or b; an even split decides
+nothing. The prompt's split says whether a decision trains or is held out; a bad pair only ever trains, since
+nothing is measured on ratings.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -39,10 +41,22 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class BadPair:
+    """A pair of the training split whose answers are both bad, by all votes that counted."""
+
+    pair_id: int
+    judgment_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
-    """What the rule made of some votes: decisions by pair id, and votes left out by reason."""
+    """What the rule made of some votes: decisions and bad pairs by pair id, and votes left out by reason.
+
+    The reason is what the vote says, or "split" for one that named a winner in vain.
+    """
 
     decisions: tuple[Decision, ...]
+    both_bad: tuple[BadPair, ...]
     excluded: dict[str, int]
 
     def of(self, split: Split) -> tuple[Decision, ...]:
@@ -51,26 +65,38 @@ class Selection:
 
 
 def select(votes: Iterable[Vote]) -> Selection:
-    """Apply the rule. Every vote is in exactly one decision or counted as excluded.
+    """Apply the rule. Every vote is in exactly one decision or bad pair, or counted as excluded.
 
     Votes are on one pair at most once per person. A vote without a strength counts as the weakest.
     """
     excluded: Counter[str] = Counter()
-    decisions = []
+    decisions, both_bad = [], []
     by_pair = sorted(votes, key=attrgetter("pair_id", "judgment_id"))
     for _, group in groupby(by_pair, key=attrgetter("pair_id")):
         on_pair = list(group)
-        excluded.update(vote.choice.value for vote in on_pair if not vote.choice.decisive)
-        decisive = [vote for vote in on_pair if vote.choice.decisive]
-        decision = _decided(decisive)
-        if decision is not None:
-            decisions.append(decision)
-        elif decisive:
-            excluded[SPLIT_VOTE] += len(decisive)
-    return Selection(decisions=tuple(decisions), excluded=dict(sorted(excluded.items())))
+        outcome = _outcome(on_pair)
+        if isinstance(outcome, Decision):
+            decisions.append(outcome)
+        elif outcome is not None:
+            both_bad.append(outcome)
+        used = outcome.judgment_ids if outcome else ()
+        excluded.update(_reason(vote) for vote in on_pair if vote.judgment_id not in used)
+    return Selection(tuple(decisions), tuple(both_bad), dict(sorted(excluded.items())))
 
 
-def _decided(votes: list[Vote]) -> Decision | None:
+def _outcome(votes: Sequence[Vote]) -> Decision | BadPair | None:
+    """What the votes on one pair come to."""
+    decisive = [vote for vote in votes if vote.choice.decisive]
+    bad = [vote for vote in votes if vote.choice is Choice.BOTH_BAD]
+    if len(bad) <= len(decisive):
+        return _decided(decisive)
+    if votes[0].split is not Split.TRAIN:
+        return None
+    counting = sorted(vote.judgment_id for vote in (*decisive, *bad))
+    return BadPair(votes[0].pair_id, tuple(counting))
+
+
+def _decided(votes: Sequence[Vote]) -> Decision | None:
     """The majority of decisive votes on one pair, None if there is none."""
     for_a = sum(vote.choice is Choice.A for vote in votes)
     if 2 * for_a == len(votes):
@@ -84,3 +110,7 @@ def _decided(votes: list[Vote]) -> Decision | None:
         judgment_ids=tuple(vote.judgment_id for vote in votes),
         split=votes[0].split,
     )
+
+
+def _reason(vote: Vote) -> str:
+    return SPLIT_VOTE if vote.choice.decisive else vote.choice.value

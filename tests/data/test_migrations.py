@@ -9,6 +9,7 @@ from data import database
 from data.errors import HomeError
 from data.migrations import STEPS
 from data.records import Choice
+from data.store import PreferenceStore
 from tests.data.scene import Scene, raw
 
 COPY = """
@@ -114,6 +115,20 @@ def test_opening_again_changes_nothing(scene: Scene) -> None:
         assert STEPS.pending(db) == []
         STEPS.apply(db)
         assert db.execute("select sql from sqlite_master order by name").fetchall() == schema
+
+
+def test_a_round_of_an_older_store_has_no_flip_rate(scene: Scene) -> None:
+    scene.judge(scene.annotator(), Choice.A, scene.pair())
+    created, snapshot = scene.store.rounds.create(config={}, started_by=None)
+    scene.store.close()
+    with raw(scene.path) as connection:
+        connection.execute("alter table round drop column flip_rate")
+        connection.execute("delete from _sqlite_migrations where name = 'flip_rates'")
+    with PreferenceStore.open(scene.path) as store:
+        assert store.rounds.by_id(created.id) == created
+        assert store.rounds.snapshot(created.id) == snapshot
+        assert snapshot.flip_rate is None
+        assert store.check() == []
 
 
 def test_a_read_only_directory_is_a_home_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

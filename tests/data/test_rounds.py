@@ -2,8 +2,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from data.admission import pairs_or_ratings
 from data.errors import ConflictError, NotFoundError
+from data.quality import FEWEST_VOTE_PAIRS
 from data.records import Choice, Round, RoundState, Split
+from data.selection import Selection
 from tests.data.scene import Scene
 
 
@@ -13,13 +16,14 @@ def begun(scene: Scene) -> Round:
 
 @pytest.fixture
 def judged(scene: Scene) -> Scene:
-    """Two pairs to train on, one held out, one tie, one skip, one even split, one retracted."""
+    """Two pairs to train on, one held out, one bad, one tie, one skip, one even split, one retracted."""
     one, two = scene.annotator(), scene.annotator()
     scene.judge(one, Choice.A, scene.pair(), strength=3)
     majority = scene.pair(target=2)
     scene.judge(one, Choice.B, majority, strength=1)
     scene.judge(two, Choice.B, majority, strength=2)
     scene.judge(one, Choice.B, scene.pair(split=Split.HELDOUT))
+    scene.judge(one, Choice.BOTH_BAD, scene.pair())
     scene.judge(one, Choice.TIE, scene.pair())
     scene.judge(one, Choice.SKIP, scene.pair())
     even = scene.pair(target=2)
@@ -42,17 +46,20 @@ def test_a_round_is_given_what_was_decided_by_split(judged: Scene) -> None:
     assert [preference.prompt.split for preference in snapshot.heldout] == [Split.HELDOUT]
     assert snapshot.heldout[0].chosen.text.startswith("right")
     assert snapshot.heldout[0].rejected.text.startswith("left")
+    [bad] = snapshot.both_bad
+    assert [judgment.choice for judgment in judged.store.judgments.by_pair(bad.id)] == [Choice.BOTH_BAD]
     assert snapshot.excluded == {"skip": 1, "split": 2, "tie": 1}
     assert created.counts == {
         "train": 2,
         "heldout": 1,
-        "judgments": 4,
+        "both_bad": 1,
+        "judgments": 5,
         "excluded_skip": 1,
         "excluded_split": 2,
         "excluded_tie": 1,
     }
     assert (created.state, created.config, created.started_by) == (RoundState.QUEUED, config, admin.id)
-    assert judged.store.judgments.count() == 4 + sum(snapshot.excluded.values())
+    assert judged.store.judgments.count() == 5 + sum(snapshot.excluded.values())
 
 
 def test_a_preview_is_what_a_round_would_be_given(judged: Scene) -> None:
@@ -107,6 +114,43 @@ def test_a_round_without_anything_to_train_on_is_refused(scene: Scene) -> None:
     with pytest.raises(ConflictError, match=r"1 decided .* held-out .* judge some pairs first"):
         begun(scene)
     assert scene.store.rounds.all() == []
+
+
+def test_bad_pairs_alone_are_admitted_only_by_a_training_on_ratings(scene: Scene) -> None:
+    scene.judge(scene.annotator(), Choice.BOTH_BAD, scene.pair(split=Split.HELDOUT))
+    with pytest.raises(ConflictError, match="with two bad answers to train on yet; judge some pairs first"):
+        scene.store.rounds.create(config={}, started_by=None, admit=pairs_or_ratings)
+    scene.judge(scene.annotator(), Choice.BOTH_BAD, scene.pair())
+    with pytest.raises(ConflictError, match="no pair with a winner to train on yet; judge some pairs first"):
+        begun(scene)
+    created, snapshot = scene.store.rounds.create(config={}, started_by=None, admit=pairs_or_ratings)
+    assert len(snapshot.both_bad) == created.counts["both_bad"] == 1
+    assert snapshot.train == ()
+
+
+def test_what_is_not_admitted_is_not_frozen(judged: Scene) -> None:
+    def refuse(selection: Selection, rate: float | None) -> None:
+        assert len(selection.both_bad) == 1
+        raise ConflictError(f"a rate of {rate} will not do")
+
+    with pytest.raises(ConflictError, match="a rate of None will not do"):
+        judged.store.rounds.create(config={}, started_by=None, admit=refuse)
+    assert judged.store.rounds.all() == []
+
+
+def test_the_flip_rate_is_frozen_with_the_round(scene: Scene) -> None:
+    """Of both splits, and of pairs that an even split leaves out: what is measured is people, not pairs."""
+    one, two = scene.annotator(), scene.annotator()
+    for number in range(FEWEST_VOTE_PAIRS):
+        pair = scene.pair(target=2, split=Split.TRAIN if number % 2 else Split.HELDOUT)
+        scene.judge(one, Choice.A, pair)
+        scene.judge(two, Choice.B if number < 3 else Choice.A, pair)
+    created, snapshot = scene.store.rounds.create(config={}, started_by=None)
+    expected = (1 - (2 * 0.9 - 1) ** 0.5) / 2
+    assert created.flip_rate == snapshot.flip_rate == pytest.approx(expected)
+    scene.undo(one)
+    assert scene.store.rounds.preview().flip_rate is None
+    assert scene.store.rounds.snapshot(created.id) == snapshot
 
 
 def test_a_round_moves_on_until_it_ends(judged: Scene) -> None:

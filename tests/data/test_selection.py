@@ -1,11 +1,12 @@
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.records import Choice, Split
-from data.selection import Decision, Vote, select
+from data.selection import BadPair, Decision, Selection, Vote, select
 
 votes = st.builds(
     Vote,
@@ -15,11 +16,18 @@ votes = st.builds(
     strength=st.none() | st.integers(1, 3),
     split=st.just(Split.TRAIN),
 )
-ballots = st.lists(votes, max_size=30, unique_by=lambda vote: vote.judgment_id)
+# a pair's votes share its prompt's split
+ballots = st.lists(votes, max_size=30, unique_by=lambda vote: vote.judgment_id).map(
+    lambda ballot: [replace(vote, split=list(Split)[vote.pair_id % 2]) for vote in ballot]
+)
 
 
-def vote(judgment_id: int, choice: Choice, strength: int | None = None) -> Vote:
-    return Vote(judgment_id, 1, choice, strength, Split.TRAIN)
+def vote(judgment_id: int, choice: Choice, strength: int | None = None, split: Split = Split.TRAIN) -> Vote:
+    return Vote(judgment_id, 1, choice, strength, split)
+
+
+def used_by(selection: Selection) -> list[int]:
+    return [number for outcome in (*selection.decisions, *selection.both_bad) for number in outcome.judgment_ids]
 
 
 def test_the_majority_wins_with_the_mean_strength_of_its_votes() -> None:
@@ -41,10 +49,39 @@ def test_a_vote_without_a_winner_does_not_weigh() -> None:
     assert selection.excluded == {"both_bad": 1, "skip": 1, "tie": 1}
 
 
+def test_more_than_half_say_that_both_are_bad() -> None:
+    selection = select([vote(3, Choice.BOTH_BAD), vote(1, Choice.A, 3), vote(2, Choice.BOTH_BAD), vote(4, Choice.TIE)])
+    assert selection.decisions == ()
+    assert selection.both_bad == (BadPair(1, (1, 2, 3)),)
+    assert selection.excluded == {"tie": 1}
+
+
+def test_half_is_not_more_than_half() -> None:
+    selection = select([vote(1, Choice.BOTH_BAD), vote(2, Choice.A)])
+    assert [decision.winner for decision in selection.decisions] == [Choice.A]
+    assert (selection.both_bad, selection.excluded) == ((), {"both_bad": 1})
+    even = select([vote(1, Choice.BOTH_BAD), vote(2, Choice.A), vote(3, Choice.B), vote(4, Choice.BOTH_BAD)])
+    assert (even.decisions, even.both_bad, even.excluded) == ((), (), {"both_bad": 2, "split": 2})
+
+
+def test_ties_and_skips_do_not_weigh_against_both_bad() -> None:
+    others = [vote(number, choice) for number, choice in enumerate((Choice.TIE, Choice.TIE, Choice.SKIP), 2)]
+    selection = select([vote(1, Choice.BOTH_BAD), *others])
+    assert selection.both_bad == (BadPair(1, (1,)),)
+    assert selection.excluded == {"skip": 1, "tie": 2}
+
+
+def test_a_bad_pair_on_a_held_out_prompt_is_left_out() -> None:
+    choices = (Choice.BOTH_BAD, Choice.BOTH_BAD, Choice.A)
+    selection = select([vote(number, choice, split=Split.HELDOUT) for number, choice in enumerate(choices)])
+    assert (selection.decisions, selection.both_bad) == ((), ())
+    assert selection.excluded == {"both_bad": 2, "split": 1}
+
+
 @given(ballots)
 def test_every_vote_is_used_or_excluded_exactly_once(ballot: list[Vote]) -> None:
     selection = select(ballot)
-    used = [judgment_id for decision in selection.decisions for judgment_id in decision.judgment_ids]
+    used = used_by(selection)
     assert len(used) == len(set(used))
     assert len(used) + sum(selection.excluded.values()) == len(ballot)
     assert all(1 <= decision.strength <= 3 for decision in selection.decisions)
@@ -69,9 +106,9 @@ def test_mirrored_votes_give_mirrored_winners(ballot: list[Vote]) -> None:
 def test_what_was_used_selects_itself_again(ballot: list[Vote]) -> None:
     """A frozen snapshot is rebuilt by the same rule from the judgments it used."""
     once = select(ballot)
-    used = {judgment_id for decision in once.decisions for judgment_id in decision.judgment_ids}
+    used = set(used_by(once))
     again = select([vote for vote in ballot if vote.judgment_id in used])
-    assert again.decisions == once.decisions
+    assert (again.decisions, again.both_bad) == (once.decisions, once.both_bad)
     assert again.excluded == {}
 
 
@@ -80,3 +117,13 @@ def test_the_winner_has_more_votes(ballot: list[Vote]) -> None:
     for decision in select(ballot).decisions:
         tally = Counter(vote.choice for vote in ballot if vote.pair_id == decision.pair_id)
         assert tally[decision.winner] > tally[decision.winner.mirrored]
+
+
+@given(ballots)
+def test_a_bad_pair_has_more_such_votes_than_votes_for_a_winner(ballot: list[Vote]) -> None:
+    selection = select(ballot)
+    decided = {decision.pair_id for decision in selection.decisions}
+    for bad in selection.both_bad:
+        tally = Counter(vote.choice for vote in ballot if vote.pair_id == bad.pair_id)
+        assert tally[Choice.BOTH_BAD] > tally[Choice.A] + tally[Choice.B]
+        assert bad.pair_id not in decided
