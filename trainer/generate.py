@@ -2,12 +2,20 @@
 
 One prefill serves all answers to one prompt. A row's tokens depend only on its prompt, adapter, seed and
 sampling parameters, never on its neighbours: every decode step has the same shapes (`max_rows` rows, filler
-included), attention runs per row, LoRA in one batched product, and each row draws from a generator of its
-own. Knows nothing of threads, requests or versions: app/serving drives it, trainers call `generate`.
+included), attention and LoRA run per row, and each row draws from a generator of its own.
+
+Adapters act in two ways. Rows that `join` have theirs beside the weights, always, also when all share one: were
+it folded in, their bits would change whenever a row of another version came or went. `generate` folds the
+adapter into the weights when all its requests share one. Rows of such calls have the same bits in any order and
+company; to rows of mixed calls they are equal but for rounding.
+
+Between two calls the model is as it was: attention and adapters act only within a forward pass, and folding
+happens in a copy. Knows nothing of threads or versions: app/serving drives it, trainers call `generate`.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -17,12 +25,13 @@ from data.errors import ModelError
 from data.records import FinishReason, Sampling
 from trainer.adapter import Adapter
 from trainer.base import Base
-from trainer.row_attention import RowCache, register
+from trainer.decoder import Decoder, decodes, together
+from trainer.draw import draw
+from trainer.row_attention import RowCache, attention, register
 from trainer.row_lora import RowLora
 
 _PROBE_TOKENS = 16
 _PROBE_TOLERANCE = 0.05  # float32 differs by 1e-6 of the largest logit, bfloat16 by about 1e-2
-_HEAD = 256  # a nucleus is nearly always narrower; a wider one pays for a full sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,16 @@ class Row:
             self.finish_reason = FinishReason.LENGTH
 
 
+@dataclass(frozen=True, slots=True)
+class _Prefill:
+    """A prompt read under an adapter: what its answers go on from. logits are [1, V]."""
+
+    cache: RowCache
+    logits: Tensor
+
+
 class Sampler:
-    """Decodes up to max_rows answers at once on one frozen model, which it takes over.
+    """Decodes up to max_rows answers at once on one frozen model, which others may use between two calls.
 
     Not thread-safe. After any exception `reset` drops all rows; the model itself holds no state of theirs.
     """
@@ -66,27 +83,34 @@ class Sampler:
         self.base = base
         self.max_rows = max_rows
         self.rows: list[Row] = []
-        self._lora = RowLora(base.model, capacity=max_adapters, max_rank=max_rank)
+        self._lora = RowLora(
+            base.model, rows=max_rows, capacity=max_adapters, max_rank=max_rank, together=together(base.model)
+        )
+        self._decoder = Decoder(base.model, self._lora) if decodes(base.model) else None
+        self._folded: str | None = None
         self._device = base.model.device
-        self._take_over()
+        register()
+        self._prove()
 
     @torch.inference_mode()
-    def _take_over(self) -> None:
-        """Put the row attention into the model, and see that it answers as before.
+    def _prove(self) -> None:
+        """See that a prefill and a decode step give the logits that the model gives by itself.
 
         Raises ModelError for a model whose attention is another than the sampler's.
         """
         ids = list(range(_PROBE_TOKENS))
-        self.base.model.set_attn_implementation("eager")
-        before = self.base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0, -1].float()
-        self.base.model.set_attn_implementation(register())
-        after = self._forward([ids], [0], [RowCache(_PROBE_TOKENS)], [None])[0, -1]
-        off = float((after - before).abs().max() / before.abs().max().clamp(min=_PROBE_TOLERANCE))
-        if not off < _PROBE_TOLERANCE:
-            raise ModelError(
-                f"model {self.base.name} cannot be sampled: prefloop's decoding differs from its own by {off:.0%}; "
-                "its architecture is not supported yet"
-            )
+        with attention(self.base.model, "eager"):
+            whole = self.base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0].float()
+        cache = RowCache(_PROBE_TOKENS)
+        prefilled = self._read(ids[:-1], cache, None)[0, -1]
+        decoded = self._decode([ids[-1]], [cache], [None])[0]
+        for expected, got in ((whole[-2], prefilled), (whole[-1], decoded)):
+            off = float((got - expected).abs().max() / expected.abs().max().clamp(min=_PROBE_TOLERANCE))
+            if not off < _PROBE_TOLERANCE:
+                raise ModelError(
+                    f"model {self.base.name} cannot be sampled: prefloop's decoding differs from its own by {off:.0%}; "
+                    "its architecture is not supported yet"
+                )
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -104,7 +128,10 @@ class Sampler:
         return self.max_rows - len(self.rows)
 
     def load(self, name: str, adapter: Adapter) -> None:
-        """Make an adapter usable by name. Raises ValueError for a taken name or no room."""
+        """Make an adapter usable by name. Raises ValueError for a taken name or no room.
+
+        The weights are copied: what becomes of the adapter's own afterwards changes nothing here.
+        """
         self._lora.load(name, adapter)
 
     def unload(self, name: str) -> None:
@@ -120,18 +147,11 @@ class Sampler:
         Raises ValueError when they differ in prompt or adapter, or when there is no room for all.
         """
         first = requests[0]
-        if any(r.prompt_ids != first.prompt_ids or r.adapter != first.adapter for r in requests):
+        if any(_prompt(request) != _prompt(first) for request in requests):
             raise ValueError("rows that join together share prompt and adapter")
         if len(requests) > self.free:
             raise ValueError(f"{len(requests)} rows, room for {self.free}")
-        longest = max(r.sampling.max_new_tokens for r in requests)
-        cache = RowCache(len(first.prompt_ids) + longest)
-        logits = self._forward([list(first.prompt_ids)], [0], [cache], [first.adapter])
-        caches = [cache, *(cache.fork() for _ in requests[1:])]
-        rows = [Row(r, c, random.Random(r.seed)) for r, c in zip(requests, caches, strict=True)]
-        self._draw(rows, logits[:, -1].expand(len(rows), -1))
-        self.rows += [row for row in rows if row.finish_reason is None]
-        return rows
+        return self._start(requests, self._prefill(first))
 
     @torch.inference_mode()
     def step(self) -> list[Row]:
@@ -139,14 +159,10 @@ class Sampler:
         rows = self.rows
         if not rows:
             return []
-        filler = self.max_rows - len(rows)
-        logits = self._forward(
-            [[row.token_ids[-1]] for row in rows] + [[0]] * filler,
-            [row.cache.length for row in rows] + [0] * filler,
-            [row.cache for row in rows],
-            [row.request.adapter for row in rows] + [rows[0].request.adapter] * filler,
+        logits = self._decode(
+            [row.token_ids[-1] for row in rows], [row.cache for row in rows], [row.request.adapter for row in rows]
         )
-        self._draw(rows, logits[: len(rows), -1])
+        self._draw(rows, logits[: len(rows)])
         self.rows = [row for row in rows if row.finish_reason is None]
         return rows
 
@@ -158,15 +174,26 @@ class Sampler:
         """Drop all rows."""
         self.rows = []
 
+    @torch.inference_mode()
     def generate(self, requests: Sequence[Request]) -> list[Row]:
-        """Draw all requests to their end, in batches; returns rows in the order of the requests."""
-        waiting = list(enumerate(requests))
+        """Draw all requests to their end; returns rows in the order of the requests.
+
+        Each prompt is read once for all its answers under one adapter, however many; a row that ends makes room
+        for the next. Rows that had joined before are drawn to their end as well.
+        """
+        groups: dict[tuple[tuple[int, ...], str | None], list[int]] = {}
+        for index, request in enumerate(requests):
+            groups.setdefault(_prompt(request), []).append(index)
         done: dict[int, Row] = {}
-        while waiting or self.rows:
-            while waiting and self.free:
-                index, request = waiting.pop(0)
-                (done[index],) = self.join([request])
-            self.step()
+        with self._folding({row.request.adapter for row in self.rows} | {request.adapter for request in requests}):
+            for indexes in groups.values():
+                prefill = self._prefill(requests[indexes[0]])
+                for index in indexes:
+                    while not self.free:
+                        self.step()
+                    (done[index],) = self._start([requests[index]], prefill)
+            while self.rows:
+                self.step()
         return [done[i] for i in range(len(requests))]
 
     @torch.inference_mode()
@@ -175,28 +202,68 @@ class Sampler:
     ) -> tuple[float, ...]:
         """Log-probability of each completion token under an adapter (None: the base), by one forward pass."""
         ids = [*prompt_ids, *completion_ids]
-        cache = RowCache(len(ids))
-        logits = self._forward([ids[:-1]], [0], [cache], [adapter], keep=len(completion_ids))
+        logits = self._read(ids[:-1], RowCache(len(ids)), adapter, keep=len(completion_ids))
         logps = torch.log_softmax(logits[0], -1)
         targets = torch.tensor(completion_ids, device=logits.device)
         return tuple(logps.gather(1, targets[:, None])[:, 0].tolist())
 
+    @contextmanager
+    def _folding(self, adapters: set[str | None]) -> Iterator[None]:
+        """Within, steps have the adapter of all rows in the weights, if they share one and can."""
+        if self._lora.packed and len(adapters) == 1:
+            (self._folded,) = adapters
+        try:
+            yield
+        finally:
+            self._folded = None
+
+    def _prefill(self, request: Request) -> _Prefill:
+        cache = RowCache(len(request.prompt_ids))
+        return _Prefill(cache, self._read(list(request.prompt_ids), cache, request.adapter)[:, -1])
+
+    def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[Row]:
+        """Rows that go on from a prefill, with their first token; those that it does not end take part in steps."""
+        rows = [
+            Row(r, prefill.cache.fork(prefill.cache.length + r.sampling.max_new_tokens), random.Random(r.seed))
+            for r in requests
+        ]
+        self._draw(rows, prefill.logits.expand(len(rows), -1))
+        self.rows += [row for row in rows if row.finish_reason is None]
+        return rows
+
+    def _read(self, ids: list[int], cache: RowCache, adapter: str | None, keep: int = 1) -> Tensor:
+        """Run a sequence through transformers' own forward pass; float32 logits [1, keep, V] of its end."""
+        return self._forward([ids], [0], [cache], [adapter], keep)
+
+    def _decode(self, tokens: list[int], caches: list[RowCache], adapters: list[str | None]) -> Tensor:
+        """Run one token a row, filler included; float32 logits [max_rows, V]."""
+        filler = self.max_rows - len(tokens)
+        tokens = tokens + [0] * filler
+        positions = [cache.length for cache in caches] + [0] * filler
+        self._lora.fold(self._folded)
+        if self._folded is not None:
+            adapters = [None] * len(adapters)
+        if self._decoder is None:
+            return self._forward([[token] for token in tokens], positions, caches, adapters, 1)[:, -1]
+        self._lora.use(adapters)
+        logits = self._decoder.step(
+            torch.tensor(tokens, device=self._device), torch.tensor(positions, device=self._device), caches
+        )
+        for cache in caches:
+            cache.length += 1
+        return logits.float()
+
     def _forward(
-        self,
-        ids: list[list[int]],
-        starts: list[int],
-        caches: list[RowCache],
-        adapters: list[str | None],
-        keep: int = 1,
+        self, ids: list[list[int]], starts: list[int], caches: list[RowCache], adapters: list[str | None], keep: int
     ) -> Tensor:
         """Run ids [B, T] from positions `starts`; returns float32 logits [B, keep, V] of the last positions."""
-        self._lora.use(adapters)
         input_ids = torch.tensor(ids, device=self._device)
         steps = torch.arange(input_ids.shape[1], device=self._device)
         positions = torch.tensor(starts, device=self._device)[:, None] + steps
-        out = self.base.model(
-            input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=keep, rows=caches
-        )
+        with attention(self.base.model, register()), self._lora.acting(adapters):
+            out = self.base.model(
+                input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=keep, rows=caches
+            )
         for cache in caches:
             cache.length += input_ids.shape[1]
         logits: Tensor = out.logits.float()
@@ -204,41 +271,18 @@ class Sampler:
 
     def _draw(self, rows: Sequence[Row], logits: Tensor) -> None:
         """Sample the next token of every row from logits [B, V] and let each take it."""
-        tokens = _sample(logits, [row.request.sampling for row in rows], [row.random.random() for row in rows])
-        at = torch.tensor(tokens, device=logits.device)
-        logprobs = torch.log_softmax(logits, -1).gather(1, at[:, None])[:, 0].tolist()
+        tokens = draw(
+            logits,
+            [row.request.sampling for row in rows],
+            [(*row.request.prompt_ids, *row.token_ids) for row in rows],
+            [row.random.random() for row in rows],
+        )
+        at = torch.tensor(tokens, device=logits.device)[:, None]
+        logprobs = (logits.gather(1, at)[:, 0] - logits.logsumexp(-1)).tolist()
         for row, token, logprob in zip(rows, tokens, logprobs, strict=True):
             row.take(token, logprob, self.base.eos_ids)
 
 
-def _sample(logits: Tensor, samplings: Sequence[Sampling], uniform: Sequence[float]) -> list[int]:
-    """One token a row from logits [B, V]: greedy, or by inverse CDF over the nucleus (Holtzman 2020, 1904.09751).
-
-    uniform has one number in [0, 1) a row. Every operation works row by row, so no row sees its neighbours.
-    """
-    temperature = torch.tensor([s.temperature or 1.0 for s in samplings], device=logits.device)
-    top_p = torch.tensor([s.top_p for s in samplings], device=logits.device)
-    draw = torch.tensor(uniform, device=logits.device)
-    probs = torch.softmax(logits / temperature[:, None], -1)
-    values, ids = probs.topk(min(_HEAD, probs.shape[1]))
-    tokens = _inverse_cdf(values, ids, top_p, draw)
-    greedy = logits.argmax(-1).tolist()
-    wide = (values.sum(-1) < top_p).tolist()
-    for i, sampling in enumerate(samplings):
-        if sampling.temperature == 0:
-            tokens[i] = greedy[i]
-        elif wide[i]:
-            row = slice(i, i + 1)
-            tokens[i] = _inverse_cdf(*probs[row].sort(descending=True), top_p[row], draw[row])[0]
-    return tokens
-
-
-def _inverse_cdf(values: Tensor, ids: Tensor, top_p: Tensor, draw: Tensor) -> list[int]:
-    """Tokens for probabilities [B, K] that fall, their ids, and per row top_p and a number in [0, 1)."""
-    cumulative = values.cumsum(-1)
-    # A token is in the nucleus when those above it do not yet hold top_p of the mass; the first always is.
-    last = ((cumulative - values) < top_p[:, None]).sum(-1, keepdim=True).clamp(min=1) - 1
-    mass = cumulative.gather(1, last)
-    drawn = torch.searchsorted(cumulative, draw[:, None] * mass, right=True)
-    tokens: list[int] = ids.gather(1, torch.minimum(drawn, last))[:, 0].tolist()
-    return tokens
+def _prompt(request: Request) -> tuple[tuple[int, ...], str | None]:
+    """What requests have in common that one prefill can serve."""
+    return request.prompt_ids, request.adapter

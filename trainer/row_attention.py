@@ -3,15 +3,17 @@
 Registered with transformers' attention interface, so that any decoder built on it decodes rows of
 unequal length without padding. A row's arithmetic has the same shapes whoever shares the batch: that is
 half of the promise that a seed and a version give the same tokens in any company (the other half, the
-LoRA, is row_lora.py). Knows nothing of sampling or adapters.
+linear modules, is row_linear.py). Knows nothing of sampling or adapters.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface
 
 from data.errors import ModelError
@@ -21,7 +23,7 @@ NAME = "prefloop_rows"
 
 @dataclass(slots=True)
 class RowCache:
-    """Keys and values of one sequence, per layer [kv_heads, capacity, head_dim], filled up to length.
+    """Keys and values of one sequence, per layer [1, kv_heads, capacity, head_dim], filled up to length.
 
     A layer's tensors are made when its first keys arrive, whose shape and dtype they take.
     """
@@ -32,23 +34,27 @@ class RowCache:
     values: dict[int, Tensor] = field(default_factory=dict)
 
     def put(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Append key and value [kv_heads, T, head_dim] after `length`; return all so far, views of the store."""
-        end = self.length + key.shape[1]
+        """Append key and value [1, kv_heads, T, head_dim] after `length`; return all so far, views of the store."""
+        count = key.shape[2]
         if layer not in self.keys:
-            self.keys[layer] = key.new_empty(key.shape[0], self.capacity, key.shape[2])
-            self.values[layer] = value.new_empty(value.shape[0], self.capacity, value.shape[2])
-        self.keys[layer][:, self.length : end] = key
-        self.values[layer][:, self.length : end] = value
-        return self.keys[layer][:, :end], self.values[layer][:, :end]
+            self.keys[layer] = _room(key, self.capacity)
+            self.values[layer] = _room(value, self.capacity)
+        keys, values = self.keys[layer], self.values[layer]
+        keys.narrow(2, self.length, count).copy_(key)
+        values.narrow(2, self.length, count).copy_(value)
+        return keys.narrow(2, 0, self.length + count), values.narrow(2, 0, self.length + count)
 
-    def fork(self) -> "RowCache":
-        """An independent copy: the second answer of a pair goes on from the same prefill."""
-        return RowCache(
-            self.capacity,
-            self.length,
-            {layer: key.clone() for layer, key in self.keys.items()},
-            {layer: value.clone() for layer, value in self.values.items()},
-        )
+    def fork(self, capacity: int) -> "RowCache":
+        """An independent copy with room for `capacity`: another answer goes on from the same prefill."""
+        fork = RowCache(capacity)
+        for layer, keys in self.keys.items():
+            fork.put(layer, keys[:, :, : self.length], self.values[layer][:, :, : self.length])
+        fork.length = self.length
+        return fork
+
+
+def _room(like: Tensor, capacity: int) -> Tensor:
+    return like.new_empty(*like.shape[:2], capacity, like.shape[3])
 
 
 def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
@@ -58,24 +64,29 @@ def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
     return (distance >= 0) & (distance < window)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None) -> Tensor:
-    """One row: query [heads, T, d] on keys [kv_heads, S, d]; T is S (prefill) or 1 (decode)."""
-    steps = query.shape[1]
-    mask = None
-    if window is not None and key.shape[1] > window:
-        if steps == 1:
-            key, value = key[:, -window:], value[:, -window:]
-        else:
-            mask = _window_mask(steps, window, query.device)
+def attend(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None) -> Tensor:
+    """One row's new position: query [1, kv_heads, heads / kv_heads, d] on keys and values [1, kv_heads, S, d].
+
+    The heads that share a key head stand as its queries: no copy of the keys for each, and a third faster.
+    """
+    if window is not None and key.shape[2] > window:
+        key, value = key[:, :, -window:], value[:, :, -window:]
+    return F.scaled_dot_product_attention(query, key, value, scale=scaling)
+
+
+def _attend_all(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None) -> Tensor:
+    """A prefill: query [1, heads, T, d] on keys and values [1, kv_heads, T, d]."""
+    length = query.shape[2]
+    mask = _window_mask(length, window, query.device) if window is not None and length > window else None
     return F.scaled_dot_product_attention(
-        query[None],
-        key[None],
-        value[None],
+        query,
+        key,
+        value,
         attn_mask=mask,
-        is_causal=steps > 1 and mask is None,
+        is_causal=mask is None,
         scale=scaling,
-        enable_gqa=query.shape[0] != key.shape[0],
-    )[0]
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
 
 
 def row_attention(
@@ -102,8 +113,13 @@ def row_attention(
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # every transformers attention module has it
     out = torch.zeros_like(query)
     for i, row in enumerate(rows):
-        keys, values = row.put(layer, key[i], value[i])
-        out[i] = _attend(query[i], keys, values, scaling, sliding_window)
+        q = query[i : i + 1]
+        keys, values = row.put(layer, key[i : i + 1], value[i : i + 1])
+        if q.shape[2] == 1:
+            grouped = q.reshape(1, keys.shape[1], -1, q.shape[3])
+            out[i] = attend(grouped, keys, values, scaling, sliding_window).view(out.shape[1:])
+        else:
+            out[i] = _attend_all(q, keys, values, scaling, sliding_window)[0]
     return out.transpose(1, 2), None
 
 
@@ -112,7 +128,22 @@ def _no_mask(*_: object, **__: object) -> None:
 
 
 def register() -> str:
-    """Make the interface known to transformers (idempotent); returns its name for `set_attn_implementation`."""
+    """Make the interface known to transformers (idempotent); returns its name."""
     AttentionInterface.register(NAME, row_attention)
     AttentionMaskInterface.register(NAME, _no_mask)
     return NAME
+
+
+@contextmanager
+def attention(model: PreTrainedModel, name: str) -> Iterator[None]:
+    """Within, the model's forward passes use this attention implementation; after, the one it had before.
+
+    Set on the config, where the forward pass looks it up: `set_attn_implementation` walks all modules each time.
+    """
+    config = model.config.get_text_config()
+    before = config._attn_implementation
+    config._attn_implementation = name
+    try:
+        yield
+    finally:
+        config._attn_implementation = before

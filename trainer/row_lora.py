@@ -1,65 +1,64 @@
-"""LoRA in which every row of a batch has its own adapter, or none.
+"""Adapters by name over one frozen model, of which every row of a batch has its own, or none.
 
-y = W x + s * B_i (A_i x) with the A, B and scaling s of row i (Hu 2021, 2106.09685, eq. 3). One batched
-product serves all rows, so its shapes, and with them a row's very bits, do not depend on which versions
-share the batch. peft's own mixed batch splits rows by adapter, which changes the shapes, and leaks its
-hooks after an exception (peft#3475); here a hook is set once and only reads a list.
-Knows nothing of sampling; adapters come ready-checked from adapter.py.
+peft's own mixed batch splits rows by adapter, which changes the shapes and with them a row's bits, and leaks its
+hooks after an exception (peft#3475). Here nothing stays in the model: within `acting` its linear modules add each
+row's LoRA, after it they are as they were. Knows nothing of sampling; adapters come ready-checked from adapter.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 
-from trainer.adapter import Adapter, LoraWeights
+from trainer.adapter import Adapter
+from trainer.row_linear import RowLinear
 
-
-class _Layer:
-    """The adapters of one linear module, stacked: slot 0 is the bare base, all zeros."""
-
-    def __init__(self, module: nn.Linear, slots: int, rank: int) -> None:
-        weight = module.weight
-        self.down = weight.new_zeros(slots, rank, module.in_features)
-        self.up = weight.new_zeros(slots, module.out_features, rank)
-
-    def put(self, slot: int, lora: LoraWeights | None) -> None:
-        """Write an adapter's A and s*B into a slot, zero-padded to the common rank; None clears it."""
-        self.down[slot].zero_()
-        self.up[slot].zero_()
-        if lora is not None:
-            self.down[slot, : lora.rank] = lora.down
-            self.up[slot, :, : lora.rank] = lora.up * lora.scaling
-
-    def delta(self, x: Tensor, slots: Tensor | int) -> Tensor:
-        """x [B, T, in] -> [B, T, out], row i with the adapter in slots[i], or all with that of one slot.
-
-        One slot for all is a view instead of a copy; the product, and its bits, are the same.
-        """
-        down, up = self.down[slots], self.up[slots]
-        if isinstance(slots, int):
-            down, up = down.expand(x.shape[0], -1, -1), up.expand(x.shape[0], -1, -1)
-        return torch.bmm(torch.bmm(x, down.transpose(1, 2)), up.transpose(1, 2))
+# Packed weights are a second copy of the model. A larger one is slow enough for its arithmetic, not its overhead, to
+# decide, and its owner short of memory.
+_PACK_BELOW = 2 << 30
 
 
 class RowLora:
-    """Adapters by name over one frozen model; `rows` says which row uses which.
+    """Room for `capacity` adapters of at most `max_rank`; both cost memory on every linear module.
 
-    Room for `capacity` adapters of at most `max_rank`; both cost memory on every linear module.
-    Not thread-safe: one thread generates, loads and deletes.
+    rows is the batch of a decode step; `together` names the modules that read one input, for whoever calls
+    `product` with theirs. Not thread-safe: one thread generates, loads and deletes.
     """
 
-    def __init__(self, model: nn.Module, *, capacity: int = 4, max_rank: int = 16) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        rows: int,
+        capacity: int = 4,
+        max_rank: int = 16,
+        together: Sequence[tuple[str, ...]] = (),
+    ) -> None:
         self.max_rank = max_rank
-        self._capacity = capacity
-        self._slots: dict[str, int] = {}
-        self._free = list(range(capacity, 0, -1))
-        self._rows: Tensor | int = 0
-        self._device = next(model.parameters()).device
-        self._layers: dict[str, _Layer] = {}
-        self._linears: Mapping[str, nn.Linear] = {
-            name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)
+        self.rows = rows
+        self._linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+        self.packed = _packs(list(self._linears.values()))
+        joined = {name for names in together for name in names}
+        groups = [*together, *((name,) for name in self._linears if name not in joined)]
+        self._groups = {
+            names: RowLinear(
+                {name: self._linears[name] for name in names},
+                rows=rows,
+                slots=capacity + 1,
+                rank=max_rank,
+                packed=self.packed,
+            )
+            for names in groups
         }
+        self._of = {name: group for group in self._groups.values() for name in group.names}
+        self._slots: dict[str, int] = {}
+        self._stamps: dict[str, int] = {}
+        self._next_stamp = count(1)
+        self._free = list(range(capacity, 0, -1))
+        self._using: list[int] = []
+        self._device = next(model.parameters()).device
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,41 +66,91 @@ class RowLora:
         return tuple(self._slots)
 
     def load(self, name: str, adapter: Adapter) -> None:
-        """Put an adapter into a free slot. Raises ValueError for a taken name or when no slot is free."""
+        """Put an adapter into a free slot. Raises ValueError for a taken name or when no slot is free.
+
+        Raises KeyError for a module that the model does not have.
+        """
         if name in self._slots:
             raise ValueError(f"an adapter named {name} is loaded already")
         if not self._free:
             raise ValueError(f"no room for adapter {name}: {len(self._slots)} are loaded")
+        missing = adapter.layers.keys() - self._linears.keys()
+        if missing:
+            raise KeyError(f"the model has no linear module {sorted(missing)[0]}")
         slot = self._free.pop()
-        for module in adapter.layers:
-            if module not in self._layers:
-                self._watch(module)
-        for module, layer in self._layers.items():
-            layer.put(slot, adapter.layers.get(module))
+        self._write(slot, adapter)
         self._slots[name] = slot
+        self._stamps[name] = next(self._next_stamp)
 
     def unload(self, name: str) -> None:
         """Clear an adapter's slot. Raises KeyError when it is not loaded."""
         slot = self._slots.pop(name)
-        for layer in self._layers.values():
-            layer.put(slot, None)
+        self._write(slot, None)
         self._free.append(slot)
 
+    def _write(self, slot: int, adapter: Adapter | None) -> None:
+        for group in self._groups.values():
+            group.put(slot, adapter)
+        self._using = []
+
     def use(self, names: Sequence[str | None]) -> None:
-        """Say which adapter each row of the next forward passes uses; None is the bare base."""
+        """Say which adapter each row of the next products uses; None is the bare base. Rows beyond are filler."""
         slots = [0 if name is None else self._slots[name] for name in names]
+        if slots == self._using:
+            return
         uniform = len(set(slots)) == 1
-        self._rows = slots[0] if uniform else torch.tensor(slots, dtype=torch.long, device=self._device)
+        where = slots[0] if uniform else torch.tensor(slots, dtype=torch.long, device=self._device)
+        for group in self._groups.values():
+            group.use(where, len(slots))
+        self._using = slots
 
-    def _watch(self, module: str) -> None:
-        """Hook one linear module, the first time an adapter targets it."""
-        linear = self._linears[module]
-        layer = _Layer(linear, self._capacity + 1, self.max_rank)
-        self._layers[module] = layer
+    def fold(self, name: str | None) -> None:
+        """Let the products of the next decode steps have this adapter in their weights; None: none, as they stand.
 
-        def add_delta(_: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
-            if isinstance(self._rows, int) and self._rows == 0:
-                return out  # all rows are bare base: adding the zeros of slot 0 would change no bit
-            return out + layer.delta(args[0], self._rows)
+        Quick when it is so already. Only where the weights are packed; `use` then gives the rows no adapter.
+        """
+        slot, stamp = (0, 0) if name is None else (self._slots[name], self._stamps[name])
+        for group in self._groups.values():
+            group.fold(slot, stamp)
 
-        linear.register_forward_hook(add_delta)
+    def product(self, names: tuple[str, ...]) -> Callable[[Tensor], Tensor]:
+        """For modules named in `together`, or a single one: x [rows, in] -> [rows, sum of out], adapters included."""
+        return self._groups[names]
+
+    @contextmanager
+    def acting(self, names: Sequence[str | None]) -> Iterator[None]:
+        """Within, the model's own forward pass gives each row its adapter."""
+        self.use(names)
+        theirs = {name: vars(module).get("forward") for name, module in self._linears.items()}
+        for name, module in self._linears.items():
+            vars(module)["forward"] = self._forward(name, module.forward)  # of this instance; the class keeps its own
+        try:
+            yield
+        finally:
+            for name, module in self._linears.items():
+                del vars(module)["forward"]
+                if theirs[name] is not None:
+                    vars(module)["forward"] = theirs[name]
+
+    def _forward(self, name: str, original: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        group = self._of[name]
+        alone = len(group.names) == 1
+
+        def forward(x: Tensor) -> Tensor:
+            if alone and x.shape[:-1] == (self.rows, 1):
+                return group(x[:, 0])[:, None]
+            return group.add(name, x, original(x))
+
+        return forward
+
+
+def _packs(linears: Sequence[nn.Linear]) -> bool:
+    """Whether MKL can pack these weights, and there is reason to let it."""
+    plain = all(type(m) is nn.Linear and m.weight.dtype == torch.float32 and not m.weight.is_cuda for m in linears)
+    size = sum(m.weight.numel() * 4 for m in linears)
+    return (
+        plain
+        and size <= _PACK_BELOW
+        and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        and hasattr(torch.ops.mkl, "_mkl_reorder_linear_weight")
+    )

@@ -2,19 +2,31 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    GraniteConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from data.records import FinishReason, Sampling
 from tests.trainer.scene import EOS, as_peft, random_lora
 from trainer.adapter import Adapter
 from trainer.base import Base, load_base
 from trainer.generate import Request, Row, Sampler
+from trainer.row_attention import RowCache
 
 PROMPT = tuple(range(20, 33))
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=24)
@@ -25,6 +37,18 @@ def result(row: Row) -> tuple[list[int], list[float], FinishReason | None]:
     return row.token_ids, row.logprobs, row.finish_reason
 
 
+def served(sampler: Sampler, wanted: Sequence[Request]) -> list[Row]:
+    """Rows as a server draws them: each joins as soon as there is room, and leaves when it is done."""
+    rows = []
+    for request in wanted:
+        while not sampler.free:
+            sampler.step()
+        rows += sampler.join([request])
+    while sampler.rows:
+        sampler.step()
+    return rows
+
+
 def requests(count: int, *, seed: int, vocabulary: int = 190) -> list[Request]:
     """Random prompts, versions and ways of sampling."""
     source = random.Random(seed)
@@ -33,7 +57,13 @@ def requests(count: int, *, seed: int, vocabulary: int = 190) -> list[Request]:
             tuple(source.randrange(6, vocabulary) for _ in range(source.randrange(1, 40))),
             source.choice([None, "v1", "v2"]),
             i,
-            Sampling(source.choice([0.0, 0.7, 1.0]), source.choice([0.5, 0.95, 1.0]), source.randrange(1, 30)),
+            Sampling(
+                temperature=source.choice([0.0, 0.7, 1.0]),
+                top_p=source.choice([0.5, 0.95, 1.0]),
+                max_new_tokens=source.randrange(1, 30),
+                top_k=source.choice([0, 0, 5]),
+                repetition_penalty=source.choice([1.0, 1.0, 1.3]),
+            ),
         )
         for i in range(count)
     ]
@@ -96,10 +126,20 @@ class TestAgainstTransformers:
         (row,) = sampler.generate([Request(PROMPT, None, 0, GREEDY)])
         assert row.token_ids == oracle[0, len(PROMPT) :].tolist()
 
+    @pytest.mark.parametrize("penalty", [0.7, 1.2, 3.0])
+    def test_greedy_with_a_repetition_penalty_is_that_of_generate(
+        self, sampler: Sampler, model_dir: Path, penalty: float
+    ) -> None:
+        (row,) = sampler.generate([Request(PROMPT, None, 0, replace(GREEDY, repetition_penalty=penalty))])
+        oracle = load_base(str(model_dir)).model.generate(
+            torch.tensor([PROMPT]), max_new_tokens=24, do_sample=False, repetition_penalty=penalty, pad_token_id=0
+        )
+        assert row.token_ids == oracle[0, len(PROMPT) :].tolist()
+
     def test_logprobs_are_those_of_the_version_at_temperature_1(
         self, sampler: Sampler, model_dir: Path, adapters: dict[str, Adapter]
     ) -> None:
-        sampling = Sampling(temperature=0.6, top_p=0.8, max_new_tokens=24)
+        sampling = Sampling(temperature=0.6, top_p=0.8, max_new_tokens=24, top_k=40, repetition_penalty=1.2)
         rows = sampler.generate([Request(PROMPT, name, 5, sampling) for name in (None, "v1", "v2")])
         oracles = [load_base(str(model_dir)).model for _ in rows]
         models = [oracles[0], as_peft(oracles[1], adapters["v1"]), as_peft(oracles[2], adapters["v2"])]
@@ -125,22 +165,26 @@ class TestAgainstTransformers:
 class TestInAnyCompany:
     def test_the_same_seed_and_version_give_the_same_bits(self, sampler: Sampler) -> None:
         wanted = requests(50, seed=0)
-        together = [result(row) for row in sampler.generate(wanted)]
-        alone = [result(sampler.generate([request])[0]) for request in wanted]
+        together = [result(row) for row in served(sampler, wanted)]
+        alone = [result(served(sampler, [request])[0]) for request in wanted]
         assert together == alone
 
     def test_in_another_order_too(self, sampler: Sampler) -> None:
         wanted = requests(30, seed=1)
-        expected = [result(row) for row in sampler.generate(wanted)]
+        expected = [result(row) for row in served(sampler, wanted)]
         order = list(range(30))
         random.Random(2).shuffle(order)
-        shuffled = sampler.generate([wanted[i] for i in order])
+        shuffled = served(sampler, [wanted[i] for i in order])
         assert {i: result(row) for i, row in zip(order, shuffled, strict=True)} == dict(enumerate(expected))
 
-    def test_at_a_width_where_kernels_differ_by_shape(self, base: Base) -> None:
-        """Tiny matrices may take one path whatever the batch; these are of the built-in model's size."""
+    @pytest.mark.parametrize("family", [LlamaConfig, GraniteConfig])
+    def test_at_a_width_where_kernels_differ_by_shape(self, base: Base, family: type[PreTrainedConfig]) -> None:
+        """Tiny matrices may take one path whatever the batch; these are of the built-in model's size.
+
+        Granite is no Llama to the sampler: its steps go through transformers.
+        """
         torch.manual_seed(0)
-        config = LlamaConfig(
+        config = family(
             hidden_size=192,
             intermediate_size=512,
             num_hidden_layers=3,
@@ -149,12 +193,12 @@ class TestInAnyCompany:
             vocab_size=1500,
             max_position_embeddings=256,
         )
-        sampler = Sampler(replace(base, model=LlamaForCausalLM(config).eval()))
+        sampler = Sampler(replace(base, model=AutoModelForCausalLM.from_config(config).eval()))
         for seed, name in enumerate(("v1", "v2")):
             sampler.load(name, random_lora(sampler.base.model, seed=seed, rank=16, size=0.05))
         wanted = requests(24, seed=3, vocabulary=1500)
-        together = [result(row) for row in sampler.generate(wanted)]
-        assert together == [result(sampler.generate([request])[0]) for request in wanted]
+        together = [result(row) for row in served(sampler, wanted)]
+        assert together == [result(served(sampler, [request])[0]) for request in wanted]
 
     def test_two_answers_of_one_prefill_equal_two_separate_ones(self, sampler: Sampler) -> None:
         short = replace(FREE, max_new_tokens=9)
@@ -162,11 +206,11 @@ class TestInAnyCompany:
         joined = sampler.join(pair)
         while sampler.rows:
             sampler.step()
-        assert [result(row) for row in joined] == [result(sampler.generate([request])[0]) for request in pair]
+        assert [result(row) for row in joined] == [result(served(sampler, [request])[0]) for request in pair]
 
     def test_a_neighbour_that_leaves_changes_nothing(self, sampler: Sampler) -> None:
         request = Request(PROMPT, "v2", 4, FREE)
-        expected = result(sampler.generate([request])[0])
+        expected = result(served(sampler, [request])[0])
         (neighbour,) = sampler.join([Request((50, 51), None, 9, FREE)])
         (row,) = sampler.join([request])
         sampler.step()
@@ -177,7 +221,7 @@ class TestInAnyCompany:
 
     def test_a_version_loaded_meanwhile_changes_nothing(self, sampler: Sampler, adapters: dict[str, Adapter]) -> None:
         request = Request(PROMPT, "v2", 4, FREE)
-        expected = result(sampler.generate([request])[0])
+        expected = result(served(sampler, [request])[0])
         (row,) = sampler.join([request])
         sampler.unload("v1")
         sampler.step()
@@ -189,6 +233,137 @@ class TestInAnyCompany:
     def test_another_seed_gives_another_answer(self, sampler: Sampler) -> None:
         rows = sampler.generate([Request(PROMPT, None, seed, FREE) for seed in range(8)])
         assert len({tuple(row.token_ids) for row in rows}) == 8
+
+
+class TestACall:
+    """`generate`: all of a list to its end."""
+
+    def test_of_many_versions_it_draws_the_bits_that_a_server_draws(self, sampler: Sampler) -> None:
+        wanted = requests(30, seed=6)
+        assert [result(row) for row in sampler.generate(wanted)] == [result(row) for row in served(sampler, wanted)]
+
+    def test_of_one_version_it_draws_the_same_but_for_rounding(self, sampler: Sampler) -> None:
+        wanted = [replace(request, adapter="v1") for request in requests(30, seed=7)]
+        for row, other in zip(sampler.generate(wanted), served(sampler, wanted), strict=True):
+            assert row.token_ids == other.token_ids
+            assert row.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+
+    def test_of_one_version_order_and_company_change_no_bit(self, sampler: Sampler) -> None:
+        wanted = [replace(request, adapter="v1") for request in requests(20, seed=8)]
+        expected = [result(row) for row in sampler.generate(wanted)]
+        assert [result(row) for row in reversed(sampler.generate(wanted[::-1]))] == expected
+        assert [result(sampler.generate([request])[0]) for request in wanted] == expected
+
+    def test_a_prompt_is_read_once_for_all_its_samples(self, sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+        read: list[tuple[int, ...]] = []
+        original = sampler._read
+
+        def counting(ids: list[int], *args: Any, **kwargs: Any) -> Tensor:
+            read.append(tuple(ids))
+            return original(ids, *args, **kwargs)
+
+        monkeypatch.setattr(sampler, "_read", counting)
+        other = PROMPT[::-1]
+        wanted = [Request(PROMPT, "v1", seed, FREE) for seed in range(2 * sampler.max_rows + 3)]
+        wanted.insert(5, Request(other, "v1", 0, FREE))
+        rows = sampler.generate(wanted)
+        assert read == [PROMPT, other]
+        assert [row.request for row in rows] == wanted
+        assert len({tuple(row.token_ids) for row in rows}) == len(wanted)
+
+    def test_samples_of_one_prefill_equal_those_of_their_own(self, sampler: Sampler) -> None:
+        wanted = [Request(PROMPT, "v2", seed, replace(FREE, max_new_tokens=4 + seed)) for seed in range(12)]
+        assert [result(row) for row in sampler.generate(wanted)] == [
+            result(sampler.generate([request])[0]) for request in wanted
+        ]
+
+    def test_a_row_that_ends_makes_room_at_once(self, sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One long answer and 14 short ones in eight rows: the short ones take turns beside the long one."""
+        steps = []
+        original = sampler._decode
+        monkeypatch.setattr(sampler, "_decode", lambda *args: steps.append(len(args[0])) or original(*args))
+        short = [Request(PROMPT, None, seed, replace(FREE, max_new_tokens=5)) for seed in range(14)]
+        sampler.generate([Request(PROMPT, None, 99, FREE), *short])
+        assert len(steps) == FREE.max_new_tokens - 1
+
+    def test_fresh_weights_under_an_old_name_are_used(self, sampler: Sampler, adapters: dict[str, Adapter]) -> None:
+        request = Request(PROMPT, "v1", 0, GREEDY)
+        second = result(sampler.generate([replace(request, adapter="v2")])[0])
+        assert result(sampler.generate([request])[0]) != second
+        sampler.unload("v1")
+        sampler.load("v1", adapters["v2"])
+        assert result(sampler.generate([request])[0]) == second
+
+    def test_weights_that_train_on_after_loading_change_nothing(
+        self, sampler: Sampler, adapters: dict[str, Adapter]
+    ) -> None:
+        request = Request(PROMPT, "v1", 0, GREEDY)
+        expected = result(sampler.generate([request])[0])
+        for lora in adapters["v1"].layers.values():
+            lora.up.add_(1.0)
+        assert result(sampler.generate([request])[0]) == expected
+
+
+class TestAGuest:
+    """The model belongs to others too: between two calls it is as it was."""
+
+    @pytest.fixture
+    def model(self, sampler: Sampler) -> PreTrainedModel:
+        sampler.base.model.set_attn_implementation("eager")
+        return sampler.base.model
+
+    @torch.no_grad()
+    def logits(self, model: PreTrainedModel) -> Tensor:
+        return model(input_ids=torch.tensor([PROMPT]), use_cache=False).logits
+
+    def test_others_see_the_bare_base_with_their_own_attention(
+        self, sampler: Sampler, model: PreTrainedModel, model_dir: Path
+    ) -> None:
+        untouched = load_base(str(model_dir)).model
+        untouched.set_attn_implementation("eager")
+        sampler.generate([Request(PROMPT, "v1", 0, FREE)])
+        sampler.join([Request(PROMPT, "v2", 0, FREE)])
+        sampler.step()
+        assert model.config._attn_implementation == "eager"
+        assert torch.equal(self.logits(model), self.logits(untouched))
+        weights = zip(model.parameters(), untouched.parameters(), strict=True)
+        assert all(torch.equal(mine, theirs) for mine, theirs in weights)
+
+    @pytest.mark.parametrize("where", ["_read", "_decode", "_draw"])
+    def test_after_an_exception_too(
+        self, sampler: Sampler, model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        wanted = [Request(PROMPT, "v1", seed, FREE) for seed in range(3)]
+        before = self.logits(model)
+        expected = [result(row) for row in sampler.generate(wanted)]
+        calls = iter([False, False, True])
+        original = getattr(sampler, where)
+
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            if next(calls):
+                raise MemoryError
+            return original(*args, **kwargs)
+
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr(sampler, where, failing)
+            sampler.generate(
+                [*wanted, replace(wanted[0], prompt_ids=PROMPT[1:]), replace(wanted[0], prompt_ids=PROMPT[2:])]
+            )
+        sampler.reset()
+        assert torch.equal(self.logits(model), before)
+        served_now = [result(row) for row in served(sampler, wanted)]
+        assert [result(row) for row in sampler.generate(wanted)] == expected
+        assert [tokens for tokens, _, _ in served_now] == [tokens for tokens, _, _ in expected]
+
+    def test_a_failure_within_a_layer_leaves_nothing_in_the_model(
+        self, sampler: Sampler, model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = self.logits(model)
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr(RowCache, "put", lambda *_: (_ for _ in ()).throw(MemoryError()))
+            sampler.join([Request(PROMPT, "v1", 0, FREE)])
+        assert model.config._attn_implementation == "eager"
+        assert torch.equal(self.logits(model), before)
 
 
 class TestTheDraw:

@@ -15,7 +15,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from trainer.row_attention import RowCache, register
+from trainer.row_attention import RowCache, attention, register
 
 SIZES = {
     "hidden_size": 48,
@@ -51,10 +51,10 @@ def plainly(model: PreTrainedModel, ids: list[int]) -> Tensor:
 
 @torch.no_grad()
 def by_rows(model: PreTrainedModel, ids: list[list[int]], starts: list[int], rows: list[RowCache]) -> Tensor:
-    model.set_attn_implementation(register())
     tokens = torch.tensor(ids)
     positions = torch.tensor(starts)[:, None] + torch.arange(tokens.shape[1])
-    logits = model(input_ids=tokens, position_ids=positions, use_cache=False, rows=rows).logits
+    with attention(model, register()):
+        logits = model(input_ids=tokens, position_ids=positions, use_cache=False, rows=rows).logits
     for row in rows:
         row.length += tokens.shape[1]
     return logits
@@ -101,7 +101,7 @@ def test_a_fork_goes_its_own_way(model: PreTrainedModel) -> None:
     ids = list(range(5, 15))
     first = RowCache(12)
     by_rows(model, [ids], [0], [first])
-    second = first.fork()
+    second = first.fork(12)
     by_rows(model, [[50], [60]], [10, 10], [first, second])
     got = by_rows(model, [[51], [61]], [11, 11], [first, second])
     torch.testing.assert_close(got[0, -1], plainly(model, [*ids, 50, 51])[-1], rtol=0, atol=1e-5)
@@ -121,6 +121,14 @@ def test_filler_rows_change_no_bit_of_a_real_one(model: PreTrainedModel) -> None
 
 def test_without_rows_the_interface_says_so() -> None:
     model = models()["llama"].eval()
-    model.set_attn_implementation(register())
-    with pytest.raises(RuntimeError, match="needs rows and no mask"):
+    with attention(model, register()), pytest.raises(RuntimeError, match="needs rows and no mask"):
         model(input_ids=torch.tensor([[5, 6]]), use_cache=False)
+
+
+def test_attention_is_put_back_also_after_an_exception() -> None:
+    model = models()["llama"].eval()
+    model.set_attn_implementation("eager")
+    with pytest.raises(MemoryError), attention(model, register()):
+        assert model.config._attn_implementation == register()
+        raise MemoryError
+    assert model.config._attn_implementation == "eager"

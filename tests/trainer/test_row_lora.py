@@ -1,5 +1,7 @@
 """LoRA by row, against peft with each adapter alone."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tests.trainer.scene import as_peft, linears, random_lora
-from trainer.adapter import Adapter
+from trainer.adapter import Adapter, LoraWeights
 from trainer.base import Base, load_base
 from trainer.row_lora import RowLora
 
@@ -17,8 +19,10 @@ IDS = torch.arange(6, 6 + 5 * 11).reshape(5, 11)
 
 
 @torch.no_grad()
-def logits(model: PreTrainedModel, ids: Tensor = IDS) -> Tensor:
-    return model(input_ids=ids).logits
+def logits(model: PreTrainedModel, lora: RowLora | None = None, rows: Sequence[str | None] = ()) -> Tensor:
+    """Of IDS, five rows, with these adapters."""
+    with lora.acting(rows) if lora else nullcontext():
+        return model(input_ids=IDS).logits
 
 
 @torch.no_grad()
@@ -33,7 +37,7 @@ def adapters(base: Base) -> dict[str, Adapter]:
 
 @pytest.fixture
 def lora(base: Base, adapters: dict[str, Adapter]) -> RowLora:
-    lora = RowLora(base.model, capacity=3, max_rank=8)
+    lora = RowLora(base.model, rows=5, capacity=3, max_rank=8)
     for name, adapter in adapters.items():
         lora.load(name, adapter)
     return lora
@@ -45,8 +49,7 @@ def test_mixed_rows_equal_each_adapter_alone_through_peft(
     plain = logits(load_base(str(model_dir)).model)
     expected = {None: plain, **{name: by_peft(model_dir, adapter) for name, adapter in adapters.items()}}
     rows = ["v1", None, "v2", "v1", "v2"]
-    lora.use(rows)
-    got = logits(base.model)
+    got = logits(base.model, lora, rows)
     for i, name in enumerate(rows):
         torch.testing.assert_close(got[i], expected[name][i], rtol=0, atol=1e-5)
     assert (expected["v1"] - plain).abs().max() > 0.1
@@ -55,36 +58,41 @@ def test_mixed_rows_equal_each_adapter_alone_through_peft(
 
 @pytest.mark.parametrize("name", ["v1", "v2", None])
 def test_a_rows_bits_do_not_depend_on_its_company(base: Base, lora: RowLora, name: str | None) -> None:
-    lora.use([name] * 5)
-    alone = logits(base.model)
+    alone = logits(base.model, lora, [name] * 5)
     for company in ("v1", "v2", None):
-        lora.use([name, company, company, name, company])
-        mixed = logits(base.model)
+        mixed = logits(base.model, lora, [name, company, company, name, company])
         assert torch.equal(mixed[[0, 3]], alone[[0, 3]])
 
 
 def test_without_an_adapter_the_model_is_the_bare_base_to_the_bit(base: Base, model_dir: Path, lora: RowLora) -> None:
-    lora.use([None] * 5)
-    assert torch.equal(logits(base.model), logits(load_base(str(model_dir)).model))
+    assert torch.equal(logits(base.model, lora, [None] * 5), logits(load_base(str(model_dir)).model))
+
+
+def test_outside_the_model_is_the_bare_base(base: Base, model_dir: Path, lora: RowLora) -> None:
+    plain = logits(load_base(str(model_dir)).model)
+    logits(base.model, lora, ["v1"] * 5)
+    assert torch.equal(logits(base.model), plain)
+    with pytest.raises(MemoryError), lora.acting(["v1"] * 5):
+        raise MemoryError
+    assert torch.equal(logits(base.model), plain)
+    assert not any("forward" in vars(module) for module in base.model.modules())
 
 
 def test_an_unloaded_adapter_leaves_its_slot_clean(base: Base, model_dir: Path, lora: RowLora) -> None:
     lora.unload("v2")
     narrow = random_lora(base.model, seed=3, rank=2)
     lora.load("v3", narrow)
-    lora.use(["v3"] * 5)
-    torch.testing.assert_close(logits(base.model), by_peft(model_dir, narrow), rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits(base.model, lora, ["v3"] * 5), by_peft(model_dir, narrow), rtol=0, atol=1e-5)
     assert lora.names == ("v1", "v3")
 
 
 def test_an_adapter_may_target_fewer_modules_than_another(base: Base, model_dir: Path) -> None:
-    lora = RowLora(base.model, capacity=2, max_rank=4)
+    lora = RowLora(base.model, rows=5, capacity=2, max_rank=4)
     everything = random_lora(base.model, seed=1)
     queries = Adapter({name: w for name, w in random_lora(base.model, seed=2).layers.items() if "q_proj" in name})
     lora.load("queries", queries)
     lora.load("everything", everything)
-    lora.use(["queries", "everything", None, "queries", "everything"])
-    got = logits(base.model)
+    got = logits(base.model, lora, ["queries", "everything", None, "queries", "everything"])
     zero = random_lora(base.model, seed=2, size=0).layers
     torch.testing.assert_close(
         got[[0, 3]], by_peft(model_dir, Adapter({**zero, **queries.layers}))[[0, 3]], rtol=0, atol=1e-5
@@ -95,13 +103,12 @@ def test_an_adapter_may_target_fewer_modules_than_another(base: Base, model_dir:
 def test_scaling_multiplies_the_change(base: Base) -> None:
     module = next(iter(linears(base.model)))
     one = random_lora(base.model, seed=1).layers[module]
-    lora = RowLora(base.model, capacity=2, max_rank=4)
+    lora = RowLora(base.model, rows=5, capacity=2, max_rank=4)
     lora.load("once", Adapter({module: replace(one, scaling=1.0)}))
     lora.load("thrice", Adapter({module: replace(one, scaling=3.0)}))
     linear = linears(base.model)[module]
     x = torch.randn(2, 3, linear.in_features)
-    with torch.no_grad():
-        lora.use(["once", "thrice"])
+    with torch.no_grad(), lora.acting(["once", "thrice"]):
         change = linear(x) - torch.nn.functional.linear(x, linear.weight)
         by_hand = x @ (one.up @ one.down).T
     torch.testing.assert_close(change[0], by_hand[0], rtol=0, atol=1e-5)
@@ -109,13 +116,11 @@ def test_scaling_multiplies_the_change(base: Base) -> None:
 
 
 def test_after_an_exception_the_next_forward_is_right(base: Base, lora: RowLora) -> None:
-    lora.use(["v1", None, "v2", "v1", "v2"])
-    expected = logits(base.model)
-    lora.use(["v1", "v2"])
+    rows = ["v1", None, "v2", "v1", "v2"]
+    expected = logits(base.model, lora, rows)
     with pytest.raises(RuntimeError):
-        logits(base.model)  # two rows promised, five given
-    lora.use(["v1", None, "v2", "v1", "v2"])
-    assert torch.equal(logits(base.model), expected)
+        logits(base.model, lora, ["v1", "v2"])  # two rows promised, five given
+    assert torch.equal(logits(base.model, lora, rows), expected)
 
 
 def test_a_taken_name_is_refused(base: Base, lora: RowLora, adapters: dict[str, Adapter]) -> None:
@@ -136,10 +141,17 @@ def test_an_adapter_that_is_not_loaded_cannot_be_used_or_unloaded(lora: RowLora)
         lora.unload("v9")
 
 
-def test_a_hundred_loads_need_no_more_hooks_than_one(base: Base, lora: RowLora, adapters: dict[str, Adapter]) -> None:
-    linear = next(iter(linears(base.model).values()))
-    before = len(linear._forward_hooks)
+def test_a_module_that_the_model_does_not_have_is_refused(lora: RowLora) -> None:
+    strange = Adapter({"nowhere": LoraWeights(torch.zeros(1, 1), torch.zeros(1, 1), 1.0)})
+    with pytest.raises(KeyError, match="no linear module nowhere"):
+        lora.load("v3", strange)
+    assert lora.names == ("v1", "v2")
+
+
+def test_a_hundred_loads_leave_no_trace(base: Base, lora: RowLora, adapters: dict[str, Adapter]) -> None:
+    rows = ["v1", None, "v2", "v1", "v2"]
+    expected = logits(base.model, lora, rows)
     for i in range(100):
         lora.load(f"n{i}", adapters["v1"])
         lora.unload(f"n{i}")
-    assert len(linear._forward_hooks) == before
+    assert torch.equal(logits(base.model, lora, rows), expected)
