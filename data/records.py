@@ -236,7 +236,7 @@ class AdapterVersion:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn of the loop: snapshot, training, swap."""
+    """One turn of the loop: snapshot, training, swap. flip_rate is as measured when it was frozen."""
 
     id: int
     state: RoundState
@@ -246,6 +246,7 @@ class Round:
     started_by: int | None
     created_at: int
     ended_at: int | None
+    flip_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +279,14 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a round trains and is held to, and what was left out by reason."""
+    """What a round trains and is held to, and what was left out by reason.
+
+    both_bad: pairs of the training split whose answers were both found bad. flip_rate: how often a judgment is
+    flipped, as measured on pairs that several people judged; None when those were too few.
+    """
 
     train: tuple[Preference, ...]
     heldout: tuple[Preference, ...]
     excluded: dict[str, int]
+    both_bad: tuple[Pair, ...] = ()
+    flip_rate: float | None = None
