@@ -1,4 +1,7 @@
-"""Preferences as TRL reads them: explicit prompt, conversational, JSON lines. Knows nothing of the store.
+"""Preferences as TRL reads and writes them, with an explicit prompt. Knows nothing of the store.
+
+Written: conversational, JSON lines. Read: also TRL's standard format, where prompt, chosen and rejected are texts;
+they are taken as what a user said and what was answered.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """
@@ -8,6 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
+from data.examples import PairExample
+from data.formats import row as cells
+from data.formats.format import Format
 from data.records import Completion, Message, Preference
 from data.whole_file import replacing
 
@@ -43,5 +49,17 @@ def write(path: Path, preferences: Iterable[Preference]) -> int:
     return count
 
 
+def _read(row: cells.Row) -> PairExample:
+    """The pair of a row. Raises InputError with the reason why there is none."""
+    return PairExample(
+        prompt=cells.prompt(row, "prompt"),
+        chosen=cells.answer(row, "chosen"),
+        rejected=cells.answer(row, "rejected"),
+    )
+
+
 def _answer(completion: Completion) -> Message:
     return {"role": "assistant", "content": completion.text}
+
+
+FORMAT = Format("trl", ("prompt", "chosen", "rejected"), _read)

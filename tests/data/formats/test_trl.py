@@ -3,9 +3,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from data.examples import PairExample
 from data.formats import trl
-from data.records import Choice, Preference
+from data.formats.preference_file import read_preferences
+from data.records import Choice, Completion, FinishReason, Message, Preference, Prompt, Sampling, Split
 from tests.data.scene import Scene, completion
 
 
@@ -67,3 +71,35 @@ def test_a_failure_on_the_way_leaves_the_old_file_and_nothing_else(
     with pytest.raises(ValueError, match="half way"):
         trl.write(directory / "out.jsonl", failing())
     assert {path.name: path.read_text() for path in directory.iterdir()} == {"out.jsonl": "old"}
+
+
+# Blank answers and prompts are skipped, half surrogates cannot be written.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
+
+
+@st.composite
+def pairs_with_prompts(draw: st.DrawFn) -> tuple[tuple[Message, ...], str, str]:
+    turns: list[Message] = [{"role": "system", "content": draw(TEXT)}] if draw(st.booleans()) else []
+    for _ in range(draw(st.integers(0, 2))):
+        turns += [{"role": "user", "content": draw(TEXT)}, {"role": "assistant", "content": draw(TEXT)}]
+    chosen, rejected = draw(st.lists(TEXT, min_size=2, max_size=2, unique=True))
+    return (*turns, {"role": "user", "content": draw(TEXT)}), chosen, rejected
+
+
+def preference(messages: tuple[Message, ...], chosen: str, rejected: str) -> Preference:
+    prompt = Prompt(1, messages, "", Split.TRAIN, "", None, 0)
+    answers = [
+        Completion(number, 1, "base", text, (), (), FinishReason.STOP, Sampling(), 0, 0)
+        for number, text in enumerate((chosen, rejected))
+    ]
+    return Preference(1, prompt, answers[0], answers[1], 1.0, ())
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(pairs_with_prompts(), min_size=1, max_size=3))
+def test_what_is_written_can_be_read(tmp_path: Path, written: list[tuple[tuple[Message, ...], str, str]]) -> None:
+    path = tmp_path / "out.jsonl"
+    trl.write(path, [preference(*pair) for pair in written])
+    file = read_preferences(path)
+    assert (file.format, file.skipped) == ("trl", [])
+    assert file.pairs == [PairExample(*pair) for pair in written]

@@ -1,0 +1,73 @@
+r"""Anthropic's hh-rlhf: two transcripts, "\n\nHuman: ...\n\nAssistant: ...", that share all but the last answer.
+
+The split rule. The prompt ends at the last "\n\nAssistant:" of what both transcripts begin with; what follows in
+each is its answer. The markers may also stand within what somebody wrote, and nothing tells the two apart. So a
+row is left out when its prompt does not alternate from Human to Human, or when a marker follows within an answer:
+then the transcripts parted earlier than at their last answer, and there is no answer to compare, only
+conversations. The one space after a marker belongs to it; all else is kept as it stands.
+
+TRL's implicit prompt with texts instead of turns looks the same, and is read if it has these markers.
+
+https://huggingface.co/datasets/Anthropic/hh-rlhf
+"""
+
+import re
+
+from data.errors import InputError
+from data.examples import PairExample
+from data.formats import row as cells
+from data.formats.format import Format
+from data.formats.row import Row
+from data.records import Message
+
+_ANSWER = "\n\nAssistant:"
+_MARKER = re.compile(r"\n\n(Human|Assistant):")
+
+
+def _shape(row: Row) -> bool:
+    """Whether there are two texts, and no prompt besides."""
+    return "prompt" not in row and isinstance(row["chosen"], str) and isinstance(row["rejected"], str)
+
+
+def _read(row: Row) -> PairExample:
+    """The pair of a row. Raises InputError with the reason why there is none."""
+    chosen, rejected = cells.text(row, "chosen"), cells.text(row, "rejected")
+    if chosen == rejected:
+        raise InputError("chosen and rejected are the same")
+    start = _start_of_answers(chosen, rejected)
+    return PairExample(
+        prompt=cells.ask("the prompt", _turns(chosen[: start - len(_ANSWER)])),
+        chosen=_answer("chosen", chosen[start:]),
+        rejected=_answer("rejected", rejected[start:]),
+    )
+
+
+def _start_of_answers(chosen: str, rejected: str) -> int:
+    end = chosen.rfind(_ANSWER)
+    while end >= 0 and not rejected.startswith(chosen[: end + len(_ANSWER)]):
+        end = chosen.rfind(_ANSWER, 0, end)
+    if end < 0:
+        raise InputError(f"chosen and rejected share no prompt that ends with {_ANSWER!r}")
+    return end + len(_ANSWER)
+
+
+def _turns(transcript: str) -> list[Message]:
+    before, *parts = _MARKER.split(transcript)
+    if before:
+        raise InputError(r"the transcripts do not begin with '\n\nHuman:'")
+    speakers, texts = parts[::2], parts[1::2]
+    if speakers != ["Human", "Assistant"] * (len(speakers) // 2) + ["Human"]:
+        raise InputError("the prompt does not alternate from Human to Human")
+    return [
+        {"role": "user" if speaker == "Human" else "assistant", "content": text.removeprefix(" ")}
+        for speaker, text in zip(speakers, texts, strict=True)
+    ]
+
+
+def _answer(key: str, text: str) -> str:
+    if _MARKER.search(text):
+        raise InputError(f"{key} has more turns after the shared prompt, not one answer")
+    return cells.spoken(key, {"role": "assistant", "content": text.removeprefix(" ")})
+
+
+FORMAT = Format("hh-rlhf", ("chosen", "rejected"), _read, _shape)
