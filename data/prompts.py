@@ -15,8 +15,7 @@ from data.database import Database, Row
 from data.digests import sha256
 from data.errors import InputError, NotFoundError
 from data.records import Message, Prompt, Split
-
-_HASH_RANGE = 1 << 64
+from data.splits import split_of
 
 
 class Prompts:
@@ -40,7 +39,7 @@ class Prompts:
         rows = []
         for text in texts:
             digest = sha256(text)
-            rows.append((text, digest, self._split(digest).value, source, license, now))
+            rows.append((text, digest, split_of(digest, self._heldout_share).value, source, license, now))
 
         def work(db: sqlite_utils.Database) -> int:
             sql = """
@@ -91,11 +90,6 @@ class Prompts:
             [json.dumps(list(prompt_ids))],
         )
         return {int(row["id"]): _prompt(row) for row in rows}
-
-    def _split(self, digest: str) -> Split:
-        # The digest's end decides, because its beginning orders `next`: one would otherwise sort the other.
-        heldout = int(digest[-16:], 16) < self._heldout_share * _HASH_RANGE
-        return Split.HELDOUT if heldout else Split.TRAIN
 
 
 def _canonical(number: int, turns: Sequence[Message]) -> str:

@@ -1,4 +1,4 @@
-"""A LoRA adapter directory in PEFT's own format: read, checked, hashed.
+"""A LoRA adapter directory in PEFT's own format: read, checked, hashed, written.
 
 Only safetensors are read; a pickle is never opened. Everything that could make an adapter something else
 than what it says (a damaged file, NaN, another model's shapes, a variant that is more than plain LoRA)
@@ -7,13 +7,14 @@ is refused here with the reason. Knows nothing of serving or training.
 
 import hashlib
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftConfig
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from data.errors import AdapterError
@@ -91,6 +92,50 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
     if adapter.rank > max_rank:
         raise AdapterError(f"adapter {path}: rank {adapter.rank} is above the served maximum {max_rank}")
     return adapter
+
+
+def write_adapter(path: Path, adapter: Adapter, model: nn.Module, *, base_name: str) -> None:
+    """Write a model's adapter, whose modules share rank and scaling; the directory appears whole or not at all.
+
+    Raises ValueError when they do not.
+    """
+    if len({(weights.rank, weights.scaling) for weights in adapter.layers.values()}) != 1:
+        raise ValueError("an adapter is written with one rank and one scaling for all its modules")
+    scaling = next(iter(adapter.layers.values())).scaling
+    alpha = adapter.rank * scaling
+    config = LoraConfig(
+        r=adapter.rank,
+        lora_alpha=int(alpha) if alpha == int(alpha) else alpha,  # type: ignore[arg-type]  # peft takes a float too
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=base_name,
+        inference_mode=True,
+    )
+    # set after the constructor, which makes a set of it: its order, and with it the hash, would differ by process
+    config.target_modules = _targets(adapter, model)
+    tensors = {
+        f"{_PREFIX}{name}.lora_{part}.weight": tensor.detach().float().cpu().contiguous()
+        for name, weights in adapter.layers.items()
+        for part, tensor in (("A", weights.down), ("B", weights.up))
+    }
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    config.save_pretrained(str(part))
+    save_file(tensors, part / WEIGHTS, metadata={"format": "pt"})
+    shutil.rmtree(path, ignore_errors=True)
+    part.rename(path)
+
+
+def _targets(adapter: Adapter, model: nn.Module) -> list[str]:
+    """Module names as people and servers expect them, by their last part, where that picks no other module."""
+    short = {name.rpartition(".")[2] for name in adapter.layers}
+    meant = {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in short
+    }
+    return sorted(short if meant == adapter.layers.keys() else adapter.layers)
 
 
 def _read_config(path: Path) -> LoraConfig:

@@ -47,14 +47,26 @@ class Base:
     context: int
     plain_template: bool
 
-    def prompt_ids(self, messages: Sequence[Message], *, room: int = 0) -> tuple[int, ...]:
-        """Ids of a conversation by the chat template, ready for the assistant's answer.
-
-        Raises InputError when they leave less than `room` tokens of the context for the answer.
-        """
+    def encode(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Ids of a conversation by the chat template, ready for the assistant's answer, however long."""
         turns = [{"role": str(m["role"]), "content": m["content"]} for m in messages]
         text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def encode_completion(self, text: str, *, ended: bool) -> tuple[int, ...]:
+        """Ids of an answer that comes as text; an answer that ended is given the end-of-sequence token."""
         ids = tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        if not ended:
+            return ids
+        own = self.tokenizer.eos_token_id
+        return (*ids, own if own in self.eos_ids else min(self.eos_ids))
+
+    def prompt_ids(self, messages: Sequence[Message], *, room: int = 0) -> tuple[int, ...]:
+        """The same, for an answer of `room` tokens.
+
+        Raises InputError when they leave less than that of the context.
+        """
+        ids = self.encode(messages)
         if len(ids) + room > self.context:
             raise InputError(
                 f"this prompt has {len(ids)} tokens and its answer may take {room}, but {self.name} reads only "

@@ -1,160 +1,118 @@
-"""LoRA DPO, top to bottom: reference once, then epochs of batches, with metrics and checkpoints.
+"""The DPO family on a LoRA, top to bottom: reference once, then the loss that the config names.
 
-A run is a function of pairs, config and seed; killed and started again it goes on from its last checkpoint
-to the same weights. Knows nothing of where pairs come from or where the adapter goes.
+Knows nothing of where pairs come from or where the adapter goes.
 """
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from data.errors import RoundError
-from trainer.batching import TokenPair, epoch_batches, micro_batches
-from trainer.config import DPOConfig
-from trainer.logprobs import pair_logps
-from trainer.losses import PreferenceTerms, dpo_loss
-from trainer.manifest import Progress
+from trainer.config import (
+    CDPOConfig,
+    DPOConfig,
+    HingeConfig,
+    IPOConfig,
+    PairwiseConfig,
+    RobustConfig,
+    SimPOConfig,
+)
+from trainer.course import Run, fit
+from trainer.learner import Terms
+from trainer.logprobs import Forward, completion_logps
+from trainer.losses import (
+    PairLogps,
+    PreferenceTerms,
+    cdpo_loss,
+    dpo_loss,
+    hinge_loss,
+    ipo_loss,
+    robust_dpo_loss,
+    sft_loss,
+    simpo_loss,
+    strength_margins,
+)
 from trainer.policy import Policy
-from trainer.round_dir import RoundDir
-
-Reference = dict[TokenPair, tuple[float, float]]
-
-
-class StoppedError(RoundError):
-    """The run was asked to stop; its checkpoint is written."""
+from trainer.reference import Reference
+from trainer.tokens import TokenPair
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a training run is given. `stop` is asked after every step."""
+class PreferenceObjective:
+    """The loss of pairs under a policy. flip_rate stands for a label_smoothing that is "measured"."""
 
     policy: Policy
-    pairs: Sequence[TokenPair]
-    config: DPOConfig
-    seed: int
-    directory: RoundDir
-    stop: Callable[[], bool]
+    forward: Forward
+    config: PairwiseConfig
+    reference: Reference
+    flip_rate: float | None
 
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of the whole run."""
-        return self.config.epochs * math.ceil(len(self.pairs) / self.config.batch_size)
+    def terms(self, pairs: Sequence[TokenPair]) -> Terms:
+        """Loss and what to watch of n pairs."""
+        logps = self.logps(pairs)
+        strengths = logps.policy_chosen.detach().new_tensor([pair.strength for pair in pairs])
+        margin = strength_margins(strengths, self.config.strength_margin)
+        terms = pairwise_loss(self.config, logps, margin, self.flip_rate)
+        loss = terms.loss
+        if self.config.sft_weight:
+            loss = loss + self.config.sft_weight * sft_loss(logps.policy_chosen, logps.chosen_lengths)
+        columns = {
+            "margin": terms.margins,
+            "accuracy": (terms.margins > 0).double(),
+            "chosen_reward": terms.chosen_rewards,
+            "rejected_reward": terms.rejected_rewards,
+            "chosen_logps": logps.policy_chosen,
+            "rejected_logps": logps.policy_rejected,
+        }
+        return Terms(loss, columns)
+
+    def logps(self, pairs: Sequence[TokenPair]) -> PairLogps:
+        """What the losses take, of n pairs."""
+        groups = [pair.group for pair in pairs]
+        with self.policy.acting():
+            policy = completion_logps(self.forward, self.policy.model, groups).view(-1, 2)
+        like = policy.detach()
+        reference = like.new_tensor([self.reference[group] for group in groups])
+        lengths = like.new_tensor([[len(pair.chosen_ids), len(pair.rejected_ids)] for pair in pairs])
+        return PairLogps(policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1], lengths[:, 0], lengths[:, 1])
 
 
-def train(run: Run) -> int:
-    """Train run.policy in place; returns the number of steps.
+def train_on_pairs(run: Run, objective: PreferenceObjective, pairs: Sequence[TokenPair]) -> int:
+    """Train the objective's policy in place; returns the number of steps. Raises what course.fit raises."""
+    parameters = objective.policy.lora.parameters
+    return fit(run, parameters, pairs, lambda pair: pair.tokens, lambda _: objective.terms)
 
-    Raises StoppedError after a checkpoint when asked to stop, RoundError when loss or gradient is not finite.
+
+def pairwise_loss(config: PairwiseConfig, logps: PairLogps, margin: Tensor, flip_rate: float | None) -> PreferenceTerms:
+    """The loss that the config names. Raises RoundError when it needs a flip rate that was not measured."""
+    match config:
+        case DPOConfig():
+            return dpo_loss(logps, beta=config.beta, margin=margin)
+        case CDPOConfig():
+            smoothing = label_smoothing(config, flip_rate)
+            return cdpo_loss(logps, beta=config.beta, label_smoothing=smoothing, margin=margin)
+        case RobustConfig():
+            smoothing = label_smoothing(config, flip_rate)
+            return robust_dpo_loss(logps, beta=config.beta, label_smoothing=smoothing, margin=margin)
+        case IPOConfig():
+            return ipo_loss(logps, beta=config.beta, margin=margin)
+        case HingeConfig():
+            return hinge_loss(logps, beta=config.beta, margin=margin)
+        case SimPOConfig():
+            return simpo_loss(logps, beta=config.beta, gamma=config.gamma, margin=margin)
+
+
+def label_smoothing(config: CDPOConfig | RobustConfig, flip_rate: float | None) -> float:
+    """The share of flipped labels to reckon with: the configured number, or what the store measured.
+
+    Raises RoundError when it is to be measured and was not.
     """
-    optimizer = torch.optim.AdamW(run.policy.parameters, lr=run.config.learning_rate, weight_decay=0.0)
-    done = _resume(run, optimizer)
-    run.directory.cut_metrics(done)
-    run.directory.set_progress(Progress(phase="reference", step=done, steps=run.steps))
-    reference = reference_logps(run.policy, run.pairs, token_budget=run.config.token_budget)
-    began = time.monotonic()
-    for step, batch in _batches(run):
-        if step <= done:
-            continue
-        learning_rate = learning_rate_at(step, run.steps, run.config)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        metrics = _step(run, optimizer, batch, reference)
-        seconds_left = (time.monotonic() - began) / (step - done) * (run.steps - step)
-        run.directory.add_metrics({"step": step, "learning_rate": learning_rate, **metrics})
-        run.directory.set_progress(Progress(phase="training", step=step, steps=run.steps, seconds_left=seconds_left))
-        stopping = run.stop()
-        if stopping or step % run.config.checkpoint_every == 0:
-            _checkpoint(run, optimizer, step)
-        if stopping:
-            raise StoppedError(f"stopped after step {step} of {run.steps}; starting again goes on from there")
-    return run.steps
-
-
-def learning_rate_at(step: int, steps: int, config: DPOConfig) -> float:
-    """Linear warm-up to the peak, then half a cosine to zero; step counts from 1."""
-    warmup = max(1, round(config.warmup * steps))
-    if step <= warmup:
-        return config.learning_rate * step / warmup
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-@torch.no_grad()
-def reference_logps(policy: Policy, pairs: Sequence[TokenPair], *, token_budget: int) -> Reference:
-    """Log-probabilities (chosen, rejected) of every pair under the reference, by the training forward pass."""
-    out: Reference = {}
-    with policy.reference() as model:
-        for group in micro_batches(pairs, token_budget=token_budget):
-            chosen, rejected = pair_logps(model, group)
-            out.update(zip(group, zip(chosen.tolist(), rejected.tolist(), strict=True), strict=True))
-    return out
-
-
-def preference_terms(
-    policy: Policy, pairs: Sequence[TokenPair], reference: Reference, *, beta: float
-) -> tuple[PreferenceTerms, Tensor, Tensor]:
-    """DPO terms of N pairs with the policy's log-probabilities (chosen, rejected), each [N]."""
-    chosen, rejected = pair_logps(policy.model, pairs)
-    against = torch.tensor([reference[pair] for pair in pairs], dtype=chosen.dtype, device=chosen.device)
-    return dpo_loss(chosen, rejected, against[:, 0], against[:, 1], beta=beta), chosen, rejected
-
-
-def _batches(run: Run) -> Iterator[tuple[int, list[TokenPair]]]:
-    """(step from 1, pairs) of the whole run."""
-    step = 0
-    for epoch in range(run.config.epochs):
-        for indices in epoch_batches(len(run.pairs), batch_size=run.config.batch_size, seed=run.seed, epoch=epoch):
-            step += 1
-            yield step, [run.pairs[i] for i in indices]
-
-
-def _step(
-    run: Run, optimizer: torch.optim.Optimizer, batch: Sequence[TokenPair], reference: Reference
-) -> dict[str, float]:
-    """One optimiser step on a batch, in micro-batches; returns the batch's metrics."""
-    began = time.monotonic()
-    optimizer.zero_grad()
-    rows = []
-    for group in micro_batches(batch, token_budget=run.config.token_budget):
-        terms, chosen, rejected = preference_terms(run.policy, group, reference, beta=run.config.beta)
-        (terms.loss.sum() / len(batch)).backward()  # type: ignore[no-untyped-call]
-        columns = (terms.loss, terms.chosen_rewards, terms.rejected_rewards, chosen, rejected)
-        rows.append(torch.stack([column.detach() for column in columns], 1))
-    norm = float(torch.nn.utils.clip_grad_norm_(run.policy.parameters, run.config.max_grad_norm))
-    table = torch.cat(rows)
-    loss, chosen_reward, rejected_reward, chosen_logps, rejected_logps = table.mean(0).tolist()
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise RoundError(f"loss {loss} with gradient norm {norm} is not finite; lower the learning rate")
-    optimizer.step()
-    tokens = sum(2 * len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in batch)
-    return {
-        "loss": loss,
-        "margin": chosen_reward - rejected_reward,
-        "accuracy": float((table[:, 1] > table[:, 2]).double().mean()),
-        "chosen_reward": chosen_reward,
-        "rejected_reward": rejected_reward,
-        "chosen_logps": chosen_logps,
-        "rejected_logps": rejected_logps,
-        "grad_norm": norm,
-        "tokens_per_second": tokens / (time.monotonic() - began),
-    }
-
-
-def _checkpoint(run: Run, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Write weights, optimiser and step; a kill in between leaves the checkpoint before."""
-    part = run.directory.checkpoint.with_suffix(".part")
-    torch.save({"step": step, "weights": run.policy.weights(), "optimizer": optimizer.state_dict()}, part)
-    part.replace(run.directory.checkpoint)
-
-
-def _resume(run: Run, optimizer: torch.optim.Optimizer) -> int:
-    """Take up the last checkpoint, if there is one; returns the steps that are done."""
-    if not run.directory.checkpoint.exists():
-        return 0
-    state = torch.load(run.directory.checkpoint, weights_only=True, map_location=run.policy.base.model.device)
-    run.policy.restore(state["weights"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    if config.label_smoothing != "measured":
+        return config.label_smoothing
+    if flip_rate is None:
+        raise RoundError(
+            f"{config.algorithm} needs to know how often labels are flipped, and too few pairs were judged by two "
+            "people to measure it; set label_smoothing to a number, or let more pairs be judged twice"
+        )
+    return flip_rate

@@ -1,48 +1,214 @@
 """Log-probabilities of completions given prompts: the one place with the masking rule.
 
-Position t predicts token t+1, and only completion tokens count. Knows nothing of losses or adapters.
+The state at a completion's previous token (or at the prompt's last) predicts it, and only completion tokens
+count. Two ways give the same numbers: `Packed` computes a shared prompt once and never holds [B, T, V];
+`Plain` gives the model every completion as a padded sequence of its own and works for any decoder. Knows nothing
+of losses or adapters.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer.batching import TokenPair, pad
+from data.errors import ModelError
+from trainer.packed_attention import packed_attention
+from trainer.packing import Group, owners, pack
 
-PromptAndCompletion = tuple[tuple[int, ...], tuple[int, ...]]
+_TILE = 1 << 23  # logits held at a time: 32 MiB in float32
 
 
-def token_logps(model: PreTrainedModel, sequences: Sequence[PromptAndCompletion]) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of completion tokens for (prompt_ids, completion_ids) sequences.
+class Forward(Protocol):
+    """A way through the model for groups with N completion tokens in S completions."""
 
-    Returns (logps, mask), both [B, K], K the longest completion; completions are aligned right, logps are
-    zero where mask is false. Differentiable. Logits exist only for the last K columns, never [B, T, V].
+    def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+        """Log-probability of every completion token, [N] float32, differentiable."""
+        ...
+
+    def token_logps_and_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+        """The same, with the last hidden state that predicts each token, [N, H]."""
+        ...
+
+    def end_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+        """The last hidden state at each completion's last token, [S, H]."""
+        ...
+
+
+class Packed:
+    """Groups in one row without padding, through the model's own modules and our attention."""
+
+    def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+        """See Forward.token_logps."""
+        return self.token_logps_and_states(model, groups)[0]
+
+    def token_logps_and_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+        """See Forward.token_logps_and_states."""
+        packing = pack(groups, device=model.device)
+        states = self._states(model, packing)[packing.predicting]
+        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        logps: Tensor = _TiledLogps.apply(states, head.weight, getattr(head, "bias", None), packing.targets)  # type: ignore[no-untyped-call]
+        return logps, states
+
+    def end_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+        """See Forward.end_states."""
+        packing = pack(groups, device=model.device)
+        return self._states(model, packing)[packing.ends]
+
+    def _states(self, model: PreTrainedModel, packing: Any) -> Tensor:  # noqa: ANN401
+        with packed_attention(model):
+            out = model.get_decoder()(  # type: ignore[no-untyped-call]
+                input_ids=packing.input_ids, position_ids=packing.position_ids, use_cache=False, packing=packing
+            )
+        states: Tensor = out.last_hidden_state[0]
+        return states
+
+
+class Plain:
+    """Every completion with its prompt as a sequence of its own, padded on the left: any decoder can do that."""
+
+    def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+        """See Forward.token_logps."""
+        return self.token_logps_and_states(model, groups)[0]
+
+    def token_logps_and_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+        """See Forward.token_logps_and_states. Logits exist for the last K columns, K the longest completion."""
+        batch = pad(groups, device=model.device)
+        keep = batch.completion_mask.shape[1]
+        out = model(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+            logits_to_keep=keep + 1,
+            output_hidden_states=True,
+        )
+        logits = out.logits[:, -keep - 1 : -1].float().transpose(1, 2)
+        logps = -F.cross_entropy(logits, batch.input_ids[:, -keep:], reduction="none")
+        states = out.hidden_states[-1][:, -keep - 1 : -1]
+        return logps[batch.completion_mask], states[batch.completion_mask]
+
+    def end_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+        """See Forward.end_states."""
+        batch = pad(groups, device=model.device)
+        out = model.get_decoder()(  # type: ignore[no-untyped-call]
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+        )
+        states: Tensor = out.last_hidden_state[:, -1]
+        return states
+
+
+def completion_logps(forward: Forward, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
+    """Summed log-probability of each completion, [S], float64: a long sum of small terms loses in float32."""
+    logps = forward.token_logps(model, groups).double()
+    return sum_by_owner(logps, groups)
+
+
+def sum_by_owner(per_token: Tensor, groups: Sequence[Group]) -> Tensor:
+    """Sum [N] over the tokens of each completion, [S]."""
+    count = sum(len(group.completions) for group in groups)
+    return per_token.new_zeros(count).index_add(0, owners(groups, device=per_token.device), per_token)
+
+
+_PROBE = (
+    Group(tuple(range(3, 10)), (tuple(range(10, 16)), (4,))),
+    Group(tuple(range(5, 8)), (tuple(range(3, 7)), tuple(range(9, 3, -1)))),
+)
+_PROBE_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.2, torch.float16: 0.05}  # nats a token
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The way that a model takes, and in words why."""
+
+    forward: Forward
+    reason: str
+
+
+@torch.no_grad()
+def choose_forward(model: PreTrainedModel) -> Chosen:
+    """Packed where a probe proves that it equals the plain computation for this very model, else plain."""
+    try:
+        packed = Packed().token_logps(model, _PROBE)
+    except Exception as error:  # an architecture that is built otherwise can fail in any way
+        return Chosen(Plain(), f"plain: packing does not fit this model ({error})")
+    off = float((packed - Plain().token_logps(model, _PROBE)).abs().max())
+    if not off <= _PROBE_TOLERANCE.get(model.dtype, 0.0):
+        return Chosen(Plain(), f"plain: packing differs from the model's own forward pass by {off:.1e} nats")
+    return Chosen(Packed(), "packed")
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """Completions with their prompts, padded on the left, so that all end in the last column.
+
+    input_ids, attention_mask, position_ids: [S, T]. completion_mask [S, K], K the longest completion, marks in the
+    last K columns the tokens that belong to a completion.
     """
-    batch = pad(sequences, device=model.device)
-    keep = batch.completion_mask.shape[1]
-    logits = model(
-        input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask,
-        position_ids=batch.position_ids,
-        use_cache=False,
-        logits_to_keep=keep + 1,
-    ).logits[:, :-1]
-    targets = batch.input_ids[:, -keep:]
-    logps = -F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
-    return logps * batch.completion_mask, batch.completion_mask
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    position_ids: Tensor
+    completion_mask: Tensor
 
 
-def completion_logps(model: PreTrainedModel, sequences: Sequence[PromptAndCompletion]) -> Tensor:
-    """Summed log-probability of each completion, [B], float64: a long sum of small terms loses in float32."""
-    logps, _ = token_logps(model, sequences)
-    return logps.double().sum(1)
+def pad(groups: Sequence[Group], *, device: torch.device) -> Padded:
+    """One row for each completion of each group."""
+    rows = [(group.prompt_ids, completion) for group in groups for completion in group.completions]
+    width = max(len(prompt) + len(completion) for prompt, completion in rows)
+    last = max(len(completion) for _, completion in rows)
+    input_ids = torch.zeros(len(rows), width, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    completion_mask = torch.zeros(len(rows), last, dtype=torch.bool)
+    for i, (prompt, completion) in enumerate(rows):
+        length = len(prompt) + len(completion)
+        input_ids[i, width - length :] = torch.tensor(prompt + completion)
+        attention_mask[i, width - length :] = 1
+        completion_mask[i, last - len(completion) :] = True
+    position_ids = (attention_mask.cumsum(1) - 1).clamp(min=0)
+    return Padded(input_ids.to(device), attention_mask.to(device), position_ids.to(device), completion_mask.to(device))
 
 
-def pair_logps(model: PreTrainedModel, pairs: Sequence[TokenPair]) -> tuple[Tensor, Tensor]:
-    """Completion log-probabilities (chosen, rejected) of N pairs, each [N] float64."""
-    chosen = [(pair.prompt_ids, pair.chosen_ids) for pair in pairs]
-    rejected = [(pair.prompt_ids, pair.rejected_ids) for pair in pairs]
-    logps = completion_logps(model, chosen + rejected)
-    return logps[: len(pairs)], logps[len(pairs) :]
+class _TiledLogps(torch.autograd.Function):
+    """log softmax(h W^T + b)[target] row by row in tiles, with its gradient towards h made on the way.
+
+    d logp / d h = W[target] - softmax(h W^T + b) W. Two products a tile and nothing of size V is kept, where
+    recomputing in the backward pass would take three. W and b are frozen.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ANN401
+        """states [N, H], weight [V, H], bias [V] or None, targets [N] -> [N] float32."""
+        if weight.requires_grad:
+            raise ModelError("the output head must be frozen")
+        logps = torch.empty(states.shape[0], dtype=torch.float32, device=states.device)
+        wanted = ctx.needs_input_grad[0]
+        towards = torch.empty_like(states) if wanted else None
+        tile = max(1, _TILE // weight.shape[0])
+        for at in range(0, states.shape[0], tile):
+            rows = slice(at, at + tile)
+            logits = F.linear(states[rows], weight, bias).float()
+            target = targets[rows, None]
+            picked = logits.gather(1, target)
+            logits.sub_(logits.amax(1, keepdim=True))
+            shifted = logits.gather(1, target)
+            mass = logits.exp_().sum(1, keepdim=True)
+            logps[rows] = (shifted - mass.log()).squeeze(1)
+            if towards is not None:
+                logits.mul_(-1 / mass).scatter_add_(1, target, torch.ones_like(picked))
+                towards[rows] = logits.to(weight.dtype) @ weight
+        if towards is not None:
+            ctx.save_for_backward(towards)
+        return logps
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        """Gradient of the states."""
+        (towards,) = ctx.saved_tensors
+        return (towards * grad[:, None]).to(towards.dtype), None, None, None

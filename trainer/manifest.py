@@ -32,26 +32,84 @@ class Canary(BaseModel):
     base_logprobs: tuple[float, ...]
 
 
-class Report(BaseModel):
-    """What training did. kl_mean is in nats a completion, against the reference; lengths are tokens."""
+class Agreement(BaseModel):
+    """How a policy ranks the pairs that people decided; all None without pairs.
+
+    accuracy: share of pairs whose chosen completion gained more on the reference than the rejected one (the sign
+    of DPO's implicit reward; a tie counts half), margin: by how many nats on average. ranking_before and
+    ranking_after: share of pairs whose chosen completion is the likelier per token, under the reference and the
+    policy. chosen_shift, rejected_shift: mean change of log-probability in nats; both falling is likelihood
+    displacement.
+    """
 
     model_config = ConfigDict(frozen=True)
     pairs: int
-    heldout_pairs: int
-    heldout_accuracy: float | None
-    heldout_margin: float | None
-    train_accuracy: float
+    accuracy: float | None = None
+    margin: float | None = None
+    ranking_before: float | None = None
+    ranking_after: float | None = None
+    chosen_shift: float | None = None
+    rejected_shift: float | None = None
+
+
+class Drift(BaseModel):
+    """Fresh samples at temperature 1 against the reference: KL in nats a completion, length in tokens.
+
+    eos_rate: share of answers that ended by themselves. distinct_1, distinct_2: different words and word pairs by
+    all of them (Li 2016, 1510.03055).
+    """
+
+    model_config = ConfigDict(frozen=True)
     kl_mean: float
+    kl_median: float
+    kl_max: float
     mean_length: float
     eos_rate: float
+    distinct_1: float
+    distinct_2: float
+
+
+class RewardReport(BaseModel):
+    """A reward model on pairs it trained on and on held-out ones (None without any).
+
+    calibration_error: mean gap between the claimed and the true share of won pairs, over bins (Guo 2017,
+    1706.04599), on held-out pairs.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    train_accuracy: float
+    heldout_accuracy: float | None
+    calibration_error: float | None
+
+
+class Report(BaseModel):
+    """What training did. rated: single ratings besides the pairs; cut and dropped: what did not fit (tokens.py).
+
+    notes: what happened on the way that people should know, like memory that ran out.
+    forward says which way the model was computed, and why if not packed; reference what it was measured against.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    algorithm: str
+    reference: str
+    forward: str
+    train: Agreement
+    heldout: Agreement
+    drift: Drift
+    rated: int = 0
+    prompts_cut: int = 0
+    dropped: int = 0
+    notes: tuple[str, ...] = ()
+    reward: RewardReport | None = None
     seconds: float
+    memory_mb: float
 
 
 class Manifest(BaseModel):
     """The last file a trainer writes."""
 
     model_config = ConfigDict(frozen=True)
-    format: int = 1
+    format: int = 2
     snapshot_sha256: str
     adapter_sha256: str
     model: str

@@ -1,74 +1,105 @@
-"""The policy that trains: the frozen base with one LoRA adapter, its reference, and its weights on disk.
+"""The policy that trains: which adapters act for it, which for its reference, and what becomes of it.
 
-The reference is the same model with the adapter switched off. Knows nothing of losses or pairs.
+Knows nothing of losses or pairs.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
+from trainer.adapter import Adapter, write_adapter
 from trainer.base import Base
+from trainer.lora import Lora, LoraStack, stacked
 
 
 class Policy:
-    """A base model with a fresh LoRA on every linear module but the head.
+    """A frozen base and one LoRA that trains, starting exactly at its reference.
 
-    A fresh adapter has B = 0, so the policy starts exactly at the reference (Hu 2021, 2106.09685, sec. 4.1).
+    Made by one of `from_base`, `from_version`, `on_merged`. Outside `acting` and `reference` the model is the
+    bare base.
     """
 
-    def __init__(self, base: Base, *, rank: int, alpha: int, seed: int) -> None:
-        torch.manual_seed(seed)
-        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules="all-linear")
+    def __init__(
+        self, base: Base, stack: LoraStack, lora: Lora, *, below: tuple[Lora, ...], against: tuple[Lora, ...]
+    ) -> None:
         self.base = base
-        self._peft = get_peft_model(base.model, config)
+        self.stack = stack
+        self.lora = lora
+        self.gradient_checkpointing = False
+        self._below = below
+        self._against = against
+
+    @classmethod
+    def from_base(cls, base: Base, *, rank: int, alpha: int, seed: int) -> "Policy":
+        """A fresh adapter; the reference is the base."""
+        lora = Lora.fresh(base.model, rank=rank, alpha=alpha, seed=seed)
+        return cls(base, LoraStack(base.model), lora, below=(), against=())
+
+    @classmethod
+    def from_version(cls, base: Base, version: Adapter) -> "Policy":
+        """The version's adapter trains on; the reference is the version as it was."""
+        return cls(base, LoraStack(base.model), Lora(version), below=(), against=(Lora(version).freeze(),))
+
+    @classmethod
+    def on_merged(cls, base: Base, version: Adapter, *, rank: int, alpha: int, seed: int) -> "Policy":
+        """A fresh adapter on base and version together, which are the reference.
+
+        The version acts as a frozen adapter below instead of being folded into the weights: the same function,
+        and nothing is rounded.
+        """
+        below = Lora(version).freeze()
+        lora = Lora.fresh(base.model, rank=rank, alpha=alpha, seed=seed)
+        return cls(base, LoraStack(base.model), lora, below=(below,), against=(below,))
 
     @property
     def model(self) -> PreTrainedModel:
-        """The model to call; the adapter acts in it."""
-        model: PreTrainedModel = self._peft.base_model.model  # type: ignore[assignment]  # peft types it as Module
-        return model
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """What trains: the A and B of every module."""
-        return [p for p in self._peft.parameters() if p.requires_grad]
+        """The model to call within `acting` or `reference`."""
+        return self.base.model
 
     @contextmanager
-    def reference(self) -> Iterator[PreTrainedModel]:
-        """The model with the adapter switched off."""
-        with self._peft.disable_adapter():
-            yield self.model
+    def acting(self) -> Iterator[None]:
+        """Within, the model is the policy."""
+        with self.stack.acting(*self._below, self.lora), recomputing(self.model, on=self.gradient_checkpointing):
+            yield
 
-    def weights(self) -> dict[str, Tensor]:
-        """The trained tensors by name, for a checkpoint."""
-        return {name: p.detach().clone() for name, p in self._peft.named_parameters() if p.requires_grad}
+    def reference(self) -> AbstractContextManager[None]:
+        """Within, the model is the reference."""
+        return self.stack.acting(*self._against)
 
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        """Take back what `weights` gave. Raises KeyError or RuntimeError when they do not fit."""
-        parameters = dict(self._peft.named_parameters())
-        with torch.no_grad():
-            for name, value in weights.items():
-                parameters[name].copy_(value)
+    def adapter(self) -> Adapter:
+        """The policy as one adapter of the base, as it is now."""
+        own = self.lora.adapter()
+        return stacked(self._below[0].adapter(), own) if self._below else own
+
+    def reference_adapter(self) -> Adapter | None:
+        """The reference as an adapter of the base; None when it is the base."""
+        return self._against[0].adapter() if self._against else None
 
     def save(self, path: Path) -> None:
-        """Write the adapter in PEFT's format; the directory appears whole or not at all."""
-        config = self._peft.peft_config["default"]
-        # a set's order, and with it the directory's hash, would differ from process to process
-        config.target_modules = sorted(config.target_modules)  # type: ignore[attr-defined]  # it is a LoraConfig
-        part = path.with_name(f".{path.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        self._peft.save_pretrained(str(part), save_embedding_layers=False)
-        shutil.rmtree(path, ignore_errors=True)
-        part.rename(path)
+        """Write the policy in PEFT's format; the directory appears whole or not at all."""
+        write_adapter(path, self.adapter(), self.model, base_name=self.base.name)
 
-    def detach(self) -> Base:
-        """Take the adapter out again and give the bare base back; the policy is of no more use."""
-        model: PeftModel = self._peft
-        model.unload()
-        return self.base
+    def detach(self) -> None:
+        """Take the hooks out of the base; the policy is of no more use."""
+        self.stack.close()
+
+
+@contextmanager
+def recomputing(model: PreTrainedModel, *, on: bool) -> Iterator[None]:
+    """Within, layers keep only their input and compute again in the backward pass (Chen 2016, 1604.06174).
+
+    transformers asks a layer's training flag; only the layers' own are set, so that no dropout below wakes up.
+    """
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)] if on else []
+    if on:
+        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+    for layer in layers:
+        layer.training = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = False

@@ -1,103 +1,123 @@
-"""What a trained policy is like: held-out accuracy, KL, length, and the canary that proves its serving.
+"""What a trained policy is like: agreement with people, drift from the reference, the canary that proves serving.
 
 Knows nothing of how it was trained or whether it will serve.
 """
 
 import random
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 
 import torch
 
 from data.records import FinishReason, Message, Sampling
-from trainer.adapter import read_adapter
+from trainer.adapter import Adapter
 from trainer.base import Base
-from trainer.batching import TokenPair, micro_batches
-from trainer.dpo import preference_terms, reference_logps
-from trainer.generate import Request, Sampler
-from trainer.logprobs import token_logps
-from trainer.manifest import Canary
+from trainer.generate import Request, Row, Sampler
+from trainer.logprobs import Forward
+from trainer.manifest import Agreement, Canary, Drift
+from trainer.memory import Budget
+from trainer.packing import Group
 from trainer.policy import Policy
+from trainer.reference import Reference, group_logps
+from trainer.tokens import TokenPair
 
 _CANARY_TOKENS = 24
 _SAMPLES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How often, and by how much reward, the policy prefers what people chose; None without pairs."""
-
-    accuracy: float | None
-    margin: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Fresh samples against the base: KL in nats a completion, length in tokens, share that ended by EOS."""
-
-    kl_mean: float
-    mean_length: float
-    eos_rate: float
-
-
-@torch.no_grad()
-def agreement(policy: Policy, pairs: Sequence[TokenPair], *, beta: float, token_budget: int) -> Agreement:
-    """Implicit-reward accuracy (ties count half) and mean margin on pairs."""
+def agreement(
+    policy: Policy, forward: Forward, pairs: Sequence[TokenPair], reference: Reference, budget: Budget
+) -> Agreement:
+    """How the policy ranks pairs; reference holds the log-probabilities of their groups."""
     if not pairs:
-        return Agreement(None, None)
-    reference = reference_logps(policy, pairs, token_budget=token_budget)
-    margins = torch.cat(
-        [
-            preference_terms(policy, group, reference, beta=beta)[0].margins
-            for group in micro_batches(pairs, token_budget=token_budget)
-        ]
+        return Agreement(pairs=0)
+    with policy.acting():
+        found = group_logps(policy, forward, [pair.group for pair in pairs], budget)
+    after = torch.tensor([found[pair.group] for pair in pairs], dtype=torch.float64)
+    before = torch.tensor([reference[pair.group] for pair in pairs], dtype=torch.float64)
+    lengths = torch.tensor([[len(pair.chosen_ids), len(pair.rejected_ids)] for pair in pairs])
+    shift = after - before
+    return Agreement(
+        pairs=len(pairs),
+        accuracy=_wins(shift),
+        margin=float((shift[:, 0] - shift[:, 1]).mean()),
+        ranking_before=_wins(before / lengths),
+        ranking_after=_wins(after / lengths),
+        chosen_shift=float(shift[:, 0].mean()),
+        rejected_shift=float(shift[:, 1].mean()),
     )
-    wins = (margins > 0).double() + 0.5 * (margins == 0).double()
-    return Agreement(float(wins.mean()), float(margins.mean()))
 
 
 @torch.no_grad()
-def make_canary(policy: Policy, prompt: tuple[Message, ...]) -> Canary:
+def make_canary(policy: Policy, forward: Forward, prompt: tuple[Message, ...]) -> Canary:
     """Answer a prompt greedily and note the log-probabilities, with and without the adapter."""
     prompt_ids = policy.base.prompt_ids(prompt, room=_CANARY_TOKENS)
     answer: tuple[int, ...] = ()
-    while len(answer) < _CANARY_TOKENS and not (answer and answer[-1] in policy.base.eos_ids):
-        ids = torch.tensor([prompt_ids + answer], device=policy.base.model.device)
-        logits = policy.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
-        answer += (int(logits[0, -1].argmax()),)
-    logprobs, _ = token_logps(policy.model, [(prompt_ids, answer)])
-    with policy.reference() as model:
-        base_logprobs, _ = token_logps(model, [(prompt_ids, answer)])
+    with policy.acting():
+        while len(answer) < _CANARY_TOKENS and not (answer and answer[-1] in policy.base.eos_ids):
+            ids = torch.tensor([prompt_ids + answer], device=policy.model.device)
+            logits = policy.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
+            answer += (int(logits[0, -1].argmax()),)
+        group = Group(prompt_ids, (answer,))
+        logprobs = forward.token_logps(policy.model, [group])
+    base_logprobs = forward.token_logps(policy.model, [group])
     return Canary(
         prompt=prompt,
         token_ids=answer,
-        logprobs=tuple(logprobs[0].tolist()),
-        base_logprobs=tuple(base_logprobs[0].tolist()),
+        logprobs=tuple(logprobs.tolist()),
+        base_logprobs=tuple(base_logprobs.tolist()),
     )
 
 
 def drift(
-    base: Base, adapter: Path, prompts: Sequence[tuple[Message, ...]], *, sampling: Sampling, seed: int, rank: int
+    base: Base,
+    adapter: Adapter,
+    reference: Adapter | None,
+    prompts: Sequence[tuple[Message, ...]],
+    *,
+    max_new_tokens: int,
+    seed: int,
 ) -> Drift:
-    """Sample from a saved adapter at temperature 1 and measure it against the bare base, whose model it takes over.
+    """Sample from an adapter at temperature 1 and measure it against the reference (None: the bare base).
 
-    KL(policy || base) is the mean of log pi - log pi_base over completions drawn from the policy.
+    KL(policy || reference) is the mean of log pi - log pi_ref over completions drawn from the policy. A prompt that
+    leaves no room for an answer is passed over.
     """
-    sampler = Sampler(base, max_adapters=1, max_rank=rank)
-    sampler.load("policy", read_adapter(adapter, base.model, max_rank=rank))
-    plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=sampling.max_new_tokens)
-    chosen = random.Random(seed).choices(list(prompts), k=_SAMPLES)
-    rows = sampler.generate(
-        [
-            Request(base.prompt_ids(prompt, room=plain.max_new_tokens), "policy", seed + i, plain)
-            for i, prompt in enumerate(chosen)
-        ]
+    ranks = [found.rank for found in (adapter, reference) if found]
+    sampler = Sampler(base, max_adapters=2, max_rank=max(ranks))
+    sampler.load("policy", adapter)
+    if reference:
+        sampler.load("reference", reference)
+    plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
+    ids = [base.encode(prompt)[-(base.context - max_new_tokens) :] for prompt in prompts]
+    chosen = random.Random(seed).choices(ids, k=_SAMPLES)
+    rows = sampler.generate([Request(prompt, "policy", seed + i, plain) for i, prompt in enumerate(chosen)])
+    against = "reference" if reference else None
+    return _drift(
+        rows, [sum(sampler.score(row.request.prompt_ids, tuple(row.token_ids), against)) for row in rows], base
     )
-    against = [sum(sampler.score(row.request.prompt_ids, tuple(row.token_ids), None)) for row in rows]
-    ratios = [sum(row.logprobs) - logp for row, logp in zip(rows, against, strict=True)]
+
+
+def _drift(rows: Sequence[Row], reference_logps: Sequence[float], base: Base) -> Drift:
+    kl = [sum(row.logprobs) - logp for row, logp in zip(rows, reference_logps, strict=True)]
+    words = [base.text(row.token_ids).split() for row in rows]
     return Drift(
-        kl_mean=sum(ratios) / len(rows),
-        mean_length=sum(len(row.token_ids) for row in rows) / len(rows),
-        eos_rate=sum(row.finish_reason is FinishReason.STOP for row in rows) / len(rows),
+        kl_mean=statistics.fmean(kl),
+        kl_median=statistics.median(kl),
+        kl_max=max(kl),
+        mean_length=statistics.fmean(len(row.token_ids) for row in rows),
+        eos_rate=statistics.fmean(row.finish_reason is FinishReason.STOP for row in rows),
+        distinct_1=_distinct([word for text in words for word in text]),
+        distinct_2=_distinct([pair for text in words for pair in pairwise(text)]),
     )
+
+
+def _distinct(items: Sequence[object]) -> float:
+    return len(set(items)) / len(items) if items else 0.0
+
+
+def _wins(scores: torch.Tensor) -> float:
+    """Share of rows whose first number is above the second; a tie counts half. scores [N, 2]."""
+    difference = scores[:, 0] - scores[:, 1]
+    return float(((difference > 0).double() + 0.5 * (difference == 0).double()).mean())

@@ -5,77 +5,225 @@ Everything it knows is in the directory. Knows no SQL and no server.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
+from typing import assert_never
 
 from data.errors import RoundError
-from trainer.adapter import directory_sha256
-from trainer.base import load_base
-from trainer.batching import tokenize
-from trainer.dpo import Run, train
-from trainer.manifest import Manifest, Progress, Report
+from data.records import Message
+from trainer.adapter import Adapter, directory_sha256, read_adapter
+from trainer.base import Base, load_base
+from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig
+from trainer.course import Run
+from trainer.dpo import PreferenceObjective, train_on_pairs
+from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
+from trainer.logprobs import Chosen, choose_forward
+from trainer.manifest import Manifest, Progress, Report, RewardReport
+from trainer.memory import Budget, peak_memory_mb
 from trainer.policy import Policy
+from trainer.ppo import Actor, train_by_ppo
+from trainer.reference import Reference, reference_logps
 from trainer.report import agreement, drift, make_canary
 from trainer.round_dir import RoundDir
+from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
+_ANY_RANK = 1 << 20
 
 
-def run_round(directory: RoundDir, stop: Callable[[], bool]) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A round's examples as ids, the conversations they are of, and what did not fit."""
+
+    train: list[TokenPair]
+    heldout: list[TokenPair]
+    rated: list[TokenRating]
+    prompts: list[tuple[Message, ...]]
+    cuts: Cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round under way; notes are for people."""
+
+    directory: RoundDir
+    config: RoundConfig
+    snapshot_sha256: str
+    policy: Policy
+    forward: Chosen
+    data: Data
+    notes: list[str]
+    budget: Budget
+    stop: Callable[[], bool]
+
+    def run(self) -> Run:
+        """What a training run is given."""
+        tell = self.directory.set_progress
+        return Run(self.directory, self.config.training, self.config.seed, self.stop, tell, self.budget)
+
+    def kto_examples(self) -> list[Example]:
+        """What KTO trains on; nothing for other algorithms."""
+        if not isinstance(self.config.training, KTOConfig):
+            return []
+        ratings = [*ratings_of(self.data.train), *self.data.rated]
+        return examples(ratings, seed=self.config.seed, context=self.policy.base.context)
+
+
+def run_round(directory: RoundDir, stop: Callable[[], bool], *, base: Base | None = None) -> Manifest:
     """Carry a round through, from wherever an earlier try left it; returns the manifest it wrote last.
+
+    base is the model, if it is loaded already.
 
     Raises RoundError when the directory is incomplete or changed, the base is another than the round was
     frozen for, training fails, or `stop` says so (then a checkpoint is written first).
     """
     began = time.monotonic()
+    round_ = _open(directory, stop, base)
+    reference = _reference(round_)
+    steps, reward = _train(round_, reference)
+    manifest = _measure(round_, reference, steps, reward, began)
+    directory.set_manifest(manifest)
+    return manifest
+
+
+def start_policy(base: Base, config: RoundConfig, parent: Adapter | None) -> Policy:
+    """The policy a round begins with. Raises RoundError when its reference is a version and there is none."""
+    settings = config.training
+    match settings.reference:
+        case FromBase():
+            return Policy.from_base(base, rank=settings.rank, alpha=settings.alpha, seed=config.seed)
+        case FromVersion() if parent:
+            return Policy.from_version(base, parent)
+        case FromMerged() if parent:
+            return Policy.on_merged(base, parent, rank=settings.rank, alpha=settings.alpha, seed=config.seed)
+        case _:
+            raise RoundError(
+                f"the reference is {_reference_name(config)}, but its adapter is not in the round directory"
+            )
+
+
+def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> Round:
+    """Read and check everything, load the model, tokenize."""
     snapshot_sha256 = directory.snapshot_sha256()
     config = directory.config()
     directory.set_progress(Progress(phase="loading"))
-    base = load_base(config.model)
+    base = base or load_base(config.model)
     if base.revision != config.revision:
         raise RoundError(
             f"the model {config.model} has changed since the round was frozen "
             f"({config.revision} then, {base.revision} now); start a new round"
         )
-    pairs, heldout = directory.pairs(), directory.heldout()
-    if not pairs:
-        raise RoundError(f"round directory {directory.path} holds no pairs to train on")
-    train_pairs, heldout_pairs = tokenize(base, pairs), tokenize(base, heldout)
-    settings = config.training
-    policy = Policy(base, rank=settings.rank, alpha=settings.alpha, seed=config.seed)
-    steps = train(Run(policy, train_pairs, settings, config.seed, directory, stop))
+    data = _data(directory, base, config)
+    policy = start_policy(base, config, _parent(directory, base, config))
+    policy.gradient_checkpointing = config.training.gradient_checkpointing
+    notes: list[str] = []
+    budget = Budget(config.training.token_budget, notes.append)
+    return Round(directory, config, snapshot_sha256, policy, choose_forward(base.model), data, notes, budget, stop)
+
+
+def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
+    pairs, heldout, rated = directory.pairs(), directory.heldout(), directory.rated()
+    encoder = Encoder(base, max_tokens=config.training.max_tokens)
+    data = Data(
+        train=encoder.pairs(pairs),
+        heldout=encoder.pairs(heldout),
+        rated=encoder.ratings(rated),
+        prompts=[example.prompt for example in heldout or pairs or rated],
+        cuts=encoder.cuts,
+    )
+    if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):
+        dropped = f" ({data.cuts.dropped} were too long for the model)" if data.cuts.dropped else ""
+        raise RoundError(f"round directory {directory.path} holds nothing to train on{dropped}")
+    return data
+
+
+def _parent(directory: RoundDir, base: Base, config: RoundConfig) -> Adapter | None:
+    """The adapter that the round starts from. Raises RoundError when it is another than was frozen."""
+    if config.parent_sha256 is None:
+        return None
+    if directory_sha256(directory.parent) != config.parent_sha256:
+        raise RoundError(f"{directory.parent} was changed after it was frozen")
+    return read_adapter(directory.parent, base.model, max_rank=_ANY_RANK)
+
+
+def _reference(round_: Round) -> Reference:
+    """Log-probabilities of all examples under the reference, computed once a snapshot."""
+    round_.directory.set_progress(Progress(phase="reference"))
+    groups = [pair.group for pair in (*round_.data.train, *round_.data.heldout)]
+    groups += [group for example in round_.kto_examples() for group in (example.rating.group, example.mismatched)]
+    return reference_logps(
+        round_.policy,
+        round_.forward.forward,
+        groups,
+        round_.budget,
+        file=round_.directory.reference,
+        snapshot_sha256=round_.snapshot_sha256,
+    )
+
+
+def _train(round_: Round, reference: Reference) -> tuple[int, RewardReport | None]:
+    """Train the policy by the configured algorithm; returns the steps, and what a reward model was worth."""
+    policy, forward, data, config = round_.policy, round_.forward.forward, round_.data, round_.config
+    match config.training:
+        case Pairwise() as training:
+            objective = PreferenceObjective(policy, forward, training, reference, config.flip_rate)
+            return train_on_pairs(round_.run(), objective, data.train), None
+        case KTOConfig() as training:
+            kto = KTOObjective(policy, forward, training, reference)
+            return train_on_ratings(round_.run(), kto, round_.kto_examples()), None
+        case PPOConfig() as training:
+            actor = Actor(policy, forward)
+            limit = config.sampling.max_new_tokens
+            return train_by_ppo(round_.run(), training, actor, forward, data.train, data.heldout, limit)
+        case never:
+            assert_never(never)
+
+
+def _measure(round_: Round, reference: Reference, steps: int, reward: RewardReport | None, began: float) -> Manifest:
+    """Save the adapter and say what it is like."""
+    directory, config, policy, data = round_.directory, round_.config, round_.policy, round_.data
+    forward = round_.forward.forward
     directory.set_progress(Progress(phase="measuring", step=steps, steps=steps))
     policy.save(directory.adapter)
-    beta, budget = settings.beta, settings.token_budget
-    seen = agreement(policy, train_pairs, beta=beta, token_budget=budget)
-    unseen = agreement(policy, heldout_pairs, beta=beta, token_budget=budget)
-    canary = make_canary(policy, pairs[0].prompt)
-    drifted = drift(
-        policy.detach(),
-        directory.adapter,
-        [pair.prompt for pair in heldout or pairs],
-        sampling=config.sampling,
-        seed=config.seed,
-        rank=settings.rank,
+    report = Report(
+        algorithm=config.training.algorithm,
+        reference=_reference_name(config),
+        forward=round_.forward.reason,
+        train=agreement(policy, forward, data.train, reference, round_.budget),
+        heldout=agreement(policy, forward, data.heldout, reference, round_.budget),
+        drift=drift(
+            policy.base,
+            read_adapter(directory.adapter, policy.model, max_rank=_ANY_RANK),
+            policy.reference_adapter(),
+            data.prompts,
+            max_new_tokens=config.sampling.max_new_tokens,
+            seed=config.seed,
+        ),
+        rated=len(data.rated),
+        prompts_cut=data.cuts.prompts_cut,
+        dropped=data.cuts.dropped,
+        notes=tuple(round_.notes),
+        reward=reward,
+        seconds=time.monotonic() - began,
+        memory_mb=peak_memory_mb(),
     )
-    manifest = Manifest(
-        snapshot_sha256=snapshot_sha256,
+    return Manifest(
+        snapshot_sha256=round_.snapshot_sha256,
         adapter_sha256=directory_sha256(directory.adapter),
         model=config.model,
         revision=config.revision,
         steps=steps,
-        report=Report(
-            pairs=len(pairs),
-            heldout_pairs=len(heldout),
-            heldout_accuracy=unseen.accuracy,
-            heldout_margin=unseen.margin,
-            train_accuracy=seen.accuracy or 0.0,
-            kl_mean=drifted.kl_mean,
-            mean_length=drifted.mean_length,
-            eos_rate=drifted.eos_rate,
-            seconds=time.monotonic() - began,
-        ),
-        canary=canary,
+        report=report,
+        canary=make_canary(policy, forward, data.prompts[0]),
         software={name: version(name) for name in _SOFTWARE},
     )
-    directory.set_manifest(manifest)
-    return manifest
+
+
+def _reference_name(config: RoundConfig) -> str:
+    match config.training.reference:
+        case FromBase():
+            return "base"
+        case FromVersion(name=name):
+            return f"version {name}"
+        case FromMerged(name=name):
+            return f"base merged with {name}"

@@ -3,7 +3,11 @@
     config.json       RoundConfig                      written before
     pairs.jsonl       what trains                      written before
     heldout.jsonl     what only measures               written before
-    snapshot.json     hash of the three, counts        written before
+    rated.jsonl       completions found good or bad    written before
+    parent/           the reference's adapter          written before, if the reference is a version
+    snapshot.json     hash of the four, counts         written before
+    reference.safetensors  the reference's logps       by the trainer
+    reward/           a PPO round's reward model       by the trainer
     metrics.jsonl     one line a step                  by the trainer
     progress.json     phase, steps, time left          by the trainer
     checkpoint.pt     to go on after a kill            by the trainer
@@ -17,31 +21,18 @@ Knows neither SQL nor models.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from data.errors import RoundError
-from data.records import Completion, Message, Preference, Snapshot
 from trainer.config import RoundConfig
 from trainer.manifest import Manifest, Progress
+from trainer.snapshot import SnapshotLines, SnapshotPair, SnapshotRating, read_pairs, read_ratings, write_lines
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_SNAPSHOT_FILES = ("config.json", "pairs.jsonl", "heldout.jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotPair:
-    """One line of pairs.jsonl as the trainer reads it."""
-
-    pair_id: int
-    prompt: tuple[Message, ...]
-    chosen_ids: tuple[int, ...]
-    rejected_ids: tuple[int, ...]
-    strength: float
+_SNAPSHOT_FILES = ("config.json", "pairs.jsonl", "heldout.jsonl", "rated.jsonl")
 
 
 class RoundDir:
@@ -50,27 +41,40 @@ class RoundDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.adapter = path / "adapter"
+        self.parent = path / "parent"
+        self.reference = path / "reference.safetensors"
         self.checkpoint = path / "checkpoint.pt"
         self.metrics_file = path / "metrics.jsonl"
         self.log = path / "trainer.log"
 
-    def freeze(self, config: RoundConfig, snapshot: Snapshot) -> str:
-        """Write config and snapshot, whole or not at all; returns their hash. Raises FileExistsError."""
+    def freeze(self, config: RoundConfig, snapshot: SnapshotLines, *, parent: Path | None = None) -> str:
+        """Write config and snapshot, whole or not at all; returns their hash.
+
+        parent is the adapter directory of a reference that is a version. Raises FileExistsError.
+        """
         if self.path.exists():
             raise FileExistsError(f"{self.path} is there already; a frozen round is never frozen over")
         part = RoundDir(self.path.with_name(f".{self.path.name}.part"))
         shutil.rmtree(part.path, ignore_errors=True)
         digest = part._fill(config, snapshot)
+        if parent is not None:
+            shutil.copytree(parent, part.parent)
         part.path.rename(self.path)
         return digest
 
-    def _fill(self, config: RoundConfig, snapshot: Snapshot) -> str:
+    def _fill(self, config: RoundConfig, snapshot: SnapshotLines) -> str:
         self.path.mkdir(parents=True)
         (self.path / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
-        _write_lines(self.path / "pairs.jsonl", map(_pair_line, snapshot.train))
-        _write_lines(self.path / "heldout.jsonl", map(_pair_line, snapshot.heldout))
+        write_lines(self.path / "pairs.jsonl", snapshot.train)
+        write_lines(self.path / "heldout.jsonl", snapshot.heldout)
+        write_lines(self.path / "rated.jsonl", snapshot.rated)
         digest = self._digest()
-        counts = {"train": len(snapshot.train), "heldout": len(snapshot.heldout), "excluded": snapshot.excluded}
+        counts = {
+            "train": len(snapshot.train),
+            "heldout": len(snapshot.heldout),
+            "rated": len(snapshot.rated),
+            "excluded": snapshot.excluded,
+        }
         self._replace("snapshot.json", json.dumps({"sha256": digest, **counts}, indent=2))
         return digest
 
@@ -94,11 +98,15 @@ class RoundDir:
 
     def pairs(self) -> list[SnapshotPair]:
         """What trains."""
-        return _read_pairs(self.path / "pairs.jsonl")
+        return read_pairs(self.path / "pairs.jsonl")
 
     def heldout(self) -> list[SnapshotPair]:
         """What only measures."""
-        return _read_pairs(self.path / "heldout.jsonl")
+        return read_pairs(self.path / "heldout.jsonl")
+
+    def rated(self) -> list[SnapshotRating]:
+        """Completions that were found good or bad without a pair that says so; only KTO trains on them."""
+        return read_ratings(self.path / "rated.jsonl")
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict a step so far; a line that is still being written is left out."""
@@ -160,42 +168,3 @@ class RoundDir:
         for name in _SNAPSHOT_FILES:
             digest.update((self.path / name).read_bytes())
         return digest.hexdigest()
-
-
-def _completion(completion: Completion) -> dict[str, Any]:
-    return {
-        "version": completion.version,
-        "text": completion.text,
-        "token_ids": completion.token_ids,
-        "finish_reason": completion.finish_reason,
-    }
-
-
-def _pair_line(preference: Preference) -> dict[str, Any]:
-    return {
-        "pair_id": preference.pair_id,
-        "judgment_ids": preference.judgment_ids,
-        "prompt": preference.prompt.messages,
-        "chosen": _completion(preference.chosen),
-        "rejected": _completion(preference.rejected),
-        "strength": preference.strength,
-    }
-
-
-def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    with path.open("w") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _read_pairs(path: Path) -> list[SnapshotPair]:
-    rows: Sequence[dict[str, Any]] = [json.loads(line) for line in path.read_text().split("\n") if line]
-    return [
-        SnapshotPair(
-            pair_id=row["pair_id"],
-            prompt=tuple(row["prompt"]),
-            chosen_ids=tuple(row["chosen"]["token_ids"]),
-            rejected_ids=tuple(row["rejected"]["token_ids"]),
-            strength=row["strength"],
-        )
-        for row in rows
-    ]

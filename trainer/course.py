@@ -1,0 +1,123 @@
+"""The course of a training run through its directory: metrics, progress, checkpoints, stopping, going on.
+
+A run is a function of its data, settings and seed; killed and started again it goes on from its last checkpoint
+to the same weights. Knows nothing of losses.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from data.errors import RoundError
+from trainer.config import Training
+from trainer.learner import Learner, Terms
+from trainer.manifest import Progress
+from trainer.memory import Budget
+from trainer.round_dir import RoundDir
+
+_Item = TypeVar("_Item")
+_TermsOf = Callable[[Sequence[_Item]], Terms]
+
+
+class StoppedError(RoundError):
+    """The run was asked to stop; its checkpoint is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is given besides data: where it writes, how it trains, whom it tells.
+
+    `stop` is asked after every step. `tell` gets the progress, which may be of another directory than the run's.
+    """
+
+    directory: RoundDir
+    config: Training
+    seed: int
+    stop: Callable[[], bool]
+    tell: Callable[[Progress], None]
+    budget: Budget
+    phase: str = "training"
+
+
+class Course:
+    """A learner on its way, taken up where a checkpoint left it. `kept` is what an algorithm saves besides."""
+
+    def __init__(self, run: Run, parameters: Mapping[str, nn.Parameter], *, steps: int) -> None:
+        self.learner = Learner(parameters, run.config, steps=steps, budget=run.budget)
+        self.kept: dict[str, float] = {}
+        self._run = run
+        if run.directory.checkpoint.exists():
+            state = torch.load(run.directory.checkpoint, weights_only=True)
+            self.learner.restore(state)
+            self.kept = state["kept"]
+        self._began, self._at = time.monotonic(), self.learner.step
+        run.directory.cut_metrics(self.learner.step)
+        self._tell()
+
+    def note(self, metrics: Mapping[str, float]) -> None:
+        """Write down the step that the learner has just made."""
+        self._run.directory.add_metrics({"step": self.learner.step, **metrics})
+        self._tell()
+
+    def rest(self, *, every: int) -> None:
+        """A place to go on from: a checkpoint every so many steps, and when asked to stop.
+
+        Raises StoppedError then.
+        """
+        stopping = self._run.stop()
+        if stopping or self.learner.step % every == 0:
+            self._checkpoint()
+        if stopping:
+            raise StoppedError(
+                f"stopped after step {self.learner.step} of {self.learner.steps}; starting again goes on from there"
+            )
+
+    def _tell(self) -> None:
+        done, steps = self.learner.step, self.learner.steps
+        pace = (time.monotonic() - self._began) / (done - self._at) if done > self._at else None
+        left = None if pace is None else pace * max(0, steps - done)
+        self._run.tell(Progress(phase=self._run.phase, step=done, steps=steps, seconds_left=left))
+
+    def _checkpoint(self) -> None:
+        """Write all that going on needs; a kill in between leaves the checkpoint before."""
+        state: dict[str, Any] = {**self.learner.state(), "kept": self.kept}
+        part = self._run.directory.checkpoint.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self._run.directory.checkpoint)
+
+
+def fit(
+    run: Run,
+    parameters: Mapping[str, nn.Parameter],
+    items: Sequence[_Item],
+    size: Callable[[_Item], int],
+    prepare: Callable[[Sequence[_Item]], _TermsOf[_Item]],
+) -> int:
+    """Train on items in batches for the config's epochs; returns the number of steps.
+
+    prepare sees a whole batch before it is split to fit into memory, and gives the terms of its parts.
+    Raises StoppedError after a checkpoint when asked to stop, and what Learner.learn raises.
+    """
+    batch_size, epochs = run.config.batch_size, run.config.epochs
+    course = Course(run, parameters, steps=epochs * math.ceil(len(items) / batch_size))
+    batches = (batch for epoch in range(epochs) for batch in epoch_batches(items, batch_size, run.seed, epoch))
+    for step, batch in enumerate(batches, 1):
+        if step <= course.learner.step:
+            continue
+        course.note(course.learner.learn(batch, size, prepare(batch)))
+        course.rest(every=run.config.checkpoint_every)
+    return course.learner.steps
+
+
+def epoch_batches(items: Sequence[_Item], batch_size: int, seed: int, epoch: int) -> Iterator[list[_Item]]:
+    """Items shuffled by (seed, epoch) alone, so that a resumed run sees the same batches."""
+    order = list(items)
+    random.Random(f"{seed}/{epoch}").shuffle(order)
+    for at in range(0, len(order), batch_size):
+        yield order[at : at + batch_size]

@@ -1,0 +1,103 @@
+"""Attention for packed groups: a completion sees its prompt and itself, nothing else sees anything of others.
+
+Registered with transformers' attention interface, so that any decoder built on it trains on packed groups with
+its own modules. What cannot see each other is never multiplied: every part is one small call. Knows nothing of
+losses or adapters.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.masking_utils import AttentionMaskInterface
+
+from data.errors import ModelError
+from trainer.packing import Packing
+
+NAME = "prefloop_packed"
+
+
+@contextmanager
+def packed_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Within, the model's forward pass takes `packing=` and attends as it says."""
+    AttentionInterface.register(NAME, _attention)
+    AttentionMaskInterface.register(NAME, _no_mask)
+    config = model.config.get_text_config()
+    before = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    packing: Packing | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: object,
+) -> tuple[Tensor, None]:
+    """transformers' attention signature: query [1, heads, T, d], key and value [1, kv_heads, T, d] -> [1, T, heads, d].
+
+    Raises ModelError for an attention that has more to it than the scaled dot product.
+    """
+    if softcap is not None or s_aux is not None:
+        raise ModelError("this model's attention has a soft cap or sinks")
+    if packing is None or attention_mask is not None:
+        raise ModelError("this model's forward pass does not hand the packing through")
+    lengths = [length for part in packing.parts for length in part]
+    parts = iter(zip(*(torch.split(states, lengths, 2) for states in (query, key, value)), strict=True))
+    out = []
+    for group in packing.parts:
+        prompt = next(parts)
+        out.append(_attend(*prompt, 0, scaling, sliding_window))
+        for _completion in group[1:]:
+            q, k, v = next(parts)
+            keys, values = torch.cat([prompt[1], k], 2), torch.cat([prompt[2], v], 2)
+            out.append(_attend(q, keys, values, group[0], scaling, sliding_window))
+    return torch.cat(out, 2).transpose(1, 2), None
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, before: int, scaling: float | None, window: int | None
+) -> Tensor:
+    """Causal attention of T queries on before + T keys, of which `before` come first."""
+    steps = query.shape[2]
+    within = window is None or before + steps <= window
+    mask = (
+        None if before == 0 and within else _mask(before, steps, None if within else window, query.dtype, query.device)
+    )
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        is_causal=mask is None and steps > 1,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+
+
+@lru_cache(maxsize=256)  # the layers of one forward pass ask for the same masks
+def _mask(before: int, steps: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Additive mask [T, before + T]: -inf on what comes later, or lies `window` or more positions back."""
+    distance = torch.arange(before, before + steps, device=device)[:, None] - torch.arange(
+        before + steps, device=device
+    )
+    hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
+    return torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, -torch.inf)
+
+
+def _no_mask(*_: object, **__: object) -> None:
+    return None

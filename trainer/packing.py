@@ -1,0 +1,114 @@
+"""One prompt with its completions as one row of tokens: the prompt is computed once for all of them.
+
+    [ prompt | completion 1 | completion 2 | ... ]      a group; groups lie one after the other, no padding
+
+Completions of a group cannot see each other (packed_attention.py sees to it) and their positions go on from
+the prompt's. Knows nothing of models, preferences or losses.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A prompt and one or more completions of it, as ids; none of them empty."""
+
+    prompt_ids: tuple[int, ...]
+    completions: tuple[tuple[int, ...], ...]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of the prompt and of each completion."""
+        return (len(self.prompt_ids), *map(len, self.completions))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the packed group."""
+        return sum(self.lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Groups as one row of T tokens with N completion tokens in S completions, in the groups' order.
+
+    input_ids, position_ids: [1, T]. parts: per group the lengths of prompt and completions. predicting [N]: the
+    place in T whose state predicts each completion token. targets [N]: those tokens. owner [N]: the completion
+    (0..S-1) a token belongs to. ends [S]: the place of each completion's last token.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    parts: tuple[tuple[int, ...], ...]
+    predicting: Tensor
+    targets: Tensor
+    owner: Tensor
+    ends: Tensor
+
+
+def pack(groups: Sequence[Group], *, device: torch.device) -> Packing:
+    """Lay groups out. Raises ValueError for an empty prompt or completion."""
+    ids: list[int] = []
+    positions: list[int] = []
+    predicting: list[int] = []
+    ends: list[int] = []
+    for group in groups:
+        if not all(group.lengths):
+            raise ValueError("a group with an empty prompt or completion cannot be packed")
+        ids += group.prompt_ids
+        positions += range(len(group.prompt_ids))
+        last_of_prompt = len(ids) - 1
+        for completion in group.completions:
+            predicting += [last_of_prompt, *range(len(ids), len(ids) + len(completion) - 1)]
+            positions += range(len(group.prompt_ids), len(group.prompt_ids) + len(completion))
+            ids += completion
+            ends.append(len(ids) - 1)
+    completions = [completion for group in groups for completion in group.completions]
+    return Packing(
+        input_ids=torch.tensor([ids], device=device),
+        position_ids=torch.tensor([positions], device=device),
+        parts=tuple(group.lengths for group in groups),
+        predicting=torch.tensor(predicting, device=device),
+        targets=torch.tensor([token for completion in completions for token in completion], device=device),
+        owner=owners(groups, device=device),
+        ends=torch.tensor(ends, device=device),
+    )
+
+
+def owners(groups: Sequence[Group], *, device: torch.device) -> Tensor:
+    """For each completion token of the groups, in order, which completion it belongs to, [N]."""
+    lengths = torch.tensor([len(completion) for group in groups for completion in group.completions], device=device)
+    return torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths)
+
+
+def micro_batches(items: Sequence[_Item], size: Callable[[_Item], int], *, budget: int) -> list[list[_Item]]:
+    """Split items into as few parts as keep each within a budget of tokens, about equally large.
+
+    An item that is larger than the budget stands alone. Longest first into the lightest part (Graham 1969), so
+    that no part decides the peak of memory by itself. The same items give the same parts, in any order.
+    """
+    if not items:
+        return []
+    order = sorted(items, key=size, reverse=True)
+    for count in range(max(1, -(-sum(map(size, items)) // budget)), len(items) + 1):
+        parts: list[list[_Item]] = [[] for _ in range(count)]
+        loads = [0] * count
+        for item in order:
+            lightest = loads.index(min(loads))
+            parts[lightest].append(item)
+            loads[lightest] += size(item)
+        if all(load <= budget or len(part) == 1 for part, load in zip(parts, loads, strict=True)):
+            break
+    return [part for part in parts if part]
+
+
+def spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """(begin, end) of consecutive parts."""
+    return list(pairwise(accumulate(lengths, initial=0)))

@@ -1,0 +1,80 @@
+"""A trainer as a process: asked to stop by signals, alone on its round directory, failures said in words.
+
+Knows nothing of training.
+"""
+
+import fcntl
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from data.errors import PrefloopError
+from trainer.base import Base
+from trainer.course import StoppedError
+from trainer.manifest import Manifest
+from trainer.round import run_round
+from trainer.round_dir import RoundDir
+
+_POLL = 0.2  # seconds between looks at a lock that another trainer holds
+
+
+class StopSignal:
+    """True once SIGTERM or SIGINT has come."""
+
+    def __init__(self) -> None:
+        self._came = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, _: int, __: FrameType | None) -> None:
+        self._came = True
+
+    def __call__(self) -> bool:
+        """Whether it has come."""
+        return self._came
+
+
+def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = None) -> Manifest:
+    """Train a round unless it has its manifest already; why it failed stands in its directory then.
+
+    base is the model, if it is loaded already. Raises StoppedError when asked to stop, RoundError and other
+    PrefloopErrors when training fails.
+    """
+    with _alone(directory.path, stop):
+        directory.set_failure(None)
+        try:
+            return directory.manifest() or run_round(directory, stop, base=base)
+        except StoppedError:
+            raise
+        except PrefloopError as error:
+            directory.set_failure(str(error))
+            raise
+        except Exception as error:
+            directory.set_failure(f"unexpected: {error!r}")
+            raise
+
+
+@contextmanager
+def _alone(path: Path, stop: StopSignal) -> Iterator[None]:
+    """Hold a round directory; the lock dies with the process, however it ends.
+
+    Raises StoppedError when asked to stop while another trainer holds it.
+    """
+    with (path / ".lock").open("w") as lock:
+        while not _locked(lock):
+            if stop():
+                raise StoppedError("stopped while another trainer had the round")
+            time.sleep(_POLL)
+        yield
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

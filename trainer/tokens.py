@@ -1,0 +1,108 @@
+"""Snapshot lines as token ids: prompts by the chat template, completions as they were sampled.
+
+A completion without ids comes from outside and is tokenized here. Too long a prompt is cut from the left and
+counted; a completion is never cut. Knows nothing of batches or losses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.errors import InputError
+from data.records import Message
+from trainer.base import Base
+from trainer.packing import Group
+from trainer.snapshot import SnapshotCompletion, SnapshotPair, SnapshotRating
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A preference as ids; strength in 1-3."""
+
+    prompt_ids: tuple[int, ...]
+    chosen_ids: tuple[int, ...]
+    rejected_ids: tuple[int, ...]
+    strength: float = 1.0
+
+    @property
+    def group(self) -> Group:
+        """Chosen and rejected on their prompt."""
+        return Group(self.prompt_ids, (self.chosen_ids, self.rejected_ids))
+
+    @property
+    def tokens(self) -> int:
+        """As packed."""
+        return self.group.tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRating:
+    """One completion that was found good or bad, as ids."""
+
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+    desirable: bool
+
+    @property
+    def group(self) -> Group:
+        """The completion on its prompt."""
+        return Group(self.prompt_ids, (self.completion_ids,))
+
+
+@dataclass(slots=True)
+class Cuts:
+    """What did not fit: prompts cut from the left, and examples dropped because a completion was too long."""
+
+    prompts_cut: int = 0
+    dropped: int = 0
+
+
+class Encoder:
+    """Turns snapshot lines into ids of at most `limit` tokens, prompt with its longest completion; counts cuts."""
+
+    def __init__(self, base: Base, *, max_tokens: int | None) -> None:
+        self.cuts = Cuts()
+        self._base = base
+        self._limit = min(base.context, max_tokens or base.context)
+        self._vocabulary = int(base.model.config.get_text_config().vocab_size)
+
+    def pairs(self, pairs: Sequence[SnapshotPair]) -> list[TokenPair]:
+        """Preferences as ids. Raises InputError for a completion that is empty or of another vocabulary."""
+        out = []
+        for pair in pairs:
+            name = f"pair {pair.pair_id}"
+            chosen, rejected = self._completion(pair.chosen, name), self._completion(pair.rejected, name)
+            prompt = self._prompt(pair.prompt, max(len(chosen), len(rejected)))
+            if prompt:
+                out.append(TokenPair(prompt, chosen, rejected, pair.strength))
+        return out
+
+    def ratings(self, ratings: Sequence[SnapshotRating]) -> list[TokenRating]:
+        """Ratings as ids. Raises as `pairs` does."""
+        out = []
+        for rating in ratings:
+            completion = self._completion(rating.completion, f"pair {rating.pair_id}")
+            prompt = self._prompt(rating.prompt, len(completion))
+            if prompt:
+                out.append(TokenRating(prompt, completion, rating.desirable))
+        return out
+
+    def _prompt(self, messages: tuple[Message, ...], longest: int) -> tuple[int, ...]:
+        """The prompt's ids, cut to what `longest` leaves; empty when that is nothing."""
+        room = self._limit - longest
+        if room < 1:
+            self.cuts.dropped += 1
+            return ()
+        ids = self._base.encode(messages)
+        if len(ids) > room:
+            self.cuts.prompts_cut += 1
+        return ids[-room:]
+
+    def _completion(self, completion: SnapshotCompletion, name: str) -> tuple[int, ...]:
+        ids = completion.token_ids
+        if ids is None:
+            ids = self._base.encode_completion(completion.text, ended=completion.ended)
+        if not ids:
+            raise InputError(f"{name}: a completion has no tokens; withdraw the pair and start again")
+        if max(ids) >= self._vocabulary:
+            raise InputError(f"{name}: its token ids are not of {self._base.name}; another model sampled it")
+        return ids
