@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.algorithms import Algorithm
 from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
@@ -68,6 +69,13 @@ class CompletionsIn(BaseModel):
     version: str
     jobs: Annotated[tuple[JobIn, ...], Field(min_length=1, max_length=MAX_JOBS)]
     sampling: Sampling | None = None
+
+
+class RoundIn(BaseModel):
+    """A round to start. algorithm: the configured one, if None."""
+
+    model_config = ConfigDict(extra="forbid")
+    algorithm: Algorithm | None = None
 
 
 class Promotion(BaseModel):
@@ -153,9 +161,9 @@ def _round_routes(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/rounds", tags=["rounds"])
 
     @routes.post("", status_code=201)
-    async def start(me: Admin) -> dict[str, object]:
+    async def start(me: Admin, body: RoundIn | None = None) -> dict[str, object]:
         """Freeze what has been judged and train on it."""
-        created = await services.rounds.start(me)
+        created = await services.rounds.start(me, algorithm=body.algorithm if body else None)
         return {"id": created.id, "state": created.state, "counts": created.counts}
 
     @routes.get("")

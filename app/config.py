@@ -8,20 +8,33 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from app.training import training_of
 from data.errors import InputError
 from data.records import Sampling
 from trainer.base import BUILT_IN
-from trainer.config import DPOConfig, Fraction, Positive, Strict
+from trainer.config import SMALL_MODEL, Fraction, Positive, Strict
 
 FILE = "prefloop.toml"
+_WORDS = "in our words"
+
+
+def _good_training(given: dict[str, Any]) -> dict[str, Any]:
+    """Whether a key is known and a value good does not depend on the model's size; the defaults do."""
+    try:
+        training_of(given, parameters=SMALL_MODEL)
+    except InputError as error:
+        raise PydanticCustomError(_WORDS, "{words}", {"words": str(error)}) from error
+    return given
 
 
 class Settings(Strict):
     """Everything that can be set; docs/operations.md has the same list in words.
 
-    Without `training` the model's size decides (trainer.config.default_training).
+    training holds the keys as given; app.training completes them when the model's size is known. max_rank: that of
+    the training, if None.
     """
 
     model: str = BUILT_IN
@@ -30,15 +43,17 @@ class Settings(Strict):
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     buffer: Positive = 16
     goal: Positive = 50
+    second_opinions: Fraction = 0.0
     lease_minutes: Positive = 10
     session_hours: Positive = 168
     heldout_share: Fraction = 0.15
     max_rows: Annotated[int, Field(ge=2)] = 8
     max_adapters: Annotated[int, Field(ge=2)] = 4
+    max_rank: Positive | None = None
     seed: int = 0
     trainer: Annotated[tuple[str, ...], Field(min_length=1)] = (sys.executable, "-m", "trainer")
     sampling: Sampling = Sampling()
-    training: DPOConfig | None = None
+    training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
 
 
 def load_settings(home: Path, **flags: object) -> Settings:
@@ -55,13 +70,12 @@ def load_settings(home: Path, **flags: object) -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors())
+        problems = "; ".join(_in_words(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
         raise InputError(f"{file}: {problems}") from error
 
 
-def _in_words(location: tuple[int | str, ...], message: str) -> str:
+def _in_words(kind: str, location: tuple[int | str, ...], message: str) -> str:
     key = ".".join(map(str, location))
-    if message == "Extra inputs are not permitted":
-        known = ", ".join(Settings.model_fields)
-        return f"unknown key {key}; known keys are {known}"
-    return f"{key}: {message}"
+    if kind == "extra_forbidden":
+        return f"unknown key {key}; known keys are {', '.join(Settings.model_fields)}"
+    return message if kind == _WORDS else f"{key}: {message}"

@@ -43,7 +43,10 @@ def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
 
 
 class Feeder:
-    """Fills the buffer of ready pairs in the background, and makes single pairs on demand."""
+    """Fills the buffer of ready pairs in the background, and makes single pairs on demand.
+
+    second_opinions: the share of pairs that two people judge.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Feeder:
         sampling: Sampling,
         buffer: int,
         workers: int,
+        second_opinions: float,
         source: random.Random,
     ) -> None:
         self.ready = 0
@@ -65,6 +69,7 @@ class Feeder:
         self._sampling = sampling
         self._buffer = buffer
         self._workers = workers
+        self._second_opinions = second_opinions
         self._random = source
         self._filled_for: str | None = None
         self._in_work: set[int] = set()
@@ -151,7 +156,8 @@ class Feeder:
                 a, b = completions
                 why = flaw(a, b) or ""
                 if not why:
-                    pair = await asyncio.to_thread(self._store.pairs.add, prompt.id, a, b)
+                    wanted = 2 if self._random.random() < self._second_opinions else 1
+                    pair = await asyncio.to_thread(self._store.pairs.add, prompt.id, a, b, target_judgments=wanted)
                     yield Draft(prompt, (a.text, b.text), pair)
                     return
         self._useless.add(prompt.id)

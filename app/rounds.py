@@ -12,13 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from app.algorithms import Algorithm
+from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
-from app.serving.engine import BASE
 from app.serving.router import Router
 from data.errors import ConflictError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, ServingAction, Snapshot
 from data.store import PreferenceStore
-from trainer.config import RoundConfig
 from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
 
@@ -28,7 +30,7 @@ _NICENESS = 5  # people at work come first
 
 @dataclass(frozen=True, slots=True)
 class RoundView:
-    """A round with all its directory says."""
+    """A round with all its directory says. manifest: None also for one that an older prefloop wrote."""
 
     round: Round
     progress: Progress | None
@@ -49,42 +51,46 @@ class Rounds:
         shelf: AdapterShelf,
         *,
         directory: Path,
-        template: RoundConfig,
+        planner: Planner,
         command: Sequence[str],
     ) -> None:
         self._store = store
         self._router = router
         self._shelf = shelf
         self._directory = directory
-        self._template = template
+        self._planner = planner
         self._command = command
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
 
-    async def start(self, actor: Annotator | None) -> Round:
-        """Freeze what has been judged and start training on it.
+    @property
+    def configured(self) -> Algorithm:
+        """The algorithm of a round that names none."""
+        return self._planner.configured
 
-        Raises ConflictError when a round is under way or nothing decisive has been judged.
+    async def start(self, actor: Annotator | None, *, algorithm: Algorithm | None = None) -> Round:
+        """Freeze what has been judged and start training on it, by the configured algorithm or another.
+
+        Raises ConflictError when a round is under way, the judgments will not do for the algorithm, or its
+        reference does not exist or leads to an adapter that could not be served; AdapterError when the reference
+        is damaged.
         """
-        created, snapshot = await asyncio.to_thread(
+        config = await asyncio.to_thread(self._planner.plan, algorithm, champion=self._router.champion)
+        created, _ = await asyncio.to_thread(
             self._store.rounds.create,
-            config=self._template.model_dump(mode="json"),
+            config=config.model_dump(mode="json"),
             started_by=actor.id if actor else None,
+            admit=admission(config.training),
         )
-        await asyncio.to_thread(self._freeze, created.id, snapshot)
         self._watch(created.id)
         return created
 
     async def resume(self) -> None:
         """Take up a round that an earlier server left behind."""
         left = await asyncio.to_thread(self._store.rounds.unended)
-        if left is None:
-            return
-        if not self.directory(left.id).path.exists():
-            snapshot = await asyncio.to_thread(self._store.rounds.snapshot, left.id)
-            await asyncio.to_thread(self._freeze, left.id, snapshot)
-        self._watch(left.id)
+        if left is not None:
+            self._watch(left.id)
 
     async def cancel(self, round_id: int) -> None:
         """Stop a round that trains. Raises ConflictError when it does not."""
@@ -118,8 +124,12 @@ class Rounds:
             self._store.rounds.by_id(round_id),
             directory.progress(),
             directory.metrics(),
-            directory.manifest(),
+            _readable_manifest(directory),
         )
+
+    def manifest(self, round_id: int) -> Manifest | None:
+        """What a round's trainer said at its end; None while there is nothing, or if an older prefloop wrote it."""
+        return _readable_manifest(self.directory(round_id))
 
     def latest(self) -> RoundView | None:
         """The newest round as it stands, or None before the first."""
@@ -130,17 +140,20 @@ class Rounds:
         """What a round would use now."""
         return self._store.rounds.preview()
 
-    def _freeze(self, round_id: int, snapshot: Snapshot) -> None:
-        config = self._template.model_copy(update={"seed": self._template.seed + round_id})
-        self.directory(round_id).freeze(config, snapshot)
+    def _freeze(self, round_id: int) -> None:
+        """Write the round's directory, unless it is there: it appears whole."""
+        if not self.directory(round_id).path.exists():
+            rounds = self._store.rounds
+            self._planner.freeze(rounds.by_id(round_id), rounds.snapshot(round_id), self.directory(round_id))
 
     def _watch(self, round_id: int) -> None:
         self._cancelled = False
         self._task = asyncio.create_task(self._carry_through(round_id), name=f"round {round_id}")
 
     async def _carry_through(self, round_id: int) -> None:
-        """Train, then swap; whatever goes wrong ends in the round's state and reason."""
+        """Freeze, train, then swap; whatever goes wrong ends in the round's state and reason."""
         try:
+            await asyncio.to_thread(self._freeze, round_id)
             manifest = await self._train(round_id)
             await self._swap(round_id, manifest)
         except PrefloopError as error:
@@ -163,7 +176,7 @@ class Rounds:
                 raise RoundError("cancelled; its checkpoint stays in the round directory")
             if status >= 0:
                 break
-        manifest = await asyncio.to_thread(directory.manifest)
+        manifest = await asyncio.to_thread(_readable_manifest, directory)
         if manifest is None:
             why = await asyncio.to_thread(directory.failure)
             raise RoundError(why or f"the trainer ended with status {status}; {directory.log} says more")
@@ -200,4 +213,12 @@ class Rounds:
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
         """Enter the version, unless a swap that was cut off had already done so."""
         if name not in {version.name for version in self._store.versions.all()}:
-            self._store.versions.add(name, round_id=round_id, parent=BASE, sha256=manifest.adapter_sha256)
+            parent = parent_of(self.directory(round_id).config())
+            self._store.versions.add(name, round_id=round_id, parent=parent, sha256=manifest.adapter_sha256)
+
+
+def _readable_manifest(directory: RoundDir) -> Manifest | None:
+    try:
+        return directory.manifest()
+    except ValidationError:  # of an older prefloop, whose reports had another form
+        return None

@@ -16,16 +16,18 @@ from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
 from app.home import Home
+from app.planning import Planner
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
+from app.training import Trainings
 from data.clock import now_ms
 from data.prompts_file import read_prompts
 from data.store import PreferenceStore
 from trainer.base import Base, load_base
-from trainer.config import RoundConfig, default_training
+from trainer.config import RoundConfig
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -66,19 +68,14 @@ async def open_services(
     base = await asyncio.to_thread(load_base, settings.model)
     store.versions.ensure_base(base.name, base.revision)
     import_prompts(store, settings.prompts)
-    training = settings.training or default_training(base.model.num_parameters())
-    engine = InProcessEngine(
-        base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=training.rank
-    )
-    template = RoundConfig(
-        model=base.name,
-        revision=base.revision,
-        seed=settings.seed,
-        training=training,
-        sampling=settings.sampling,
-    )
+    trainings = Trainings(settings.training, base.model.num_parameters())
+    max_rank = settings.max_rank or trainings.of().rank
+    engine = InProcessEngine(base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank)
+    template = RoundConfig(model=base.name, revision=base.revision, seed=settings.seed, sampling=settings.sampling)
+    shelf = AdapterShelf(home.adapters)
+    planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=max_rank)
     try:
-        services = _wire(home, settings, store, base, engine, template)
+        services = _wire(home, settings, store, base, engine, planner, shelf)
         if serve_champion:
             await services.router.start()
         yield services
@@ -108,9 +105,14 @@ def import_prompts(store: PreferenceStore, file: Path | None) -> None:
 
 
 def _wire(
-    home: Home, settings: Settings, store: PreferenceStore, base: Base, engine: Engine, template: RoundConfig
+    home: Home,
+    settings: Settings,
+    store: PreferenceStore,
+    base: Base,
+    engine: Engine,
+    planner: Planner,
+    shelf: AdapterShelf,
 ) -> Services:
-    shelf = AdapterShelf(home.adapters)
     router = Router(engine, shelf, store.versions)
     feeder = Feeder(
         store,
@@ -119,6 +121,7 @@ def _wire(
         sampling=settings.sampling,
         buffer=settings.buffer,
         workers=settings.max_rows // 2,
+        second_opinions=settings.second_opinions,
         source=random.Random(),
     )
     return Services(
@@ -130,6 +133,6 @@ def _wire(
         shelf=shelf,
         feeder=feeder,
         desk=Desk(store, feeder, router, lease_ms=settings.lease_minutes * _MINUTE_MS),
-        rounds=Rounds(store, router, shelf, directory=home.rounds, template=template, command=settings.trainer),
+        rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
         accounts=Accounts(store.people, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
     )

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from app.algorithms import Algorithm
 from app.home import Home
 from app.remote import Remote, running_server
 from app.tastes import Taste
@@ -30,13 +31,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What to simulate; judgments are per round, over all annotators."""
+    """What to simulate; judgments are per round, over all annotators. algorithm: as the server has it, if None."""
 
     taste: Taste
     annotators: int
     judgments: int
     rounds: int
     seed: int
+    algorithm: Algorithm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
         for number in range(1, study.rounds + 1):
             tally = _judge(study, people)
             say(f"Round {number}: {tally.made} judgments, training")
-            report = _train(owner)
+            report = _train(study, owner)
             champion = owner.get("/adapters")["champion"]
             after = _answers(owner, champion, prompts, seed=study.seed + 1 + number)
             rows.append(_row(study, number, tally, before, after, report))
@@ -201,9 +203,9 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | N
     return better if verdict.choice == "a" else 1 - better
 
 
-def _train(owner: Remote) -> dict[str, Any]:
+def _train(study: Study, owner: Remote) -> dict[str, Any]:
     """Run one round to its end; returns its report."""
-    number = owner.post("/rounds")["id"]
+    number = owner.post("/rounds", algorithm=study.algorithm)["id"]
     while (state := owner.get(f"/rounds/{number}"))["state"] not in ("promoted", "failed", "cancelled"):
         time.sleep(0.5)
     if state["state"] != "promoted":
@@ -242,10 +244,10 @@ def _row(
         round=number,
         judgments=tally.made,
         agreement=statistics.mean(tally.agreed) if tally.agreed else None,
-        heldout_accuracy=report["heldout_accuracy"] if report else 0.5,
+        heldout_accuracy=report["heldout"]["accuracy"] if report else 0.5,
         win_rate=wins / len(after),
         win_low=low,
         win_high=high,
         mean_length=statistics.mean(answer.tokens for answer in after),
-        kl=report["kl_mean"] if report else 0.0,
+        kl=report["drift"]["kl_mean"] if report else 0.0,
     )

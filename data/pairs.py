@@ -121,11 +121,12 @@ class Pairs:
         self._database.write(work)
 
     def ready(self, version: str | None = None) -> int:
-        """How many pairs (of a version) an annotator could still be given."""
+        """How many pairs (of a version) that nobody has judged yet any annotator could still be given."""
+        # "judged < target_judgments" follows from "judged = 0"; said all the same, it opens the partial indexes
         return self._database.value(
             f"""
             select count(*) from pair p
-            where p.judged < p.target_judgments and p.withdrawn_at is null
+            where p.judged = 0 and p.judged < p.target_judgments and p.withdrawn_at is null
             and (:version is null or p.version_id = (select id from adapter_version where name = :version))
             and (p.id not in (select pair_id from lease where released_at is null)
               or {leases.TAKEN} < p.target_judgments)

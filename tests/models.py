@@ -8,9 +8,11 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from data.records import Message
 from trainer.adapter import directory_sha256
 from trainer.base import load_base
-from trainer.manifest import Manifest, Report
+from trainer.logprobs import choose_forward
+from trainer.manifest import Agreement, Drift, Manifest, Report
 from trainer.policy import Policy
 from trainer.report import make_canary
 
@@ -19,16 +21,26 @@ TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SPECIAL = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
+EGG: tuple[Message, ...] = ({"role": "user", "content": "how do I boil an egg?"},)
 REPORT = Report(
-    pairs=1,
-    heldout_pairs=0,
-    heldout_accuracy=None,
-    heldout_margin=None,
-    train_accuracy=1.0,
-    kl_mean=0.1,
-    mean_length=9.0,
-    eos_rate=1.0,
+    algorithm="dpo",
+    reference="base",
+    forward="packed",
+    train=Agreement(
+        pairs=1,
+        accuracy=1.0,
+        margin=2.0,
+        ranking_before=0.5,
+        ranking_after=1.0,
+        chosen_shift=1.5,
+        rejected_shift=-0.5,
+    ),
+    heldout=Agreement(pairs=0),
+    drift=Drift(
+        kl_mean=0.1, kl_median=0.05, kl_max=0.9, mean_length=9.0, eos_rate=1.0, distinct_1=0.5, distinct_2=0.75
+    ),
     seconds=1.0,
+    memory_mb=99.0,
 )
 
 
@@ -66,9 +78,9 @@ def save_random_model(path: Path) -> Path:
 def save_adapter(model: Path, out: Path, *, seed: int, strength: float = 0.05) -> Manifest:
     """Write an adapter with random weights and return the manifest its trainer would have written."""
     base = load_base(str(model))
-    policy = Policy(base, rank=4, alpha=8, seed=seed)
+    policy = Policy.from_base(base, rank=4, alpha=8, seed=seed)
     with torch.no_grad():
-        for parameter in policy.parameters:
+        for parameter in policy.lora.parameters.values():
             parameter.copy_(torch.randn_like(parameter) * strength)
     policy.save(out)
     return Manifest(
@@ -78,6 +90,8 @@ def save_adapter(model: Path, out: Path, *, seed: int, strength: float = 0.05) -
         revision=base.revision,
         steps=1,
         report=REPORT,
-        canary=make_canary(policy, ({"role": "user", "content": "how do I boil an egg?"},)),
+        canary=make_canary(
+            policy, choose_forward(base.model).forward, ({"role": "user", "content": "how do I boil an egg?"},)
+        ),
         software={},
     )

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 
 import gradio as gr
 
+from app.algorithms import Algorithm
 from app.pages.layout import person
 from app.pages.rounds_view import Overview, View
 from app.pages.widgets import training_board
 from app.services import Services
-from data.errors import PrefloopError
+from data.errors import InputError, PrefloopError
 from data.records import Annotator, ServingAction
 
 _REFRESH_SECONDS = 1.0
@@ -42,9 +43,11 @@ class RoundsPage:
         """The state of things."""
         return await asyncio.to_thread(self._overview.view)
 
-    async def train(self, actor: Annotator) -> str:
-        """Start a round. Raises ConflictError with words when none can start."""
-        started = await self._services.rounds.start(actor)
+    async def train(self, actor: Annotator, algorithm: str) -> str:
+        """Start a round. Raises InputError for an unknown algorithm, ConflictError with words when none can start."""
+        if algorithm not in list(Algorithm):
+            raise InputError(f"there is no algorithm {algorithm!r}; choose one of {', '.join(Algorithm)}")
+        started = await self._services.rounds.start(actor, algorithm=Algorithm(algorithm))
         return f"Round {started.id} has started"
 
     async def cancel(self, round_id: int) -> str:
@@ -70,7 +73,7 @@ class RoundsPage:
         return await self.refresh() | note
 
     async def _train(self, event: gr.EventData, request: gr.Request) -> View:
-        return await self.answer(str(event.ask), self.train(person(request)))
+        return await self.answer(str(event.ask), self.train(person(request), str(event.algorithm)))
 
     async def _cancel(self, event: gr.EventData) -> View:
         return await self.answer(str(event.ask), self.cancel(int(event.round)))

@@ -6,30 +6,50 @@ Every call may block for a few milliseconds: call from a thread.
 import time
 from typing import Literal, TypedDict
 
+from app.algorithms import Algorithm
+from app.pages.report_view import ReportWords, report_words
 from app.rounds import RoundView
 from app.services import Services
-from data.records import AdapterVersion, RoundState, ServingEvent, Snapshot
+from data.records import AdapterVersion, Round, RoundState, ServingEvent, Snapshot
 from trainer.manifest import Manifest
 
 _POINTS = 240
-_CURVES = ("step", "loss", "margin", "accuracy")
+_CURVES = ("score", "kl", "length", "loss", "margin", "accuracy")
+_CHARTS = 3  # the first of these that the algorithm measures
 _PREVIEW_SECONDS = 4.0
 _PREVIEW_SHARE = 20  # a costly preview is made rarely: it takes at most one part in twenty of the time
 
 
+class AlgorithmWords(TypedDict):
+    """What can be chosen; configured: what a round trains by if nobody chooses."""
+
+    configured: str
+    known: list[tuple[str, str]]
+
+
 class PreviewWords(TypedDict):
-    """What a round would use now."""
+    """What a round would use now. both_bad: pairs, for KTO alone."""
 
     train: int
     heldout: int
+    both_bad: int
+    flip_rate: float | None
     excluded: dict[str, int]
 
 
+class Curve(TypedDict):
+    """Something measured at steps."""
+
+    steps: list[float]
+    values: list[float]
+
+
 class RoundWords(TypedDict):
-    """The newest round. report: name and value, in the order to show; words: how it ended."""
+    """The newest round. curves: by name, in the order to show; words: how it ended."""
 
     id: int
     state: str
+    algorithm: str
     running: bool
     cancellable: bool
     train: int
@@ -38,9 +58,9 @@ class RoundWords(TypedDict):
     step: int
     steps: int
     seconds_left: float | None
-    metrics: dict[str, list[float]]
+    curves: dict[str, Curve]
     words: str
-    report: list[tuple[str, str]]
+    report: ReportWords | None
 
 
 class VersionWords(TypedDict):
@@ -60,6 +80,7 @@ class View(TypedDict, total=False):
 
     serving: dict[str, str | int | None]
     trouble: str | None
+    algorithms: AlgorithmWords
     preview: PreviewWords
     round: RoundWords | None
     versions: list[VersionWords]
@@ -73,7 +94,7 @@ class Overview:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._manifests: dict[int, Manifest] = {}
+        self._manifests: dict[int, Manifest | None] = {}
         self._preview: PreviewWords | None = None
         self._preview_until = 0.0
 
@@ -86,6 +107,9 @@ class Overview:
         return View(
             serving={"name": champion, "since": since},
             trouble=self._services.feeder.trouble,
+            algorithms=AlgorithmWords(
+                configured=self._services.rounds.configured, known=[(found, found.label) for found in Algorithm]
+            ),
             preview=self._previewed(),
             round=None if latest is None else round_words(latest, champion),
             versions=self._versions(history),
@@ -116,16 +140,14 @@ class Overview:
             parent=version.parent,
             created=version.created_at,
             served=served,
-            pairs=manifest.report.pairs if manifest else None,
-            accuracy=manifest.report.heldout_accuracy if manifest else None,
+            pairs=manifest.report.train.pairs if manifest else None,
+            accuracy=manifest.report.heldout.accuracy if manifest else None,
         )
 
     def _manifest(self, round_id: int) -> Manifest | None:
+        """The manifest behind a version, which was there before the version and never changes."""
         if round_id not in self._manifests:
-            manifest = self._services.rounds.view(round_id).manifest
-            if manifest is None:
-                return None
-            self._manifests[round_id] = manifest
+            self._manifests[round_id] = self._services.rounds.manifest(round_id)
         return self._manifests[round_id]
 
 
@@ -135,6 +157,7 @@ def round_words(view: RoundView, champion: str) -> RoundWords:
     return RoundWords(
         id=view.round.id,
         state=view.round.state.value,
+        algorithm=_algorithm(view.round),
         running=not view.round.state.ended,
         cancellable=view.round.state is RoundState.TRAINING,
         train=counts.get("train", 0),
@@ -143,21 +166,41 @@ def round_words(view: RoundView, champion: str) -> RoundWords:
         step=progress.step if progress else 0,
         steps=progress.steps if progress else 0,
         seconds_left=progress.seconds_left if progress else None,
-        metrics=_curves(view.metrics),
+        curves=_curves(view.metrics),
         words=_outcome(view, champion),
-        report=_report(view.manifest),
+        report=report_words(view.manifest) if view.manifest else None,
     )
 
 
 def _preview_words(snapshot: Snapshot) -> PreviewWords:
-    return PreviewWords(train=len(snapshot.train), heldout=len(snapshot.heldout), excluded=dict(snapshot.excluded))
+    return PreviewWords(
+        train=len(snapshot.train),
+        heldout=len(snapshot.heldout),
+        both_bad=len(snapshot.both_bad),
+        flip_rate=snapshot.flip_rate,
+        excluded=dict(snapshot.excluded),
+    )
 
 
-def _curves(metrics: list[dict[str, float]]) -> dict[str, list[float]]:
-    """The metrics as columns, thinned out; the last step is always there."""
-    stride = max(1, -(-len(metrics) // _POINTS))
-    rows = metrics[::-stride][::-1]
-    return {name: [row[name] for row in rows] for name in _CURVES}
+def _algorithm(entry: Round) -> str:
+    """What a round trains by, for people; its record may be of an older prefloop."""
+    training = entry.config.get("training")
+    name = training.get("algorithm") if isinstance(training, dict) else None
+    return Algorithm(name).label if name in list(Algorithm) else ""
+
+
+def _curves(metrics: list[dict[str, float]]) -> dict[str, Curve]:
+    """What to draw of the metrics, which differ by algorithm."""
+    measured = {name: [row for row in metrics if name in row] for name in _CURVES}
+    shown = [name for name, rows in measured.items() if rows][:_CHARTS]
+    return {name: _curve(name, measured[name]) for name in shown}
+
+
+def _curve(name: str, rows: list[dict[str, float]]) -> Curve:
+    """One column, thinned out; the last step is always there."""
+    stride = max(1, -(-len(rows) // _POINTS))
+    rows = rows[::-stride][::-1]
+    return Curve(steps=[row["step"] for row in rows], values=[row[name] for row in rows])
 
 
 def _outcome(view: RoundView, champion: str) -> str:
@@ -176,23 +219,8 @@ def _outcome(view: RoundView, champion: str) -> str:
 def _verdict(manifest: Manifest | None) -> str:
     if manifest is None:
         return ""
-    report = manifest.report
-    if report.heldout_accuracy is None:
+    heldout = manifest.report.heldout
+    if heldout.accuracy is None:
         return " No held-out pair was there to measure it."
-    agreed = f"{100 * report.heldout_accuracy:.0f} % of {report.heldout_pairs} held-out pairs"
+    agreed = f"{100 * heldout.accuracy:.0f} % of {heldout.pairs} held-out pairs"
     return f" It prefers the answer that people preferred in {agreed}."
-
-
-def _report(manifest: Manifest | None) -> list[tuple[str, str]]:
-    if manifest is None:
-        return []
-    report = manifest.report
-    unseen = "–" if report.heldout_accuracy is None else f"{100 * report.heldout_accuracy:.0f} %"
-    return [
-        ("Held-out accuracy", unseen),
-        ("Training accuracy", f"{100 * report.train_accuracy:.0f} %"),
-        ("KL to the reference", f"{report.kl_mean:.1f} nats"),
-        ("Mean length", f"{report.mean_length:.0f} tokens"),
-        ("Answers that end (EOS)", f"{100 * report.eos_rate:.0f} %"),
-        ("Time", f"{report.seconds:.0f} s"),
-    ]

@@ -6,11 +6,20 @@ Knows nothing of which one serves.
 import shutil
 from pathlib import Path
 
+from pydantic import BaseModel
+from safetensors import SafetensorError, safe_open
+
 from data.errors import AdapterError
-from trainer.adapter import directory_sha256
+from trainer.adapter import WEIGHTS, directory_sha256
 from trainer.manifest import Canary, Manifest
 
 _MANIFEST = "prefloop.json"
+
+
+class _Proof(BaseModel):
+    """What serving needs of a manifest: a version outlives the form of its report."""
+
+    canary: Canary
 
 
 class AdapterShelf:
@@ -51,14 +60,20 @@ class AdapterShelf:
             )
         return path
 
-    def manifest(self, name: str) -> Manifest:
-        """What the trainer said of a version. Raises AdapterError when that file is missing or damaged."""
-        file = self.path(name) / _MANIFEST
+    def rank(self, name: str) -> int:
+        """The largest rank in a version. Raises AdapterError when its weights cannot be read."""
+        file = self.path(name) / WEIGHTS
         try:
-            return Manifest.model_validate_json(file.read_text())
-        except (OSError, ValueError) as error:
-            raise AdapterError(f"adapter {name} is refused: {file} cannot be read ({error})") from error
+            with safe_open(file, "pt") as tensors:
+                shapes = [tensors.get_slice(key).get_shape() for key in tensors.keys() if ".lora_A." in key]  # noqa: SIM118  # no mapping
+        except (OSError, SafetensorError) as error:
+            raise AdapterError(f"adapter {name}: {file} cannot be read ({error})") from error
+        return max(int(shape[0]) for shape in shapes)
 
     def canary(self, name: str) -> Canary:
-        """The canary of a version."""
-        return self.manifest(name).canary
+        """The canary of a version. Raises AdapterError when its manifest is missing or damaged."""
+        file = self.path(name) / _MANIFEST
+        try:
+            return _Proof.model_validate_json(file.read_text()).canary
+        except (OSError, ValueError) as error:
+            raise AdapterError(f"adapter {name} is refused: {file} cannot be read ({error})") from error

@@ -17,16 +17,18 @@ from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
 from app.pages.mount import mount_pages
+from app.planning import Planner
 from app.rounds import Rounds
 from app.security import add_security
 from app.services import Services
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
 from app.serving.router import Router
+from app.training import Trainings
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
-from trainer.config import RoundConfig
+from trainer.config import SMALL_MODEL, RoundConfig
 
 HOSTILE = (
     "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> "
@@ -88,11 +90,17 @@ class CannedEngine:
 
 @asynccontextmanager
 async def stage(
-    home: Path, *, buffer: int = 16, pause: float = 0.0, prompts: int = 60, answers: Sequence[str] = ANSWERS
+    home: Path,
+    *,
+    buffer: int = 16,
+    pause: float = 0.0,
+    prompts: int = 60,
+    answers: Sequence[str] = ANSWERS,
+    second_opinions: float = 0.0,
 ) -> AsyncIterator[Services]:
     """Services with a working feeder."""
     with PreferenceStore.open(home / "prefloop.db") as store:
-        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer)
+        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, second_opinions)
         store.versions.ensure_base("canned", "0")
         store.prompts.add(list(itertools.islice(_prompts(), prompts)), source="test")
         await services.router.start()
@@ -132,11 +140,22 @@ def _completion(text: str, job: Job, seed: int) -> NewCompletion:
     return NewCompletion(job.version, text, (1, 2), (-0.5, -0.5), FinishReason.STOP, job.sampling, seed)
 
 
-def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int) -> Services:
+def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int, second_opinions: float) -> Services:
     shelf = AdapterShelf(home / "adapters")
     router = Router(engine, shelf, store.versions)
-    feeder = Feeder(store, engine, router, sampling=Sampling(), buffer=buffer, workers=4, source=random.Random(0))
+    feeder = Feeder(
+        store,
+        engine,
+        router,
+        sampling=Sampling(),
+        buffer=buffer,
+        workers=4,
+        second_opinions=second_opinions,
+        source=random.Random(0),
+    )
     template = RoundConfig(model="canned", revision="0", seed=0)
+    trainings = Trainings({}, parameters=SMALL_MODEL)
+    planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=16)
     return Services(
         settings=Settings(),
         store=store,
@@ -146,6 +165,6 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int)
         shelf=shelf,
         feeder=feeder,
         desk=Desk(store, feeder, router, lease_ms=600_000),
-        rounds=Rounds(store, router, shelf, directory=home / "rounds", template=template, command=("false",)),
+        rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
         accounts=Accounts(store.people, hasher=PasswordHasher(1, 8, 1)),
     )

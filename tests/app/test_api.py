@@ -9,6 +9,7 @@ from httpx import ASGITransport, AsyncClient
 
 from app.server import create_app
 from app.services import Services
+from data.errors import ConflictError
 from data.records import Role
 from tests.app.pages_stage import stage
 
@@ -128,6 +129,28 @@ async def test_a_round_without_judgments_says_what_to_do(admin: AsyncClient) -> 
 
     assert answer.status_code == 409
     assert "judge some pairs first" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"algorithm": None}, {"algorithm": "kto"}])
+async def test_a_round_may_name_its_algorithm(
+    services: Services, admin: AsyncClient, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None
+) -> None:
+    asked: list[object] = []
+
+    async def refuse(*_: object, algorithm: object) -> None:
+        asked.append(algorithm)
+        raise ConflictError("not now")
+
+    monkeypatch.setattr(type(services.rounds), "start", refuse)
+    answer = await (admin.post("/api/v1/rounds") if body is None else admin.post("/api/v1/rounds", json=body))
+
+    assert answer.status_code == 409
+    assert asked == [(body or {}).get("algorithm")]
+
+
+@pytest.mark.parametrize("body", [{"algorithm": "sgd"}, {"algoritm": "kto"}])
+async def test_an_algorithm_that_is_none_is_refused(admin: AsyncClient, body: dict[str, str]) -> None:
+    assert (await admin.post("/api/v1/rounds", json=body)).status_code == 422
 
 
 async def test_an_admin_draws_answers_of_a_named_version(admin: AsyncClient) -> None:

@@ -20,11 +20,23 @@ def test_flags_win_over_the_file_and_absent_flags_do_not(tmp_path: Path) -> None
     assert (settings.port, settings.buffer, settings.sampling.temperature) == (2222, 3, 0.5)
 
 
+def test_what_training_says_is_kept_as_given(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text('[training]\nalgorithm = "kto"\nbeta = 0.2\n')
+
+    assert load_settings(tmp_path).training == {"algorithm": "kto", "beta": 0.2}
+    assert load_settings(tmp_path / "nowhere").training == {}
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
         ("prot = 1", "unknown key prot; known keys are model"),
-        ("[training]\nbta = 0.1", "unknown key training.bta"),
+        ("[training]\nbta = 0.1", ": unknown key training.bta; known keys of dpo are"),
+        ('[training]\nalgorithm = "sgd"', "training.algorithm: there is no 'sgd'"),
+        ("training = 1", "training: Input should be a valid dictionary"),
+        ("max_rank = 0", "max_rank: Input should be greater than 0"),
+        ("second_opinions = 2", "second_opinions: Input should be less than or equal to 1"),
+        ("[sampling]\ntop = 1", "sampling.top: "),
         ("port = 99999", "port: Input should be less than or equal to 65535"),
         ("buffer = 0", "buffer: Input should be greater than 0"),
         ("port = ", "cannot be read"),

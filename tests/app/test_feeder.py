@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.feeder import flaw
-from data.records import FinishReason, NewCompletion, Sampling
+from data.records import Choice, FinishReason, NewCompletion, Role, Sampling, Verdict
 from tests.app.pages_stage import stage
 
 GOOD = NewCompletion("base", "Boil it.", (7, 2), (-0.1, -0.1), FinishReason.STOP, Sampling(), 1)
@@ -53,3 +53,23 @@ async def test_the_buffer_is_filled_with_pairs_of_the_champion(tmp_path: Path) -
                 await asyncio.sleep(0.05)
 
         assert services.store.pairs.ready("base") >= 6
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+async def test_a_share_of_the_pairs_wants_two_opinions(tmp_path: Path, share: float) -> None:
+    async with stage(tmp_path, buffer=0, second_opinions=share) as services:
+        [pair] = [draft.pair async for draft in services.feeder.drafts() if draft.pair]
+
+        assert pair.target_judgments == 1 + share
+
+
+async def test_one_who_judges_alone_does_not_run_dry_of_pairs_that_wait_for_another(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=2, second_opinions=1.0) as services:
+        ann = services.accounts.add("ann", Role.ANNOTATOR)
+        async with asyncio.timeout(20):
+            for number in range(6):
+                while (lease := await services.desk.next(ann)) is None:
+                    await asyncio.sleep(0.01)
+                await services.desk.judge(ann, lease.token, Verdict(Choice.TIE), f"key {number}")
+
+        assert services.store.judgments.count() == 6

@@ -1,20 +1,37 @@
 """The training page's work: what a round would use, what one did, and what serves, in words."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from app.algorithms import Algorithm
+from app.pages.report_view import report_words
 from app.pages.rounds import RoundsPage
 from app.pages.rounds_view import Overview, round_words
 from app.rounds import RoundView
 from app.services import Services
-from data.errors import AdapterError, ConflictError
-from data.records import Annotator, Choice, Role, Round, RoundState, Verdict
+from data.errors import AdapterError, ConflictError, InputError
+from data.records import Annotator, Choice, Role, Round, RoundState, Split, Verdict
 from tests.app.pages_stage import stage
 from tests.models import REPORT
-from trainer.manifest import Canary, Manifest, Progress
+from trainer.manifest import Agreement, Canary, Manifest, Progress, RewardReport
+
+OLD_MANIFEST = json.dumps(
+    {
+        "format": 1,
+        "snapshot_sha256": "0",
+        "adapter_sha256": "0",
+        "model": "canned",
+        "revision": "0",
+        "steps": 1,
+        "report": {"pairs": 1, "heldout_pairs": 0, "heldout_accuracy": None, "train_accuracy": 1.0, "kl_mean": 0.1},
+        "canary": {"prompt": [], "token_ids": [], "logprobs": [], "base_logprobs": []},
+        "software": {},
+    }
+)
 
 
 @pytest.fixture
@@ -30,13 +47,13 @@ async def judged(services: Services, choice: Choice, strength: int | None) -> No
     await services.desk.judge(ann, lease.token, Verdict(choice, strength), f"key-{choice}")
 
 
-def round_of(state: RoundState, reason: str | None = None) -> Round:
-    counts = {"train": 7, "heldout": 2, "judgments": 9}
-    return Round(3, state, reason, {}, counts, None, 0, 1 if state.ended else None)
+def round_of(state: RoundState, reason: str | None = None, config: dict[str, object] | None = None) -> Round:
+    counts = {"train": 7, "heldout": 2, "both_bad": 0, "judgments": 9}
+    return Round(3, state, reason, config or {}, counts, None, 0, 1 if state.ended else None)
 
 
 def manifest(accuracy: float | None) -> Manifest:
-    report = REPORT.model_copy(update={"heldout_accuracy": accuracy, "heldout_pairs": 4})
+    report = REPORT.model_copy(update={"heldout": Agreement(pairs=4, accuracy=accuracy)})
     canary = Canary(prompt=(), token_ids=(), logprobs=(), base_logprobs=())
     return Manifest(
         snapshot_sha256="", adapter_sha256="", model="", revision="", steps=1, report=report, canary=canary, software={}
@@ -45,7 +62,9 @@ def manifest(accuracy: float | None) -> Manifest:
 
 async def test_the_first_view_says_that_nothing_is_there_yet(services: Services):
     view = await RoundsPage(services).refresh()
-    assert view["preview"] == {"train": 0, "heldout": 0, "excluded": {}}
+    assert view["preview"] == {"train": 0, "heldout": 0, "both_bad": 0, "flip_rate": None, "excluded": {}}
+    assert view["algorithms"]["configured"] == "dpo"
+    assert [name for name, _ in view["algorithms"]["known"]] == list(Algorithm)
     assert view["round"] is None
     assert view["serving"]["name"] == "base"
     assert [(version["name"], version["served"]) for version in view["versions"]] == [("base", True)]
@@ -60,13 +79,23 @@ async def test_the_preview_counts_what_a_round_would_use(services: Services):
     assert preview["excluded"] == {"tie": 1}
 
 
+async def test_the_preview_counts_pairs_of_two_bad_answers(services: Services):
+    await judged(services, Choice.BOTH_BAD, None)
+    preview = (await RoundsPage(services).refresh())["preview"]
+    [pair] = services.store.judgments.history(1, 9)
+    trains = services.store.pairs.by_id(pair.pair_id).prompt.split is Split.TRAIN
+    assert (preview["both_bad"], preview["excluded"]) == ((1, {}) if trains else (0, {"both_bad": 1}))
+
+
 async def test_what_cannot_be_done_is_answered_in_words(services: Services, monkeypatch: pytest.MonkeyPatch):
     async def refuse(*_: object, **__: object) -> None:
         raise AdapterError("adapter x is refused")
 
     page, boss = RoundsPage(services), services.accounts.add("boss", Role.ADMIN)
     with pytest.raises(ConflictError):
-        await page.train(boss)
+        await page.train(boss, "kto")
+    with pytest.raises(InputError, match="no algorithm 'sgd'; choose one of dpo"):
+        await page.train(boss, "sgd")
     with pytest.raises(ConflictError):
         monkeypatch.setattr(type(services.rounds), "cancel", _nothing_to_cancel)
         await page.cancel(1)
@@ -116,9 +145,65 @@ def test_curves_are_thinned_out_but_end_at_the_last_step(count: int):
     shown = round_words(RoundView(round_of(RoundState.TRAINING), progress, metrics, None), "base")
     assert shown["cancellable"]
     assert shown["seconds_left"] == 5
-    assert len(shown["metrics"]["loss"]) <= 240
-    assert shown["metrics"]["step"][-1:] == ([count] if count else [])
-    assert set(shown["metrics"]) == {"step", "loss", "margin", "accuracy"}
+    assert list(shown["curves"]) == (["loss", "margin", "accuracy"] if count else [])
+    for curve in shown["curves"].values():
+        assert len(curve["steps"]) == len(curve["values"]) <= 240
+        assert curve["steps"][-1] == count
+
+
+def test_curves_are_those_that_the_algorithm_measures():
+    """PPO's steps may leave numbers out, and whole steps."""
+    metrics = [{"step": 1, "loss": 0.5, "score": 0.1, "kl": 0.0, "length": 9.0}, {"step": 5, "loss": 0.4, "score": 0.2}]
+    shown = round_words(RoundView(round_of(RoundState.TRAINING), None, metrics, None), "base")
+    assert list(shown["curves"]) == ["score", "kl", "length"]
+    assert shown["curves"]["score"] == {"steps": [1, 5], "values": [0.1, 0.2]}
+    assert shown["curves"]["kl"] == {"steps": [1], "values": [0.0]}
+
+
+@pytest.mark.parametrize(
+    ("config", "label"), [({"training": {"algorithm": "kto"}}, "KTO"), ({}, ""), ({"training": {"algorithm": "x"}}, "")]
+)
+def test_a_round_names_its_algorithm_if_it_is_known(config: dict[str, object], label: str):
+    shown = round_words(RoundView(round_of(RoundState.TRAINING, config=config), None, [], None), "base")
+    assert shown["algorithm"] == label
+
+
+def test_a_report_has_all_numbers_in_words():
+    shown = report_words(manifest(0.75))
+    tables = {table["title"]: {row[0]: list(row[1:]) for row in table["rows"]} for table in shown["tables"]}
+    assert dict(shown["tiles"])["Held-out accuracy"] == "75 %"
+    assert set(tables) == {"Agreement with people", "Fresh answers at temperature 1", "How it was trained"}
+    agreement = tables["Agreement with people"]
+    assert agreement["Pairs"] == ["1", "4"]
+    assert agreement["Accuracy: the chosen answer gained more"] == ["100 %", "75 %"]
+    assert agreement["Change of the rejected answer's log-probability"] == ["-0.50 nats", "–"]
+    assert tables["Fresh answers at temperature 1"]["KL to the reference, largest"] == ["0.90 nats an answer"]
+    assert tables["How it was trained"]["Algorithm"] == ["DPO"]
+    for table in shown["tables"]:
+        assert {len(row) for row in table["rows"]} == {len(table["head"])}
+
+
+def test_a_report_of_ppo_tells_what_its_reward_model_is_worth():
+    reward = RewardReport(train_accuracy=0.9, heldout_accuracy=0.7, calibration_error=None)
+    report = REPORT.model_copy(update={"algorithm": "ppo", "reward": reward, "notes": ("memory ran out once",)})
+    shown = report_words(manifest(None).model_copy(update={"report": report}))
+    assert dict(shown["tiles"])["Reward model, held out"] == "70 %"
+    assert [table["title"] for table in shown["tables"]].index("Reward model") == 2
+    assert shown["notes"] == ("memory ran out once",)
+
+
+async def test_a_version_whose_report_an_older_prefloop_wrote_shows_none(services: Services):
+    entry, _ = services.store.rounds.create(config={}, started_by=None, admit=lambda *_: None)
+    services.store.versions.add("round-000001", round_id=entry.id, parent="base", sha256="0" * 64)
+    services.store.rounds.set_state(entry.id, RoundState.PROMOTED)
+    place = services.rounds.directory(entry.id).path
+    place.mkdir(parents=True)
+    (place / "manifest.json").write_text(OLD_MANIFEST)
+    view = await RoundsPage(services).refresh()
+    assert view["round"] is not None
+    assert view["round"]["report"] is None
+    assert view["round"]["words"] == "Round 1 is done, and its version has taken over."
+    assert [(version["pairs"], version["accuracy"]) for version in view["versions"]] == [(None, None), (None, None)]
 
 
 async def test_a_preview_is_kept_for_a_while(services: Services, monkeypatch: pytest.MonkeyPatch):

@@ -8,32 +8,36 @@ from pathlib import Path
 
 import pytest
 
+from app.algorithms import Algorithm
+from app.planning import Planner
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
+from app.training import Trainings
 from data.errors import ConflictError
 from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Sampling, Split, Verdict
 from data.store import PreferenceStore
 from trainer.base import load_base
-from trainer.config import DPOConfig, RoundConfig
+from trainer.config import RoundConfig
 
 Start = Callable[..., Rounds]
+TRAINING = {"learning_rate": 1e-2, "epochs": 4, "batch_size": 2, "rank": 4, "alpha": 32, "checkpoint_every": 1}
 REAL = (sys.executable, "-m", "trainer")
 
 
-def judge(store: PreferenceStore, count: int) -> None:
-    """Judgments in favour of one token over another, on training prompts, by one annotator."""
+def judge(store: PreferenceStore, count: int, *, bad: int = 0) -> None:
+    """Judgments in favour of one token over another, on training prompts, by one annotator; then bad pairs."""
     annotator = store.people.add("ann", Role.ANNOTATOR)
-    store.prompts.add([[{"role": "user", "content": f"question {i}"}] for i in range(2 * count)], source="test")
-    for prompt in store.prompts.sample(Split.TRAIN, count, 0):
+    store.prompts.add([[{"role": "user", "content": f"question {i}"}] for i in range(2 * (count + bad))], source="test")
+    for number, prompt in enumerate(store.prompts.sample(Split.TRAIN, count + bad, 0)):
         good, bad = (
             NewCompletion("base", text, ids, (-1.0, -1.0), FinishReason.STOP, Sampling(), 1)
             for text, ids in (("good", (100, 2)), ("bad", (101, 2)))
         )
         pair = store.pairs.add(prompt.id, good, bad)
         lease = store.pairs.lease_pair(pair.id, annotator.id, duration_ms=60_000)
-        choice = Choice.B if lease.swapped else Choice.A
-        store.judgments.record(annotator.id, lease.token, Verdict(choice, 2), idempotency_key=f"key-{pair.id}")
+        verdict = Verdict(Choice.B if lease.swapped else Choice.A, 2) if number < count else Verdict(Choice.BOTH_BAD)
+        store.judgments.record(annotator.id, lease.token, verdict, idempotency_key=f"key-{pair.id}")
 
 
 @pytest.fixture
@@ -42,18 +46,17 @@ async def start(
 ) -> AsyncIterator[Start]:
     """Makes a Rounds over judged pairs, trained by a command."""
     base = load_base(str(model))
-    training = DPOConfig(learning_rate=1e-2, epochs=4, batch_size=2, rank=4, checkpoint_every=1)
-    template = RoundConfig(
-        model=base.name, revision=base.revision, seed=0, training=training, sampling=Sampling(max_new_tokens=8)
-    )
+    template = RoundConfig(model=base.name, revision=base.revision, seed=0, sampling=Sampling(max_new_tokens=8))
     made: list[Rounds] = []
 
-    def make(command: tuple[str, ...] = REAL) -> Rounds:
-        rounds = Rounds(store, router, shelf, directory=tmp_path / "rounds", template=template, command=command)
+    def make(command: tuple[str, ...] = REAL, **given: object) -> Rounds:
+        trainings = Trainings({**TRAINING, **given}, base.model.num_parameters())
+        planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=8)
+        rounds = Rounds(store, router, shelf, directory=tmp_path / "rounds", planner=planner, command=command)
         made.append(rounds)
         return rounds
 
-    judge(store, 8)
+    judge(store, 8, bad=2)
     yield make
     for rounds in made:
         await rounds.close()
@@ -82,7 +85,7 @@ async def test_a_round_trains_and_its_adapter_serves(start: Start, router: Route
     assert router.champion == f"round-{created.id:06d}"
     assert store.versions.by_name(router.champion).round_id == created.id
     assert view.manifest is not None
-    assert view.manifest.report.train_accuracy == 1.0
+    assert view.manifest.report.train.accuracy == 1.0
     assert [line["step"] for line in view.metrics] == list(range(1, 17))
 
 
@@ -198,9 +201,10 @@ async def test_nothing_to_cancel_is_said(start: Start) -> None:
 async def test_the_next_server_finishes_a_round_that_was_left_behind(
     start: Start, store: PreferenceStore, router: Router, left_in: RoundState
 ) -> None:
-    left, _ = store.rounds.create(config={}, started_by=None)
-    store.rounds.set_state(left.id, left_in)
     rounds = start()
+    planned = rounds._planner.plan(None, champion="base").model_dump(mode="json")
+    left, _ = store.rounds.create(config=planned, started_by=None)
+    store.rounds.set_state(left.id, left_in)
     await rounds.resume()
     await rounds.wait()
 
@@ -216,3 +220,78 @@ async def test_what_is_frozen_is_what_was_judged(start: Start, store: Preference
 
     assert [json.loads(line)["chosen"]["text"] for line in lines] == ["good"] * 8
     assert created.counts["train"] == 8
+
+
+async def test_a_record_that_cannot_be_taken_up_fails_the_round_in_words(start: Start, store: PreferenceStore) -> None:
+    left, _ = store.rounds.create(config={"modle": "x"}, started_by=None)
+    rounds = start(("true",))
+    await rounds.resume()
+    await rounds.wait()
+
+    ended = rounds.view(left.id).round
+    assert (ended.state, "start a new one" in str(ended.reason)) == (RoundState.FAILED, True)
+
+
+async def test_a_round_by_another_algorithm_than_the_configured_trains_on_bad_pairs_too(
+    start: Start, router: Router
+) -> None:
+    rounds = start()
+    created = await rounds.start(None, algorithm=Algorithm.KTO)
+    await rounds.wait()
+    view = rounds.view(created.id)
+
+    assert view.round.state is RoundState.PROMOTED, view.round.reason
+    assert view.manifest is not None
+    assert (view.manifest.report.algorithm, view.manifest.report.rated) == ("kto", 4)
+    assert created.counts["both_bad"] == 2
+    assert router.champion == f"round-{created.id:06d}"
+
+
+@pytest.mark.parametrize("kind", ["version", "merged"])
+async def test_a_round_goes_on_from_the_version_that_serves(
+    start: Start, store: PreferenceStore, router: Router, kind: str
+) -> None:
+    first = start(reference={"kind": kind})
+    for _ in range(2):
+        await first.start(None)
+        await first.wait()
+    ended = first.latest()
+
+    assert ended is not None
+    assert ended.round.state is RoundState.PROMOTED, ended.round.reason
+    assert router.champion == "round-000002"
+    assert [version.parent for version in store.versions.all()] == [None, "base", "round-000001"]
+    assert ended.manifest is not None
+    assert "round-000001" in ended.manifest.report.reference
+
+
+async def test_a_merged_round_too_many_is_refused_before_anything_is_frozen(
+    start: Start, store: PreferenceStore, router: Router
+) -> None:
+    rounds = start(reference={"kind": "merged"}, rank=5)
+    await rounds.start(None)
+    await rounds.wait()
+
+    with pytest.raises(ConflictError, match=r"rank 10 .* set max_rank = 10"):
+        await rounds.start(None)
+    assert len(store.rounds.all()) == 1
+
+
+async def test_an_algorithm_that_needs_a_flip_rate_is_refused_before_anything_is_frozen(
+    start: Start, store: PreferenceStore
+) -> None:
+    rounds = start()
+    with pytest.raises(ConflictError, match="set label_smoothing to a number"):
+        await rounds.start(None, algorithm=Algorithm.ROBUST)
+
+    assert store.rounds.all() == []
+    assert list(rounds.directory(1).path.parent.glob("*")) == []
+
+
+async def test_a_report_of_an_older_prefloop_is_as_good_as_none(start: Start) -> None:
+    rounds = start(("true",))
+    created = await rounds.start(None)
+    await rounds.wait()
+    (rounds.directory(created.id).path / "manifest.json").write_text('{"format": 1, "report": {"pairs": 8}}')
+
+    assert rounds.view(created.id).manifest is None

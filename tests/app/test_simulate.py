@@ -6,6 +6,7 @@ import pytest
 
 from app import cli
 from app.simulate import wilson
+from data.store import PreferenceStore
 
 # A trainer that mistakes what people rejected for what they chose, and then trains faithfully.
 SWAPPING_TRAINER = """
@@ -50,13 +51,19 @@ def test_a_small_study_goes_through_a_real_server_and_a_real_round(
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    (home / "prefloop.toml").write_text("[training]\nepochs = 1\nlearning_rate = 1e-3\n")
-    rows = study(home, tmp_path / "out.json", monkeypatch, "--judgments", "12", "--rounds", "1", "--annotators", "2")
+    (home / "prefloop.toml").write_text("[training]\nrank = 4\nepochs = 1\n")
+    more = ("--annotators", "2", "--algorithm", "ipo")
+    rows = study(home, tmp_path / "out.json", monkeypatch, "--judgments", "8", "--rounds", "1", *more)
 
     assert [row["round"] for row in rows] == [0, 1]
-    assert [row["judgments"] for row in rows] == [0, 12]
+    assert [row["judgments"] for row in rows] == [0, 8]
     assert all(row["win_low"] <= row["win_rate"] <= row["win_high"] for row in rows)
     assert rows[1]["kl"] != 0
+    with PreferenceStore.open(home / "prefloop.db") as store:
+        [entry] = store.rounds.all()
+    training = entry.config["training"]
+    assert isinstance(training, dict)
+    assert (training["algorithm"], training["rank"]) == ("ipo", 4)
 
 
 @pytest.mark.slow

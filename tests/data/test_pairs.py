@@ -183,12 +183,22 @@ def test_ready_counts_what_could_still_be_given(scene: Scene) -> None:
     assert (ready(), ready("base")) == (2, 1)
     scene.answer(lease, Choice.TIE)
     assert ready() == 2
-    scene.judge(ann, Choice.A)
+    scene.lease(ann)
     assert ready("base") == 1
     scene.lease(other)
     assert ready("base") == 0
     scene.clock.now += 10 * MINUTE
     assert ready("base") == 1
+
+
+def test_a_pair_that_waits_for_a_second_opinion_is_not_ready_for_all(scene: Scene) -> None:
+    ann = scene.annotator()
+    pair = scene.pair(target=2)
+    scene.judge(ann, Choice.SKIP, pair)
+    assert scene.store.pairs.ready() == 1
+    scene.judge(scene.annotator(), Choice.A, pair)
+    assert scene.store.pairs.ready() == 0
+    assert scene.lease(scene.annotator()).pair == pair
 
 
 def test_withdrawing_spares_what_is_judged_or_held_or_of_the_version(scene: Scene) -> None:
@@ -201,7 +211,7 @@ def test_withdrawing_spares_what_is_judged_or_held_or_of_the_version(scene: Scen
     scene.lease(ann, held)
     assert scene.store.pairs.withdraw_except("v1") == 1
     assert scene.store.pairs.withdraw_except("v1") == 0
-    assert scene.store.pairs.ready() == 2
+    assert scene.store.pairs.ready() == 1
     assert {scene.lease(scene.annotator()).pair.id for _ in range(2)} == {judged.id, kept.id}
     assert scene.store.pairs.by_id(idle.id) == idle
     with pytest.raises(NotFoundError, match="no adapter version v9"):

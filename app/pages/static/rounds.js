@@ -4,14 +4,19 @@ const part = (name) => root.querySelector(`[data-part="${name}"]`);
 const percent = (share) => (share === null || share === undefined ? '–' : `${Math.round(100 * share)} %`);
 const plural = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
 const REASONS = { tie: 'tie', both_bad: '“both bad”', skip: 'skip', split: 'split vote' };
+const RATED = 'kto';
 const CHARTS = {
-  loss: { title: 'Loss', mark: Math.LN2 },
+  score: { title: 'Reward model’s score', mark: 0 },
+  kl: { title: 'KL to the reference, nats an answer', mark: 0 },
+  length: { title: 'Length, tokens', low: 0 },
+  loss: { title: 'Loss' },
   margin: { title: 'Margin', mark: 0 },
   accuracy: { title: 'Accuracy on the batch', low: 0, high: 1, mark: 0.5, unit: percent },
 };
 
 let wanted = null;
 let noteTimer = 0;
+let drawn;
 
 const when = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const duration = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`);
@@ -30,23 +35,40 @@ const drawServing = ({ name, since }) => {
   part('serving').replaceChildren(label, since ? ` serves since ${when(since)}` : ' serves');
 };
 
-const previewWords = ({ train, heldout, excluded }) => {
+const fillAlgorithms = ({ configured, known }) => {
+  const select = part('algorithm');
+  if (select.options.length) return; // what an admin has chosen stays chosen
+  select.append(...known.map(([name, label]) => new Option(label, name, name === configured, name === configured)));
+};
+
+const material = ({ train, both_bad: bad }) => {
+  const rated = part('algorithm').value === RATED ? bad : 0;
+  return [train && plural(train, 'compared pair'), rated && `${plural(rated, 'pair')} of two bad answers`].filter(Boolean);
+};
+
+const previewWords = (preview) => {
+  const { heldout, both_bad: bad, flip_rate: flips, excluded } = preview;
   const left = Object.entries(excluded).map(([reason, count]) => plural(count, REASONS[reason] ?? reason));
+  if (bad && part('algorithm').value !== RATED) left.unshift(`${plural(bad, 'pair')} of two bad answers, which KTO would use`);
   const out = left.length ? ` Left out: ${left.join(', ')}.` : '';
-  if (!train) return `Nothing to train on yet: judge some pairs first.${out}`;
+  const used = material(preview);
+  if (!used.length) return `Nothing to train on yet: judge some pairs first.${out}`;
   const kept = heldout ? `${plural(heldout, 'held-out pair')} will measure the result.` : 'No held-out pair is there yet to measure the result.';
-  return `Would train on ${plural(train, 'compared pair')}; ${kept}${out}`;
+  const agreed = flips === null ? '' : ` By those pairs that several people judged, ${percent(flips)} of the votes are flipped.`;
+  return `Would train on ${used.join(' and ')}; ${kept}${agreed}${out}`;
 };
 
 const drawTraining = (view) => {
   const { round, preview } = view;
   const running = Boolean(round?.running);
+  fillAlgorithms(view.algorithms);
   part('title').textContent = running ? `Round ${round.id} is ${round.state}` : 'Next round';
   part('sentence').textContent = running
-    ? `${plural(round.train, 'pair')} to learn from, ${round.heldout} held out. People go on with what serves now.`
+    ? `${round.algorithm}: ${plural(round.train, 'pair')} to learn from, ${round.heldout} held out. People go on with what serves now.`
     : previewWords(preview);
   part('train').hidden = running;
-  part('train').disabled = !preview.train;
+  part('train').disabled = !material(preview).length;
+  part('choice').hidden = running;
   part('cancel').hidden = !round?.cancellable;
   part('run').hidden = !running;
   if (running) {
@@ -63,13 +85,47 @@ const drawTraining = (view) => {
 };
 
 const drawCharts = (round) => {
-  const steps = round?.metrics.step ?? [];
-  part('charts').hidden = !steps.length;
-  if (!steps.length) return;
-  const end = Math.max(round.steps, steps.at(-1));
-  for (const [name, chart] of Object.entries(CHARTS)) {
-    drawChart(root.querySelector(`[data-chart="${name}"]`), { ...chart, steps, values: round.metrics[name], end });
+  const curves = Object.entries(round?.curves ?? {});
+  part('charts').hidden = !curves.length;
+  const figures = curves.map(([name, { steps, values }]) => {
+    const figure = document.createElement('figure');
+    figure.className = 'pl-panel';
+    figure.dataset.chart = name;
+    drawChart(figure, { ...CHARTS[name], steps, values, end: Math.max(round.steps, steps.at(-1)) });
+    return figure;
+  });
+  part('charts').replaceChildren(...figures);
+};
+
+const textNode = (name, text) => {
+  const node = document.createElement(name);
+  node.textContent = text;
+  return node;
+};
+
+const reportTable = ({ title, head, rows }) => {
+  const table = document.createElement('table');
+  table.createCaption().textContent = title;
+  if (head.some(Boolean)) table.createTHead().insertRow().append(...head.map((text) => textNode('th', text)));
+  const body = table.createTBody();
+  for (const [name, ...values] of rows) {
+    body.insertRow().append(textNode('th', name), ...values.map((value) => textNode('td', value)));
   }
+  return table;
+};
+
+const drawReport = (report) => {
+  if (JSON.stringify(report) === JSON.stringify(drawn)) return; // so that text can be selected
+  drawn = report;
+  part('report').hidden = !report;
+  const tiles = (report?.tiles ?? []).map(([name, value]) => {
+    const tile = document.createElement('div');
+    tile.append(textNode('dt', name), textNode('dd', value));
+    return tile;
+  });
+  part('tiles').replaceChildren(...tiles);
+  part('notes').replaceChildren(...(report?.notes ?? []).map((note) => textNode('li', note)));
+  part('tables').replaceChildren(...(report?.tables ?? []).map(reportTable));
 };
 
 const drawOutcome = (round) => {
@@ -77,16 +133,7 @@ const drawOutcome = (round) => {
   if (part('outcome').hidden) return;
   part('outcome').dataset.state = round.state;
   part('outcome-words').textContent = round.words;
-  const tiles = (round.report ?? []).map(([name, value]) => {
-    const tile = document.createElement('div');
-    const term = document.createElement('dt');
-    const detail = document.createElement('dd');
-    term.textContent = name;
-    detail.textContent = value;
-    tile.append(term, detail);
-    return tile;
-  });
-  part('report').replaceChildren(...tiles);
+  drawReport(round.report);
 };
 
 const versionRow = (version, serving) => {
@@ -154,7 +201,7 @@ const leave = async () => {
 };
 
 const act = {
-  train: () => want('train'),
+  train: () => want('train', { algorithm: part('algorithm').value }),
   cancel,
   mode: () => window.prefloopMode.toggle(),
   leave,
@@ -168,6 +215,8 @@ element.addEventListener('click', (event) => {
   if (button.dataset.serve) serve(button.dataset.serve);
   else act[button.dataset.do]();
 });
+
+part('algorithm').addEventListener('change', () => drawTraining(props.value));
 
 watch('value', () => { if (props.value) show(props.value); });
 if (props.value) show(props.value);

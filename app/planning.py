@@ -1,0 +1,147 @@
+"""What a round is frozen with: settings, reference, and what its training asks of the judgments.
+
+All of it is decided when the round starts and stands in its record, so that a server that finds a round left
+behind freezes the same. Knows nothing of processes or of swapping.
+"""
+
+from pydantic import ValidationError
+
+from app.algorithms import Algorithm
+from app.serving.adapters import AdapterShelf
+from app.serving.engine import BASE
+from app.training import Trainings
+from data.admission import Admission, decided_pairs, pairs_or_ratings
+from data.errors import ConflictError, RoundError
+from data.records import Round, Snapshot
+from data.selection import Selection
+from data.versions import Versions
+from trainer.config import (
+    CDPOConfig,
+    FromBase,
+    FromMerged,
+    FromVersion,
+    KTOConfig,
+    Reference,
+    RobustConfig,
+    RoundConfig,
+    TrainingConfig,
+)
+from trainer.dpo import label_smoothing
+from trainer.round_dir import RoundDir
+from trainer.snapshot import lines_of_store
+
+_CHAMPION = "champion"
+
+
+class Planner:
+    """Plans rounds. template: what all of them share; its seed is that of round 0."""
+
+    def __init__(
+        self,
+        versions: Versions,
+        shelf: AdapterShelf,
+        *,
+        template: RoundConfig,
+        trainings: Trainings,
+        max_rank: int,
+    ) -> None:
+        self._versions = versions
+        self._shelf = shelf
+        self._template = template
+        self._trainings = trainings
+        self._max_rank = max_rank
+
+    @property
+    def configured(self) -> Algorithm:
+        """The algorithm of a round that names none."""
+        return Algorithm(self._trainings.of().algorithm)
+
+    def plan(self, algorithm: Algorithm | None, *, champion: str) -> RoundConfig:
+        """The settings of a round that starts now; its reference is the base, or a version by its own name.
+
+        Raises ConflictError when that version does not exist or the result's rank would not be served,
+        AdapterError when the version's files have changed.
+        """
+        training = self._trainings.of(algorithm)
+        training = training.model_copy(update={"reference": _named(training.reference, champion)})
+        config = self._template.model_copy(update={"training": training})
+        parent = parent_of(config)
+        if parent == BASE:
+            self._assert_servable(training, 0)
+            return config
+        sha256 = self._sha256(parent)
+        self._shelf.verify(parent, sha256)
+        self._assert_servable(training, self._shelf.rank(parent))
+        return config.model_copy(update={"parent_sha256": sha256})
+
+    def freeze(self, entry: Round, snapshot: Snapshot, directory: RoundDir) -> None:
+        """Write the directory of a round that was begun with a plan.
+
+        Raises RoundError when another prefloop began it, AdapterError when its parent's files have changed.
+        """
+        try:
+            planned = RoundConfig.model_validate(entry.config)
+        except ValidationError as error:
+            raise RoundError(f"round {entry.id} was begun by another version of prefloop; start a new one") from error
+        config = planned.model_copy(update={"seed": planned.seed + entry.id, "flip_rate": snapshot.flip_rate})
+        parent = parent_of(config)
+        adapter = None if parent == BASE else self._shelf.verify(parent, str(config.parent_sha256))
+        directory.freeze(config, lines_of_store(snapshot), parent=adapter)
+
+    def _sha256(self, name: str) -> str:
+        known = {version.name: version.sha256 for version in self._versions.all()}
+        if not known.get(name):
+            raise ConflictError(
+                f"a round's reference shall be the version {name}, which there is not; name another in "
+                f'[training.reference] (there is {", ".join(known)}), or "champion" for the one that serves'
+            )
+        return str(known[name])
+
+    def _assert_servable(self, training: TrainingConfig, parent_rank: int) -> None:
+        """Raise ConflictError when the adapter that comes of a training would have too high a rank to be served."""
+        match training.reference:
+            case FromVersion():
+                rank, why = parent_rank, "that of its reference, which trains on"
+            case FromMerged():
+                rank, why = parent_rank + training.rank, f"its reference's {parent_rank} and {training.rank} on top"
+            case _:
+                rank, why = training.rank, "the training's rank"
+        if rank > self._max_rank:
+            raise ConflictError(
+                f"the adapter would have rank {rank} ({why}), and the largest that is served is {self._max_rank}; set "
+                f"max_rank = {rank} or more and start the server again, or choose another reference or rank"
+            )
+
+
+def admission(training: TrainingConfig) -> Admission:
+    """What a training asks of the judgments: pairs or ratings to train on, and a flip rate if it needs one."""
+
+    def admit(selection: Selection, flip_rate: float | None) -> None:
+        if isinstance(training, KTOConfig):
+            pairs_or_ratings(selection, flip_rate)
+        else:
+            decided_pairs(selection, flip_rate)
+        if isinstance(training, CDPOConfig | RobustConfig):
+            try:
+                label_smoothing(training, flip_rate)
+            except RoundError as error:  # the trainer would say the same, later
+                raise ConflictError(str(error)) from error
+
+    return admit
+
+
+def parent_of(config: RoundConfig) -> str:
+    """The version that a round begins from."""
+    match config.training.reference:
+        case FromVersion(name=name) | FromMerged(name=name):
+            return name
+        case _:
+            return BASE
+
+
+def _named(reference: Reference, champion: str) -> Reference:
+    """A reference by the version's own name; the base needs none."""
+    if isinstance(reference, FromBase):
+        return reference
+    name = champion if reference.name == _CHAMPION else reference.name
+    return FromBase() if name == BASE else reference.model_copy(update={"name": name})

@@ -1,0 +1,41 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.serving.adapters import AdapterShelf
+from data.errors import AdapterError
+
+NewVersion = Callable[[str, int], Path]
+
+
+def test_a_version_s_rank_is_read_from_its_weights(shelf: AdapterShelf, new_version: NewVersion) -> None:
+    new_version("v1", 1)
+
+    assert shelf.rank("v1") == 4
+
+
+def test_weights_that_cannot_be_read_are_named(shelf: AdapterShelf, new_version: NewVersion) -> None:
+    file = new_version("v1", 1) / "adapter_model.safetensors"
+    file.write_bytes(b"no tensors")
+    with pytest.raises(AdapterError, match=f"adapter v1: {file} cannot be read"):
+        shelf.rank("v1")
+    with pytest.raises(AdapterError, match="adapter v2"):
+        shelf.rank("v2")
+
+
+def test_a_canary_outlives_the_form_of_the_report_beside_it(shelf: AdapterShelf, new_version: NewVersion) -> None:
+    file = new_version("v1", 1) / "prefloop.json"
+    canary = shelf.canary("v1")
+    manifest = json.loads(file.read_text()) | {"format": 1, "report": {"pairs": 1, "heldout_accuracy": None}}
+    file.write_text(json.dumps(manifest))
+
+    assert shelf.canary("v1") == canary
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]"])
+def test_a_manifest_without_a_canary_is_refused(shelf: AdapterShelf, new_version: NewVersion, text: str) -> None:
+    (new_version("v1", 1) / "prefloop.json").write_text(text)
+    with pytest.raises(AdapterError, match=r"adapter v1 is refused: .*prefloop\.json cannot be read"):
+        shelf.canary("v1")
