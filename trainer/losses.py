@@ -1,9 +1,11 @@
 """Losses as pure functions of log-probabilities and rewards. Knows nothing of models, tokens or optimisers.
 
-Every function takes and gives one number per pair or completion, [N]; the caller takes the mean.
+Every loss is one number per pair or completion, [N], in nats where it is a likelihood; the caller takes the mean,
+over as many parts as it likes. D stands for how much more implicit reward the chosen completion has. A margin is a
+constant in units of reward, one for all pairs or [N]: by so much more D must win.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class PairLogps:
-    """Summed log-probabilities of N pairs in nats, and the completions' lengths in tokens, each [N]."""
+    """Summed log-probabilities of N pairs in nats, and the completions' lengths in tokens, from 1, each [N]."""
 
     policy_chosen: Tensor
     policy_rejected: Tensor
@@ -32,7 +34,7 @@ class PreferenceTerms:
 
     @property
     def margins(self) -> Tensor:
-        """How much more reward the chosen completion has, [N]."""
+        """How much more reward the chosen completion has, D, [N]."""
         return self.chosen_rewards - self.rejected_rewards
 
 
@@ -50,10 +52,10 @@ def strength_margins(strengths: Tensor, per_point: float) -> Tensor:
 
 
 def dpo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """-log sigmoid(D - margin), D the margin of implicit rewards (DPO, Rafailov 2023, 2305.18290, eq. 7).
+    """-log sigmoid(D - margin) (DPO, Rafailov 2023, 2305.18290, eq. 7).
 
     The implicit reward is beta (log pi - log pi_ref) (eq. 5, without the term that cancels). With policy equal to
-    reference and no margin the loss is ln 2. The margin is ODPO's offset (Amini 2024, 2402.10571, eq. 5).
+    reference and no margin the loss is ln 2. The margin is the offset of ODPO (Amini 2024, 2402.10571).
     """
     chosen, rejected = _rewards(logps, beta)
     return PreferenceTerms(-F.logsigmoid(chosen - rejected - margin), chosen, rejected)
@@ -62,50 +64,56 @@ def dpo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> 
 def cdpo_loss(
     logps: PairLogps, *, beta: float, label_smoothing: float, margin: Tensor | float = 0.0
 ) -> PreferenceTerms:
-    """DPO's cross entropy with labels that are flipped with probability e = label_smoothing (Mitchell 2023).
+    """DPO's cross entropy with labels that are wrong with probability e = label_smoothing, in [0, 1/2].
 
-    -(1 - e) log sigmoid(D) - e log sigmoid(-D); least where sigmoid(D) = 1 - e.
+    (1 - e) L(chosen > rejected) + e L(rejected > chosen) with L of `dpo_loss` (conservative DPO, Mitchell 2023, "A
+    note on DPO with noisy preferences"). Without margin it is least where sigmoid(D) = 1 - e, so it never asks for
+    certainty. A wrong label was meant as strongly, so its margin holds the other way round.
     """
-    chosen, rejected = _rewards(logps, beta)
-    by = chosen - rejected - margin
-    loss = -(1 - label_smoothing) * F.logsigmoid(by) - label_smoothing * F.logsigmoid(-by)
-    return PreferenceTerms(loss, chosen, rejected)
+    given = dpo_loss(logps, beta=beta, margin=margin)
+    return replace(given, loss=(1 - label_smoothing) * given.loss + label_smoothing * _other_way(given, margin))
 
 
 def robust_dpo_loss(
     logps: PairLogps, *, beta: float, label_smoothing: float, margin: Tensor | float = 0.0
 ) -> PreferenceTerms:
-    """An unbiased estimate of DPO's loss on clean labels from labels flipped with probability e (Chowdhury 2024).
+    """An unbiased estimate of DPO's loss on right labels, from labels wrong with probability e = label_smoothing.
 
-    (-(1 - e) log sigmoid(D) + e log sigmoid(-D)) / (1 - 2 e) (2403.00409, eq. 12); it may be negative.
+    ((1 - e) L(chosen > rejected) - e L(rejected > chosen)) / (1 - 2 e) with L of `dpo_loss` (rDPO, Chowdhury 2024,
+    2403.00409). e is in [0, 1/2): at 1/2 labels say nothing. It falls below zero and has no least value: a pair won
+    by far still pulls with slope -e / (1 - 2 e).
     """
-    chosen, rejected = _rewards(logps, beta)
-    by = chosen - rejected - margin
-    loss = -(1 - label_smoothing) * F.logsigmoid(by) + label_smoothing * F.logsigmoid(-by)
-    return PreferenceTerms(loss / (1 - 2 * label_smoothing), chosen, rejected)
+    given = dpo_loss(logps, beta=beta, margin=margin)
+    loss = (1 - label_smoothing) * given.loss - label_smoothing * _other_way(given, margin)
+    return replace(given, loss=loss / (1 - 2 * label_smoothing))
 
 
 def ipo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """(h - margin - 1/(2 beta))^2, h the margin of log-ratios per token (IPO, Azar 2023, 2310.12036, eq. 17).
+    """((D - margin - 1/2) / beta)^2, which is (h - 1/(2 beta))^2 without margin (IPO, Azar 2023, 2310.12036, eq. 17).
 
-    beta is the paper's tau. The paper writes sums over a completion; its authors' results, and TRL, take means over
-    tokens, without which the square grows with length. The rewards are the log-ratios per token.
+    beta is the paper's tau, D = beta h, and h the difference of log pi - log pi_ref of the two completions, each
+    taken per token. The paper writes sums; its results are of means, as the authors told Hugging Face, and TRL takes
+    means too: of sums, the square grows with length, and no one beta suits short and long answers.
     """
-    chosen = (logps.policy_chosen - logps.reference_chosen) / logps.chosen_lengths
-    rejected = (logps.policy_rejected - logps.reference_rejected) / logps.rejected_lengths
-    return PreferenceTerms((chosen - rejected - margin - 1 / (2 * beta)) ** 2, chosen, rejected)
+    chosen, rejected = _rewards(logps, beta)
+    chosen, rejected = chosen / logps.chosen_lengths, rejected / logps.rejected_lengths
+    return PreferenceTerms(((chosen - rejected - margin - 0.5) / beta) ** 2, chosen, rejected)
 
 
 def hinge_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """max(0, 1 - D + margin), D the margin of implicit rewards (SLiC-HF, Zhao 2023, 2305.10425; RSO, 2309.06657)."""
+    """max(0, 1 - (D - margin)) (SLiC-HF, Zhao 2023, 2305.10425).
+
+    SLiC-HF compares the policy alone and adds a term that holds it to its reference; with the reference inside D,
+    and the reward of `dpo_loss`, it is the hinge-norm loss of RSO (Liu 2023, 2309.06657).
+    """
     chosen, rejected = _rewards(logps, beta)
     return PreferenceTerms(F.relu(1 - (chosen - rejected - margin)), chosen, rejected)
 
 
 def simpo_loss(logps: PairLogps, *, beta: float, gamma: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """-log sigmoid(D - gamma - margin), D of rewards beta log pi / length (SimPO, Meng 2024, 2405.14734, eq. 6).
+    """-log sigmoid(D - gamma - margin) with rewards beta log pi / length (SimPO, Meng 2024, 2405.14734, eq. 6).
 
-    The reference is not asked.
+    The reference is not asked. gamma, the paper's target margin, is in units of reward.
     """
     chosen = beta * logps.policy_chosen / logps.chosen_lengths
     rejected = beta * logps.policy_rejected / logps.rejected_lengths
@@ -113,7 +121,10 @@ def simpo_loss(logps: PairLogps, *, beta: float, gamma: float, margin: Tensor | 
 
 
 def sft_loss(policy_chosen: Tensor, chosen_lengths: Tensor) -> Tensor:
-    """-log pi(chosen) per token, [N]: the term that RPO adds (Pang 2024, 2404.19733, eq. 1)."""
+    """-log pi(chosen) / length, [N]: the term that RPO adds to DPO's loss (Pang 2024, 2404.19733, eq. 1).
+
+    Every completion weighs the same, as in the paper; in TRL every token does.
+    """
     return -policy_chosen / chosen_lengths
 
 
@@ -127,21 +138,24 @@ def kto_loss(
     desirable_weight: float = 1.0,
     undesirable_weight: float = 1.0,
 ) -> RatingTerms:
-    """w (1 - sigmoid(±(beta r - beta z0))), r = log pi - log pi_ref (KTO, Ethayarajh 2024, 2402.01306, eq. 8).
+    """w (1 - sigmoid(beta (r - z0))) where desirable, w (1 - sigmoid(beta (z0 - r))) where not, r = log(pi / pi_ref).
 
-    desirable is a bool [N]: plus and desirable_weight where true, minus and undesirable_weight where not. baseline
-    is z0, a scalar without gradient, from `kto_baseline`.
+    KTO, Ethayarajh 2024, 2402.01306, sec. 4.1. Log-probabilities are summed over a completion, [N]; desirable is a
+    bool [N] and chooses the weight w too; baseline is z0, a scalar in nats from `kto_baseline`. The reward is beta r.
     """
     rewards = beta * (policy_logps - reference_logps)
-    gained = rewards - beta * baseline
-    worth = torch.sigmoid(torch.where(desirable, gained, -gained))
-    weight = torch.where(desirable, desirable_weight, undesirable_weight).to(worth.dtype)
-    return RatingTerms(weight * (1 - worth), rewards)
+    gains = rewards - beta * baseline
+    # sigmoid(-x) is 1 - sigmoid(x) that does not round to 0
+    liked, disliked = desirable_weight * torch.sigmoid(-gains), undesirable_weight * torch.sigmoid(gains)
+    return RatingTerms(torch.where(desirable, liked, disliked), rewards)
 
 
 def kto_baseline(policy_logps: Tensor, reference_logps: Tensor) -> Tensor:
-    """z0, a scalar in nats: max(0, mean log-ratio) over prompts with another prompt's completion (KTO, sec. 4.1)."""
-    return (policy_logps - reference_logps).mean().clamp(min=0).detach()
+    """z0 of a whole batch, a scalar in nats without gradient: max(0, mean log-ratio) (KTO, 2402.01306, sec. 4.1).
+
+    Takes [N] of prompts with a completion of another prompt. It stands for KL(pi || pi_ref), which is not negative.
+    """
+    return (policy_logps - reference_logps).detach().mean().clamp(min=0)
 
 
 def reward_loss(chosen_rewards: Tensor, rejected_rewards: Tensor, margin: Tensor | float = 0.0) -> Tensor:
@@ -150,8 +164,12 @@ def reward_loss(chosen_rewards: Tensor, rejected_rewards: Tensor, margin: Tensor
 
 
 def _rewards(logps: PairLogps, beta: float) -> tuple[Tensor, Tensor]:
-    """Implicit rewards of chosen and rejected, each [N]."""
-    return (
-        beta * (logps.policy_chosen - logps.reference_chosen),
-        beta * (logps.policy_rejected - logps.reference_rejected),
-    )
+    """beta (log pi - log pi_ref) of chosen and rejected, each [N]."""
+    chosen = logps.policy_chosen - logps.reference_chosen
+    rejected = logps.policy_rejected - logps.reference_rejected
+    return beta * chosen, beta * rejected
+
+
+def _other_way(given: PreferenceTerms, margin: Tensor | float) -> Tensor:
+    """DPO's loss had the rejected completion been chosen, as strongly, [N]."""
+    return -F.logsigmoid(-given.margins - margin)

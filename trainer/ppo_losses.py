@@ -1,18 +1,26 @@
 """PPO's arithmetic as pure functions over the tokens of completions. Knows nothing of models or sampling.
 
-Tensors are [B, K], one row a completion, valid where mask [B, K] is true; a row's valid tokens are contiguous and
-in order of time. Losses come per token, zero where the mask is false, so that parts of a batch add up.
+Tensors are [B, K], one row a completion, valid where mask [B, K] is true: a row's valid tokens are contiguous and in
+order of time, at the left or at the right. What stands elsewhere is never read, and results are 0 there. Losses come
+per token, so that parts of a batch add up to the whole, however it is split: sum them, and divide by the valid
+tokens of the whole batch for its mean.
 """
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+# Ziegler's released code (lm-human-preferences) has this one; it keeps equal numbers from being blown up by rounding.
+_LEAST_VARIANCE = 1e-8
+
+_MOST_ERROR = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyTerms:
-    """Per token, each [B, K]: the clipped loss, whether the clip acted, and how far the policy has moved (nats)."""
+    """Per token, each [B, K]: the loss, whether clipping left it no gradient, and how far the policy moved (nats)."""
 
     loss: Tensor
     clipped: Tensor
@@ -22,64 +30,74 @@ class PolicyTerms:
 def token_rewards(
     scores: Tensor, policy_logps: Tensor, reference_logps: Tensor, mask: Tensor, *, kl_coef: float
 ) -> Tensor:
-    """-kl_coef (log pi - log pi_ref) for every token, and the score [B] at the last (Ziegler 2019, eq. 2)."""
-    rewards = -kl_coef * (policy_logps - reference_logps) * mask
-    last = mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
-    return rewards.scatter_add(1, last[:, None], scores.to(rewards.dtype)[:, None])
+    """-kl_coef (log pi - log pi_ref) for every token, and the score [B] on top of the last (Ziegler 2019, eq. 2).
+
+    1909.08593; summed over a row this is score - kl_coef log(pi / pi_ref). A row without tokens gets nothing.
+    """
+    last = mask & ~F.pad(mask[:, 1:], (0, 1))
+    penalties = _valid(-kl_coef * (policy_logps - reference_logps), mask)
+    return penalties + _valid(scores[:, None].to(penalties.dtype), last)
 
 
 def generalised_advantages(
     rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:
-    """Advantages and returns, each [B, K] (GAE, Schulman 2016, 1506.02438, eq. 16).
+    """Advantages A and returns A + V (GAE, Schulman 2016, 1506.02438, eq. 16).
 
-    A_t = d_t + gamma lam A_{t+1} with d_t = r_t + gamma V_{t+1} - V_t; beyond a row's last token both are 0.
-    Returns are A + V.
+    A_t = d_t + gamma lam A_{t+1} with d_t = r_t + gamma V_{t+1} - V_t. The value [B, K] is of the state before the
+    token; after a row's last token there is neither value nor advantage.
     """
     advantages = torch.zeros_like(rewards)
-    following = torch.zeros_like(rewards[:, 0])
-    next_value = torch.zeros_like(following)
+    advantage = next_value = torch.zeros_like(rewards[:, 0])
     for t in reversed(range(rewards.shape[1])):
-        here = mask[:, t]
         delta = rewards[:, t] + gamma * next_value - values[:, t]
-        following = torch.where(here, delta + gamma * lam * following, 0.0)
-        next_value = torch.where(here, values[:, t], 0.0)
-        advantages[:, t] = following
-    return advantages, (advantages + values) * mask
+        advantage = _valid(delta + gamma * lam * advantage, mask[:, t])
+        next_value = _valid(values[:, t], mask[:, t])
+        advantages[:, t] = advantage
+    return advantages, _valid(advantages + values, mask)
 
 
 def whiten(x: Tensor, mask: Tensor) -> Tensor:
-    """x with mean 0 and deviation 1 over the valid tokens of the whole batch; 0 elsewhere."""
-    valid = x[mask]
-    spread = valid.std(unbiased=False).clamp(min=1e-8)
-    return (x - valid.mean()) / spread * mask
+    """x with mean 0 and deviation 1 over all valid tokens of the batch; before it is split into parts, then."""
+    tokens = mask.sum()
+    centred = _valid(x - _valid(x, mask).sum() / tokens, mask)
+    return centred * torch.rsqrt(centred.square().sum() / tokens + _LEAST_VARIANCE)
 
 
 def policy_loss(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, clip: float) -> PolicyTerms:
-    """-min(r A, clip(r, 1 - e, 1 + e) A), r = pi / pi_old (PPO, Schulman 2017, 1707.06347, eq. 7).
+    """-min(r A, clip(r, 1 - e, 1 + e) A) with r = pi / pi_old and e = clip (PPO, Schulman 2017, 1707.06347, eq. 7).
 
-    moved is (r - 1) - log r, an estimate of KL(old || new) that is never negative (Schulman 2020, "Approximating KL").
+    moved is (r - 1) - log r, whose mean over tokens of the old policy is KL(old || new), and which is never negative
+    (k3 of Schulman 2020, "Approximating KL divergence").
     """
-    log_ratio = (logps - old_logps) * mask
+    log_ratio = _valid(logps - old_logps, mask)
+    gain = _valid(advantages, mask)
     ratio = log_ratio.exp()
-    free, held = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
-    moved = (ratio - 1 - log_ratio).detach()
-    return PolicyTerms(torch.maximum(free, held) * mask, (held > free).detach() & mask, moved * mask)
+    free, held = -gain * ratio, -gain * ratio.clamp(1 - clip, 1 + clip)
+    moved = torch.expm1(log_ratio) - log_ratio  # exp(x) - 1 would round a small step's x^2 / 2 away
+    return PolicyTerms(torch.maximum(free, held), held > free, moved.detach())
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, *, clip: float) -> Tensor:
-    """max((V - R)^2, (V_old + clip(V - V_old, ±e) - R)^2) / 2, [B, K]: the value moves no faster than the policy.
+    """max((V - R)^2, (V_old + clip(V - V_old, -e, e) - R)^2) / 2, [B, K]: the value too moves in small steps.
 
-    As OpenAI's baselines have it; not in the paper.
+    Not in the PPO paper, but in OpenAI's baselines and in the code of Ziegler 2019.
     """
+    values, old_values, returns = (_valid(x, mask) for x in (values, old_values, returns))
     held = old_values + (values - old_values).clamp(-clip, clip)
-    return 0.5 * torch.maximum((values - returns) ** 2, (held - returns) ** 2) * mask
+    return 0.5 * torch.maximum((values - returns).square(), (held - returns).square())
 
 
 def adapt_kl_coef(coef: float, kl: float, *, target: float, horizon: int, steps: int) -> float:
     """The penalty after `steps` completions whose mean KL was `kl` nats (Ziegler 2019, 1909.08593, sec. 2.2).
 
-    coef (1 + e steps / horizon), e the relative error clipped to ±0.2: a proportional controller in log space.
+    coef (1 + e steps / horizon) with e = kl / target - 1, clipped to ±0.2: a proportional controller in log space,
+    whose gain steps / horizon is the paper's K_beta = 0.1. kl and target are per completion.
     """
-    error = min(0.2, max(-0.2, kl / target - 1))
+    error = min(_MOST_ERROR, max(-_MOST_ERROR, kl / target - 1))
     return coef * (1 + error * steps / horizon)
+
+
+def _valid(x: Tensor, mask: Tensor) -> Tensor:
+    """x where mask, 0 elsewhere, even where x is not finite there; so for its gradient."""
+    return torch.where(mask, x, 0.0)
