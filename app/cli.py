@@ -1,4 +1,4 @@
-"""The command line: `prefloop serve | user | adapter | export | simulate`.
+"""The command line: `prefloop serve | user | adapter | export | train | simulate`.
 
 A command on a home that a server owns asks that server; otherwise it opens the home itself. An error meant
 for people is one line on stderr and exit status 2. Heavy imports wait until a command needs them, so that
@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from app.algorithms import Algorithm
 from app.home import Home
 from app.tastes import TasteName, ready_made
 from data.errors import PrefloopError
@@ -137,11 +138,30 @@ def export(
 
 
 @app.command()
+def train(
+    pairs: Annotated[Path, typer.Option(help="Preferences or ratings; docs/formats.md lists what is read.")],
+    model: Annotated[str, typer.Option(help="Directory or hub id, or built-in.")],
+    out: Annotated[Path, typer.Option(help="Directory for the round; the adapter is in its adapter/.")],
+    config: Annotated[Path | None, typer.Option(help="TOML with the keys of [training].")] = None,
+    algorithm: Annotated[Algorithm | None, typer.Option(help="What to train by; dpo unless --config says.")] = None,
+    seed: Annotated[int, typer.Option(help="Same data, settings and seed: the same adapter.")] = 0,
+    heldout_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the prompts that only measures.")] = 0.1,
+) -> None:
+    """Train an adapter on a preference file, without a server; run again, it goes on where it was stopped."""
+    from app.train import Task, read_settings
+    from app.train import train as run_training
+
+    task = Task(pairs, model, out, read_settings(config, algorithm), seed, heldout_share)
+    run_training(task, Console())
+
+
+@app.command()
 def simulate(
     annotators: Annotated[int, typer.Option(min=1, help="How many synthetic annotators.")] = 3,
     judgments: Annotated[int, typer.Option(min=1, help="Judgments per round, over all annotators.")] = 60,
     rounds: Annotated[int, typer.Option(min=1, help="Training rounds.")] = 2,
     taste: Annotated[TasteName, typer.Option(help="What they prefer, unknown to the loop.")] = TasteName.POLITE,
+    algorithm: Annotated[Algorithm | None, typer.Option(help="What rounds train by; as configured by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of tastes and measurements.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
     home: Annotated[
@@ -154,7 +174,7 @@ def simulate(
     from app.simulate import simulate as run_study
     from app.study_table import as_json, as_table
 
-    study = Study(ready_made(taste), annotators, judgments, rounds, seed)
+    study = Study(ready_made(taste), annotators, judgments, rounds, seed, algorithm)
     with (
         TemporaryDirectory(prefix="prefloop-") as temporary,
         server_on(Home(home or Path(temporary)), typer.echo) as owner,

@@ -1,0 +1,171 @@
+"""`prefloop train`: a preference file in, an adapter out, no server."""
+
+import json
+from pathlib import Path
+
+import pytest
+from peft import PeftModel
+from rich.console import Console
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from typer.testing import CliRunner
+
+from app.algorithms import Algorithm
+from app.cli import app
+from app.train import Task, read_settings, train
+from data.errors import ConflictError, InputError
+from tests.models import SPECIAL, TEMPLATE, save_random_model
+from trainer.round_dir import RoundDir
+
+REAL = Path(__file__).parents[2].parent / "shared" / "data"
+QUICK = {"rank": 4, "alpha": 8, "epochs": 2, "batch_size": 4, "learning_rate": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_random_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    file = tmp_path / "pairs.jsonl"
+    rows = [{"prompt": f"question {i}?", "chosen": f"yes yes {i}", "rejected": f"no {i}"} for i in range(20)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def task(pairs: Path, model: Path, out: Path, **settings: object) -> Task:
+    return Task(pairs, str(model), out, QUICK | settings, seed=0, heldout_share=0.2)
+
+
+def quiet() -> Console:
+    return Console(record=True, width=160, file=None, quiet=False, force_terminal=False)
+
+
+def test_the_adapter_is_one_that_peft_loads(pairs: Path, model: Path, tmp_path: Path) -> None:
+    train(task(pairs, model, tmp_path / "out"), quiet())
+    loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model), str(tmp_path / "out" / "adapter"))
+    assert loaded.peft_config["default"].r == 4
+
+
+def test_held_out_prompts_do_not_train(pairs: Path, model: Path, tmp_path: Path) -> None:
+    report = train(task(pairs, model, tmp_path / "out"), quiet()).report
+    assert report.train.pairs + report.heldout.pairs == 20
+    assert 0 < report.heldout.pairs < 10
+
+
+def test_what_was_read_and_what_came_of_it_is_said(pairs: Path, model: Path, tmp_path: Path) -> None:
+    with pairs.open("a") as file:
+        file.write('{"prompt": "why?", "chosen": "same", "rejected": "same"}\n')
+    console = quiet()
+    train(task(pairs, model, tmp_path / "out"), console)
+    said = console.export_text()
+    assert "trl, 20 pairs, 0 ratings" in said
+    assert "left out, line 21" in said
+    assert "held-out pairs won" in said
+    assert "prompts cut from the left" in said
+
+
+def test_the_same_again_takes_up_what_is_there(pairs: Path, model: Path, tmp_path: Path) -> None:
+    first = train(task(pairs, model, tmp_path / "out"), quiet())
+    assert train(task(pairs, model, tmp_path / "out"), quiet()) == first
+
+
+def test_another_round_in_the_same_directory_is_refused(pairs: Path, model: Path, tmp_path: Path) -> None:
+    train(task(pairs, model, tmp_path / "out"), quiet())
+    with pytest.raises(ConflictError, match="another --out"):
+        train(task(pairs, model, tmp_path / "out", epochs=3), quiet())
+    assert RoundDir(tmp_path / "out").manifest()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"beta": -1}, "training.beta"), ({"lr": 1}, "unknown key training.lr"), ({"algorithm": "magic"}, "choose one of")],
+)
+def test_a_bad_setting_is_named_before_anything_is_written(
+    pairs: Path, model: Path, tmp_path: Path, settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        train(task(pairs, model, tmp_path / "out", **settings), quiet())
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_come_from_toml_with_or_without_the_heading(tmp_path: Path) -> None:
+    bare, headed = tmp_path / "bare.toml", tmp_path / "headed.toml"
+    bare.write_text("rank = 4\n")
+    headed.write_text("[training]\nrank = 4\n")
+    assert read_settings(bare, None) == read_settings(headed, None) == {"rank": 4}
+    assert read_settings(bare, Algorithm.IPO) == {"rank": 4, "algorithm": "ipo"}
+
+
+def test_the_command_trains_by_the_algorithm_it_is_given(pairs: Path, model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "training.toml"
+    config.write_text("".join(f"{key} = {value}\n" for key, value in QUICK.items()))
+    arguments = ["train", "--pairs", pairs, "--model", model, "--out", tmp_path / "out", "--config", config]
+    result = CliRunner().invoke(app, [*map(str, arguments), "--algorithm", "simpo"], catch_exceptions=False)
+    assert result.exit_code == 0
+    manifest = RoundDir(tmp_path / "out").manifest()
+    assert manifest is not None
+    assert manifest.report.algorithm == "simpo"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random model that can read long English: 1,024 tokens of a vocabulary learnt from the file."""
+    file = REAL / "dpo_en_demo.json"
+    if not file.exists():
+        pytest.skip("../shared/data/dpo_en_demo.json is not on this machine")
+    path = tmp_path_factory.mktemp("reader")
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = BpeTrainer(vocab_size=2000, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([file.read_text()[:500_000]], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", chat_template=TEMPLATE
+    )
+    fast.save_pretrained(path)
+    config = LlamaConfig(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=len(fast),
+        max_position_embeddings=1024,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(path)
+    return path
+
+
+def test_297_real_pairs_train_and_the_report_names_what_was_cut(reader: Path, tmp_path: Path) -> None:
+    settings = {"epochs": 1, "batch_size": 8, "learning_rate": 3e-3, "rank": 8}
+    real = Task(REAL / "dpo_en_demo.json", str(reader), tmp_path / "out", settings, seed=0, heldout_share=0.1)
+    report = train(real, quiet()).report
+    assert report.train.pairs + report.heldout.pairs + report.dropped == 297
+    assert report.prompts_cut > 0
+    steps = RoundDir(tmp_path / "out").metrics()
+    early, late = steps[:8], steps[-8:]
+    assert mean(late, "loss") < mean(early, "loss")
+    assert mean(late, "margin") > mean(early, "margin")
+
+
+def test_298_real_ratings_train_by_kto(reader: Path, tmp_path: Path) -> None:
+    settings = {"algorithm": "kto", "epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "rank": 8}
+    real = Task(REAL / "kto_en_demo.json", str(reader), tmp_path / "out", settings, seed=0, heldout_share=0.0)
+    report = train(real, quiet()).report
+    assert report.rated + report.dropped == 298
+    steps = RoundDir(tmp_path / "out").metrics()
+    half = len(steps) // 2
+    assert mean(steps[half:], "loss") < mean(steps[:half], "loss")
+    assert mean(steps[half:], "margin") > mean(steps[:half], "margin")
+
+
+def mean(steps: list[dict[str, float]], column: str) -> float:
+    return sum(step[column] for step in steps) / len(steps)
