@@ -9,29 +9,23 @@ it folded in, their bits would change whenever a row of another version came or 
 adapter into the weights when all its requests share one. Rows of such calls have the same bits in any order and
 company; to rows of mixed calls they are equal but for rounding.
 
-Between two calls the model is as it was: attention and adapters act only within a forward pass, and folding
-happens in a copy. Knows nothing of threads or versions: app/serving drives it, trainers call `generate`.
+Between two calls the model is as it was (row_model.py). Knows nothing of threads or versions: app/serving drives
+it, trainers call `generate`.
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from data.errors import ModelError
 from data.records import FinishReason, Sampling
 from trainer.adapter import Adapter
 from trainer.base import Base
-from trainer.decoder import Decoder, decodes, together
 from trainer.draw import draw
-from trainer.row_attention import RowCache, attention, register
-from trainer.row_lora import RowLora
-
-_PROBE_TOKENS = 16
-_PROBE_TOLERANCE = 0.05  # float32 differs by 1e-6 of the largest logit, bfloat16 by about 1e-2
+from trainer.row_attention import RowCache
+from trainer.row_model import RowModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,51 +70,25 @@ class _Prefill:
 class Sampler:
     """Decodes up to max_rows answers at once on one frozen model, which others may use between two calls.
 
-    Not thread-safe. After any exception `reset` drops all rows; the model itself holds no state of theirs.
+    Raises ModelError for a model whose decoding it cannot repeat. Not thread-safe. After any exception `reset` drops
+    all rows; the model itself holds no state of theirs.
     """
 
     def __init__(self, base: Base, *, max_rows: int = 8, max_adapters: int = 4, max_rank: int = 16) -> None:
         self.base = base
         self.max_rows = max_rows
         self.rows: list[Row] = []
-        self._lora = RowLora(
-            base.model, rows=max_rows, capacity=max_adapters, max_rank=max_rank, together=together(base.model)
-        )
-        self._decoder = Decoder(base.model, self._lora) if decodes(base.model) else None
-        self._folded: str | None = None
-        self._device = base.model.device
-        register()
-        self._prove()
-
-    @torch.inference_mode()
-    def _prove(self) -> None:
-        """See that a prefill and a decode step give the logits that the model gives by itself.
-
-        Raises ModelError for a model whose attention is another than the sampler's.
-        """
-        ids = list(range(_PROBE_TOKENS))
-        with attention(self.base.model, "eager"):
-            whole = self.base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0].float()
-        cache = RowCache(_PROBE_TOKENS)
-        prefilled = self._read(ids[:-1], cache, None)[0, -1]
-        decoded = self._decode([ids[-1]], [cache], [None])[0]
-        for expected, got in ((whole[-2], prefilled), (whole[-1], decoded)):
-            off = float((got - expected).abs().max() / expected.abs().max().clamp(min=_PROBE_TOLERANCE))
-            if not off < _PROBE_TOLERANCE:
-                raise ModelError(
-                    f"model {self.base.name} cannot be sampled: prefloop's decoding differs from its own by {off:.0%}; "
-                    "its architecture is not supported yet"
-                )
+        self._model = RowModel(base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
 
     @property
     def adapters(self) -> tuple[str, ...]:
         """Names of the loaded adapters."""
-        return self._lora.names
+        return self._model.lora.names
 
     @property
     def max_rank(self) -> int:
         """The largest LoRA rank there is room for."""
-        return self._lora.max_rank
+        return self._model.lora.max_rank
 
     @property
     def free(self) -> int:
@@ -132,13 +100,13 @@ class Sampler:
 
         The weights are copied: what becomes of the adapter's own afterwards changes nothing here.
         """
-        self._lora.load(name, adapter)
+        self._model.lora.load(name, adapter)
 
     def unload(self, name: str) -> None:
         """Forget an adapter. Raises ValueError while a row uses it, KeyError when it is not loaded."""
         if any(row.request.adapter == name for row in self.rows):
             raise ValueError(f"adapter {name} is in use")
-        self._lora.unload(name)
+        self._model.lora.unload(name)
 
     @torch.inference_mode()
     def join(self, requests: Sequence[Request]) -> list[Row]:
@@ -159,7 +127,7 @@ class Sampler:
         rows = self.rows
         if not rows:
             return []
-        logits = self._decode(
+        logits = self._model.decode(
             [row.token_ids[-1] for row in rows], [row.cache for row in rows], [row.request.adapter for row in rows]
         )
         self._draw(rows, logits[: len(rows)])
@@ -185,7 +153,8 @@ class Sampler:
         for index, request in enumerate(requests):
             groups.setdefault(_prompt(request), []).append(index)
         done: dict[int, Row] = {}
-        with self._folding({row.request.adapter for row in self.rows} | {request.adapter for request in requests}):
+        adapters = {row.request.adapter for row in self.rows} | {request.adapter for request in requests}
+        with self._model.folding(adapters):
             for indexes in groups.values():
                 prefill = self._prefill(requests[indexes[0]])
                 for index in indexes:
@@ -202,24 +171,14 @@ class Sampler:
     ) -> tuple[float, ...]:
         """Log-probability of each completion token under an adapter (None: the base), by one forward pass."""
         ids = [*prompt_ids, *completion_ids]
-        logits = self._read(ids[:-1], RowCache(len(ids)), adapter, keep=len(completion_ids))
+        logits = self._model.read(ids[:-1], RowCache(len(ids)), adapter, keep=len(completion_ids))
         logps = torch.log_softmax(logits[0], -1)
         targets = torch.tensor(completion_ids, device=logits.device)
         return tuple(logps.gather(1, targets[:, None])[:, 0].tolist())
 
-    @contextmanager
-    def _folding(self, adapters: set[str | None]) -> Iterator[None]:
-        """Within, steps have the adapter of all rows in the weights, if they share one and can."""
-        if self._lora.packed and len(adapters) == 1:
-            (self._folded,) = adapters
-        try:
-            yield
-        finally:
-            self._folded = None
-
     def _prefill(self, request: Request) -> _Prefill:
         cache = RowCache(len(request.prompt_ids))
-        return _Prefill(cache, self._read(list(request.prompt_ids), cache, request.adapter)[:, -1])
+        return _Prefill(cache, self._model.read(request.prompt_ids, cache, request.adapter)[:, -1])
 
     def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[Row]:
         """Rows that go on from a prefill, with their first token; those that it does not end take part in steps."""
@@ -230,44 +189,6 @@ class Sampler:
         self._draw(rows, prefill.logits.expand(len(rows), -1))
         self.rows += [row for row in rows if row.finish_reason is None]
         return rows
-
-    def _read(self, ids: list[int], cache: RowCache, adapter: str | None, keep: int = 1) -> Tensor:
-        """Run a sequence through transformers' own forward pass; float32 logits [1, keep, V] of its end."""
-        return self._forward([ids], [0], [cache], [adapter], keep)
-
-    def _decode(self, tokens: list[int], caches: list[RowCache], adapters: list[str | None]) -> Tensor:
-        """Run one token a row, filler included; float32 logits [max_rows, V]."""
-        filler = self.max_rows - len(tokens)
-        tokens = tokens + [0] * filler
-        positions = [cache.length for cache in caches] + [0] * filler
-        self._lora.fold(self._folded)
-        if self._folded is not None:
-            adapters = [None] * len(adapters)
-        if self._decoder is None:
-            return self._forward([[token] for token in tokens], positions, caches, adapters, 1)[:, -1]
-        self._lora.use(adapters)
-        logits = self._decoder.step(
-            torch.tensor(tokens, device=self._device), torch.tensor(positions, device=self._device), caches
-        )
-        for cache in caches:
-            cache.length += 1
-        return logits.float()
-
-    def _forward(
-        self, ids: list[list[int]], starts: list[int], caches: list[RowCache], adapters: list[str | None], keep: int
-    ) -> Tensor:
-        """Run ids [B, T] from positions `starts`; returns float32 logits [B, keep, V] of the last positions."""
-        input_ids = torch.tensor(ids, device=self._device)
-        steps = torch.arange(input_ids.shape[1], device=self._device)
-        positions = torch.tensor(starts, device=self._device)[:, None] + steps
-        with attention(self.base.model, register()), self._lora.acting(adapters):
-            out = self.base.model(
-                input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=keep, rows=caches
-            )
-        for cache in caches:
-            cache.length += input_ids.shape[1]
-        logits: Tensor = out.logits.float()
-        return logits
 
     def _draw(self, rows: Sequence[Row], logits: Tensor) -> None:
         """Sample the next token of every row from logits [B, V] and let each take it."""

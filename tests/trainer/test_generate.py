@@ -256,13 +256,13 @@ class TestACall:
 
     def test_a_prompt_is_read_once_for_all_its_samples(self, sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
         read: list[tuple[int, ...]] = []
-        original = sampler._read
+        original = sampler._model.read
 
-        def counting(ids: list[int], *args: Any, **kwargs: Any) -> Tensor:
+        def counting(ids: Sequence[int], *args: Any, **kwargs: Any) -> Tensor:
             read.append(tuple(ids))
             return original(ids, *args, **kwargs)
 
-        monkeypatch.setattr(sampler, "_read", counting)
+        monkeypatch.setattr(sampler._model, "read", counting)
         other = PROMPT[::-1]
         wanted = [Request(PROMPT, "v1", seed, FREE) for seed in range(2 * sampler.max_rows + 3)]
         wanted.insert(5, Request(other, "v1", 0, FREE))
@@ -280,8 +280,8 @@ class TestACall:
     def test_a_row_that_ends_makes_room_at_once(self, sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
         """One long answer and 14 short ones in eight rows: the short ones take turns beside the long one."""
         steps = []
-        original = sampler._decode
-        monkeypatch.setattr(sampler, "_decode", lambda *args: steps.append(len(args[0])) or original(*args))
+        original = sampler._model.decode
+        monkeypatch.setattr(sampler._model, "decode", lambda *args: steps.append(len(args[0])) or original(*args))
         short = [Request(PROMPT, None, seed, replace(FREE, max_new_tokens=5)) for seed in range(14)]
         sampler.generate([Request(PROMPT, None, 99, FREE), *short])
         assert len(steps) == FREE.max_new_tokens - 1
@@ -329,7 +329,7 @@ class TestAGuest:
         weights = zip(model.parameters(), untouched.parameters(), strict=True)
         assert all(torch.equal(mine, theirs) for mine, theirs in weights)
 
-    @pytest.mark.parametrize("where", ["_read", "_decode", "_draw"])
+    @pytest.mark.parametrize("where", ["read", "decode", "_forward"])
     def test_after_an_exception_too(
         self, sampler: Sampler, model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, where: str
     ) -> None:
@@ -337,7 +337,7 @@ class TestAGuest:
         before = self.logits(model)
         expected = [result(row) for row in sampler.generate(wanted)]
         calls = iter([False, False, True])
-        original = getattr(sampler, where)
+        original = getattr(sampler._model, where)
 
         def failing(*args: Any, **kwargs: Any) -> Any:
             if next(calls):
@@ -345,7 +345,7 @@ class TestAGuest:
             return original(*args, **kwargs)
 
         with monkeypatch.context() as patch, pytest.raises(MemoryError):
-            patch.setattr(sampler, where, failing)
+            patch.setattr(sampler._model, where, failing)
             sampler.generate(
                 [*wanted, replace(wanted[0], prompt_ids=PROMPT[1:]), replace(wanted[0], prompt_ids=PROMPT[2:])]
             )

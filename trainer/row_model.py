@@ -1,0 +1,111 @@
+"""A base model as the sampler runs it: a whole prompt at once, or one token for each of a fixed number of rows.
+
+Adapters act in two ways: beside the weights, each row its own; or, within `folding`, in the weights that decode
+steps use. Between two calls the model is as it was: attention and adapters act only within a forward pass, and
+folding happens in a copy. Knows nothing of sampling or of when a row ends.
+"""
+
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from data.errors import ModelError
+from trainer.base import Base
+from trainer.decoder import Decoder, decodes, together
+from trainer.row_attention import RowCache, attention, register
+from trainer.row_lora import RowLora
+
+_PROBE_TOKENS = 16
+_PROBE_TOLERANCE = 0.05  # float32 differs by 1e-6 of the largest logit, bfloat16 by about 1e-2
+
+
+class RowModel:
+    """Forward passes over rows with a cache and an adapter each; `lora` loads, unloads and names the adapters.
+
+    Raises ModelError for a model that it would run otherwise than transformers does. The base's own weights must
+    not change: they may have been packed. Call it without gradients. Not thread-safe.
+    """
+
+    def __init__(self, base: Base, *, rows: int, max_adapters: int, max_rank: int) -> None:
+        self.rows = rows
+        self.lora = RowLora(
+            base.model, rows=rows, capacity=max_adapters, max_rank=max_rank, together=together(base.model)
+        )
+        self._base = base
+        self._decoder = Decoder(base.model, self.lora) if decodes(base.model) else None
+        self._folded: str | None = None
+        self._device = base.model.device
+        register()
+        self._prove()
+
+    def _prove(self) -> None:
+        """See that a prefill and a decode step give the logits that the model gives by itself."""
+        ids = list(range(_PROBE_TOKENS))
+        with torch.inference_mode():
+            with attention(self._base.model, "eager"):
+                whole = self._base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0].float()
+            cache = RowCache(_PROBE_TOKENS)
+            prefilled = self.read(ids[:-1], cache, None)[0, -1]
+            decoded = self.decode(ids[-1:], [cache], [None])[0]
+        for expected, got in ((whole[-2], prefilled), (whole[-1], decoded)):
+            off = float((got - expected).abs().max() / expected.abs().max().clamp(min=_PROBE_TOLERANCE))
+            if not off < _PROBE_TOLERANCE:
+                raise ModelError(
+                    f"model {self._base.name} cannot be sampled: prefloop's decoding differs from its own by "
+                    f"{off:.0%}; its architecture is not supported yet"
+                )
+
+    @contextmanager
+    def folding(self, adapters: Set[str | None]) -> Iterator[None]:
+        """Within, decode steps have the adapter of all rows in their weights, if they share one and can."""
+        if self.lora.packed and len(adapters) == 1:
+            (self._folded,) = adapters
+        try:
+            yield
+        finally:
+            self._folded = None
+
+    def read(self, ids: Sequence[int], cache: RowCache, adapter: str | None, keep: int = 1) -> Tensor:
+        """Run a sequence from its first position; float32 logits [1, keep, V] of its end."""
+        return self._forward([list(ids)], [0], [cache], [adapter], keep)
+
+    def decode(self, tokens: Sequence[int], caches: list[RowCache], adapters: Sequence[str | None]) -> Tensor:
+        """Run one token a row; float32 logits [rows, V], of which those beyond len(tokens) are filler."""
+        filler = [0] * (self.rows - len(tokens))
+        padded = [*tokens, *filler]
+        positions = [*(cache.length for cache in caches), *filler]
+        self.lora.fold(self._folded)
+        if self._folded is not None:
+            adapters = [None] * len(adapters)
+        if self._decoder is None:
+            return self._forward([[token] for token in padded], positions, caches, adapters, 1)[:, -1]
+        self.lora.use(adapters)
+        logits = self._decoder.step(
+            torch.tensor(padded, device=self._device), torch.tensor(positions, device=self._device), caches
+        )
+        for cache in caches:
+            cache.length += 1
+        return logits.float()
+
+    def _forward(
+        self,
+        ids: list[list[int]],
+        starts: list[int],
+        caches: list[RowCache],
+        adapters: Sequence[str | None],
+        keep: int,
+    ) -> Tensor:
+        """transformers' forward pass over ids [B, T] from positions `starts`; float32 logits [B, keep, V]."""
+        input_ids = torch.tensor(ids, device=self._device)
+        steps = torch.arange(input_ids.shape[1], device=self._device)
+        positions = torch.tensor(starts, device=self._device)[:, None] + steps
+        with attention(self._base.model, register()), self.lora.acting(adapters):
+            out = self._base.model(
+                input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=keep, rows=caches
+            )
+        for cache in caches:
+            cache.length += input_ids.shape[1]
+        logits: Tensor = out.logits.float()
+        return logits
