@@ -51,12 +51,12 @@ def training_of(given: Mapping[str, object], *, parameters: int) -> TrainingConf
 
 def _in_words(given: Mapping[str, object], kind: str, location: Sequence[int | str], message: str) -> str:
     path = _path(given, location)
-    if not path:
+    if kind == "union_tag_invalid" and not path:
         return f"training.algorithm: there is no {given['algorithm']!r}; choose one of {', '.join(Algorithm)}"
     key = ".".join(("training", *path))
     if kind == "extra_forbidden":
         return f"unknown key {key}; known keys of {_owner(given, path)} are {', '.join(_known(given, path))}"
-    return f"{key}: {message}"
+    return f"{key}: {message.removeprefix('Value error, ')}"
 
 
 def _path(given: object, location: Sequence[int | str]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def _tiles(report: Report) -> Iterator[tuple[str, str]]:
     yield "Training accuracy", _percent(report.train.accuracy)
     if report.reward is not None:
         yield "Reward model, held out", _percent(report.reward.heldout_accuracy)
-    yield "KL to the reference", f"{report.drift.kl_mean:.1f} nats"
+    yield "KL to the reference", f"{report.drift.kl_mean:z.1f} nats"
     yield "Mean length", f"{report.drift.mean_length:.0f} tokens"
     yield "Answers that end (EOS)", _percent(report.drift.eos_rate)
     yield "Time", f"{report.seconds:.0f} s"
@@ -62,9 +62,9 @@ def _agreement(train: Agreement, heldout: Agreement) -> TableWords:
 
 def _drift(drift: Drift) -> TableWords:
     rows = [
-        ("KL to the reference, mean", f"{drift.kl_mean:.2f} nats an answer"),
-        ("KL to the reference, median", f"{drift.kl_median:.2f} nats an answer"),
-        ("KL to the reference, largest", f"{drift.kl_max:.2f} nats an answer"),
+        ("KL to the reference, mean", f"{drift.kl_mean:z.2f} nats an answer"),
+        ("KL to the reference, median", f"{drift.kl_median:z.2f} nats an answer"),
+        ("KL to the reference, largest", f"{drift.kl_max:z.2f} nats an answer"),
         ("Mean length", f"{drift.mean_length:.1f} tokens"),
         ("Answers that end by themselves (EOS)", _percent(drift.eos_rate)),
         ("Different words (distinct-1)", f"{drift.distinct_1:.2f}"),

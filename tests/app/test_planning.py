@@ -161,9 +161,7 @@ def test_a_flip_rate_that_was_not_measured_is_asked_for(algorithm: str) -> None:
     measured = training_config({"algorithm": algorithm}, parameters=SMALL_MODEL)
     told = training_config({"algorithm": algorithm, "label_smoothing": 0.1}, parameters=SMALL_MODEL)
 
-    with pytest.raises(
-        ConflictError, match=f"{algorithm} needs to know how often labels are flipped.*set label_"
-    ):
+    with pytest.raises(ConflictError, match=f"{algorithm} needs to know how often labels are flipped.*set label_"):
         admission(measured)(DECIDED, None)
     admission(measured)(DECIDED, 0.2)
     admission(told)(DECIDED, None)

@@ -82,7 +82,11 @@ def test_another_round_in_the_same_directory_is_refused(pairs: Path, model: Path
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"beta": -1}, "training.beta"), ({"lr": 1}, "unknown key training.lr"), ({"algorithm": "magic"}, "choose one of")],
+    [
+        ({"beta": -1}, "training.beta"),
+        ({"lr": 1}, "unknown key training.lr"),
+        ({"algorithm": "magic"}, "choose one of"),
+    ],
 )
 def test_a_bad_setting_is_named_before_anything_is_written(
     pairs: Path, model: Path, tmp_path: Path, settings: dict[str, object], words: str

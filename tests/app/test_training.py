@@ -66,6 +66,7 @@ def test_what_is_shared_is_known_to_every_algorithm() -> None:
         ({"algorithm": "ppo", "reward": {"beta": 1}}, "unknown key training.reward.beta; known keys of reward are"),
         ({"reference": {"kind": "base", "name": "x"}}, "unknown key training.reference.name"),
         ({"reference": {"kind": "x"}}, "training.reference: .*'base', 'version', 'merged'"),
+        ({"algorithm": "ppo", "rollouts": 3}, "^training: rollouts must be a multiple of samples_per_prompt"),
         ({"epochs": 0, "rank": "many"}, "training.epochs: .*; training.rank: "),
     ],
 )

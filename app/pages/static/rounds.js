@@ -53,7 +53,7 @@ const previewWords = (preview) => {
   const out = left.length ? ` Left out: ${left.join(', ')}.` : '';
   const used = material(preview);
   if (!used.length) return `Nothing to train on yet: judge some pairs first.${out}`;
-  const kept = heldout ? `${plural(heldout, 'held-out pair')} will measure the result.` : 'No held-out pair is there yet to measure the result.';
+  const kept = heldout ? `${plural(heldout, 'held-out pair')} will measure the result.` : 'no held-out pair is there yet to measure the result.';
   const agreed = flips === null ? '' : ` By those pairs that several people judged, ${percent(flips)} of the votes are flipped.`;
   return `Would train on ${used.join(' and ')}; ${kept}${agreed}${out}`;
 };
