@@ -10,16 +10,19 @@ import pytest
 import typer
 
 from app import cli
+from app.algorithms import Algorithm
 from app.config import Settings
 from data.formats.trl import Row
 from trainer.base import PLAIN_TEMPLATE
-from trainer.config import SMALL_MODEL, DPOConfig, default_training
+from trainer.config import SMALL_MODEL, Training, training_config
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+SHARED_KEYS = {*Training.model_fields, "algorithm"}
+PAIRWISE = ("dpo", "cdpo", "robust", "ipo", "hinge", "simpo")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -69,15 +72,67 @@ def test_every_setting_is_listed_with_its_default() -> None:
     expected["trainer"] = '[PYTHON, "-m", "trainer"]'
     assert set(Settings.model_fields) - {key.partition(".")[0] for key in expected} == {"training"}
     assert Settings().trainer[1:] == ("-m", "trainer")
-    listed = {row[0]: row[1] for row in table_rows(settings_section()) if not row[0].startswith("training.")}
+    listed = {row[0]: row[1] for row in table_rows(settings_section().partition("\n### Training\n")[0])}
     assert listed == expected
 
 
-def test_every_training_setting_is_listed_with_both_defaults() -> None:
-    small, other = (default_training(size).model_dump(mode="json") for size in (SMALL_MODEL - 1, SMALL_MODEL))
-    expected = {f"training.{key}": (json.dumps(small[key]), json.dumps(other[key])) for key in other}
-    assert {row[0]: (row[1], row[2]) for row in table_rows(OPERATIONS, "training.")} == expected
-    assert DPOConfig().model_dump(mode="json") == other
+def defaults(algorithm: str, parameters: int) -> dict[str, str]:
+    """The settings of an algorithm as a table has them; the reward model's with their prefix."""
+    plain = training_config({"algorithm": algorithm}, parameters=parameters).model_dump(mode="json")
+    reward = {f"reward.{key}": value for key, value in plain.pop("reward", {}).items()}
+    return {key: "none" if value is None else json.dumps(value) for key, value in (plain | reward).items()}
+
+
+def both(algorithm: str) -> dict[str, tuple[str, str]]:
+    """The same for a small model and for others."""
+    small, other = (defaults(algorithm, size) for size in (SMALL_MODEL - 1, SMALL_MODEL))
+    return {key: (small[key], other[key]) for key in other}
+
+
+def training_table(heading: str) -> dict[str, list[str]]:
+    """The rows of the table that begins with this heading's cells, by key."""
+    [table] = [part for part in settings_section().split("\n\n") if part.startswith(f"| key | {heading}")]
+    return {row[0]: row[1:-1] for row in table_rows(table)}
+
+
+def test_what_every_algorithm_knows_is_listed_with_both_defaults() -> None:
+    shared = {f"training.{key}": list(values) for key, values in both("dpo").items() if key in SHARED_KEYS}
+    assert training_table("model below") == shared
+    assert both("kto").keys() >= SHARED_KEYS
+    for algorithm in (*PAIRWISE, "kto"):
+        own = both(algorithm)
+        assert {key: own[key] for key in SHARED_KEYS - {"algorithm"}} == {
+            key: both("dpo")[key] for key in SHARED_KEYS - {"algorithm"}
+        }
+
+
+def test_what_pairwise_algorithms_know_besides_is_listed() -> None:
+    columns = [{key: both(name)[key] for key in both(name).keys() - SHARED_KEYS} for name in PAIRWISE]
+    assert all(small == other for column in columns for small, other in column.values())
+    expected = {
+        key: [column[key][0] if key in column else "–" for column in columns] for column in columns for key in column
+    }
+    assert training_table(" | ".join(f"`{name}`" for name in PAIRWISE)) == expected
+
+
+def test_what_kto_knows_besides_is_listed() -> None:
+    own = {key: values for key, values in both("kto").items() if key not in SHARED_KEYS}
+    assert all(small == other for small, other in own.values())
+    assert training_table("`kto`") == {key: [other] for key, (_, other) in own.items()}
+
+
+def test_what_ppo_knows_besides_or_has_otherwise_is_listed() -> None:
+    usual = {key: values for key, values in both("dpo").items() if key in SHARED_KEYS}
+    own = both("ppo")
+    del own["algorithm"]
+    expected = {key: list(found) for key, found in own.items() if usual.get(key.removeprefix("reward.")) != found}
+    assert training_table("`ppo`") == expected
+
+
+def test_all_algorithms_are_listed() -> None:
+    [row] = table_rows(settings_section(), "training.algorithm")
+    assert set(re.findall(r"\w+", row[-1])) - {"or"} == set(Algorithm)
+    assert {*PAIRWISE, "kto", "ppo"} == set(Algorithm)
 
 
 def test_what_a_sampling_section_leaves_out_has_the_listed_default() -> None:
@@ -86,7 +141,7 @@ def test_what_a_sampling_section_leaves_out_has_the_listed_default() -> None:
 
 def test_the_example_of_prefloop_toml_is_valid() -> None:
     settings = Settings.model_validate(tomllib.loads(fenced(OPERATIONS, "toml")))
-    assert settings.training is not None
+    assert settings.training
     assert settings.sampling != Settings().sampling
 
 
