@@ -28,7 +28,11 @@ class Size:
 
 
 # named after the parameters of their layers; with embedding and head they have 6.9 M and 57 M
-SIZES = {"5M": Size(256, 688, 6, 4096, threads=1), "50M": Size(512, 1376, 8, 32000, threads=2)}
+SIZES = {
+    "5M": Size(256, 688, 6, 4096, threads=1),
+    "50M": Size(512, 1376, 8, 32000, threads=2),
+    "500M": Size(1024, 4096, 24, 32000, threads=8),  # for a GPU
+}
 
 
 def random_base(size: str, *, seed: int = 0) -> Base:

@@ -21,7 +21,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from rich.console import Console
@@ -36,7 +35,7 @@ from trainer.learner import Learner
 from trainer.logprobs import Packed
 from trainer.memory import Budget
 from trainer.policy import Policy
-from trainer.reference import reference_logps
+from trainer.reference import Reference, group_logps
 from trainer.tokens import TokenPair
 
 BETA, RATE = 0.1, 1e-5
@@ -81,6 +80,7 @@ class Turn:
     seconds: float
     loss: float
     memory_mb: float
+    reference_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +94,28 @@ class Peer:
 PEERS = (Peer("TRL default", best=False), Peer("TRL best", best=True))
 
 
-def ours(case: Case) -> tuple[Step, float]:
-    """Our step, and the seconds a batch that the reference log-probs took before it, as in `trainer.round`."""
+def ours(case: Case) -> tuple[Step, Step]:
+    """Our step, and the pass that gives a batch's reference log-probs, which `trainer.round` makes before."""
     base = case.base()
     policy = Policy.from_base(base, rank=16, alpha=32, seed=0)
     _fill(policy)
-    batches = case.batches()
     budget = Budget(8192, print)
-    with TemporaryDirectory() as folder:
-        groups = [pair.group for batch in batches for pair in batch]
-        began = time.perf_counter()
-        reference = reference_logps(
-            policy, Packed(), groups, budget, file=Path(folder) / "r.safetensors", snapshot_sha256="benchmark"
-        )
-        reference_seconds = (time.perf_counter() - began) / len(batches)
     config = DPOConfig(beta=BETA, learning_rate=RATE, warmup=0.0)
     learner = Learner(policy.lora.parameters, config, steps=1000, budget=budget)
-    objective = PreferenceObjective(policy, Packed(), config, reference, None)
-    return lambda batch: learner.learn(batch, lambda pair: pair.tokens, objective.terms)["loss"], reference_seconds
+
+    def reference(batch: Sequence[TokenPair]) -> Reference:
+        with policy.reference():
+            return group_logps(policy, Packed(), [pair.group for pair in batch], budget)
+
+    known: Reference = {}
+    for batch in case.batches():
+        known |= reference(batch)
+    objective = PreferenceObjective(policy, Packed(), config, known, None)
+
+    def step(batch: Sequence[TokenPair]) -> float:
+        return learner.learn(batch, lambda pair: pair.tokens, objective.terms)["loss"]
+
+    return step, lambda batch: float(len(reference(batch)))
 
 
 def _fill(policy: Policy) -> None:
@@ -123,7 +127,7 @@ def _fill(policy: Policy) -> None:
             policy.lora.parameters[f"{name}.up"].copy_(lora.up)
 
 
-def theirs(case: Case, peer: Peer) -> tuple[Step, float]:
+def theirs(case: Case, peer: Peer) -> Step:
     """TRL's collator and loss on the same ids, with clipping and AdamW as its Trainer has them."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     warnings.filterwarnings("ignore")
@@ -181,7 +185,7 @@ def theirs(case: Case, peer: Peer) -> tuple[Step, float]:
         optimizer.step()
         return float(loss.detach())
 
-    return step, 0.0
+    return step
 
 
 def _known_reference(trainer: object, case: Case) -> dict[TokenPair, dict[str, float]]:
@@ -208,15 +212,24 @@ def work(link: Connection, case: Case, peer: Peer | None) -> None:
     """A contender's process: build, warm up, then one step for every word from the other side."""
     torch.set_num_threads(SIZES[case.model].threads)
     batches = case.batches()
-    step, reference_seconds = ours(case) if peer is None else theirs(case, peer)
+    step, reference = ours(case) if peer is None else (theirs(case, peer), None)
     gc.collect()
     before = _held_mb()
     step(batches[-1])
-    link.send(reference_seconds)
+    link.send("warm")
     while (turn := link.recv()) is not None:
-        began = time.perf_counter()
-        loss = step(batches[turn])
-        link.send(Turn(time.perf_counter() - began, loss, _peak_mb() - before))
+        seconds, loss = _timed(step, batches[turn])
+        memory = _peak_mb() - before
+        link.send(Turn(seconds, loss, memory, _timed(reference, batches[turn])[0] if reference else 0.0))
+
+
+def _timed(work: Step, batch: Sequence[TokenPair]) -> tuple[float, float]:
+    """Seconds, and what came of it."""
+    began = time.perf_counter()
+    result = work(batch)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began, result
 
 
 @contextmanager
@@ -263,7 +276,8 @@ def race(case: Case, peers: Sequence[Peer]) -> list[Row]:
         links = {
             name: stack.enter_context(contender(case, peer)) for name, peer in zip(names, (None, *peers), strict=True)
         }
-        reference_seconds = next(iter([link.recv() for link in links.values()]))
+        for link in links.values():
+            link.recv()  # warm
         for turn in range(case.turns):
             for name in names if turn % 2 else reversed(names):
                 links[name].send(turn)
@@ -281,7 +295,7 @@ def race(case: Case, peers: Sequence[Peer]) -> list[Row]:
             loss_difference=max(abs(a.loss - b.loss) for a, b in zip(mine, turns[peer.name], strict=True)),
             pairs_per_second=case.batch / seconds,
             memory_mb=mine[-1].memory_mb,
-            reference_share=reference_seconds / seconds,
+            reference_share=statistics.median(turn.reference_seconds / turn.seconds for turn in mine),
             device=_device_name(),
         )
         for peer in peers
@@ -291,7 +305,7 @@ def race(case: Case, peers: Sequence[Peer]) -> list[Row]:
 def cases(*, quick: bool) -> list[Case]:
     """What is measured: a table that fits the device."""
     if _device().type == "cuda":
-        return [Case("0.5B", mix, "bfloat16", 16, 9) for mix in MIXES]
+        return [Case("500M", mix, "bfloat16", 16, 9) for mix in MIXES]
     turns = 3 if quick else 9
     small = [Case("5M", mix, "float32", batch, turns) for mix, batch in (("256/64", 4), ("32/128", 4), ("chat", 8))]
     if quick:
