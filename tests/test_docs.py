@@ -95,38 +95,36 @@ def training_table(heading: str) -> dict[str, list[str]]:
     return {row[0]: row[1:-1] for row in table_rows(table)}
 
 
+def besides(algorithm: str) -> dict[str, tuple[str, str]]:
+    """What an algorithm knows besides the shared keys, or has other defaults for than DPO."""
+    usual = {key: values for key, values in both("dpo").items() if key in SHARED_KEYS}
+    own = {key: values for key, values in both(algorithm).items() if key != "algorithm"}
+    return {key: values for key, values in own.items() if usual.get(key.removeprefix("reward.")) != values}
+
+
+def cell(values: tuple[str, str]) -> str:
+    """Both defaults in one cell, one if they are the same."""
+    return " / ".join(dict.fromkeys(values))
+
+
 def test_what_every_algorithm_knows_is_listed_with_both_defaults() -> None:
     shared = {f"training.{key}": list(values) for key, values in both("dpo").items() if key in SHARED_KEYS}
     assert training_table("model below") == shared
-    assert both("kto").keys() >= SHARED_KEYS
-    for algorithm in (*PAIRWISE, "kto"):
-        own = both(algorithm)
-        assert {key: own[key] for key in SHARED_KEYS - {"algorithm"}} == {
-            key: both("dpo")[key] for key in SHARED_KEYS - {"algorithm"}
-        }
 
 
 def test_what_pairwise_algorithms_know_besides_is_listed() -> None:
-    columns = [{key: both(name)[key] for key in both(name).keys() - SHARED_KEYS} for name in PAIRWISE]
-    assert all(small == other for column in columns for small, other in column.values())
-    expected = {
-        key: [column[key][0] if key in column else "–" for column in columns] for column in columns for key in column
-    }
+    columns = [besides(name) for name in PAIRWISE]
+    keys = {key for column in columns for key in column}
+    expected = {key: [cell(column[key]) if key in column else "–" for column in columns] for key in keys}
     assert training_table(" | ".join(f"`{name}`" for name in PAIRWISE)) == expected
 
 
-def test_what_kto_knows_besides_is_listed() -> None:
-    own = {key: values for key, values in both("kto").items() if key not in SHARED_KEYS}
-    assert all(small == other for small, other in own.values())
-    assert training_table("`kto`") == {key: [other] for key, (_, other) in own.items()}
+def test_what_kto_knows_besides_or_has_otherwise_is_listed() -> None:
+    assert training_table("`kto`") == {key: [cell(values)] for key, values in besides("kto").items()}
 
 
 def test_what_ppo_knows_besides_or_has_otherwise_is_listed() -> None:
-    usual = {key: values for key, values in both("dpo").items() if key in SHARED_KEYS}
-    own = both("ppo")
-    del own["algorithm"]
-    expected = {key: list(found) for key, found in own.items() if usual.get(key.removeprefix("reward.")) != found}
-    assert training_table("`ppo`") == expected
+    assert training_table("`ppo`") == {key: list(values) for key, values in besides("ppo").items()}
 
 
 def test_all_algorithms_are_listed() -> None:
