@@ -11,9 +11,10 @@ from transformers import PreTrainedModel
 from data.records import Completion, FinishReason, Message, Preference, Prompt, Sampling, Snapshot, Split
 from trainer.adapter import Adapter, LoraWeights
 from trainer.base import Base
-from trainer.batching import TokenPair
-from trainer.config import DPOConfig, RoundConfig
+from trainer.config import DPOConfig, RoundConfig, TrainingConfig
 from trainer.round_dir import RoundDir
+from trainer.snapshot import SnapshotLines, lines_of_store
+from trainer.tokens import TokenPair
 
 EOS = 2
 LIKED, DISLIKED = 200, 210
@@ -54,7 +55,12 @@ def toy_snapshot(train: int = 12, heldout: int = 4) -> Snapshot:
 
 
 def freeze(
-    path: Path, base: Base, *, snapshot: Snapshot | None = None, config: DPOConfig | None = None, model: str = ""
+    path: Path,
+    base: Base,
+    *,
+    snapshot: Snapshot | SnapshotLines | None = None,
+    config: TrainingConfig | None = None,
+    model: str = "",
 ) -> RoundDir:
     """A round directory ready to train, short enough for a test."""
     directory = RoundDir(path)
@@ -66,7 +72,8 @@ def freeze(
         training=training,
         sampling=Sampling(max_new_tokens=8),
     )
-    directory.freeze(settings, snapshot or toy_snapshot())
+    lines = snapshot if isinstance(snapshot, SnapshotLines) else lines_of_store(snapshot or toy_snapshot())
+    directory.freeze(settings, lines)
     return directory
 
 
