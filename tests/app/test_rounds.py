@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.algorithms import Algorithm
+from app.pages.rounds_view import round_words
 from app.planning import Planner
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
@@ -295,3 +296,15 @@ async def test_a_report_of_an_older_prefloop_is_as_good_as_none(start: Start) ->
     (rounds.directory(created.id).path / "manifest.json").write_text('{"format": 1, "report": {"pairs": 8}}')
 
     assert rounds.view(created.id).manifest is None
+
+
+async def test_a_round_by_ppo_tells_what_its_reward_model_is_worth(start: Start) -> None:
+    rounds = start(algorithm="ppo", epochs=2, rollouts=8, ppo_epochs=1, batch_size=4, reward={"epochs": 1, "rank": 4})
+    created = await rounds.start(None)
+    await rounds.wait()
+    view = rounds.view(created.id)
+
+    assert view.round.state is RoundState.PROMOTED, view.round.reason
+    assert view.manifest is not None
+    assert view.manifest.report.reward is not None
+    assert list(round_words(view, "base")["curves"]) == ["score", "kl", "length"]
