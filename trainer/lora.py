@@ -1,17 +1,17 @@
 """LoRA that trains (Hu 2021, 2106.09685): y = W x + s B (A x) on the linear modules of a frozen base.
 
-One hook per module serves any number of adapters, of which some act at a time: the policy, its reference, a
-reward model, all on one base in memory. Nothing is merged and nothing is wrapped: the base's weights, names and
-code stay as they are, and its sampler goes on using it. Files are in PEFT's format (adapter.py).
-Knows nothing of losses, tokens or optimisers.
+Any number of adapters share one base in memory (the policy, its reference, a reward model); some of them act at a
+time, and only within `acting`. Nothing is merged, wrapped or left behind: between two passes the model is as it was,
+and a sampler can use it. Files are in PEFT's format (adapter.py). Knows nothing of losses, tokens or optimisers.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -71,48 +71,48 @@ class Lora:
     def __contains__(self, name: str) -> bool:
         return name in self._scaling
 
-    def act(self, name: str, x: Tensor, out: Tensor) -> Tensor:
-        """out + s B (A x) for one module, in place; x [..., in], out [..., rank-out]."""
-        result: Tensor = _Act.apply(  # type: ignore[no-untyped-call]  # torch types apply not at all
-            out, x, self._tensors[f"{name}.down"], self._tensors[f"{name}.up"], self._scaling[name]
-        )
-        return result
+    def weights(self, name: str) -> tuple[Tensor, Tensor, float]:
+        """Down, up and scaling of one module, as they train."""
+        return self._tensors[f"{name}.down"], self._tensors[f"{name}.up"], self._scaling[name]
 
 
 class LoraStack:
-    """The hooks in one model, and which adapters act. Not thread-safe."""
+    """Which adapters act in one model, one on top of the other. Not thread-safe."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self._acting: tuple[Lora, ...] = ()
-        self._handles = [
-            module.register_forward_hook(self._hook(name))
-            for name, module in model.named_modules()
-            if isinstance(module, nn.Linear)
-        ]
+        self.now: tuple[Lora, ...] = ()
+        self._linears = {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
 
     @contextmanager
     def acting(self, *loras: Lora) -> Iterator[None]:
-        """Within, these adapters act, one on top of the other, and no others."""
-        before = self._acting
-        self._acting = loras
+        """Within, these adapters act and no others; a backward pass may come later."""
+        before = self.now
+        self._put(loras)
         try:
             yield
         finally:
-            self._acting = before
+            self._put(before)
 
-    def close(self) -> None:
-        """Take the hooks out; the model is as it was."""
-        for handle in self._handles:
-            handle.remove()
+    def _put(self, loras: tuple[Lora, ...]) -> None:
+        """Give every linear module that an adapter changes a forward of its own; the class keeps its."""
+        for name, module in self._linears.items():
+            acting = [lora.weights(name) for lora in loras if name in lora]
+            if acting:
+                vars(module)["forward"] = _forward(module, acting)
+            else:
+                vars(module).pop("forward", None)
+        self.now = loras
 
-    def _hook(self, name: str) -> Any:  # noqa: ANN401  # torch's hook type is a union nobody can spell
-        def add(_: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
-            for lora in self._acting:
-                if name in lora:
-                    out = lora.act(name, args[0], out)
-            return out
 
-        return add
+def _forward(module: nn.Linear, acting: list[tuple[Tensor, Tensor, float]]) -> Callable[[Tensor], Tensor]:
+    scalings = tuple(scaling for _, _, scaling in acting)
+    tensors = [tensor for down, up, _ in acting for tensor in (down, up)]
+
+    def forward(x: Tensor) -> Tensor:
+        out: Tensor = _LoraLinear.apply(x, module.weight, module.bias, scalings, *tensors)  # type: ignore[no-untyped-call]
+        return out
+
+    return forward
 
 
 def stacked(below: Adapter, above: Adapter) -> Adapter:
@@ -126,27 +126,43 @@ def stacked(below: Adapter, above: Adapter) -> Adapter:
     return Adapter(dict(sorted(layers.items())))
 
 
-class _Act(torch.autograd.Function):
-    """out += s B (A x), keeping only x and A x for the backward pass."""
+class _LoraLinear(torch.autograd.Function):
+    """W x + b + sum of s B (A x), keeping x and each A x; one pass over the output and one over the gradient of x."""
 
     @staticmethod
-    def forward(ctx: Any, out: Tensor, x: Tensor, down: Tensor, up: Tensor, scaling: float) -> Tensor:  # noqa: ANN401
-        """out [..., out], x [..., in], down [r, in], up [out, r]."""
-        flat, kind = x.reshape(-1, x.shape[-1]), x.dtype
-        low = flat @ down.to(kind).t()
-        out.view(-1, out.shape[-1]).addmm_(low, up.to(kind).t(), alpha=scaling)
-        ctx.mark_dirty(out)
-        ctx.save_for_backward(x, low, down, up)
-        ctx.scaling = scaling
-        return out
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        scalings: tuple[float, ...],
+        *tensors: Tensor,
+    ) -> Tensor:
+        """x [..., in], weight [out, in], bias [out] or None; of each adapter down [r, in] and up [out, r]."""
+        flat = x.reshape(-1, x.shape[-1])
+        out = F.linear(flat, weight, bias)
+        lows = []
+        for scaling, down, up in zip(scalings, tensors[::2], tensors[1::2], strict=True):
+            lows.append(flat @ down.to(x.dtype).t())
+            out.addmm_(lows[-1], up.to(x.dtype).t(), alpha=scaling)
+        ctx.save_for_backward(x, weight, *lows, *tensors)
+        ctx.scalings = scalings
+        return out.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        """Gradients of out, x, down and up."""
-        x, low, down, up = ctx.saved_tensors
-        flat = grad.reshape(-1, grad.shape[-1])
-        towards = (flat @ up.to(flat.dtype)).mul_(ctx.scaling)
-        d_down = (towards.t() @ x.reshape(-1, x.shape[-1])).to(down.dtype) if ctx.needs_input_grad[2] else None
-        d_up = (flat.t() @ low).to(up.dtype).mul_(ctx.scaling) if ctx.needs_input_grad[3] else None
-        d_x = (towards @ down.to(flat.dtype)).view_as(x) if ctx.needs_input_grad[1] else None
-        return grad, d_x, d_down, d_up, None
+        """Gradients of x and of every down and up."""
+        x, weight, *rest = ctx.saved_tensors
+        lows, tensors = rest[: len(ctx.scalings)], rest[len(ctx.scalings) :]
+        flat_x, flat = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
+        towards_x = flat @ weight if ctx.needs_input_grad[0] else None
+        gradients: list[Tensor | None] = []
+        for i, (scaling, low) in enumerate(zip(ctx.scalings, lows, strict=True)):
+            down, up = tensors[2 * i : 2 * i + 2]
+            towards_low = (flat @ up.to(flat.dtype)).mul_(scaling)
+            if towards_x is not None:
+                towards_x.addmm_(towards_low, down.to(flat.dtype))
+            trains = ctx.needs_input_grad[4 + 2 * i]
+            gradients.append((towards_low.t() @ flat_x).to(down.dtype) if trains else None)
+            gradients.append((flat.t() @ low).to(up.dtype).mul_(scaling) if trains else None)
+        return None if towards_x is None else towards_x.view_as(x), None, None, None, *gradients

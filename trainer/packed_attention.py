@@ -5,9 +5,9 @@ its own modules. What cannot see each other is never multiplied: every part is o
 losses or adapters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -58,26 +58,35 @@ def _attention(
         raise ModelError("this model's forward pass does not hand the packing through")
     lengths = [length for part in packing.parts for length in part]
     parts = iter(zip(*(torch.split(states, lengths, 2) for states in (query, key, value)), strict=True))
+    attend = partial(_attend, masks=packing.masks, scaling=scaling, window=sliding_window)
     out = []
     for group in packing.parts:
-        prompt = next(parts)
-        out.append(_attend(*prompt, 0, scaling, sliding_window))
+        prompt_query, prompt_key, prompt_value = next(parts)
+        out.append(attend(prompt_query, prompt_key, prompt_value))
         for _completion in group[1:]:
             q, k, v = next(parts)
-            keys, values = torch.cat([prompt[1], k], 2), torch.cat([prompt[2], v], 2)
-            out.append(_attend(q, keys, values, group[0], scaling, sliding_window))
+            out.append(attend(q, torch.cat([prompt_key, k], 2), torch.cat([prompt_value, v], 2)))
     return torch.cat(out, 2).transpose(1, 2), None
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, before: int, scaling: float | None, window: int | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    masks: dict[Hashable, Tensor],
+    scaling: float | None,
+    window: int | None,
 ) -> Tensor:
-    """Causal attention of T queries on before + T keys, of which `before` come first."""
-    steps = query.shape[2]
-    within = window is None or before + steps <= window
-    mask = (
-        None if before == 0 and within else _mask(before, steps, None if within else window, query.dtype, query.device)
-    )
+    """Causal attention of the last T of S places, query [1, heads, T, d] on keys and values [1, kv_heads, S, d]."""
+    steps, places = query.shape[2], key.shape[2]
+    window = window if window is not None and window < places else None
+    mask = None
+    if steps < places or window is not None:
+        shape = steps, places, window
+        if shape not in masks:
+            masks[shape] = _mask(*shape, query)
+        mask = masks[shape]
     return F.scaled_dot_product_attention(
         query,
         key,
@@ -89,14 +98,12 @@ def _attend(
     )
 
 
-@lru_cache(maxsize=256)  # the layers of one forward pass ask for the same masks
-def _mask(before: int, steps: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Additive mask [T, before + T]: -inf on what comes later, or lies `window` or more positions back."""
-    distance = torch.arange(before, before + steps, device=device)[:, None] - torch.arange(
-        before + steps, device=device
-    )
+def _mask(steps: int, places: int, window: int | None, like: Tensor) -> Tensor:
+    """Additive mask [steps, places]: -inf on what comes later, or lies `window` or more places back."""
+    at = torch.arange(places, device=like.device)
+    distance = at[places - steps :, None] - at
     hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
-    return torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, -torch.inf)
+    return like.new_zeros(hidden.shape).masked_fill_(hidden, -torch.inf)
 
 
 def _no_mask(*_: object, **__: object) -> None:

@@ -6,9 +6,8 @@ Completions of a group cannot see each other (packed_attention.py sees to it) an
 the prompt's. Knows nothing of models, preferences or losses.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
@@ -41,7 +40,8 @@ class Packing:
 
     input_ids, position_ids: [1, T]. parts: per group the lengths of prompt and completions. predicting [N]: the
     place in T whose state predicts each completion token. targets [N]: those tokens. owner [N]: the completion
-    (0..S-1) a token belongs to. ends [S]: the place of each completion's last token.
+    (0..S-1) a token belongs to. ends [S]: the place of each completion's last token. masks: those that attention has
+    made for it, which all layers share.
     """
 
     input_ids: Tensor
@@ -51,6 +51,7 @@ class Packing:
     targets: Tensor
     owner: Tensor
     ends: Tensor
+    masks: dict[Hashable, Tensor] = field(default_factory=dict, compare=False)
 
 
 def pack(groups: Sequence[Group], *, device: torch.device) -> Packing:
@@ -107,8 +108,3 @@ def micro_batches(items: Sequence[_Item], size: Callable[[_Item], int], *, budge
         if all(load <= budget or len(part) == 1 for part, load in zip(parts, loads, strict=True)):
             break
     return [part for part in parts if part]
-
-
-def spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """(begin, end) of consecutive parts."""
-    return list(pairwise(accumulate(lengths, initial=0)))

@@ -4,10 +4,10 @@ Knows nothing of losses or pairs.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from trainer.adapter import Adapter, write_adapter
@@ -62,7 +62,10 @@ class Policy:
     @contextmanager
     def acting(self) -> Iterator[None]:
         """Within, the model is the policy."""
-        with self.stack.acting(*self._below, self.lora), recomputing(self.model, on=self.gradient_checkpointing):
+        with (
+            self.stack.acting(*self._below, self.lora),
+            recomputing(self.model, self.stack) if self.gradient_checkpointing else nullcontext(),
+        ):
             yield
 
     def reference(self) -> AbstractContextManager[None]:
@@ -82,20 +85,21 @@ class Policy:
         """Write the policy in PEFT's format; the directory appears whole or not at all."""
         write_adapter(path, self.adapter(), self.model, base_name=self.base.name)
 
-    def detach(self) -> None:
-        """Take the hooks out of the base; the policy is of no more use."""
-        self.stack.close()
-
 
 @contextmanager
-def recomputing(model: PreTrainedModel, *, on: bool) -> Iterator[None]:
+def recomputing(model: PreTrainedModel, stack: LoraStack) -> Iterator[None]:
     """Within, layers keep only their input and compute again in the backward pass (Chen 2016, 1604.06174).
 
-    transformers asks a layer's training flag; only the layers' own are set, so that no dropout below wakes up.
+    The backward pass comes later: it takes up the adapters and the attention that act now. transformers asks a
+    layer's training flag; only the layers' own are set, so that no dropout below wakes up.
     """
-    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)] if on else []
-    if on:
-        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    config = model.config.get_text_config()
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _again(config, config._attn_implementation, stack, stack.now)
+
+    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})  # type: ignore[no-untyped-call]
     for layer in layers:
         layer.training = True
     try:
@@ -103,3 +107,16 @@ def recomputing(model: PreTrainedModel, *, on: bool) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.training = False
+        model.activation_checkpointing_disable()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _again(config: PretrainedConfig, attention: str, stack: LoraStack, loras: tuple[Lora, ...]) -> Iterator[None]:
+    """Within, this attention and these adapters act."""
+    before = config._attn_implementation
+    config._attn_implementation = attention
+    try:
+        with stack.acting(*loras):
+            yield
+    finally:
+        config._attn_implementation = before
