@@ -99,7 +99,7 @@ def recomputing(model: PreTrainedModel, stack: LoraStack) -> Iterator[None]:
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _again(config, config._attn_implementation, stack, stack.now)
 
-    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})  # type: ignore[no-untyped-call]
+    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
     for layer in layers:
         layer.training = True
     try:
@@ -107,7 +107,7 @@ def recomputing(model: PreTrainedModel, stack: LoraStack) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.training = False
-        model.activation_checkpointing_disable()  # type: ignore[no-untyped-call]
+        model.activation_checkpointing_disable()
 
 
 @contextmanager
