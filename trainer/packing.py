@@ -8,6 +8,7 @@ the prompt's. Knows nothing of models, preferences or losses.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from heapq import heapreplace
 from typing import TypeVar
 
 import torch
@@ -90,21 +91,26 @@ def owners(groups: Sequence[Group], *, device: torch.device) -> Tensor:
 
 
 def micro_batches(items: Sequence[_Item], size: Callable[[_Item], int], *, budget: int) -> list[list[_Item]]:
-    """Split items into as few parts as keep each within a budget of tokens, about equally large.
+    """Split items into few parts within a budget of tokens, about equally large, so that none decides the peak alone.
 
-    An item that is larger than the budget stands alone. Longest first into the lightest part (Graham 1969), so
-    that no part decides the peak of memory by itself. The same items give the same parts, in any order.
+    An item that is larger than the budget stands alone. Longest first into the lightest part (Graham 1969), with
+    more parts until all fit. The same items in the same order give the same parts.
     """
-    if not items:
-        return []
     order = sorted(items, key=size, reverse=True)
-    for count in range(max(1, -(-sum(map(size, items)) // budget)), len(items) + 1):
-        parts: list[list[_Item]] = [[] for _ in range(count)]
-        loads = [0] * count
-        for item in order:
-            lightest = loads.index(min(loads))
-            parts[lightest].append(item)
-            loads[lightest] += size(item)
-        if all(load <= budget or len(part) == 1 for part, load in zip(parts, loads, strict=True)):
-            break
-    return [part for part in parts if part]
+    count = -(-sum(map(size, items)) // budget)
+    while count < len(items):
+        parts = _lightest_first(order, size, count)
+        if all(len(part) == 1 or sum(map(size, part)) <= budget for part in parts):
+            return parts
+        count += 1 + count // 50
+    return [[item] for item in order]
+
+
+def _lightest_first(order: Sequence[_Item], size: Callable[[_Item], int], count: int) -> list[list[_Item]]:
+    parts: list[list[_Item]] = [[] for _ in range(count)]
+    loads = [(0, i) for i in range(count)]  # a heap
+    for item in order:
+        load, i = loads[0]
+        parts[i].append(item)
+        heapreplace(loads, (load + size(item), i))
+    return parts

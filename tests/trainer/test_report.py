@@ -9,27 +9,42 @@ import pytest
 import torch
 
 from data.errors import InputError
-from data.records import Sampling
 from tests.models import save_adapter
 from tests.trainer.scene import ask, random_lora, toy_pairs
 from trainer.adapter import read_adapter
 from trainer.base import Base, load_base
-from trainer.batching import TokenPair
 from trainer.generate import Sampler
+from trainer.logprobs import Packed
+from trainer.manifest import Agreement, Drift
+from trainer.memory import Budget
 from trainer.policy import Policy
-from trainer.report import agreement, drift, make_canary
+from trainer.reference import group_logps
+from trainer.report import _distinct, agreement, drift, make_canary
+from trainer.tokens import TokenPair
 
 QUESTION = ask("how do I boil an egg?")
-SAMPLING = Sampling(temperature=0.3, top_p=0.5, max_new_tokens=6)
+
+
+def agreed(policy: Policy, pairs: list[TokenPair], budget: int = 8192) -> Agreement:
+    with policy.reference():
+        reference = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(budget, print))
+    return agreement(policy, Packed(), pairs, reference, Budget(budget, print))
+
+
+def drifted(model_dir: Path, adapter: Path, *, seed: int = 0, eos_ids: frozenset[int] | None = None) -> Drift:
+    base = load_base(str(model_dir))
+    base = base if eos_ids is None else replace(base, eos_ids=eos_ids)
+    found = read_adapter(adapter, base.model, max_rank=4)
+    return drift(base, found, None, [QUESTION, ask("why?")], max_new_tokens=6, seed=seed)
 
 
 @pytest.fixture
 def policy(base: Base) -> Policy:
     """Far from its reference."""
-    policy = Policy(base, rank=4, alpha=8, seed=0)
+    policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
     torch.manual_seed(1)
     with torch.no_grad():
-        for parameter in policy.parameters:
+        for parameter in policy.lora.parameters.values():
             parameter.copy_(torch.randn_like(parameter) * 0.1)
     return policy
 
@@ -40,14 +55,14 @@ def mirrored(pairs: list[TokenPair]) -> list[TokenPair]:
 
 class TestAgreement:
     def test_a_fresh_policy_ties_with_itself_and_so_scores_half(self, base: Base) -> None:
-        found = agreement(Policy(base, rank=4, alpha=8, seed=0), toy_pairs(6), beta=0.1, token_budget=8192)
+        found = agreed(Policy.from_base(base, rank=4, alpha=8, seed=0), toy_pairs(6))
         assert (found.accuracy, found.margin) == (0.5, 0.0)
 
     def test_without_pairs_there_is_nothing_to_say(self, policy: Policy) -> None:
-        found = agreement(policy, [], beta=0.1, token_budget=8192)
+        found = agreed(policy, [])
         assert (found.accuracy, found.margin) == (None, None)
 
-    def test_it_is_beta_times_the_plain_difference_of_log_ratios(self, policy: Policy) -> None:
+    def test_it_is_the_plain_difference_of_log_ratios(self, policy: Policy) -> None:
         pairs = toy_pairs(10)
 
         def logp(prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:
@@ -58,25 +73,26 @@ class TestAgreement:
             return logp(pair.prompt_ids, pair.chosen_ids) - logp(pair.prompt_ids, pair.rejected_ids)
 
         with torch.no_grad():
-            grown = [difference(pair) for pair in pairs]
-            with policy.reference():
-                margins = [0.2 * (here - difference(pair)) for here, pair in zip(grown, pairs, strict=True)]
-        found = agreement(policy, pairs, beta=0.2, token_budget=100)
+            with policy.acting():
+                grown = [difference(pair) for pair in pairs]
+            margins = [here - difference(pair) for here, pair in zip(grown, pairs, strict=True)]
+        found = agreed(policy, pairs, budget=100)
         assert found.margin == pytest.approx(sum(margins) / 10, abs=1e-5)
         assert found.accuracy == sum(margin > 0 for margin in margins) / 10
 
     def test_exchanged_sides_give_the_rest_to_one(self, policy: Policy) -> None:
-        here = agreement(policy, toy_pairs(10), beta=0.1, token_budget=8192)
-        there = agreement(policy, mirrored(toy_pairs(10)), beta=0.1, token_budget=8192)
+        here = agreed(policy, toy_pairs(10))
+        there = agreed(policy, mirrored(toy_pairs(10)))
         assert here.accuracy is not None and there.accuracy == pytest.approx(1 - here.accuracy)
         assert here.margin is not None and there.margin == pytest.approx(-here.margin, abs=1e-5)
 
 
 class TestCanary:
     def test_it_is_the_greedy_answer_of_transformers(self, policy: Policy) -> None:
-        canary = make_canary(policy, QUESTION)
+        canary = make_canary(policy, Packed(), QUESTION)
         prompt = policy.base.prompt_ids(QUESTION)
-        oracle = policy.model.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0)
+        with policy.acting():
+            oracle = policy.model.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0)
         assert canary.token_ids == tuple(oracle[0, len(prompt) :].tolist())
         assert canary.prompt == QUESTION
 
@@ -99,58 +115,57 @@ class TestCanary:
         assert max(abs(a - b) for a, b in zip(score, canary.logprobs, strict=True)) > 0.01
 
     def test_it_ends_where_the_answer_ends(self, policy: Policy) -> None:
-        whole = make_canary(policy, QUESTION)
+        whole = make_canary(policy, Packed(), QUESTION)
         stop = whole.token_ids[4]
         policy.base = replace(policy.base, eos_ids=frozenset({stop}))
-        assert make_canary(policy, QUESTION).token_ids == whole.token_ids[: whole.token_ids.index(stop) + 1]
+        assert make_canary(policy, Packed(), QUESTION).token_ids == whole.token_ids[: whole.token_ids.index(stop) + 1]
 
     def test_a_prompt_that_leaves_no_room_is_refused(self, policy: Policy) -> None:
         with pytest.raises(InputError, match="its answer may take 24"):
-            make_canary(policy, ask("egg " * 600))
+            make_canary(policy, Packed(), ask("egg " * 600))
 
 
 class TestDrift:
     def test_an_adapter_of_zeros_has_not_drifted(self, base: Base, model_dir: Path, tmp_path: Path) -> None:
-        Policy(base, rank=4, alpha=8, seed=0).save(tmp_path / "v1")
-        found = drift(load_base(str(model_dir)), tmp_path / "v1", [QUESTION], sampling=SAMPLING, seed=0, rank=4)
+        Policy.from_base(base, rank=4, alpha=8, seed=0).save(tmp_path / "v1")
+        found = drifted(model_dir, tmp_path / "v1")
         assert found.kl_mean == pytest.approx(0, abs=1e-4)
+        assert found.kl_max == pytest.approx(0, abs=1e-3)
 
-    def test_the_kl_of_one_token_is_that_of_the_two_distributions(self, policy: Policy, tmp_path: Path) -> None:
+    def test_the_kl_of_one_token_is_that_of_the_two_distributions(self, policy: Policy) -> None:
         """Closed form for answers of one token; 64 samples of the log ratio lie within five of their errors."""
         prompt = torch.tensor([policy.base.prompt_ids(QUESTION)])
         with torch.no_grad():
-            here = torch.log_softmax(policy.model(input_ids=prompt).logits[0, -1].double(), -1)
-            with policy.reference() as reference:
-                there = torch.log_softmax(reference(input_ids=prompt).logits[0, -1].double(), -1)
+            there = torch.log_softmax(policy.model(input_ids=prompt).logits[0, -1].double(), -1)
+            with policy.acting():
+                here = torch.log_softmax(policy.model(input_ids=prompt).logits[0, -1].double(), -1)
         kl = float((here.exp() * (here - there)).sum())
         variance = float((here.exp() * (here - there - kl) ** 2).sum())
-        policy.save(tmp_path / "v1")
-        one = Sampling(max_new_tokens=1)
-        found = drift(policy.detach(), tmp_path / "v1", [QUESTION], sampling=one, seed=0, rank=4)
+        found = drift(policy.base, policy.adapter(), None, [QUESTION], max_new_tokens=1, seed=0)
         assert kl > 0.01
         assert found.kl_mean == pytest.approx(kl, abs=5 * math.sqrt(variance / 64))
+        assert found.kl_max >= found.kl_median
         assert found.mean_length == 1.0
+
+    def test_a_policy_has_not_drifted_from_itself_as_the_reference(self, policy: Policy) -> None:
+        found = drift(policy.base, policy.adapter(), policy.adapter(), [QUESTION], max_new_tokens=6, seed=0)
+        assert found.kl_max == pytest.approx(0, abs=1e-3)
 
     def test_it_is_a_function_of_its_seed(self, model_dir: Path, tmp_path: Path) -> None:
         save_adapter(model_dir, tmp_path / "v1", seed=1)
-
-        def once(seed: int) -> object:
-            prompts = [QUESTION, ask("why?")]
-            return drift(load_base(str(model_dir)), tmp_path / "v1", prompts, sampling=SAMPLING, seed=seed, rank=4)
-
-        assert once(3) == once(3)
-        assert once(3) != once(4)
+        once = drifted(model_dir, tmp_path / "v1", seed=3)
+        assert drifted(model_dir, tmp_path / "v1", seed=3) == once
+        assert drifted(model_dir, tmp_path / "v1", seed=4) != once
 
     def test_the_share_that_ended_by_itself_is_told(self, model_dir: Path, tmp_path: Path) -> None:
         save_adapter(model_dir, tmp_path / "v1", seed=1)
         ends = frozenset(random.Random(0).sample(range(262), 131))  # about every second token ends an answer
-        base = replace(load_base(str(model_dir)), eos_ids=ends)
-        found = drift(base, tmp_path / "v1", [QUESTION], sampling=SAMPLING, seed=0, rank=4)
+        found = drifted(model_dir, tmp_path / "v1", eos_ids=ends)
         assert 0.9 < found.eos_rate <= 1  # 1 - 2**-6 is expected
         assert 1 < found.mean_length < 3  # 2 is expected
 
-    def test_answers_that_the_limit_cut_did_not_end_by_themselves(self, model_dir: Path, tmp_path: Path) -> None:
-        save_adapter(model_dir, tmp_path / "v1", seed=1)
-        base = replace(load_base(str(model_dir)), eos_ids=frozenset({10**6}))
-        found = drift(base, tmp_path / "v1", [QUESTION], sampling=SAMPLING, seed=0, rank=4)
-        assert (found.eos_rate, found.mean_length) == (0.0, 6.0)
+    @pytest.mark.parametrize(
+        ("words", "expected"), [([], 0.0), (["a"], 1.0), (["a", "b", "a", "b"], 0.5), ([("a", "b")] * 3, 1 / 3)]
+    )
+    def test_distinct_n_is_different_ones_by_all(self, words: list[object], expected: float) -> None:
+        assert _distinct(words) == pytest.approx(expected)

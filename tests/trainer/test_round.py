@@ -11,12 +11,12 @@ from tests.models import save_random_model
 from tests.trainer.scene import freeze, preference, toy_snapshot
 from trainer.adapter import directory_sha256, read_adapter
 from trainer.base import Base, load_base
-from trainer.batching import TokenPair, tokenize
 from trainer.config import DPOConfig
-from trainer.dpo import StoppedError
+from trainer.course import StoppedError
 from trainer.generate import Sampler
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
+from trainer.tokens import Encoder, TokenPair
 
 
 def never() -> bool:
@@ -43,12 +43,13 @@ class TestAFinishedRound:
         manifest = finished.manifest()
         assert manifest is not None
         report = manifest.report
-        assert (report.pairs, report.heldout_pairs) == (12, 4)
-        assert report.train_accuracy == 1.0
-        assert report.heldout_accuracy == 1.0
-        assert report.heldout_margin is not None and report.heldout_margin > 0
-        assert report.kl_mean > 0
-        assert 1 <= report.mean_length <= 8
+        assert (report.algorithm, report.reference, report.forward) == ("dpo", "base", "packed")
+        assert (report.train.pairs, report.heldout.pairs) == (12, 4)
+        assert report.train.accuracy == 1.0
+        assert report.heldout.accuracy == 1.0
+        assert report.heldout.margin is not None and report.heldout.margin > 0
+        assert report.drift.kl_mean > 0
+        assert 1 <= report.drift.mean_length <= 8
 
     def test_its_canary_is_reproduced_by_the_sampler_that_serves(self, finished: RoundDir, base: Base) -> None:
         manifest = finished.manifest()
@@ -69,7 +70,7 @@ class TestAFinishedRound:
             new, old = (sum(sampler.score(pair.prompt_ids, answer, name)) for name in ("new", None))
             return new - old
 
-        for pair in tokenize(base, finished.heldout()):
+        for pair in Encoder(base, max_tokens=None).pairs(finished.heldout()):
             assert ratio(pair, pair.chosen_ids) > ratio(pair, pair.rejected_ids)
 
     def test_the_last_word_of_its_progress_is_the_last_step(self, finished: RoundDir) -> None:
@@ -83,7 +84,7 @@ def test_without_held_out_pairs_accuracy_is_unknown_and_not_zero(tmp_path: Path,
         tmp_path / "round", base, snapshot=toy_snapshot(heldout=0), config=DPOConfig(epochs=1, rank=2, alpha=4)
     )
     report = run_round(directory, never).report
-    assert (report.heldout_pairs, report.heldout_accuracy, report.heldout_margin) == (0, None, None)
+    assert (report.heldout.pairs, report.heldout.accuracy, report.heldout.margin) == (0, None, None)
 
 
 def test_a_stopped_round_has_a_checkpoint_and_no_manifest_and_goes_on_to_the_same_adapter(
@@ -135,7 +136,7 @@ class TestRefusals:
 
     def test_a_snapshot_without_pairs(self, tmp_path: Path, base: Base) -> None:
         directory = freeze(tmp_path / "empty", base, snapshot=Snapshot((), (), {"tie": 9}))
-        with pytest.raises(RoundError, match="holds no pairs to train on"):
+        with pytest.raises(RoundError, match="holds nothing to train on"):
             run_round(directory, never)
 
     def test_pairs_that_another_model_sampled(self, tmp_path: Path, base: Base) -> None:
