@@ -11,9 +11,13 @@ from trl import DPOConfig as TRLConfig
 from trl import DPOTrainer
 
 from trainer.base import load_base
-from trainer.batching import TokenPair
-from trainer.dpo import preference_terms, reference_logps
+from trainer.config import DPOConfig, HingeConfig, IPOConfig, PairwiseConfig, RobustConfig
+from trainer.dpo import PreferenceObjective
+from trainer.logprobs import Packed
+from trainer.memory import Budget
 from trainer.policy import Policy
+from trainer.reference import group_logps
+from trainer.tokens import TokenPair
 
 BETA = 0.3
 ROWS = [
@@ -24,8 +28,21 @@ ROWS = [
 ]
 
 
+CONFIGS: dict[str, PairwiseConfig] = {
+    "sigmoid": DPOConfig(beta=BETA),
+    "hinge": HingeConfig(algorithm="hinge", beta=BETA),
+    "ipo": IPOConfig(algorithm="ipo", beta=BETA),
+    "robust": RobustConfig(algorithm="robust", beta=BETA, label_smoothing=0.2),
+}
+
+
+@pytest.fixture(params=CONFIGS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def oracle(model_dir: Path, tmp_path: Path) -> DPOTrainer:
+def oracle(model_dir: Path, tmp_path: Path, kind: str) -> DPOTrainer:
     rows = [{"prompt": f"<|user|>{p}<|assistant|>", "chosen": c, "rejected": r} for p, c, r in ROWS]
     base = load_base(str(model_dir))
     return DPOTrainer(
@@ -33,6 +50,8 @@ def oracle(model_dir: Path, tmp_path: Path) -> DPOTrainer:
         args=TRLConfig(
             output_dir=str(tmp_path),
             beta=BETA,
+            loss_type=kind,
+            label_smoothing=0.2,
             per_device_train_batch_size=len(rows),
             activation_checkpointing=False,
             bf16=False,
@@ -47,12 +66,19 @@ def oracle(model_dir: Path, tmp_path: Path) -> DPOTrainer:
 
 
 def lora_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    return {name: p for name, p in model.named_parameters() if ".lora_" in name and ".default." in name}
+    """TRL's tensors by our names."""
+    prefix, parts = "base_model.model.", {"lora_A.default.weight": "down", "lora_B.default.weight": "up"}
+    return {
+        f"{name.removeprefix(prefix).removesuffix(theirs)}{ours}": parameter
+        for name, parameter in model.named_parameters()
+        for theirs, ours in parts.items()
+        if name.endswith(theirs)
+    }
 
 
-def test_loss_rewards_and_gradient_equal_trl(oracle: DPOTrainer, model_dir: Path) -> None:
-    policy = Policy(load_base(str(model_dir)), rank=4, alpha=8, seed=0)
-    theirs, ours = lora_of(oracle.model), lora_of(policy._peft)
+def test_loss_rewards_and_gradient_equal_trl(oracle: DPOTrainer, model_dir: Path, kind: str) -> None:
+    policy = Policy.from_base(load_base(str(model_dir)), rank=4, alpha=8, seed=0)
+    theirs, ours = lora_of(oracle.model), policy.lora.parameters
     assert theirs.keys() == ours.keys()
     torch.manual_seed(1)
     with torch.no_grad():
@@ -61,22 +87,22 @@ def test_loss_rewards_and_gradient_equal_trl(oracle: DPOTrainer, model_dir: Path
             theirs[name].copy_(parameter)
 
     rows = list(oracle.train_dataset)
-    batch = oracle.data_collator(rows)
-    loss = oracle._compute_loss(oracle.model, batch, return_outputs=False)
+    loss = oracle._compute_loss(oracle.model, oracle.data_collator(rows), return_outputs=False)
     loss.backward()
     logged = oracle._metrics["train" if oracle.model.training else "eval"]
 
     pairs = [TokenPair(*(tuple(row[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected"))) for row in rows]
-    terms, chosen, rejected = preference_terms(
-        policy, pairs, reference_logps(policy, pairs, token_budget=8192), beta=BETA
-    )
+    with policy.reference():
+        reference = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(8192, print))
+    terms = PreferenceObjective(policy, Packed(), CONFIGS[kind], reference, None).terms(pairs)
     terms.loss.mean().backward()
 
-    assert terms.loss.mean().item() == pytest.approx(loss.item(), abs=1e-5)
-    assert terms.chosen_rewards.mean().item() == pytest.approx(logged["rewards/chosen"][0], abs=1e-5)
-    assert terms.rejected_rewards.mean().item() == pytest.approx(logged["rewards/rejected"][0], abs=1e-5)
-    assert chosen.mean().item() == pytest.approx(logged["logps/chosen"][0], abs=1e-4)
-    assert rejected.mean().item() == pytest.approx(logged["logps/rejected"][0], abs=1e-4)
+    assert terms.loss.mean().item() == pytest.approx(loss.item(), rel=1e-5, abs=1e-5)
+    if kind != "ipo":  # whose rewards TRL logs as DPO's
+        for ours_, theirs_ in (("chosen_reward", "rewards/chosen"), ("rejected_reward", "rewards/rejected")):
+            assert terms.columns[ours_].mean().item() == pytest.approx(logged[theirs_][0], abs=1e-5)
+    for ours_, theirs_ in (("chosen_logps", "logps/chosen"), ("rejected_logps", "logps/rejected")):
+        assert terms.columns[ours_].mean().item() == pytest.approx(logged[theirs_][0], abs=1e-4)
     expected = flat({name: p.grad for name, p in theirs.items()})
     assert expected.norm() > 0.01
     assert (flat({name: p.grad for name, p in ours.items()}) - expected).norm() / expected.norm() < 1e-5

@@ -18,7 +18,7 @@ from tests.trainer.scene import freeze
 from trainer.__main__ import main
 from trainer.adapter import WEIGHTS, directory_sha256
 from trainer.base import Base
-from trainer.config import DPOConfig
+from trainer.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
 
@@ -26,6 +26,19 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 90  # seconds on a busy machine; a start takes five to fifteen
 LONG = DPOConfig(epochs=20, batch_size=4, rank=4, alpha=8, checkpoint_every=5, learning_rate=1e-2)
 STEPS = 60
+SHORT = {"rank": 4, "alpha": 8, "learning_rate": 1e-2, "checkpoint_every": 3}
+OTHERS: dict[str, TrainingConfig] = {
+    "kto": KTOConfig(algorithm="kto", epochs=6, batch_size=4, **SHORT),
+    "ppo": PPOConfig(
+        algorithm="ppo",
+        epochs=4,
+        rollouts=8,
+        batch_size=4,
+        ppo_epochs=2,
+        reward=RewardConfig(epochs=10, batch_size=4, **SHORT),
+        **SHORT,
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +117,35 @@ def steps(directory: RoundDir) -> list[float]:
 
 
 class TestInterrupted:
+    @pytest.mark.parametrize("algorithm", ["kto", "ppo"])
+    def test_every_other_algorithm_too(self, tmp_path: Path, base: Base, algorithm: str) -> None:
+        config = OTHERS[algorithm]
+        killed, spared = (freeze(tmp_path / name, base, config=config) for name in ("killed", "spared"))
+        run_round(spared, lambda: False, base=base)
+        with trainer(killed) as process:
+            wait_until(lambda: len(killed.metrics()) >= 9, process)
+            process.kill()
+            assert process.wait(PATIENCE) == -signal.SIGKILL
+        assert killed.manifest() is None and killed.checkpoint.exists()
+        with trainer(killed) as process:
+            assert process.wait(PATIENCE) == 0
+        assert (killed.adapter / WEIGHTS).read_bytes() == (spared.adapter / WEIGHTS).read_bytes()
+        assert [m["loss"] for m in killed.metrics()] == [m["loss"] for m in spared.metrics()]
+
+    def test_a_reward_model_that_was_killed_goes_on_too(self, tmp_path: Path, base: Base) -> None:
+        config = OTHERS["ppo"]
+        killed, spared = (freeze(tmp_path / name, base, config=config) for name in ("killed", "spared"))
+        run_round(spared, lambda: False, base=base)
+        inside = RoundDir(killed.path / "reward")
+        with trainer(killed) as process:
+            wait_until(lambda: inside.path.exists() and len(inside.metrics()) >= 7, process)
+            process.kill()
+            process.wait(PATIENCE)
+        with trainer(killed) as process:
+            assert process.wait(PATIENCE) == 0
+        for part in ("adapter", "reward/adapter"):
+            assert (killed.path / part / WEIGHTS).read_bytes() == (spared.path / part / WEIGHTS).read_bytes()
+
     def test_killed_and_started_again_it_ends_with_the_same_bits(self, frozen: RoundDir, whole: RoundDir) -> None:
         with trainer(frozen) as process:
             wait_until(lambda: len(frozen.metrics()) >= 13, process)
@@ -175,10 +217,10 @@ class TestFailure:
     def test_an_unforeseen_error_is_written_down_and_not_swallowed(
         self, short: RoundDir, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def burst(*_: object) -> None:
+        def burst(*_: object, **__: object) -> None:
             raise MemoryError("out of it")
 
-        monkeypatch.setattr("trainer.__main__.run_round", burst)
+        monkeypatch.setattr("trainer.process.run_round", burst)
         with pytest.raises(MemoryError):
             main([str(short.path)])
         assert short.failure() == "unexpected: MemoryError('out of it')"

@@ -1,24 +1,30 @@
 """The policy: starts at its reference, trains only its LoRA, and is on disk what it is in memory."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
 
-from tests.trainer.scene import linears
+from tests.trainer.scene import linears, random_lora
 from trainer.adapter import CONFIG, read_adapter
 from trainer.base import Base, load_base
+from trainer.logprobs import Forward, Packed, Plain, completion_logps
+from trainer.lora import Lora
+from trainer.packing import Group
 from trainer.policy import Policy
 
 IDS = torch.arange(6, 28).reshape(2, 11)
+GROUPS = [Group(tuple(range(6, 17)), (tuple(range(20, 28)), (9, 10, 11, 2)))]
 
 
 def grow(policy: Policy) -> None:
+    source = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in policy.parameters:
-            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * 0.1)
+        for parameter in policy.lora.parameters.values():
+            parameter.add_(torch.randn(parameter.shape, generator=source) * 0.1)
 
 
 @torch.no_grad()
@@ -26,64 +32,80 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
     return model(input_ids=IDS).logits
 
 
+@torch.no_grad()
+def of_policy(policy: Policy) -> torch.Tensor:
+    with policy.acting():
+        return logits(policy.model)
+
+
 @pytest.fixture
 def policy(base: Base) -> Policy:
-    return Policy(base, rank=4, alpha=8, seed=0)
+    return Policy.from_base(base, rank=4, alpha=8, seed=0)
+
+
+def from_version(base: Base) -> Policy:
+    return Policy.from_version(base, random_lora(base.model, seed=3))
+
+
+def on_merged(base: Base) -> Policy:
+    return Policy.on_merged(base, random_lora(base.model, seed=3), rank=2, alpha=4, seed=0)
 
 
 def test_a_fresh_policy_is_its_reference_to_the_bit(policy: Policy) -> None:
-    with policy.reference() as reference:
-        expected = logits(reference)
-    assert torch.equal(logits(policy.model), expected)
+    with policy.reference():
+        expected = logits(policy.model)
+    assert torch.equal(of_policy(policy), expected)
 
 
-def test_the_reference_is_the_bare_base_however_far_the_policy_has_gone(policy: Policy, model_dir: Path) -> None:
+@pytest.mark.parametrize("start", [from_version, on_merged])
+def test_a_policy_from_a_version_starts_at_it_and_leaves_it_behind(base: Base, start: Callable[[Base], Policy]) -> None:
+    policy = start(base)
+    with policy.reference():
+        before = logits(policy.model)
+    torch.testing.assert_close(of_policy(policy), before, rtol=0, atol=1e-6)
+    assert (before - logits(policy.model)).abs().max() > 0.1  # the version is not the base
     grow(policy)
-    with policy.reference() as reference:
-        got = logits(reference)
-    assert torch.equal(got, logits(load_base(str(model_dir)).model))
-    assert (logits(policy.model) - got).abs().max() > 0.1
+    with policy.reference():
+        assert torch.equal(logits(policy.model), before)
+    assert (of_policy(policy) - before).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("start", [from_version, on_merged])
+def test_what_is_saved_does_alone_on_the_bare_base_what_the_policy_does(
+    base: Base, model_dir: Path, tmp_path: Path, start: Callable[[Base], Policy]
+) -> None:
+    policy = start(base)
+    grow(policy)
+    policy.save(tmp_path / "adapter")
+    loaded = PeftModel.from_pretrained(load_base(str(model_dir)).model, str(tmp_path / "adapter"))
+    torch.testing.assert_close(logits(loaded), of_policy(policy), rtol=0, atol=1e-4)
+
+
+def test_outside_it_the_model_is_the_bare_base_however_far_the_policy_has_gone(policy: Policy, model_dir: Path) -> None:
+    grow(policy)
+    assert (of_policy(policy) - logits(policy.model)).abs().max() > 0.1
+    fresh = load_base(str(model_dir)).model
+    assert torch.equal(logits(policy.model), logits(fresh))
+    assert [name for name, _ in policy.model.named_modules()] == [name for name, _ in fresh.named_modules()]
 
 
 def test_only_a_and_b_train_on_every_linear_module_but_the_head(policy: Policy, model_dir: Path) -> None:
     sizes = [4 * (m.in_features + m.out_features) for m in linears(load_base(str(model_dir)).model).values()]
-    assert sum(p.numel() for p in policy.parameters) == sum(sizes)
-    assert all(".lora_" in name for name in policy.weights())
+    assert sum(p.numel() for p in policy.lora.parameters.values()) == sum(sizes)
+    assert not any(p.requires_grad for p in policy.model.parameters())
 
 
-def test_what_trains_still_trains_after_a_look_at_the_reference(policy: Policy) -> None:
-    before = len(policy.parameters)
-    with policy.reference():
-        pass
-    assert len(policy.parameters) == before > 0
-
-
-def test_the_seed_decides_the_start(model_dir: Path) -> None:
-    first, again, other = (Policy(load_base(str(model_dir)), rank=4, alpha=8, seed=s).weights() for s in (3, 3, 4))
+def test_the_seed_decides_the_start(base: Base) -> None:
+    first, again, other = (Lora.fresh(base.model, rank=4, alpha=8, seed=s).parameters for s in (3, 3, 4))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
-
-
-def test_weights_are_a_copy_and_come_back(policy: Policy) -> None:
-    kept = policy.weights()
-    before = logits(policy.model)
-    grow(policy)
-    assert not torch.equal(logits(policy.model), before)
-    policy.restore(kept)
-    assert torch.equal(logits(policy.model), before)
-
-
-def test_weights_of_another_rank_do_not_come_back(policy: Policy, model_dir: Path) -> None:
-    other = Policy(load_base(str(model_dir)), rank=2, alpha=8, seed=0)
-    with pytest.raises(RuntimeError):
-        policy.restore(other.weights())
 
 
 def test_a_saved_policy_is_the_same_policy_for_peft(policy: Policy, model_dir: Path, tmp_path: Path) -> None:
     grow(policy)
     policy.save(tmp_path / "adapter")
     loaded = PeftModel.from_pretrained(load_base(str(model_dir)).model, str(tmp_path / "adapter"))
-    torch.testing.assert_close(logits(loaded), logits(policy.model), rtol=0, atol=1e-6)
+    torch.testing.assert_close(logits(loaded), of_policy(policy), rtol=0, atol=1e-5)
 
 
 def test_a_saved_policy_passes_the_check_of_adapters(policy: Policy, model_dir: Path, tmp_path: Path) -> None:
@@ -101,16 +123,30 @@ def test_saving_replaces_a_whole_directory_and_leaves_nothing_beside_it(policy: 
     assert not (tmp_path / "adapter" / "stale").exists()
 
 
-def test_the_files_hold_nothing_in_the_order_of_a_set(policy: Policy, tmp_path: Path) -> None:
+def test_the_files_name_modules_briefly_and_not_in_the_order_of_a_set(policy: Policy, tmp_path: Path) -> None:
     """It would differ from process to process, and the hash of the directory with it."""
     policy.save(tmp_path / "adapter")
     modules = json.loads((tmp_path / "adapter" / CONFIG).read_text())["target_modules"]
-    assert modules == sorted(modules)
+    assert modules == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
 
 
-def test_detaching_gives_the_bare_base_back(policy: Policy, model_dir: Path) -> None:
+@pytest.mark.parametrize("forward", [Packed(), Plain()])
+@pytest.mark.parametrize("start", [from_version, on_merged])
+def test_computing_layers_again_changes_no_gradient(
+    base: Base, forward: Forward, start: Callable[[Base], Policy]
+) -> None:
+    policy = start(base)
     grow(policy)
-    base = policy.detach()
-    fresh = load_base(str(model_dir)).model
-    assert torch.equal(logits(base.model), logits(fresh))
-    assert [name for name, _ in base.model.named_modules()] == [name for name, _ in fresh.named_modules()]
+
+    def gradient() -> torch.Tensor:
+        with policy.acting():
+            logps = completion_logps(forward, policy.model, GROUPS)
+        grads = torch.autograd.grad(logps.sum(), list(policy.lora.parameters.values()))
+        return torch.cat([grad.flatten() for grad in grads])
+
+    kept = gradient()
+    policy.gradient_checkpointing = True
+    again = gradient()
+    assert kept.norm() > 0.1
+    torch.testing.assert_close(again, kept, rtol=1e-5, atol=1e-6)
+    assert not any(module.training for module in policy.model.modules())

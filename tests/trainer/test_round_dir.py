@@ -13,14 +13,16 @@ from tests.trainer.scene import preference, toy_pairs, toy_snapshot
 from trainer.config import RoundConfig
 from trainer.manifest import Canary, Manifest, Progress
 from trainer.round_dir import RoundDir
+from trainer.snapshot import lines_of_store
 
+COUNTS = {"train": 12, "heldout": 4, "rated": 0, "excluded": {"tie": 3}}
 CONFIG = RoundConfig(model="built-in", revision="abc", seed=1)
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> RoundDir:
     directory = RoundDir(tmp_path / "rounds" / "7")
-    directory.freeze(CONFIG, toy_snapshot())
+    directory.freeze(CONFIG, lines_of_store(toy_snapshot()))
     return directory
 
 
@@ -33,35 +35,38 @@ class TestFreezing:
             for line, wanted in zip(read, frozen, strict=True):
                 assert line.pair_id == wanted.pair_id
                 assert line.prompt == wanted.prompt.messages
-                assert line.chosen_ids == wanted.chosen.token_ids
-                assert line.rejected_ids == wanted.rejected.token_ids
+                assert line.chosen.token_ids == wanted.chosen.token_ids
+                assert line.rejected.token_ids == wanted.rejected.token_ids
                 assert line.strength == wanted.strength
 
     def test_the_counts_stand_beside_the_hash(self, directory: RoundDir) -> None:
         counts = json.loads((directory.path / "snapshot.json").read_text())
-        assert counts == {"sha256": directory.snapshot_sha256(), "train": 12, "heldout": 4, "excluded": {"tie": 3}}
+        assert counts == {"sha256": directory.snapshot_sha256(), **COUNTS}
 
     def test_the_hash_is_of_the_content(self, directory: RoundDir, tmp_path: Path) -> None:
         again, other = RoundDir(tmp_path / "again"), RoundDir(tmp_path / "other")
-        assert again.freeze(CONFIG, toy_snapshot()) == directory.snapshot_sha256()
-        assert other.freeze(CONFIG.model_copy(update={"seed": 2}), toy_snapshot()) != directory.snapshot_sha256()
+        assert again.freeze(CONFIG, lines_of_store(toy_snapshot())) == directory.snapshot_sha256()
+        assert (
+            other.freeze(CONFIG.model_copy(update={"seed": 2}), lines_of_store(toy_snapshot()))
+            != directory.snapshot_sha256()
+        )
 
     def test_a_frozen_round_is_not_frozen_over(self, directory: RoundDir) -> None:
         with pytest.raises(FileExistsError):
-            directory.freeze(CONFIG, toy_snapshot())
+            directory.freeze(CONFIG, lines_of_store(toy_snapshot()))
 
     @pytest.mark.parametrize("break_", ["\u2028", "\u2029", "\x85", "\x0b", "\x1e", "\r\n", "\n", '"', "\\", "中"])
     def test_any_character_may_stand_in_a_prompt(self, tmp_path: Path, break_: str) -> None:
         """U+2028 and its like end a line for str.splitlines, but not for JSON lines."""
         directory = RoundDir(tmp_path / "7")
         wanted = preference(1, toy_pairs(1)[0], text=f"one{break_}two")
-        directory.freeze(CONFIG, Snapshot((wanted,), (), {}))
+        directory.freeze(CONFIG, lines_of_store(Snapshot((wanted,), (), {})))
         assert [pair.prompt for pair in directory.pairs()] == [wanted.prompt.messages]
         assert directory.heldout() == []
 
 
 class TestChanges:
-    @pytest.mark.parametrize("name", ["config.json", "pairs.jsonl", "heldout.jsonl"])
+    @pytest.mark.parametrize("name", ["config.json", "pairs.jsonl", "heldout.jsonl", "rated.jsonl"])
     def test_a_changed_file_is_refused(self, directory: RoundDir, name: str) -> None:
         file = directory.path / name
         file.write_bytes(file.read_bytes() + b"\n")
@@ -84,8 +89,8 @@ class TestChanges:
         ("change", "words"),
         [
             ({"learning_rat": 1}, "learning_rat"),
-            ({"training": {"bta": 1}}, r"training\.bta"),
-            ({"training": {"beta": -1}}, r"training\.beta"),
+            ({"training": {"bta": 1}}, r"training\.dpo\.bta"),
+            ({"training": {"beta": -1}}, r"training\.dpo\.beta"),
             ({"seed": "many"}, "seed"),
         ],
     )
