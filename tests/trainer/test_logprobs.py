@@ -1,4 +1,4 @@
-"""Completion log-probabilities against the plain computation: each sequence alone, full logits."""
+"""Completion log-probabilities, packed and plain, against each sequence alone with full logits."""
 
 import random
 
@@ -9,83 +9,180 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tests.trainer.scene import random_ids, toy_pairs
+from tests.trainer.architectures import PACKED, PLAIN, random_model
 from trainer.base import Base
-from trainer.logprobs import completion_logps, pair_logps, token_logps
-from trainer.policy import Policy
+from trainer.logprobs import Forward, Packed, Plain, _TiledLogps, choose_forward, completion_logps, pad
+from trainer.lora import Lora, LoraStack
+from trainer.packing import Group
 
 Ids = tuple[int, ...]
-ids = st.lists(st.integers(0, 250), min_size=1, max_size=12).map(tuple)
+ids = st.lists(st.integers(0, 60), min_size=1, max_size=12).map(tuple)
+groups = st.lists(st.builds(Group, ids, st.lists(ids, min_size=1, max_size=3).map(tuple)), min_size=1, max_size=4)
+FORWARDS = [Packed(), Plain()]
 
 
-def plainly(model: PreTrainedModel, prompt: Ids, completion: Ids) -> Tensor:
-    """Log-probability of each completion token, nothing padded, nothing left out."""
-    logits = model(input_ids=torch.tensor([prompt + completion])).logits[0]
+def alone(model: PreTrainedModel, prompt: Ids, completion: Ids) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probability and state of each completion token, and the last state: nothing padded, nothing shared."""
+    out = model(input_ids=torch.tensor([prompt + completion]), output_hidden_states=True)
     steps = range(len(prompt) - 1, len(prompt) + len(completion) - 1)
-    return torch.stack([torch.log_softmax(logits[t], -1)[(prompt + completion)[t + 1]] for t in steps])
+    logps = torch.log_softmax(out.logits[0].float(), -1)
+    states = out.hidden_states[-1][0]
+    return torch.stack([logps[t, (prompt + completion)[t + 1]] for t in steps]), states[list(steps)], states[-1]
 
 
-def grown(base: Base) -> Policy:
-    """A policy away from its reference, so that A and B both have gradients."""
-    policy = Policy(base, rank=4, alpha=8, seed=0)
-    torch.manual_seed(1)
+def all_alone(model: PreTrainedModel, some: list[Group]) -> tuple[Tensor, Tensor, Tensor]:
+    found = [alone(model, group.prompt_ids, completion) for group in some for completion in group.completions]
+    logps, states, ends = zip(*found, strict=True)
+    return torch.cat(logps), torch.cat(states), torch.stack(ends)
+
+
+def grown(model: PreTrainedModel) -> Lora:
+    """An adapter far from zero, so that A and B both have gradients."""
+    lora = Lora.fresh(model, rank=4, alpha=8, seed=0)
+    source = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in policy.parameters:
-            parameter.copy_(torch.randn_like(parameter) * 0.1)
-    return policy
+        for parameter in lora.parameters.values():
+            parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.1)
+    return lora
 
 
+def gradient(total: Tensor, lora: Lora) -> Tensor:
+    grads = torch.autograd.grad(total, list(lora.parameters.values()), allow_unused=True)
+    return torch.cat([grad.flatten() for grad in grads if grad is not None])
+
+
+@pytest.mark.parametrize("forward", FORWARDS)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(ids, ids), min_size=1, max_size=5))
-def test_padding_changes_no_token(base: Base, sequences: list[tuple[Ids, Ids]]) -> None:
+@given(some=groups)
+def test_tokens_and_states_are_those_of_each_sequence_alone(base: Base, forward: Forward, some: list[Group]) -> None:
     with torch.no_grad():
-        logps, mask = token_logps(base.model, sequences)
-        for row, (prompt, completion) in enumerate(sequences):
-            assert mask[row].sum() == len(completion)
-            expected = plainly(base.model, prompt, completion)
-            torch.testing.assert_close(logps[row][mask[row]], expected, rtol=0, atol=1e-5)
-            assert not logps[row][~mask[row]].any()
+        logps, states = forward.token_logps_and_states(base.model, some)
+        ends = forward.end_states(base.model, some)
+        expected_logps, expected_states, expected_ends = all_alone(base.model, some)
+    torch.testing.assert_close(logps, expected_logps, rtol=0, atol=1e-5)
+    torch.testing.assert_close(states, expected_states, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ends, expected_ends, rtol=0, atol=1e-5)
 
 
-def test_gradients_equal_those_of_the_plain_computation(base: Base) -> None:
-    policy = grown(base)
-    source = random.Random(3)
-    sequences = [(random_ids(source, 2, 30), random_ids(source, 1, 20)) for _ in range(6)]
-    weights = torch.randn(6, dtype=torch.float64)
-
-    def gradient(logps: Tensor) -> Tensor:
-        grads = torch.autograd.grad((logps * weights).sum(), policy.parameters)
-        return torch.cat([grad.flatten() for grad in grads])
-
-    got = gradient(completion_logps(policy.model, sequences))
-    expected = gradient(torch.stack([plainly(policy.model, p, c).double().sum() for p, c in sequences]))
-    assert expected.norm() > 0.01
-    assert (got - expected).norm() / expected.norm() < 1e-5
+@pytest.mark.parametrize("forward", FORWARDS)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some=groups, seed=st.integers(0, 99))
+def test_gradients_are_those_of_each_sequence_alone(base: Base, forward: Forward, some: list[Group], seed: int) -> None:
+    lora, stack = grown(base.model), LoraStack(base.model)
+    with stack.acting(lora):
+        logps = forward.token_logps(base.model, some)
+        expected = all_alone(base.model, some)[0]
+    weights = torch.randn(len(logps), generator=torch.Generator().manual_seed(seed))
+    ours, theirs = gradient((logps * weights).sum(), lora), gradient((expected * weights).sum(), lora)
+    assert (ours - theirs).norm() <= 1e-5 * theirs.norm() + 1e-7
 
 
-def test_sums_are_in_float64_and_equal_the_tokens(base: Base) -> None:
-    sequences = [((5, 6, 7), (8, 9, 2)), ((5,), (10, 11))]
-    sums = completion_logps(base.model, sequences)
+@pytest.mark.parametrize("forward", FORWARDS)
+@pytest.mark.parametrize(
+    "group",
+    [
+        Group((5, 6, 7), ((8, 9, 10), (8, 9, 11))),  # equal beginnings
+        Group((5, 6, 7), ((8, 9), (8, 9))),  # equal altogether
+        Group((5,), ((8,), (9,))),  # one token everywhere
+        Group((5, 6, 7), ((5, 6, 7, 5, 6, 7), (7,))),  # a completion that repeats the prompt
+    ],
+)
+def test_what_is_alike_does_not_mix(base: Base, forward: Forward, group: Group) -> None:
+    with torch.no_grad():
+        got = forward.token_logps(base.model, [group])
+        torch.testing.assert_close(got, all_alone(base.model, [group])[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_an_architecture_packs_and_equals_itself_beyond_its_window(name: str) -> None:
+    model = random_model(PACKED[name])
+    assert choose_forward(model).reason == "packed"
+    check(model, Packed())
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_an_architecture_that_does_not_pack_is_found_out_and_goes_the_plain_way(name: str) -> None:
+    model = random_model(PLAIN[name])
+    chosen = choose_forward(model)
+    assert isinstance(chosen.forward, Plain)
+    assert chosen.reason.startswith("plain: ")
+    check(model, chosen.forward)
+
+
+def check(model: PreTrainedModel, forward: Forward) -> None:
+    """Values and LoRA gradients on sequences of up to 50 tokens."""
+    source = random.Random(0)
+
+    def draw(length: int) -> Ids:
+        return tuple(source.randrange(3, 64) for _ in range(length))
+
+    some = [Group(draw(20), (draw(30), draw(9))), Group(draw(3), (draw(1), draw(25)))]
+    lora, stack = grown(model), LoraStack(model)
+    with stack.acting(lora):
+        logps, expected = forward.token_logps(model, some), all_alone(model, some)[0]
+    torch.testing.assert_close(logps, expected, rtol=1e-5, atol=5e-5)
+    ours, theirs = gradient(logps.sum(), lora), gradient(expected.sum(), lora)
+    assert theirs.norm() > 0.01
+    assert (ours - theirs).norm() / theirs.norm() < 2e-5
+
+
+def test_bfloat16_is_as_near_as_it_can_be(base: Base) -> None:
+    some = [Group(tuple(range(6, 30)), (tuple(range(40, 60)), (9, 2)))]
+    whole = Packed().token_logps(base.model, some)
+    torch.nn.Module.to(base.model, torch.bfloat16)
+    assert choose_forward(base.model).reason == "packed"
+    lora, stack = grown(base.model), LoraStack(base.model)
+    with stack.acting(lora):
+        logps = Packed().token_logps(base.model, some)
+    assert logps.dtype == torch.float32
+    assert gradient(logps.sum(), lora).isfinite().all()
+    bare = Packed().token_logps(base.model, some)
+    assert (bare - whole).abs().max() < 0.1
+
+
+def test_sums_are_in_float64_and_by_completion(base: Base) -> None:
+    some = [Group((5, 6, 7), ((8, 9, 2), (4,))), Group((5,), ((10, 11),))]
+    sums = completion_logps(Packed(), base.model, some)
+    tokens = Packed().token_logps(base.model, some).double()
     assert sums.dtype == torch.float64
-    for total, (prompt, completion) in zip(sums, sequences, strict=True):
-        assert total.item() == pytest.approx(plainly(base.model, prompt, completion).double().sum().item(), abs=1e-5)
+    torch.testing.assert_close(sums, torch.stack([tokens[:3].sum(), tokens[3:4].sum(), tokens[4:].sum()]))
 
 
-def test_the_prompt_counts_for_nothing_but_context(base: Base) -> None:
-    """A completion of one token has the log-probability of that token alone, however long the prompt."""
-    prompt = random_ids(random.Random(0), 40, 41)
-    next_token = torch.log_softmax(base.model(input_ids=torch.tensor([prompt])).logits[0, -1], -1)
-    got = completion_logps(base.model, [(prompt, (9,)), (prompt, (10,))])
-    torch.testing.assert_close(got.float(), next_token[[9, 10]], rtol=0, atol=1e-5)
+class TestTiles:
+    @pytest.mark.parametrize("tile", [1, 64, 1 << 20])
+    @pytest.mark.parametrize("with_bias", [False, True])
+    def test_any_tile_gives_log_softmax_and_its_gradient(
+        self, monkeypatch: pytest.MonkeyPatch, tile: int, with_bias: bool
+    ) -> None:
+        monkeypatch.setattr("trainer.logprobs._TILE", tile)
+        torch.manual_seed(0)
+        states, weight = torch.randn(9, 5, requires_grad=True), torch.randn(17, 5)
+        bias = torch.randn(17) if with_bias else None
+        targets, weights = torch.randint(17, (9,)), torch.randn(9)
+        logps = _TiledLogps.apply(states, weight, bias, targets)
+        logits = torch.nn.functional.linear(states, weight, bias)
+        expected = torch.log_softmax(logits, -1).gather(1, targets[:, None])[:, 0]
+        torch.testing.assert_close(logps, expected)
+        (ours,) = torch.autograd.grad((logps * weights).sum(), states)
+        (theirs,) = torch.autograd.grad((expected * weights).sum(), states)
+        torch.testing.assert_close(ours, theirs)
+
+    def test_nothing_the_size_of_the_vocabulary_is_kept(self) -> None:
+        kept: list[int] = []
+        states, weight = torch.randn(40, 5, requires_grad=True), torch.randn(1000, 5)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+            _TiledLogps.apply(states, weight, None, torch.zeros(40, dtype=torch.long))
+        assert kept and max(kept) <= states.numel()
 
 
-def test_pairs_come_back_as_chosen_and_rejected_in_order(base: Base) -> None:
-    pairs = toy_pairs(5)
-    chosen, rejected = pair_logps(base.model, pairs)
-    for i, pair in enumerate(pairs):
-        assert chosen[i].item() == pytest.approx(
-            plainly(base.model, pair.prompt_ids, pair.chosen_ids).sum().item(), abs=1e-5
-        )
-        assert rejected[i].item() == pytest.approx(
-            plainly(base.model, pair.prompt_ids, pair.rejected_ids).sum().item(), abs=1e-5
-        )
+@given(groups)
+def test_padding_loses_and_adds_no_token(some: list[Group]) -> None:
+    batch = pad(some, device=torch.device("cpu"))
+    rows = [(group.prompt_ids, completion) for group in some for completion in group.completions]
+    assert batch.input_ids.shape == (len(rows), max(len(p) + len(c) for p, c in rows))
+    for row, (prompt, completion) in enumerate(rows):
+        real = batch.attention_mask[row].bool()
+        assert batch.input_ids[row][real].tolist() == [*prompt, *completion]
+        assert batch.position_ids[row][real].tolist() == list(range(len(prompt) + len(completion)))
+        last = batch.input_ids[row, -batch.completion_mask.shape[1] :]
+        assert last[batch.completion_mask[row]].tolist() == list(completion)

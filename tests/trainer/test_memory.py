@@ -1,0 +1,59 @@
+"""The token budget, and memory that runs out."""
+
+import pytest
+import torch
+
+from data.errors import RoundError
+from trainer.memory import Budget, peak_memory_mb
+
+ITEMS = list(range(1, 9))
+CPU_SAYS = (
+    "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+)
+
+
+def whole(size: int) -> int:
+    return size
+
+
+class Machine:
+    """Works on parts up to a size; beyond that its memory runs out."""
+
+    def __init__(self, limit: int, error: type[RuntimeError] = torch.OutOfMemoryError, words: str = "full") -> None:
+        self.limit = limit
+        self.error = error
+        self.words = words
+        self.undone = 0
+
+    def work(self, part: list[int]) -> list[int]:
+        if sum(part) > self.limit:
+            raise self.error(self.words)
+        return part
+
+    def undo(self) -> None:
+        self.undone += 1
+
+
+@pytest.mark.parametrize("machine", [Machine(10), Machine(10, RuntimeError, CPU_SAYS)], ids=["on a GPU", "on the CPU"])
+def test_it_halves_until_the_parts_fit_and_says_so(machine: Machine) -> None:
+    said: list[str] = []
+    budget = Budget(36, said.append)
+    parts = budget.each(ITEMS, whole, machine.work, again=machine.undo)
+    assert sorted(item for part in parts for item in part) == ITEMS
+    assert budget.tokens == 9
+    assert said == [f"out of memory: going on with {tokens} tokens at a time" for tokens in (18, 9)]
+    assert machine.undone == 2
+
+
+def test_a_single_item_that_does_not_fit_is_an_error_with_the_way_out() -> None:
+    with pytest.raises(RoundError, match=r"single example; lower max_tokens, turn on gradient_checkpointing"):
+        Budget(8, print).each(ITEMS, whole, Machine(3).work)
+
+
+def test_another_error_is_not_taken_for_it() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        Budget(8, print).each(ITEMS, whole, Machine(0, RuntimeError, "shapes differ").work)
+
+
+def test_a_process_holds_some_memory() -> None:
+    assert 10 < peak_memory_mb() < 1e6
