@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from peft import LoraConfig, PeftConfig
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -95,12 +96,8 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
 
 
 def write_adapter(path: Path, adapter: Adapter, model: nn.Module, *, base_name: str) -> None:
-    """Write a model's adapter, whose modules share rank and scaling; the directory appears whole or not at all.
-
-    Raises ValueError when they do not.
-    """
-    if len({(weights.rank, weights.scaling) for weights in adapter.layers.values()}) != 1:
-        raise ValueError("an adapter is written with one rank and one scaling for all its modules")
+    """Write a model's adapter; the directory appears whole or not at all."""
+    adapter = _uniform(adapter)
     scaling = next(iter(adapter.layers.values())).scaling
     alpha = adapter.rank * scaling
     config = LoraConfig(
@@ -125,6 +122,18 @@ def write_adapter(path: Path, adapter: Adapter, model: nn.Module, *, base_name: 
     save_file(tensors, part / WEIGHTS, metadata={"format": "pt"})
     shutil.rmtree(path, ignore_errors=True)
     part.rename(path)
+
+
+def _uniform(adapter: Adapter) -> Adapter:
+    """The same with one rank and one scaling for all modules, which is what the config has room for."""
+    if len({(weights.rank, weights.scaling) for weights in adapter.layers.values()}) == 1:
+        return adapter
+    layers = {}
+    for name, weights in adapter.layers.items():
+        missing = adapter.rank - weights.rank
+        down, up = F.pad(weights.down, (0, 0, 0, missing)), F.pad(weights.up.float() * weights.scaling, (0, missing))
+        layers[name] = LoraWeights(down, up, 1.0)
+    return Adapter(layers)
 
 
 def _targets(adapter: Adapter, model: nn.Module) -> list[str]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from data.errors import ModelError
 from trainer.adapter import Adapter, LoraWeights
 
 
@@ -31,15 +32,16 @@ class Lora:
 
     @classmethod
     def fresh(cls, model: PreTrainedModel, *, rank: int, alpha: float, seed: int) -> "Lora":
-        """An adapter that changes nothing yet, on every linear module but the head.
+        """An adapter that changes nothing yet, on every linear module of the decoder; the head is none of it.
 
-        A as PEFT draws it, uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5); B = 0 (sec. 4.1).
+        A as PEFT draws it, uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5); B = 0 (sec. 4.1). Raises ModelError for
+        a decoder without linear modules.
         """
         source = torch.Generator().manual_seed(seed)
-        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        decoder = {*model.get_decoder().modules()} - {model.get_output_embeddings()}  # type: ignore[no-untyped-call]
         layers = {}
-        for name, module in model.named_modules():
-            if not isinstance(module, nn.Linear) or module is head:
+        for name, module in _linears(model).items():
+            if module not in decoder:  # an image tower, say
                 continue
             down = torch.empty(rank, module.in_features)
             nn.init.kaiming_uniform_(down, a=math.sqrt(5), generator=source)
@@ -47,6 +49,8 @@ class Lora:
             layers[name] = LoraWeights(
                 down.to(where), torch.zeros(module.out_features, rank, device=where), alpha / rank
             )
+        if not layers:
+            raise ModelError("this model has no linear modules that LoRA could change")
         return cls(Adapter(layers))
 
     @property
@@ -81,7 +85,7 @@ class LoraStack:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.now: tuple[Lora, ...] = ()
-        self._linears = {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
+        self._linears = _linears(model)
 
     @contextmanager
     def acting(self, *loras: Lora) -> Iterator[None]:
@@ -102,6 +106,10 @@ class LoraStack:
             else:
                 vars(module).pop("forward", None)
         self.now = loras
+
+
+def _linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
+    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
 
 
 def _forward(module: nn.Linear, acting: list[tuple[Tensor, Tensor, float]]) -> Callable[[Tensor], Tensor]:

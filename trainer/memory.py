@@ -41,12 +41,15 @@ class Budget:
         """
         while True:
             parts = micro_batches(items, size, budget=self.tokens)
+            results: list[_Result] = []
             try:
-                return [work(part) for part in parts]
+                for part in parts:
+                    results.append(work(part))
+                return results
             except RuntimeError as error:  # OutOfMemoryError is one
                 if not _out_of_memory(error):
                     raise
-                self._halve(error, single=all(len(part) == 1 for part in parts))
+                self._halve(error, single=len(parts[len(results)]) == 1)
             again()  # outside the handler, whose traceback holds on to the memory
 
     def _halve(self, error: RuntimeError, *, single: bool) -> None:

@@ -25,7 +25,7 @@ NAME = "prefloop_packed"
 def packed_attention(model: PreTrainedModel) -> Iterator[None]:
     """Within, the model's forward pass takes `packing=` and attends as it says."""
     AttentionInterface.register(NAME, _attention)
-    AttentionMaskInterface.register(NAME, _no_mask)
+    AttentionMaskInterface.register(NAME, _reach)
     config = model.config.get_text_config()
     before = config._attn_implementation
     config._attn_implementation = NAME
@@ -40,7 +40,7 @@ def _attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: int | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     packing: Packing | None = None,
@@ -50,12 +50,15 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """transformers' attention signature: query [1, heads, T, d], key and value [1, kv_heads, T, d] -> [1, T, heads, d].
 
-    Raises ModelError for an attention that has more to it than the scaled dot product.
+    attention_mask is what `_reach` made of it. Raises ModelError for an attention that has more to it than the scaled
+    dot product and a sliding window.
     """
     if softcap is not None or s_aux is not None:
         raise ModelError("this model's attention has a soft cap or sinks")
-    if packing is None or attention_mask is not None:
+    if packing is None:
         raise ModelError("this model's forward pass does not hand the packing through")
+    if attention_mask != sliding_window:
+        raise ModelError(f"this model's attention is local, and not by a sliding window ({attention_mask} tokens)")
     lengths = [length for part in packing.parts for length in part]
     parts = iter(zip(*(torch.split(states, lengths, 2) for states in (query, key, value)), strict=True))
     attend = partial(_attend, masks=packing.masks, scaling=scaling, window=sliding_window)
@@ -106,5 +109,6 @@ def _mask(steps: int, places: int, window: int | None, like: Tensor) -> Tensor:
     return like.new_zeros(hidden.shape).masked_fill_(hidden, -torch.inf)
 
 
-def _no_mask(*_: object, **__: object) -> None:
-    return None
+def _reach(*_: object, local_size: int | None = None, **__: object) -> int | None:
+    """In place of a mask: how far the model wants it to let through; None without an end."""
+    return local_size

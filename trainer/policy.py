@@ -5,11 +5,14 @@ Knows nothing of losses or pairs.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
+from torch.utils.checkpoint import checkpoint
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from data.errors import AdapterError, ModelError
 from trainer.adapter import Adapter, write_adapter
 from trainer.base import Base
 from trainer.lora import Lora, LoraStack, stacked
@@ -40,7 +43,11 @@ class Policy:
 
     @classmethod
     def from_version(cls, base: Base, version: Adapter) -> "Policy":
-        """The version's adapter trains on; the reference is the version as it was."""
+        """The version's adapter trains on; the reference is the version as it was.
+
+        Raises AdapterError when the version changes the output head.
+        """
+        _check_head(base, version)
         return cls(base, LoraStack(base.model), Lora(version), below=(), against=(Lora(version).freeze(),))
 
     @classmethod
@@ -48,8 +55,9 @@ class Policy:
         """A fresh adapter on base and version together, which are the reference.
 
         The version acts as a frozen adapter below instead of being folded into the weights: the same function,
-        and nothing is rounded.
+        and nothing is rounded. Raises AdapterError when the version changes the output head.
         """
+        _check_head(base, version)
         below = Lora(version).freeze()
         lora = Lora.fresh(base.model, rank=rank, alpha=alpha, seed=seed)
         return cls(base, LoraStack(base.model), lora, below=(below,), against=(below,))
@@ -86,28 +94,35 @@ class Policy:
         write_adapter(path, self.adapter(), self.model, base_name=self.base.name)
 
 
+def _check_head(base: Base, version: Adapter) -> None:
+    head = base.model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if any(base.model.get_submodule(name) is head for name in version.layers):
+        raise AdapterError("this version changes the output head, which stays frozen here; train from the base")
+
+
 @contextmanager
 def recomputing(model: PreTrainedModel, stack: LoraStack) -> Iterator[None]:
     """Within, layers keep only their input and compute again in the backward pass (Chen 2016, 1604.06174).
 
-    The backward pass comes later: it takes up the adapters and the attention that act now. transformers asks a
-    layer's training flag; only the layers' own are set, so that no dropout below wakes up.
+    The backward pass comes later: it takes up the adapters and the attention that act now. Not by transformers'
+    switch, which works in training mode only, where dropout would wake up. Raises ModelError for a model whose
+    layers are not marked.
     """
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise ModelError("this model's layers cannot be computed again; turn gradient_checkpointing off")
     config = model.config.get_text_config()
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _again(config, config._attn_implementation, stack, stack.now)
 
-    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
     for layer in layers:
-        layer.training = True
+        vars(layer)["forward"] = partial(checkpoint, layer.forward, use_reentrant=False, context_fn=contexts)
     try:
         yield
     finally:
         for layer in layers:
-            layer.training = False
-        model.activation_checkpointing_disable()
+            del vars(layer)["forward"]
 
 
 @contextmanager
