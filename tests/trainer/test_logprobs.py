@@ -1,14 +1,16 @@
 """Completion log-probabilities, packed and plain, against each sequence alone with full logits."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel, RwkvConfig
 
+from data.errors import ModelError
 from tests.trainer.architectures import PACKED, PLAIN, random_model
 from trainer.base import Base
 from trainer.logprobs import Forward, Packed, Plain, _TiledLogps, choose_forward, completion_logps, pad
@@ -17,7 +19,13 @@ from trainer.packing import Group
 
 Ids = tuple[int, ...]
 ids = st.lists(st.integers(0, 60), min_size=1, max_size=12).map(tuple)
-groups = st.lists(st.builds(Group, ids, st.lists(ids, min_size=1, max_size=3).map(tuple)), min_size=1, max_size=4)
+beginnings = st.one_of(st.just(()), ids)  # that all completions of a prompt share
+completions = st.builds(
+    lambda beginning, rest: tuple(beginning + completion for completion in rest),
+    beginnings,
+    st.lists(ids, min_size=1, max_size=3),
+)
+groups = st.lists(st.builds(Group, ids, completions), min_size=1, max_size=4)
 FORWARDS = [Packed(), Plain()]
 
 
@@ -100,13 +108,36 @@ def test_an_architecture_packs_and_equals_itself_beyond_its_window(name: str) ->
     check(model, Packed())
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_an_architecture_that_does_not_pack_is_found_out_and_goes_the_plain_way(name: str) -> None:
-    model = random_model(PLAIN[name])
+@pytest.mark.parametrize(("config", "why"), PLAIN.values(), ids=PLAIN.keys())
+def test_an_architecture_that_does_not_pack_is_found_out_and_goes_the_plain_way(
+    config: PretrainedConfig, why: str
+) -> None:
+    model = random_model(config)
     chosen = choose_forward(model)
     assert isinstance(chosen.forward, Plain)
     assert chosen.reason.startswith("plain: ")
+    assert why in chosen.reason
     check(model, chosen.forward)
+
+
+@pytest.mark.parametrize("config", PACKED.values(), ids=PACKED.keys())
+def test_in_bfloat16_the_same_architectures_pack(config: PretrainedConfig) -> None:
+    model = random_model(config)
+    nn.Module.to(model, torch.bfloat16)
+    assert choose_forward(model).reason == "packed"
+
+
+@pytest.mark.parametrize("name", [name for name in PLAIN if name != "mamba"])  # whose own kernel wants float32
+def test_in_bfloat16_the_same_architectures_do_not(name: str) -> None:
+    model = random_model(PLAIN[name][0])
+    nn.Module.to(model, torch.bfloat16)
+    assert PLAIN[name][1] in choose_forward(model).reason
+
+
+def test_a_model_that_ignores_padding_is_refused() -> None:
+    shape = RwkvConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1)
+    with pytest.raises(ModelError, match="answers otherwise when sequences are padded"):
+        choose_forward(random_model(shape))
 
 
 def check(model: PreTrainedModel, forward: Forward) -> None:
@@ -166,6 +197,36 @@ class TestTiles:
         (ours,) = torch.autograd.grad((logps * weights).sum(), states)
         (theirs,) = torch.autograd.grad((expected * weights).sum(), states)
         torch.testing.assert_close(ours, theirs)
+
+    def test_in_bfloat16_sums_are_in_float32(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("trainer.logprobs._TILE", 64)
+        torch.manual_seed(0)
+        states, weight = torch.randn(9, 32).bfloat16().requires_grad_(), torch.randn(17, 32).bfloat16()
+        targets = torch.randint(17, (9,))
+        logps = _TiledLogps.apply(states, weight, None, targets)
+        expected = torch.log_softmax((states @ weight.T).float(), -1).gather(1, targets[:, None])[:, 0]
+        assert logps.dtype == torch.float32
+        torch.testing.assert_close(logps, expected)
+        (ours,) = torch.autograd.grad(logps.sum(), states)
+        (theirs,) = torch.autograd.grad(expected.sum(), states)
+        assert ours.dtype == torch.bfloat16
+        assert (ours - theirs).norm() / theirs.norm() < 0.01
+
+    def test_logits_exist_for_one_tile_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen: list[int] = []
+
+        def linear(states: Tensor, *rest: Tensor) -> Tensor:
+            seen.append(len(states))
+            return nn.functional.linear(states, *rest)
+
+        monkeypatch.setattr("trainer.logprobs._TILE", 5000)
+        monkeypatch.setattr("trainer.logprobs.F", SimpleNamespace(linear=linear))
+        _TiledLogps.apply(torch.randn(12, 5), torch.randn(1000, 5), None, torch.zeros(12, dtype=torch.long))
+        assert seen == [5, 5, 2]
+
+    def test_a_head_that_trains_is_refused(self) -> None:
+        with pytest.raises(ModelError, match="must be frozen"):
+            _TiledLogps.apply(torch.randn(1, 5), torch.randn(9, 5, requires_grad=True), None, torch.zeros(1).long())
 
     def test_nothing_the_size_of_the_vocabulary_is_kept(self) -> None:
         kept: list[int] = []
