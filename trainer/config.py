@@ -217,7 +217,13 @@ def training_config(given: Mapping[str, object], *, parameters: int) -> Training
     """
     defaults = _SMALL.get(_algorithm(given), _SMALL_PAIRWISE) if parameters < SMALL_MODEL else {}
     adapter: TypeAdapter[TrainingConfig] = TypeAdapter(TrainingConfig)
-    return adapter.validate_python({**defaults, **given})
+    return adapter.validate_python({**defaults, **given, **_sections(defaults, given)})
+
+
+def _sections(defaults: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """Sections that both have, with the defaults for what is left out in them."""
+    both = ((key, defaults[key], given[key]) for key in defaults.keys() & given.keys())
+    return {key: {**a, **b} for key, a, b in both if isinstance(a, Mapping) and isinstance(b, Mapping)}
 
 
 # A model of a few million, like the built-in one, needs many small steps to move at all, and strays when it takes too
