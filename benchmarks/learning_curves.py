@@ -38,7 +38,7 @@ PROMPTS = Path(__file__).parent.parent / "data" / "seed" / "prompts.jsonl"
 SAMPLING = Sampling(temperature=0.9, top_p=0.95, max_new_tokens=96)
 FLIP_RATE = 0.1  # the taste is Bradley-Terry: about as many of its choices go against its own scores
 TASTE = ready_made(TasteName.POLITE)
-TRAIN_PROMPTS, HELDOUT_PROMPTS, POINTS = 260, 100, 8
+TRAIN_PROMPTS, HELDOUT_PROMPTS, POINTS = 260, 100, 6
 
 
 @dataclass(frozen=True, slots=True)

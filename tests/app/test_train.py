@@ -1,6 +1,8 @@
 """`prefloop train`: a preference file in, an adapter out, no server."""
 
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ from trainer.round_dir import RoundDir
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 QUICK = {"rank": 4, "alpha": 8, "epochs": 2, "batch_size": 4, "learning_rate": 1e-2}
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Training takes over SIGTERM and SIGINT; give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
