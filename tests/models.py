@@ -11,9 +11,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.records import Message
 from trainer.adapter import directory_sha256
 from trainer.base import load_base
-from trainer.logprobs import choose_forward
 from trainer.manifest import Agreement, Drift, Manifest, Report
 from trainer.policy import Policy
+from trainer.probe import choose_forward
 from trainer.report import make_canary
 
 TEMPLATE = (

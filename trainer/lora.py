@@ -6,7 +6,7 @@ and a sampler can use it. Files are in PEFT's format (adapter.py). Knows nothing
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,8 +72,10 @@ class Lora:
         down, up = (self._tensors[f"{name}.{part}"].detach().clone() for part in ("down", "up"))
         return down, up
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._scaling
+    @property
+    def names(self) -> Set[str]:
+        """The modules that it changes."""
+        return self._scaling.keys()
 
     def weights(self, name: str) -> tuple[Tensor, Tensor, float]:
         """Down, up and scaling of one module, as they train."""
@@ -89,7 +91,12 @@ class LoraStack:
 
     @contextmanager
     def acting(self, *loras: Lora) -> Iterator[None]:
-        """Within, these adapters act and no others; a backward pass may come later."""
+        """Within, these adapters act and no others; a backward pass may come later.
+
+        Raises ModelError for a module that is no linear one.
+        """
+        if strange := set().union(*(lora.names for lora in loras)) - self._linears.keys():
+            raise ModelError(f"LoRA acts on plain linear modules only, not on {min(strange)}")
         before = self.now
         self._put(loras)
         try:
@@ -100,7 +107,7 @@ class LoraStack:
     def _put(self, loras: tuple[Lora, ...]) -> None:
         """Give every linear module that an adapter changes a forward of its own; the class keeps its."""
         for name, module in self._linears.items():
-            acting = [lora.weights(name) for lora in loras if name in lora]
+            acting = [lora.weights(name) for lora in loras if name in lora.names]
             if acting:
                 vars(module)["forward"] = _forward(module, acting)
             else:
@@ -109,7 +116,8 @@ class LoraStack:
 
 
 def _linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    """Those that are a product and nothing more: a subclass may do anything, as Llama 4's router does."""
+    return {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
 
 
 def _forward(module: nn.Linear, acting: list[tuple[Tensor, Tensor, float]]) -> Callable[[Tensor], Tensor]:
@@ -117,8 +125,9 @@ def _forward(module: nn.Linear, acting: list[tuple[Tensor, Tensor, float]]) -> C
     tensors = [tensor for down, up, _ in acting for tensor in (down, up)]
 
     def forward(x: Tensor) -> Tensor:
-        out: Tensor = _LoraLinear.apply(x, module.weight, module.bias, scalings, *tensors)  # type: ignore[no-untyped-call]
-        return out
+        flat = x.reshape(-1, x.shape[-1])
+        out: Tensor = _LoraLinear.apply(flat, module.weight, module.bias, scalings, *tensors)  # type: ignore[no-untyped-call]
+        return out.view(*x.shape[:-1], -1)
 
     return forward
 
@@ -146,31 +155,29 @@ class _LoraLinear(torch.autograd.Function):
         scalings: tuple[float, ...],
         *tensors: Tensor,
     ) -> Tensor:
-        """x [..., in], weight [out, in], bias [out] or None; of each adapter down [r, in] and up [out, r]."""
-        flat = x.reshape(-1, x.shape[-1])
-        out = F.linear(flat, weight, bias)
+        """x [N, in], weight [out, in], bias [out] or None; of each adapter down [r, in] and up [out, r] -> [N, out]."""
+        out = F.linear(x, weight, bias)
         lows = []
         for scaling, down, up in zip(scalings, tensors[::2], tensors[1::2], strict=True):
-            lows.append(flat @ down.to(x.dtype).t())
+            lows.append(x @ down.to(x.dtype).t())
             out.addmm_(lows[-1], up.to(x.dtype).t(), alpha=scaling)
         ctx.save_for_backward(x, weight, *lows, *tensors)
         ctx.scalings = scalings
-        return out.view(*x.shape[:-1], -1)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         """Gradients of x and of every down and up."""
         x, weight, *rest = ctx.saved_tensors
         lows, tensors = rest[: len(ctx.scalings)], rest[len(ctx.scalings) :]
-        flat_x, flat = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
-        towards_x = flat @ weight if ctx.needs_input_grad[0] else None
+        towards_x = grad @ weight if ctx.needs_input_grad[0] else None
         gradients: list[Tensor | None] = []
         for i, (scaling, low) in enumerate(zip(ctx.scalings, lows, strict=True)):
             down, up = tensors[2 * i : 2 * i + 2]
-            towards_low = (flat @ up.to(flat.dtype)).mul_(scaling)
+            towards_low = (grad @ up.to(grad.dtype)).mul_(scaling)
             if towards_x is not None:
-                towards_x.addmm_(towards_low, down.to(flat.dtype))
+                towards_x.addmm_(towards_low, down.to(grad.dtype))
             trains = ctx.needs_input_grad[4 + 2 * i]
-            gradients.append((towards_low.t() @ flat_x).to(down.dtype) if trains else None)
-            gradients.append((flat.t() @ low).to(up.dtype).mul_(scaling) if trains else None)
-        return None if towards_x is None else towards_x.view_as(x), None, None, None, *gradients
+            gradients.append((towards_low.t() @ x).to(down.dtype) if trains else None)
+            gradients.append((grad.t() @ low).to(up.dtype).mul_(scaling) if trains else None)
+        return towards_x, None, None, None, *gradients

@@ -17,11 +17,11 @@ from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwis
 from trainer.course import Run
 from trainer.dpo import PreferenceObjective, train_on_pairs
 from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
-from trainer.logprobs import Chosen, choose_forward
 from trainer.manifest import Manifest, Progress, Report, RewardReport
 from trainer.memory import Budget, peak_memory_mb
 from trainer.policy import Policy
 from trainer.ppo import Actor, train_by_ppo
+from trainer.probe import Chosen, choose_forward
 from trainer.reference import Reference, reference_logps
 from trainer.report import agreement, drift, make_canary
 from trainer.round_dir import RoundDir

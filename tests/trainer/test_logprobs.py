@@ -1,6 +1,5 @@
 """Completion log-probabilities, packed and plain, against each sequence alone with full logits."""
 
-import random
 from types import SimpleNamespace
 
 import pytest
@@ -8,16 +7,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel, RwkvConfig
 
 from data.errors import ModelError
-from tests.trainer.architectures import PACKED, PLAIN, random_model
+from tests.trainer.plainly import all_alone, gradient, grown
 from trainer.base import Base
-from trainer.logprobs import Forward, Packed, Plain, _TiledLogps, choose_forward, completion_logps, pad
-from trainer.lora import Lora, LoraStack
+from trainer.logprobs import Forward, Packed, Plain, _TiledLogps, completion_logps, pad
+from trainer.lora import LoraStack
 from trainer.packing import Group
 
-Ids = tuple[int, ...]
 ids = st.lists(st.integers(0, 60), min_size=1, max_size=12).map(tuple)
 beginnings = st.one_of(st.just(()), ids)  # that all completions of a prompt share
 completions = st.builds(
@@ -27,36 +24,6 @@ completions = st.builds(
 )
 groups = st.lists(st.builds(Group, ids, completions), min_size=1, max_size=4)
 FORWARDS = [Packed(), Plain()]
-
-
-def alone(model: PreTrainedModel, prompt: Ids, completion: Ids) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probability and state of each completion token, and the last state: nothing padded, nothing shared."""
-    out = model(input_ids=torch.tensor([prompt + completion]), output_hidden_states=True)
-    steps = range(len(prompt) - 1, len(prompt) + len(completion) - 1)
-    logps = torch.log_softmax(out.logits[0].float(), -1)
-    states = out.hidden_states[-1][0]
-    return torch.stack([logps[t, (prompt + completion)[t + 1]] for t in steps]), states[list(steps)], states[-1]
-
-
-def all_alone(model: PreTrainedModel, some: list[Group]) -> tuple[Tensor, Tensor, Tensor]:
-    found = [alone(model, group.prompt_ids, completion) for group in some for completion in group.completions]
-    logps, states, ends = zip(*found, strict=True)
-    return torch.cat(logps), torch.cat(states), torch.stack(ends)
-
-
-def grown(model: PreTrainedModel) -> Lora:
-    """An adapter far from zero, so that A and B both have gradients."""
-    lora = Lora.fresh(model, rank=4, alpha=8, seed=0)
-    source = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in lora.parameters.values():
-            parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.1)
-    return lora
-
-
-def gradient(total: Tensor, lora: Lora) -> Tensor:
-    grads = torch.autograd.grad(total, list(lora.parameters.values()), allow_unused=True)
-    return torch.cat([grad.flatten() for grad in grads if grad is not None])
 
 
 @pytest.mark.parametrize("forward", FORWARDS)
@@ -101,67 +68,10 @@ def test_what_is_alike_does_not_mix(base: Base, forward: Forward, group: Group) 
         torch.testing.assert_close(got, all_alone(base.model, [group])[0], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", PACKED)
-def test_an_architecture_packs_and_equals_itself_beyond_its_window(name: str) -> None:
-    model = random_model(PACKED[name])
-    assert choose_forward(model).reason == "packed"
-    check(model, Packed())
-
-
-@pytest.mark.parametrize(("config", "why"), PLAIN.values(), ids=PLAIN.keys())
-def test_an_architecture_that_does_not_pack_is_found_out_and_goes_the_plain_way(
-    config: PretrainedConfig, why: str
-) -> None:
-    model = random_model(config)
-    chosen = choose_forward(model)
-    assert isinstance(chosen.forward, Plain)
-    assert chosen.reason.startswith("plain: ")
-    assert why in chosen.reason
-    check(model, chosen.forward)
-
-
-@pytest.mark.parametrize("config", PACKED.values(), ids=PACKED.keys())
-def test_in_bfloat16_the_same_architectures_pack(config: PretrainedConfig) -> None:
-    model = random_model(config)
-    nn.Module.to(model, torch.bfloat16)
-    assert choose_forward(model).reason == "packed"
-
-
-@pytest.mark.parametrize("name", [name for name in PLAIN if name != "mamba"])  # whose own kernel wants float32
-def test_in_bfloat16_the_same_architectures_do_not(name: str) -> None:
-    model = random_model(PLAIN[name][0])
-    nn.Module.to(model, torch.bfloat16)
-    assert PLAIN[name][1] in choose_forward(model).reason
-
-
-def test_a_model_that_ignores_padding_is_refused() -> None:
-    shape = RwkvConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1)
-    with pytest.raises(ModelError, match="answers otherwise when sequences are padded"):
-        choose_forward(random_model(shape))
-
-
-def check(model: PreTrainedModel, forward: Forward) -> None:
-    """Values and LoRA gradients on sequences of up to 50 tokens."""
-    source = random.Random(0)
-
-    def draw(length: int) -> Ids:
-        return tuple(source.randrange(3, 64) for _ in range(length))
-
-    some = [Group(draw(20), (draw(30), draw(9))), Group(draw(3), (draw(1), draw(25)))]
-    lora, stack = grown(model), LoraStack(model)
-    with stack.acting(lora):
-        logps, expected = forward.token_logps(model, some), all_alone(model, some)[0]
-    torch.testing.assert_close(logps, expected, rtol=1e-5, atol=5e-5)
-    ours, theirs = gradient(logps.sum(), lora), gradient(expected.sum(), lora)
-    assert theirs.norm() > 0.01
-    assert (ours - theirs).norm() / theirs.norm() < 2e-5
-
-
 def test_bfloat16_is_as_near_as_it_can_be(base: Base) -> None:
     some = [Group(tuple(range(6, 30)), (tuple(range(40, 60)), (9, 2)))]
     whole = Packed().token_logps(base.model, some)
     torch.nn.Module.to(base.model, torch.bfloat16)
-    assert choose_forward(base.model).reason == "packed"
     lora, stack = grown(base.model), LoraStack(base.model)
     with stack.acting(lora):
         logps = Packed().token_logps(base.model, some)

@@ -161,7 +161,7 @@ def test_it_trains_in_float32_on_a_base_in_bfloat16(base: Base) -> None:
 @pytest.mark.parametrize("biased", [False, True])
 def test_its_backward_pass_is_the_derivative_of_its_forward_pass(biased: bool) -> None:
     torch.manual_seed(0)
-    x = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 5, dtype=torch.float64)
     bias = torch.randn(4, dtype=torch.float64) if biased else None
     tensors = [
