@@ -2,22 +2,27 @@
 
 import json
 import math
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from data.errors import AdapterError
 from tests.models import save_adapter
-from tests.trainer.scene import linears
-from trainer.adapter import CONFIG, WEIGHTS, directory_sha256, read_adapter
+from tests.trainer.scene import linears, random_lora
+from trainer.adapter import CONFIG, WEIGHTS, Adapter, directory_sha256, read_adapter, write_adapter
 from trainer.base import Base, load_base
+from trainer.lora import Lora, LoraStack
 
 MODULE = "model.layers.0.mlp.up_proj"
 DOWN = f"base_model.model.{MODULE}.lora_A.weight"
@@ -210,6 +215,57 @@ def test_a_pickle_is_never_opened(base: Base, adapter_dir: Path, tmp_path: Path)
     with pytest.raises(AdapterError, match="only safetensors adapters are served"):
         directory_sha256(adapter_dir)
     assert not (tmp_path / "trace").exists()
+
+
+def test_what_is_written_is_read_back_to_the_bit(base: Base, tmp_path: Path) -> None:
+    adapter = random_lora(base.model, seed=1)
+    write_adapter(tmp_path / "v1", adapter, base.model, base_name="toy")
+    again = read_adapter(tmp_path / "v1", base.model, max_rank=4)
+    assert again.layers.keys() == adapter.layers.keys()
+    for name, weights in adapter.layers.items():
+        assert torch.equal(again.layers[name].down, weights.down)
+        assert torch.equal(again.layers[name].up, weights.up)
+        assert again.layers[name].scaling == weights.scaling
+
+
+def test_ranks_and_scalings_that_differ_are_brought_to_one_with_the_same_function(
+    base: Base, model_dir: Path, tmp_path: Path
+) -> None:
+    one, other = (random_lora(base.model, seed=1, rank=rank).layers for rank in (2, 3))
+    layers = {name: other[name] if "mlp" in name else replace(one[name], scaling=0.5) for name in one}
+    write_adapter(tmp_path / "v1", Adapter(layers), base.model, base_name="toy")
+    ids = torch.arange(6, 28).reshape(2, 11)
+    with torch.no_grad():
+        loaded = PeftModel.from_pretrained(load_base(str(model_dir)).model, str(tmp_path / "v1"))
+        with LoraStack(base.model).acting(Lora(Adapter(layers))):
+            expected = base.model(input_ids=ids).logits
+        torch.testing.assert_close(loaded(input_ids=ids).logits, expected, rtol=0, atol=1e-5)
+    assert read_adapter(tmp_path / "v1", base.model, max_rank=3).rank == 3
+
+
+def test_modules_are_named_in_full_where_their_last_part_would_pick_others_too(
+    base: Base, model_dir: Path, tmp_path: Path
+) -> None:
+    adapter = Adapter({MODULE: random_lora(base.model, seed=1).layers[MODULE]})
+    write_adapter(tmp_path / "v1", adapter, base.model, base_name="toy")
+    assert json.loads((tmp_path / "v1" / CONFIG).read_text())["target_modules"] == [MODULE]
+    loaded = PeftModel.from_pretrained(load_base(str(model_dir)).model, str(tmp_path / "v1"))
+    assert [name for name, _ in loaded.named_parameters() if "lora_A" in name] == [
+        f"base_model.model.{MODULE}.lora_A.default.weight"
+    ]
+
+
+def test_another_process_writes_the_same_bytes(adapter_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+    """Whatever order its sets come in: the hash of the directory is a version's identity."""
+    program = (
+        "import sys; from pathlib import Path; from trainer.adapter import *; from trainer.base import load_base\n"
+        "base = load_base(sys.argv[1]); adapter = read_adapter(Path(sys.argv[2]), base.model, max_rank=9)\n"
+        "write_adapter(Path(sys.argv[3]), adapter, base.model, base_name=base.name)"
+    )
+    places = [str(path) for path in (model_dir, adapter_dir, tmp_path / "again")]
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    subprocess.run([sys.executable, "-c", program, *places], check=True, env=environment, timeout=120)
+    assert directory_sha256(tmp_path / "again") == directory_sha256(adapter_dir)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.errors import RoundError
 from trainer.memory import Budget, peak_memory_mb
@@ -48,6 +50,37 @@ def test_it_halves_until_the_parts_fit_and_says_so(machine: Machine) -> None:
 def test_a_single_item_that_does_not_fit_is_an_error_with_the_way_out() -> None:
     with pytest.raises(RoundError, match=r"single example; lower max_tokens, turn on gradient_checkpointing"):
         Budget(8, print).each(ITEMS, whole, Machine(3).work)
+
+
+def test_a_single_item_that_does_not_fit_ends_it_at_once() -> None:
+    said: list[str] = []
+    with pytest.raises(RoundError, match="single example"):
+        Budget(8, said.append).each([8, 2, 2, 2, 1], whole, Machine(7).work)
+    assert said == []
+
+
+def test_what_the_cpu_says_when_memory_runs_out_is_understood() -> None:
+    with pytest.raises(RoundError, match="single example"):
+        Budget(8, print).each([1], whole, lambda _: torch.empty(1 << 60, dtype=torch.uint8))
+
+
+@given(st.lists(st.integers(1, 20), max_size=30), st.integers(1, 200), st.integers(20, 200))
+def test_whatever_the_limit_no_item_is_lost_or_worked_on_twice(items: list[int], tokens: int, limit: int) -> None:
+    done: list[int] = []
+    machine = Machine(limit)
+
+    def work(part: list[int]) -> list[int]:
+        done.extend(machine.work(part))
+        return part
+
+    parts = Budget(tokens, lambda _: None).each(items, whole, work, again=done.clear)
+    assert sorted(done) == sorted(item for part in parts for item in part) == sorted(items)
+
+
+def test_a_budget_that_was_lowered_stays_so() -> None:
+    budget = Budget(36, lambda _: None)
+    budget.each(ITEMS, whole, Machine(10).work)
+    assert len(budget.each(ITEMS, whole, Machine(1000).work)) > 1
 
 
 def test_another_error_is_not_taken_for_it() -> None:

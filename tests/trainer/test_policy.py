@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from transformers import OPTConfig
 
+from data.errors import AdapterError, ModelError
+from tests.trainer.architectures import random_model
 from tests.trainer.scene import linears, random_lora
-from trainer.adapter import CONFIG, read_adapter
+from trainer.adapter import CONFIG, Adapter, LoraWeights, read_adapter
 from trainer.base import Base, load_base
 from trainer.logprobs import Forward, Packed, Plain, completion_logps
-from trainer.lora import Lora
+from trainer.lora import Lora, LoraStack
 from trainer.packing import Group
-from trainer.policy import Policy
+from trainer.policy import Policy, recomputing
 
 IDS = torch.arange(6, 28).reshape(2, 11)
 GROUPS = [Group(tuple(range(6, 17)), (tuple(range(20, 28)), (9, 10, 11, 2)))]
@@ -51,6 +55,13 @@ def on_merged(base: Base) -> Policy:
     return Policy.on_merged(base, random_lora(base.model, seed=3), rank=2, alpha=4, seed=0)
 
 
+def on_merged_part(base: Base) -> Policy:
+    """On a version that changes some modules only."""
+    whole = random_lora(base.model, seed=3)
+    part = Adapter({name: weights for name, weights in whole.layers.items() if name.endswith(("q_proj", "v_proj"))})
+    return Policy.on_merged(base, part, rank=2, alpha=4, seed=0)
+
+
 def test_a_fresh_policy_is_its_reference_to_the_bit(policy: Policy) -> None:
     with policy.reference():
         expected = logits(policy.model)
@@ -70,7 +81,7 @@ def test_a_policy_from_a_version_starts_at_it_and_leaves_it_behind(base: Base, s
     assert (of_policy(policy) - before).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("start", [from_version, on_merged])
+@pytest.mark.parametrize("start", [from_version, on_merged, on_merged_part])
 def test_what_is_saved_does_alone_on_the_bare_base_what_the_policy_does(
     base: Base, model_dir: Path, tmp_path: Path, start: Callable[[Base], Policy]
 ) -> None:
@@ -79,6 +90,32 @@ def test_what_is_saved_does_alone_on_the_bare_base_what_the_policy_does(
     policy.save(tmp_path / "adapter")
     loaded = PeftModel.from_pretrained(load_base(str(model_dir)).model, str(tmp_path / "adapter"))
     torch.testing.assert_close(logits(loaded), of_policy(policy), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [from_version, on_merged])
+def test_a_round_that_starts_where_another_ended_starts_at_its_numbers(
+    base: Base, tmp_path: Path, start: Callable[[Base], Policy]
+) -> None:
+    policy = start(base)
+    grow(policy)
+    policy.save(tmp_path / "adapter")
+    version = read_adapter(tmp_path / "adapter", base.model, max_rank=64)
+    for following in (Policy.from_version(base, version), Policy.on_merged(base, version, rank=2, alpha=2, seed=1)):
+        torch.testing.assert_close(of_policy(following), of_policy(policy), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        Policy.from_version,
+        lambda base, version: Policy.on_merged(base, version, rank=2, alpha=4, seed=0),
+    ],
+)
+def test_a_version_that_changes_the_head_is_refused(base: Base, start: Callable[[Base, Adapter], Policy]) -> None:
+    head = base.model.get_output_embeddings()
+    weights = LoraWeights(torch.zeros(1, head.in_features), torch.zeros(head.out_features, 1), 1.0)
+    with pytest.raises(AdapterError, match=r"changes the output head.*train from the base"):
+        start(base, Adapter({"lm_head": weights}))
 
 
 def test_outside_it_the_model_is_the_bare_base_however_far_the_policy_has_gone(policy: Policy, model_dir: Path) -> None:
@@ -149,4 +186,50 @@ def test_computing_layers_again_changes_no_gradient(
     again = gradient()
     assert kept.norm() > 0.1
     torch.testing.assert_close(again, kept, rtol=1e-5, atol=1e-6)
-    assert not any(module.training for module in policy.model.modules())
+
+
+def test_layers_are_computed_again_as_they_acted_whatever_acts_meanwhile(policy: Policy) -> None:
+    grow(policy)
+    gate, seen = policy.model.get_submodule("model.layers.0.mlp.gate_proj"), []
+    gate.register_forward_hook(lambda _module, _args, out: seen.append(out.detach().clone()))
+    policy.gradient_checkpointing = True
+    with policy.acting():
+        logps = completion_logps(Packed(), policy.model, GROUPS)
+    with policy.reference():
+        completion_logps(Packed(), policy.model, GROUPS)
+        logps.sum().backward()
+    first, between, again = seen
+    assert torch.equal(first, again)
+    assert not torch.equal(first, between)
+
+
+def test_no_dropout_wakes_up_to_compute_layers_again() -> None:
+    shape = OPTConfig(
+        vocab_size=64, hidden_size=16, ffn_dim=32, num_hidden_layers=2, num_attention_heads=2, dropout=0.5
+    )
+    model = random_model(shape)
+    lora, stack = Lora(random_lora(model, seed=1)), LoraStack(model)
+    kept = []
+    for context in (nullcontext(), recomputing(model, stack)):
+        with stack.acting(lora), context:
+            logps = completion_logps(Packed(), model, GROUPS)
+        grads = torch.autograd.grad(logps.sum(), list(lora.parameters.values()))
+        kept.append(torch.cat([logps.detach(), *(grad.flatten() for grad in grads)]))
+    torch.testing.assert_close(kept[1], kept[0], rtol=1e-5, atol=1e-6)
+
+
+def test_computing_layers_again_leaves_nothing_behind(policy: Policy) -> None:
+    before = {name: set(vars(module)) for name, module in policy.model.named_modules()}
+    policy.gradient_checkpointing = True
+    with policy.acting():
+        assert not any(module.training for module in policy.model.modules())
+        logps = completion_logps(Packed(), policy.model, GROUPS)
+    logps.sum().backward()
+    assert {name: set(vars(module)) for name, module in policy.model.named_modules()} == before
+
+
+def test_layers_that_cannot_be_computed_again_are_an_error(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.policy.GradientCheckpointingLayer", PeftModel)
+    policy.gradient_checkpointing = True
+    with pytest.raises(ModelError, match="turn gradient_checkpointing off"), policy.acting():
+        pass
