@@ -114,9 +114,8 @@ def test_steps_equal_transformers(model: PreTrainedModel, lora: RowLora, names: 
             torch.testing.assert_close(got[row], expected, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("lora", [True], ids=["packed"], indirect=True)  # only packed weights can have one
 def test_with_an_adapter_folded_in_they_equal_transformers_too(model: PreTrainedModel, lora: RowLora) -> None:
-    if not lora.packed:
-        pytest.skip("only packed weights can have one")
     decoder = Decoder(model, lora)
     for name in ("v1", "v2", None):
         caches = [prefilled(model, lora, SEQUENCES[0], name)]
