@@ -4,18 +4,16 @@ Knows nothing of losses or pairs.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from torch.utils.checkpoint import checkpoint
-from transformers import PretrainedConfig, PreTrainedModel
-from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers import PreTrainedModel
 
-from data.errors import AdapterError, ModelError
+from data.errors import AdapterError
 from trainer.adapter import Adapter, write_adapter
 from trainer.base import Base
 from trainer.lora import Lora, LoraStack, stacked
+from trainer.recomputing import recomputing
 
 
 class Policy:
@@ -72,7 +70,7 @@ class Policy:
         """Within, the model is the policy."""
         with (
             self.stack.acting(*self._below, self.lora),
-            recomputing(self.model, self.stack) if self.gradient_checkpointing else nullcontext(),
+            recomputing(self.model, self.stack, on=self.gradient_checkpointing),
         ):
             yield
 
@@ -98,40 +96,3 @@ def _check_head(base: Base, version: Adapter) -> None:
     head = base.model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if any(base.model.get_submodule(name) is head for name in version.layers):
         raise AdapterError("this version changes the output head, which stays frozen here; train from the base")
-
-
-@contextmanager
-def recomputing(model: PreTrainedModel, stack: LoraStack) -> Iterator[None]:
-    """Within, layers keep only their input and compute again in the backward pass (Chen 2016, 1604.06174).
-
-    The backward pass comes later: it takes up the adapters and the attention that act now. Not by transformers'
-    switch, which works in training mode only, where dropout would wake up. Raises ModelError for a model whose
-    layers are not marked.
-    """
-    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    if not layers:
-        raise ModelError("this model's layers cannot be computed again; turn gradient_checkpointing off")
-    config = model.config.get_text_config()
-
-    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _again(config, config._attn_implementation, stack, stack.now)
-
-    for layer in layers:
-        vars(layer)["forward"] = partial(checkpoint, layer.forward, use_reentrant=False, context_fn=contexts)
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del vars(layer)["forward"]
-
-
-@contextmanager
-def _again(config: PretrainedConfig, attention: str, stack: LoraStack, loras: tuple[Lora, ...]) -> Iterator[None]:
-    """Within, this attention and these adapters act."""
-    before = config._attn_implementation
-    config._attn_implementation = attention
-    try:
-        with stack.acting(*loras):
-            yield
-    finally:
-        config._attn_implementation = before

@@ -23,6 +23,7 @@ from trainer.losses import reward_loss, strength_margins
 from trainer.manifest import RewardReport
 from trainer.memory import Budget
 from trainer.packing import Group
+from trainer.recomputing import recomputing
 from trainer.tokens import TokenPair
 
 _HEAD = "head.safetensors"
@@ -46,6 +47,7 @@ class RewardModel:
         self.base = base
         self.lora = lora
         self.scale = Scale()
+        self.gradient_checkpointing = False
         self._head = nn.Parameter(head.detach().clone().float())
         self._stack = stack
         self._forward = forward
@@ -64,7 +66,8 @@ class RewardModel:
 
     def raw_scores(self, groups: Sequence[Group]) -> Tensor:
         """Score of every completion of every group, [S] float32, differentiable, as the loss sees it."""
-        with self._stack.acting(self.lora):
+        again = recomputing(self.base.model, self._stack, on=self.gradient_checkpointing)
+        with self._stack.acting(self.lora), again:
             states = self._forward.end_states(self.base.model, groups)
         return states.float() @ self._head
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ from trainer.base import Base, load_base
 from trainer.logprobs import Forward, Packed, Plain, completion_logps
 from trainer.lora import Lora, LoraStack
 from trainer.packing import Group
-from trainer.policy import Policy, recomputing
+from trainer.policy import Policy
+from trainer.recomputing import recomputing
 
 IDS = torch.arange(6, 28).reshape(2, 11)
 GROUPS = [Group(tuple(range(6, 17)), (tuple(range(20, 28)), (9, 10, 11, 2)))]
@@ -210,7 +210,7 @@ def test_no_dropout_wakes_up_to_compute_layers_again() -> None:
     model = random_model(shape)
     lora, stack = Lora(random_lora(model, seed=1)), LoraStack(model)
     kept = []
-    for context in (nullcontext(), recomputing(model, stack)):
+    for context in (recomputing(model, stack, on=on) for on in (False, True)):
         with stack.acting(lora), context:
             logps = completion_logps(Packed(), model, GROUPS)
         grads = torch.autograd.grad(logps.sum(), list(lora.parameters.values()))

@@ -81,6 +81,20 @@ def test_what_is_saved_scores_the_same(base: Base, tmp_path: Path) -> None:
     torch.testing.assert_close(scores(again), scores(model), rtol=0, atol=1e-6)
 
 
+def test_computing_layers_again_changes_no_gradient(base: Base, tmp_path: Path) -> None:
+    model = trained(base, tmp_path)
+
+    def gradient() -> torch.Tensor:
+        raw = model.raw_scores([pair.group for pair in PAIRS[:3]])
+        weights = torch.arange(len(raw), dtype=raw.dtype)
+        grads = torch.autograd.grad((raw * weights).sum(), list(model.parameters.values()))
+        return torch.cat([grad.flatten() for grad in grads])
+
+    kept = gradient()
+    model.gradient_checkpointing = True
+    torch.testing.assert_close(gradient(), kept, rtol=1e-5, atol=1e-6)
+
+
 def test_the_base_is_untouched_by_it(base: Base, tmp_path: Path) -> None:
     ids = torch.arange(6, 20)[None]
     before = base.model(input_ids=ids).logits

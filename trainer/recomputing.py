@@ -1,0 +1,54 @@
+"""Layers that keep only their input and compute again in the backward pass: less memory for more time.
+
+Knows nothing of losses.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+
+from torch.utils.checkpoint import checkpoint
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from data.errors import ModelError
+from trainer.lora import Lora, LoraStack
+
+
+@contextmanager
+def recomputing(model: PreTrainedModel, stack: LoraStack, *, on: bool) -> Iterator[None]:
+    """Within, and if it is on, layers compute again in the backward pass (Chen 2016, 1604.06174).
+
+    The backward pass comes later: it takes up the adapters and the attention that act now. Not by transformers'
+    switch, which works in training mode only, where dropout would wake up. Raises ModelError for a model whose
+    layers are not marked.
+    """
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not on:
+        layers = []
+    elif not layers:
+        raise ModelError("this model's layers cannot be computed again; turn gradient_checkpointing off")
+    config = model.config.get_text_config()
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _again(config, config._attn_implementation, stack, stack.now)
+
+    for layer in layers:
+        vars(layer)["forward"] = partial(checkpoint, layer.forward, use_reentrant=False, context_fn=contexts)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del vars(layer)["forward"]
+
+
+@contextmanager
+def _again(config: PretrainedConfig, attention: str, stack: LoraStack, loras: tuple[Lora, ...]) -> Iterator[None]:
+    """Within, this attention and these adapters act."""
+    before = config._attn_implementation
+    config._attn_implementation = attention
+    try:
+        with stack.acting(*loras):
+            yield
+    finally:
+        config._attn_implementation = before
