@@ -229,7 +229,7 @@ def test_computing_layers_again_leaves_nothing_behind(policy: Policy) -> None:
 
 
 def test_layers_that_cannot_be_computed_again_are_an_error(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.policy.GradientCheckpointingLayer", PeftModel)
+    monkeypatch.setattr("trainer.recomputing.GradientCheckpointingLayer", PeftModel)
     policy.gradient_checkpointing = True
     with pytest.raises(ModelError, match="turn gradient_checkpointing off"), policy.acting():
         pass
