@@ -380,9 +380,9 @@ def main() -> None:
             continue
         rows += race(case, PEERS)
         console.print(table(rows[-len(PEERS) :]))
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     console.print(table(rows))
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 
 if __name__ == "__main__":

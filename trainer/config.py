@@ -104,10 +104,13 @@ class RobustConfig(Pairwise):
 
 
 class IPOConfig(Pairwise):
-    """Squared distance to a margin of 1/(2 beta) (Azar 2023, 2310.12036)."""
+    """Squared distance to a margin of 1/(2 beta) nats a token (Azar 2023, 2310.12036).
+
+    A beta of 0.1, right for DPO, asks for 5 nats a token: measured, 165 nats of KL on the built-in model.
+    """
 
     algorithm: Literal["ipo"]
-    beta: Above = 0.1
+    beta: Above = 1.0
 
 
 class HingeConfig(Pairwise):
