@@ -9,6 +9,8 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import torch
@@ -46,16 +48,17 @@ class Run:
 
 
 class Course:
-    """A learner on its way, taken up where a checkpoint left it. `kept` is what an algorithm saves besides."""
+    """A learner on its way, taken up where a checkpoint left it. `kept` is what an algorithm saves besides.
+
+    Raises RoundError when the checkpoint is damaged or of another training.
+    """
 
     def __init__(self, run: Run, parameters: Mapping[str, nn.Parameter], *, steps: int) -> None:
         self.learner = Learner(parameters, run.config, steps=steps, budget=run.budget)
         self.kept: dict[str, float] = {}
         self._run = run
         if run.directory.checkpoint.exists():
-            state = torch.load(run.directory.checkpoint, weights_only=True)
-            self.learner.restore(state)
-            self.kept = state["kept"]
+            self._take_up(run.directory.checkpoint)
         self._began, self._at = time.monotonic(), self.learner.step
         run.directory.cut_metrics(self.learner.step)
         self._tell()
@@ -83,6 +86,16 @@ class Course:
         pace = (time.monotonic() - self._began) / (done - self._at) if done > self._at else None
         left = None if pace is None else pace * max(0, steps - done)
         self._run.tell(Progress(phase=self._run.phase, step=done, steps=steps, seconds_left=left))
+
+    def _take_up(self, checkpoint: Path) -> None:
+        try:
+            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            self.learner.restore(state)
+            self.kept = state["kept"]
+        except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+            raise RoundError(
+                f"{checkpoint} cannot be gone on from ({error}); remove it, and training begins anew"
+            ) from error
 
     def _checkpoint(self) -> None:
         """Write all that going on needs; a kill in between leaves the checkpoint before."""

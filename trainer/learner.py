@@ -85,7 +85,10 @@ class Learner:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave. Raises KeyError or RuntimeError when it does not fit."""
+        """Take back what `state` gave. Raises ValueError when that was of other parameters."""
+        shapes = {name: parameter.shape for name, parameter in self._parameters.items()}
+        if {name: value.shape for name, value in state["weights"].items()} != shapes:
+            raise ValueError("it is of another adapter")
         with torch.no_grad():
             for name, value in state["weights"].items():
                 self._parameters[name].copy_(value)
