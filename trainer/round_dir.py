@@ -166,5 +166,7 @@ class RoundDir:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         for name in _SNAPSHOT_FILES:
-            digest.update((self.path / name).read_bytes())
+            content = (self.path / name).read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())  # so that no line can move from file to file
+            digest.update(content)
         return digest.hexdigest()

@@ -55,6 +55,22 @@ class TestFreezing:
         with pytest.raises(FileExistsError):
             directory.freeze(CONFIG, lines_of_store(toy_snapshot()))
 
+    def test_a_version_is_copied_beside_them(self, tmp_path: Path) -> None:
+        version = tmp_path / "round-000003"
+        version.mkdir()
+        (version / "adapter_config.json").write_text("{}")
+        directory = RoundDir(tmp_path / "7")
+        directory.freeze(CONFIG, lines_of_store(toy_snapshot()), parent=version)
+        assert (directory.parent / "adapter_config.json").read_text() == "{}"
+
+    def test_a_freeze_that_fails_half_way_leaves_nothing_and_can_be_done_again(self, tmp_path: Path) -> None:
+        directory = RoundDir(tmp_path / "7")
+        with pytest.raises(FileNotFoundError):
+            directory.freeze(CONFIG, lines_of_store(toy_snapshot()), parent=tmp_path / "nowhere")
+        assert not directory.path.exists()
+        directory.freeze(CONFIG, lines_of_store(toy_snapshot()))
+        assert len(directory.pairs()) == 12
+
     @pytest.mark.parametrize("break_", ["\u2028", "\u2029", "\x85", "\x0b", "\x1e", "\r\n", "\n", '"', "\\", "中"])
     def test_any_character_may_stand_in_a_prompt(self, tmp_path: Path, break_: str) -> None:
         """U+2028 and its like end a line for str.splitlines, but not for JSON lines."""
@@ -73,7 +89,16 @@ class TestChanges:
         with pytest.raises(RoundError, match="config or pairs were changed after they were frozen"):
             directory.snapshot_sha256()
 
-    @pytest.mark.parametrize("name", ["config.json", "pairs.jsonl", "heldout.jsonl", "snapshot.json"])
+    def test_a_pair_that_moves_from_training_to_held_out_is_refused(self, directory: RoundDir) -> None:
+        """The two files' bytes, one after the other, are the same as before."""
+        train, heldout = directory.path / "pairs.jsonl", directory.path / "heldout.jsonl"
+        *kept, moved = train.read_text().splitlines(keepends=True)
+        train.write_text("".join(kept))
+        heldout.write_text(moved + heldout.read_text())
+        with pytest.raises(RoundError, match="were changed after they were frozen"):
+            directory.snapshot_sha256()
+
+    @pytest.mark.parametrize("name", ["config.json", "pairs.jsonl", "heldout.jsonl", "rated.jsonl", "snapshot.json"])
     def test_a_missing_file_is_named(self, directory: RoundDir, name: str) -> None:
         (directory.path / name).unlink()
         with pytest.raises(RoundError, match=rf"is not complete: .*{name}"):
