@@ -45,12 +45,20 @@ def ratings_of(pairs: Sequence[TokenPair]) -> list[TokenRating]:
 
 
 def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list[Example]:
-    """Every rating with the completion of another, by a seeded rotation; cut at the context."""
-    order = list(ratings)
-    random.Random(seed).shuffle(order)
+    """Every rating with the completion of another, in a seeded order; cut at the context.
+
+    Of another prompt, unless more than half of the ratings are of one: the baseline shall not see matching answers.
+    """
+    shuffled = list(ratings)
+    random.Random(seed).shuffle(shuffled)
+    by_prompt: dict[tuple[int, ...], list[TokenRating]] = {}
+    for rating in shuffled:
+        by_prompt.setdefault(rating.prompt_ids, []).append(rating)
+    order = [rating for same in by_prompt.values() for rating in same]
+    ahead = max(map(len, by_prompt.values())) % len(order) or 1  # as far as the longest run of one prompt
     return [
         Example(rating, Group(rating.prompt_ids, (other.completion_ids[: context - len(rating.prompt_ids)],)))
-        for rating, other in zip(order, [*order[1:], order[0]], strict=True)
+        for rating, other in zip(order, [*order[ahead:], *order[:ahead]], strict=True)
     ]
 
 
@@ -94,9 +102,8 @@ class KTOObjective:
         )
         sign = desirable.double() * 2 - 1
         columns = {
-            "margin": 2
-            * sign
-            * terms.rewards,  # its mean is that of desirable less undesirable, where they are as many
+            # whose mean is that of the desirable less that of the undesirable, where they are as many
+            "margin": 2 * sign * terms.rewards,
             "accuracy": (sign * (terms.rewards - self.config.beta * baseline) > 0).double(),
             "baseline": baseline.expand(len(part)),
             "logps": policy,
