@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.trainer.plainly import alone
 from tests.trainer.scene import toy_pairs
 from trainer.base import Base
 from trainer.config import RewardConfig
@@ -78,7 +79,28 @@ def test_what_is_saved_scores_the_same(base: Base, tmp_path: Path) -> None:
     model = trained(base, tmp_path)
     model.save(tmp_path / "reward")
     again = RewardModel.load(tmp_path / "reward", base, LoraStack(base.model), Packed())
-    torch.testing.assert_close(scores(again), scores(model), rtol=0, atol=1e-6)
+    assert torch.equal(scores(again), scores(model))
+    assert again.scale == model.scale
+
+
+def test_a_score_is_the_head_on_the_state_at_the_last_token(base: Base, tmp_path: Path) -> None:
+    model = trained(base, tmp_path)
+    head = model.parameters["head"]
+    with torch.no_grad(), LoraStack(base.model).acting(model.lora):
+        plain = [
+            float(alone(base.model, pair.prompt_ids, ids)[2] @ head)
+            for pair in PAIRS
+            for ids in (pair.chosen_ids, pair.rejected_ids)
+        ]
+    expected = [(score - model.scale.mean) / model.scale.deviation for score in plain]
+    assert scores(model).tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [1, 90])
+def test_scores_are_the_same_in_however_many_parts(base: Base, tmp_path: Path, tokens: int) -> None:
+    model = trained(base, tmp_path)
+    found = model.scores([pair.group for pair in PAIRS], Budget(tokens, print))
+    torch.testing.assert_close(found, scores(model), rtol=0, atol=1e-5)
 
 
 def test_computing_layers_again_changes_no_gradient(base: Base, tmp_path: Path) -> None:
@@ -103,6 +125,18 @@ def test_the_base_is_untouched_by_it(base: Base, tmp_path: Path) -> None:
 
 
 class TestCalibration:
+    def test_a_model_that_cannot_tell_claims_nothing(self) -> None:
+        assert calibration_error(torch.zeros(7)) == 0
+
+    def test_a_case_worked_by_hand(self) -> None:
+        """Four claims of 0.95, one of them wrong, and two of 0.65, both right; each once mirrored.
+
+        In the bins from 0.9 and from 0: |3.8 - 3| and |0.2 - 1|; from 0.6 and from 0.3: |1.3 - 2| and |0.7 - 0|.
+        """
+        sure, rather = torch.logit(torch.tensor([0.95, 0.65], dtype=torch.float64))
+        found = calibration_error(torch.stack([sure, sure, sure, -sure, rather, rather]))
+        assert found == pytest.approx((0.8 + 0.8 + 0.7 + 0.7) / 12)
+
     def test_one_claim_that_is_never_wrong_is_off_by_what_it_concedes(self) -> None:
         margin = torch.logit(torch.tensor(0.75)).expand(40)
         assert calibration_error(margin) == pytest.approx(0.25)
