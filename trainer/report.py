@@ -23,6 +23,7 @@ from trainer.reference import Reference, group_logps
 from trainer.tokens import TokenPair
 
 _CANARY_TOKENS = 24
+_STAND_IN: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
 _SAMPLES = 64
 
 
@@ -49,9 +50,18 @@ def agreement(
     )
 
 
+def canary_prompt(base: Base, prompts: Sequence[tuple[Message, ...]]) -> tuple[Message, ...]:
+    """The first prompt that leaves room for a canary's answer; a question of our own when none does."""
+    room = base.context - _CANARY_TOKENS
+    return next((prompt for prompt in prompts if len(base.encode(prompt)) <= room), _STAND_IN)
+
+
 @torch.no_grad()
 def make_canary(policy: Policy, forward: Forward, prompt: tuple[Message, ...]) -> Canary:
-    """Answer a prompt greedily and note the log-probabilities, with and without the adapter."""
+    """Answer a prompt greedily and note the log-probabilities, with and without the adapter.
+
+    Raises InputError for a prompt that leaves no room for the answer.
+    """
     prompt_ids = policy.base.prompt_ids(prompt, room=_CANARY_TOKENS)
     answer: tuple[int, ...] = ()
     with policy.acting():
@@ -82,7 +92,7 @@ def drift(
     """Sample from an adapter at temperature 1 and measure it against the reference (None: the bare base).
 
     KL(policy || reference) is the mean of log pi - log pi_ref over completions drawn from the policy. A prompt that
-    leaves no room for an answer is passed over.
+    leaves no room for an answer is cut from the left.
     """
     ranks = [found.rank for found in (adapter, reference) if found]
     sampler = Sampler(base, max_adapters=2, max_rank=max(ranks))

@@ -23,7 +23,7 @@ from trainer.policy import Policy
 from trainer.ppo import Actor, train_by_ppo
 from trainer.probe import Chosen, choose_forward
 from trainer.reference import Reference, reference_logps
-from trainer.report import agreement, drift, make_canary
+from trainer.report import agreement, canary_prompt, drift, make_canary
 from trainer.round_dir import RoundDir
 from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 
@@ -112,6 +112,11 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
         raise RoundError(
             f"the model {config.model} has changed since the round was frozen "
             f"({config.revision} then, {base.revision} now); start a new round"
+        )
+    if config.sampling.max_new_tokens >= base.context:
+        raise RoundError(
+            f"answers of {config.sampling.max_new_tokens} tokens leave no room for a prompt in {base.name}, which "
+            f"reads {base.context}; lower max_new_tokens"
         )
     data = _data(directory, base, config)
     policy = start_policy(base, config, _parent(directory, base, config))
@@ -214,7 +219,7 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
         revision=config.revision,
         steps=steps,
         report=report,
-        canary=make_canary(policy, forward, data.prompts[0]),
+        canary=make_canary(policy, forward, canary_prompt(policy.base, data.prompts)),
         software={name: version(name) for name in _SOFTWARE},
     )
 

@@ -61,6 +61,7 @@ def freeze(
     snapshot: Snapshot | SnapshotLines | None = None,
     config: TrainingConfig | None = None,
     model: str = "",
+    max_new_tokens: int = 8,
 ) -> RoundDir:
     """A round directory ready to train, short enough for a test."""
     directory = RoundDir(path)
@@ -70,7 +71,7 @@ def freeze(
         revision=base.revision,
         seed=7,
         training=training,
-        sampling=Sampling(max_new_tokens=8),
+        sampling=Sampling(max_new_tokens=max_new_tokens),
     )
     lines = snapshot if isinstance(snapshot, SnapshotLines) else lines_of_store(snapshot or toy_snapshot())
     directory.freeze(settings, lines)

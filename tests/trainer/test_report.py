@@ -2,19 +2,24 @@
 
 import math
 import random
+import statistics
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 
 from data.errors import InputError
+from data.records import Sampling
 from tests.models import save_adapter
+from tests.trainer.plainly import alone
 from tests.trainer.scene import ask, random_lora, toy_pairs
 from trainer.adapter import read_adapter
 from trainer.base import Base, load_base
-from trainer.generate import Sampler
+from trainer.generate import Request, Sampler
 from trainer.logprobs import Packed
+from trainer.lora import Lora, LoraStack
 from trainer.manifest import Agreement, Drift
 from trainer.memory import Budget
 from trainer.policy import Policy
@@ -62,23 +67,32 @@ class TestAgreement:
         found = agreed(policy, [])
         assert (found.accuracy, found.margin) == (None, None)
 
-    def test_it_is_the_plain_difference_of_log_ratios(self, policy: Policy) -> None:
+    def test_its_numbers_are_those_of_the_plain_computation(self, policy: Policy) -> None:
         pairs = toy_pairs(10)
 
-        def logp(prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:
-            logits = policy.model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
-            return float(torch.log_softmax(logits.double(), -1)[range(len(answer)), answer].sum())
+        def logps(pair: TokenPair) -> tuple[float, float]:
+            sums = (alone(policy.model, pair.prompt_ids, ids)[0].sum() for ids in (pair.chosen_ids, pair.rejected_ids))
+            chosen, rejected = map(float, sums)
+            return chosen, rejected
 
-        def difference(pair: TokenPair) -> float:
-            return logp(pair.prompt_ids, pair.chosen_ids) - logp(pair.prompt_ids, pair.rejected_ids)
+        def ranked(found: list[tuple[float, float]]) -> float:
+            return statistics.fmean(
+                c / len(pair.chosen_ids) > r / len(pair.rejected_ids) for (c, r), pair in zip(found, pairs, strict=True)
+            )
 
         with torch.no_grad():
+            before = [logps(pair) for pair in pairs]
             with policy.acting():
-                grown = [difference(pair) for pair in pairs]
-            margins = [here - difference(pair) for here, pair in zip(grown, pairs, strict=True)]
+                after = [logps(pair) for pair in pairs]
+        shifts = [(c - c0, r - r0) for (c, r), (c0, r0) in zip(after, before, strict=True)]
         found = agreed(policy, pairs, budget=100)
-        assert found.margin == pytest.approx(sum(margins) / 10, abs=1e-5)
-        assert found.accuracy == sum(margin > 0 for margin in margins) / 10
+        assert found.pairs == 10
+        assert found.accuracy == statistics.fmean(c > r for c, r in shifts)
+        assert found.margin == pytest.approx(statistics.fmean(c - r for c, r in shifts), abs=1e-5)
+        assert found.chosen_shift == pytest.approx(statistics.fmean(c for c, _ in shifts), abs=1e-5)
+        assert found.rejected_shift == pytest.approx(statistics.fmean(r for _, r in shifts), abs=1e-5)
+        assert (found.ranking_before, found.ranking_after) == (ranked(before), ranked(after))
+        assert 0 < ranked(before) < 1
 
     def test_exchanged_sides_give_the_rest_to_one(self, policy: Policy) -> None:
         here = agreed(policy, toy_pairs(10))
@@ -146,6 +160,34 @@ class TestDrift:
         assert found.kl_mean == pytest.approx(kl, abs=5 * math.sqrt(variance / 64))
         assert found.kl_max >= found.kl_median
         assert found.mean_length == 1.0
+
+    def test_the_kl_of_whole_answers_is_the_mean_log_ratio_of_those_it_sampled(self, policy: Policy) -> None:
+        """Sampled once more with the same seeds, and scored one by one without packing, cache or merged weights."""
+        reference = random_lora(policy.model, seed=3, rank=2)
+        sampler = Sampler(policy.base)
+        sampler.load("policy", policy.adapter())
+        prompt, plain = policy.base.encode(QUESTION), Sampling(temperature=1.0, top_p=1.0, max_new_tokens=6)
+        rows = sampler.generate([Request(prompt, "policy", 5 + i, plain) for i in range(64)])
+        ratios = []
+        for row in rows:
+            ids = tuple(row.token_ids)
+            with torch.no_grad():
+                with policy.acting():
+                    here = float(alone(policy.model, prompt, ids)[0].sum())
+                with LoraStack(policy.model).acting(Lora(reference)):
+                    ratios.append(here - float(alone(policy.model, prompt, ids)[0].sum()))
+        found = drift(policy.base, policy.adapter(), reference, [QUESTION], max_new_tokens=6, seed=5)
+        assert found.kl_mean == pytest.approx(statistics.fmean(ratios), abs=1e-3)
+        assert found.kl_median == pytest.approx(statistics.median(ratios), abs=1e-3)
+        assert found.kl_max == pytest.approx(max(ratios), abs=1e-3)
+        words = [policy.base.text(row.token_ids).split() for row in rows]
+        once, pairs = [w for text in words for w in text], [p for text in words for p in pairwise(text)]
+        assert found.distinct_1 == pytest.approx(len(set(once)) / len(once))
+        assert found.distinct_2 == pytest.approx(len(set(pairs)) / len(pairs))
+
+    def test_a_prompt_that_is_longer_than_the_context_is_cut_from_the_left(self, policy: Policy) -> None:
+        found = drift(policy.base, policy.adapter(), None, [ask("egg " * 600)], max_new_tokens=6, seed=0)
+        assert found.mean_length > 1
 
     def test_a_policy_has_not_drifted_from_itself_as_the_reference(self, policy: Policy) -> None:
         found = drift(policy.base, policy.adapter(), policy.adapter(), [QUESTION], max_new_tokens=6, seed=0)

@@ -1,6 +1,7 @@
 """A whole round in this process: what it leaves behind, and what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from data.errors import InputError, RoundError
 from data.records import Snapshot
 from tests.models import save_random_model
-from tests.trainer.scene import freeze, preference, toy_snapshot
+from tests.trainer.scene import freeze, preference, toy_pairs, toy_snapshot
 from trainer.adapter import directory_sha256, read_adapter
 from trainer.base import Base, load_base
 from trainer.config import DPOConfig
@@ -87,6 +88,23 @@ def test_without_held_out_pairs_accuracy_is_unknown_and_not_zero(tmp_path: Path,
     assert (report.heldout.pairs, report.heldout.accuracy, report.heldout.margin) == (0, None, None)
 
 
+class TestLongPrompts:
+    LONG = preference(90, toy_pairs(1, seed=5)[0], text="egg " * 600)
+    CONFIG = DPOConfig(epochs=1, rank=2, alpha=4)
+
+    def test_one_is_cut_and_counted_and_the_canary_asks_another(self, tmp_path: Path, base: Base) -> None:
+        toys = toy_snapshot()
+        snapshot = replace(toys, heldout=(self.LONG, *toys.heldout))
+        manifest = run_round(freeze(tmp_path / "round", base, snapshot=snapshot, config=self.CONFIG), never)
+        assert (manifest.report.prompts_cut, manifest.report.dropped) == (1, 0)
+        assert manifest.canary.prompt == toys.heldout[0].prompt.messages
+
+    def test_where_all_are_too_long_the_canary_asks_something_else(self, tmp_path: Path, base: Base) -> None:
+        snapshot = Snapshot((self.LONG,), (), {})
+        manifest = run_round(freeze(tmp_path / "round", base, snapshot=snapshot, config=self.CONFIG), never)
+        base.prompt_ids(manifest.canary.prompt, room=len(manifest.canary.token_ids))  # as serving asks
+
+
 def test_a_stopped_round_has_a_checkpoint_and_no_manifest_and_goes_on_to_the_same_adapter(
     tmp_path: Path, base: Base, finished: RoundDir
 ) -> None:
@@ -145,6 +163,11 @@ class TestRefusals:
         with pytest.raises(InputError, match=r"pair 5: .*another model sampled it"):
             run_round(directory, never)
         assert directory.manifest() is None
+
+    def test_answers_that_leave_no_room_for_a_prompt(self, tmp_path: Path, base: Base) -> None:
+        directory = freeze(tmp_path / "endless", base, max_new_tokens=base.context)
+        with pytest.raises(RoundError, match=r"answers of 512 tokens leave no room .* lower max_new_tokens"):
+            run_round(directory, never)
 
     def test_training_that_runs_away(self, tmp_path: Path, base: Base) -> None:
         wild = DPOConfig(learning_rate=1e30, rank=2, alpha=4, batch_size=4)
