@@ -37,6 +37,14 @@ def test_a_text_that_was_cut_off_is_not_taught_to_end(base: Base) -> None:
     assert EOS not in tokens.chosen_ids
 
 
+def test_a_prompt_is_what_the_chat_template_makes_of_it(base: Base) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why? 你好 <|user|>"}]
+    oracle = base.tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
+    line = SnapshotPair(1, tuple(turns), sampled(9, EOS), sampled(7, EOS))  # type: ignore[arg-type]
+    (tokens,) = Encoder(base, max_tokens=None).pairs([line])
+    assert tokens.prompt_ids == tuple(oracle)
+
+
 def test_a_prompt_is_cut_from_the_left_to_fit_and_counted(base: Base) -> None:
     whole = base.encode(QUESTION)
     encoder = Encoder(base, max_tokens=len(whole) + 1)
@@ -50,6 +58,21 @@ def test_a_completion_that_leaves_no_room_drops_its_pair_and_is_counted(base: Ba
     encoder = Encoder(base, max_tokens=3)
     assert encoder.pairs([pair(sampled(9, 8, EOS))]) == []
     assert encoder.cuts.dropped == 1
+
+
+def test_the_rejected_completion_may_be_the_one_that_is_too_long(base: Base) -> None:
+    encoder = Encoder(base, max_tokens=4)
+    line = SnapshotPair(1, QUESTION, sampled(9, EOS), sampled(9, 8, 7, EOS))
+    assert encoder.pairs([line]) == []
+    assert (encoder.cuts.dropped, encoder.cuts.prompts_cut) == (1, 0)
+
+
+def test_a_rating_that_is_too_long_is_dropped_and_counted_too(base: Base) -> None:
+    encoder = Encoder(base, max_tokens=3)
+    lines = [SnapshotRating(1, QUESTION, sampled(*ids), desirable=True) for ids in ((9, 8, EOS), (9, EOS))]
+    (tokens,) = encoder.ratings(lines)
+    assert (tokens.completion_ids, tokens.prompt_ids) == ((9, EOS), base.encode(QUESTION)[-1:])
+    assert (encoder.cuts.dropped, encoder.cuts.prompts_cut) == (1, 1)
 
 
 def test_the_models_context_is_the_limit_that_nobody_can_raise(base: Base) -> None:

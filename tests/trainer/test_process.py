@@ -1,0 +1,105 @@
+"""A trainer as a process: what its directory says after it ended, however it ended."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from data.errors import AdapterError, RoundError
+from tests.trainer.scene import freeze
+from trainer.base import Base
+from trainer.config import DPOConfig
+from trainer.course import StoppedError
+from trainer.manifest import Manifest
+from trainer.process import StopSignal, carry_through
+from trainer.round_dir import RoundDir
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Give SIGTERM and SIGINT back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, base: Base) -> RoundDir:
+    return freeze(tmp_path / "round", base, config=DPOConfig(epochs=1, rank=2, alpha=4))
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Have the round end with an exception instead of training."""
+
+    def burst(error: BaseException) -> None:
+        def run(*_: object, **__: object) -> Manifest:
+            raise error
+
+        monkeypatch.setattr("trainer.process.run_round", run)
+
+    return burst
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_either_signal_asks_to_stop(number: signal.Signals) -> None:
+    stop = StopSignal()
+    assert not stop()
+    signal.raise_signal(number)
+    assert stop()
+
+
+def test_a_stop_is_no_failure(frozen: RoundDir, ends: Callable[[BaseException], None]) -> None:
+    ends(StoppedError("stopped after step 3 of 9"))
+    with pytest.raises(StoppedError):
+        carry_through(frozen, StopSignal())
+    assert frozen.failure() is None
+
+
+@pytest.mark.parametrize("error", [RoundError("the loss has exploded"), AdapterError("weight A is missing")])
+def test_what_went_wrong_on_purpose_is_written_in_its_own_words(
+    frozen: RoundDir, ends: Callable[[BaseException], None], error: Exception
+) -> None:
+    ends(error)
+    with pytest.raises(type(error)):
+        carry_through(frozen, StopSignal())
+    assert frozen.failure() == str(error)
+
+
+def test_what_nobody_foresaw_is_called_unexpected(frozen: RoundDir, ends: Callable[[BaseException], None]) -> None:
+    ends(KeyError("rope"))
+    with pytest.raises(KeyError):
+        carry_through(frozen, StopSignal())
+    assert frozen.failure() == "unexpected: KeyError('rope')"
+
+
+def test_the_directory_is_free_again_after_a_failure(
+    frozen: RoundDir, base: Base, monkeypatch: pytest.MonkeyPatch, ends: Callable[[BaseException], None]
+) -> None:
+    ends(RoundError("the disk was full"))
+    with pytest.raises(RoundError):
+        carry_through(frozen, StopSignal())
+    monkeypatch.undo()
+    manifest = carry_through(frozen, StopSignal(), base=base)
+    assert frozen.manifest() == manifest
+    assert frozen.failure() is None
+
+
+def test_a_signal_stops_a_round_with_a_checkpoint_and_it_goes_on(frozen: RoundDir, base: Base) -> None:
+    stop = StopSignal()
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(StoppedError, match="stopped after step 1 of 2"):
+        carry_through(frozen, stop, base=base)
+    assert frozen.checkpoint.exists() and frozen.manifest() is None
+    assert carry_through(frozen, StopSignal(), base=base).steps == 2
+    assert [line["step"] for line in frozen.metrics()] == [1, 2]
+
+
+def test_a_round_with_its_manifest_is_left_alone(
+    frozen: RoundDir, base: Base, ends: Callable[[BaseException], None]
+) -> None:
+    manifest = carry_through(frozen, StopSignal(), base=base)
+    ends(AssertionError("trained again"))
+    assert carry_through(frozen, StopSignal(), base=base) == manifest
