@@ -48,12 +48,8 @@ class FromMerged(Strict):
 Reference = Annotated[FromBase | FromVersion | FromMerged, Field(discriminator="kind")]
 
 
-class Training(Strict):
-    """What all algorithms share.
-
-    learning_rate peaks after the warm-up (a share of the steps). token_budget: tokens of one forward and backward
-    pass, as packed. max_tokens: longest prompt with its longest completion; the model's context if None.
-    """
+class Fitting(Strict):
+    """What fitting an adapter takes, whatever to. learning_rate peaks after the warm-up (a share of the steps)."""
 
     learning_rate: Above = 5e-5
     epochs: Positive = 3
@@ -62,10 +58,19 @@ class Training(Strict):
     max_grad_norm: Above = 1.0
     rank: Positive = 16
     alpha: Positive = 32
+    checkpoint_every: Positive = 10
+
+
+class Training(Fitting):
+    """What all algorithms share.
+
+    token_budget: tokens of one forward and backward pass, as packed. max_tokens: longest prompt with its longest
+    completion; the model's context if None.
+    """
+
     token_budget: Positive = 8192
     max_tokens: Positive | None = None
     gradient_checkpointing: bool = False
-    checkpoint_every: Positive = 10
     reference: Reference = FromBase()
 
 
@@ -140,8 +145,8 @@ class KTOConfig(Training):
     undesirable_weight: Above = 1.0
 
 
-class RewardConfig(Training):
-    """The reward model of a PPO round (Stiennon 2020, 2009.01325)."""
+class RewardConfig(Fitting):
+    """The reward model of a PPO round (Stiennon 2020, 2009.01325). What it shares with the policy stands there."""
 
     strength_margin: AtLeast = 0.0
 

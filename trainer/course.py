@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from data.errors import RoundError
-from trainer.config import Training
+from trainer.config import Fitting
 from trainer.learner import Learner, Terms
 from trainer.manifest import Progress
 from trainer.memory import Budget
@@ -39,7 +39,7 @@ class Run:
     """
 
     directory: RoundDir
-    config: Training
+    config: Fitting
     seed: int
     stop: Callable[[], bool]
     tell: Callable[[Progress], None]

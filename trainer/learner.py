@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import RoundError
-from trainer.config import Training
+from trainer.config import Fitting
 from trainer.memory import Budget, peak_memory_mb
 
 _Item = TypeVar("_Item")
@@ -33,7 +33,7 @@ class Terms:
 class Learner:
     """AdamW over named parameters, for a known number of steps; `step` counts those that are done."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], config: Training, *, steps: int, budget: Budget) -> None:
+    def __init__(self, parameters: Mapping[str, nn.Parameter], config: Fitting, *, steps: int, budget: Budget) -> None:
         self.step = 0
         self.steps = steps
         self._parameters = parameters
@@ -110,7 +110,7 @@ class Learner:
             )
 
 
-def learning_rate_at(step: int, steps: int, config: Training) -> float:
+def learning_rate_at(step: int, steps: int, config: Fitting) -> float:
     """Linear warm-up to the peak, then half a cosine to zero; step counts from 1."""
     warmup = max(1, round(config.warmup * steps))
     if step <= warmup:

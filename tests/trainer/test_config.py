@@ -49,6 +49,8 @@ def test_a_section_that_is_given_keeps_the_defaults_for_the_rest() -> None:
         {"algorithm": "robust", "label_smoothing": 0.5},
         {"beta": 0},
         {"reference": {"kind": "version", "path": "x"}},
+        {"algorithm": "ppo", "reward": {"token_budget": 512}},  # the policy's holds for both
+        {"algorithm": "ppo", "reward": {"reference": {"kind": "version"}}},
     ],
 )
 def test_what_an_algorithm_does_not_know_is_an_error(given: dict[str, object]) -> None:

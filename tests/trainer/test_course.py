@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from data.errors import RoundError
-from trainer.config import Training
+from trainer.config import Fitting
 from trainer.course import Course, Run, StoppedError, epoch_batches, fit
 from trainer.learner import Terms
 from trainer.manifest import Progress
 from trainer.memory import Budget
 from trainer.round_dir import RoundDir
 
-CONFIG = Training(learning_rate=0.05, epochs=3, batch_size=4, checkpoint_every=2)
+CONFIG = Fitting(learning_rate=0.05, epochs=3, batch_size=4, checkpoint_every=2)
 ITEMS = [float(i) for i in range(10)]  # three batches an epoch, the last of two
 STEPS = 9
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from data.errors import RoundError
-from trainer.config import Training
+from trainer.config import Fitting
 from trainer.learner import Learner, Terms
 from trainer.memory import Budget
 
-CONFIG = Training(learning_rate=0.1, warmup=0.0, max_grad_norm=1e9, batch_size=4)
+CONFIG = Fitting(learning_rate=0.1, warmup=0.0, max_grad_norm=1e9, batch_size=4)
 ITEMS = [1.0, 2.0, 3.0, 4.0]
 
 
