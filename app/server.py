@@ -108,4 +108,5 @@ def _welcome(services: Services, owner: Annotator, url: str, say: Callable[[str]
 
 def _explain(_: Request, error: Exception) -> JSONResponse:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return JSONResponse({"detail": str(error)}, status)
+    assert isinstance(error, PrefloopError)
+    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status)

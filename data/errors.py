@@ -9,13 +9,22 @@
     ├── AdapterError              an adapter is refused: damaged, of another shape, or not effective
     └── RoundError                a training round failed, with the reason in words
 
-A message names the thing, the reason and the way out. Pages show it as it is, the API answers it as
-JSON, the command line prints it and exits with 2. Knows nothing of who shows it.
+A message names the thing, the reason and the way out. Pages show it (translated, where its template is in
+their table of texts), the API answers it as JSON, the command line prints it and exits with 2. Knows nothing
+of who shows it.
 """
 
 
 class PrefloopError(Exception):
-    """Base of every error meant for people."""
+    """Base of every error meant for people.
+
+    Given values, the first argument is a template with {names} for them: what can be translated is the template.
+    """
+
+    def __init__(self, template: str, **values: str | int) -> None:
+        super().__init__(template.format(**values) if values else template)
+        self.template = template
+        self.values = values
 
 
 class InputError(PrefloopError):

@@ -60,6 +60,19 @@ class Choice(StrEnum):
         return {Choice.A: Choice.B, Choice.B: Choice.A}.get(self, self)
 
 
+class Purpose(StrEnum):
+    """What a pair is judged for. Only TRAIN ever trains.
+
+    EVAL: the champion against the version before it. GOLD: the right answer is known. REASK: a pair that the same
+    annotator has judged before, its sides swapped.
+    """
+
+    TRAIN = "train"
+    EVAL = "eval"
+    GOLD = "gold"
+    REASK = "reask"
+
+
 class RoundState(StrEnum):
     """queued -> training -> swapping -> promoted; from any but the last also failed or cancelled."""
 
