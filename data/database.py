@@ -153,13 +153,15 @@ def _assert_ours(path: Path) -> None:
 def _open_for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "secure_delete=on"):
+        for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on"):
             connection.execute(f"pragma {pragma}").fetchall()
         # recursive_triggers: without it REPLACE would delete rows past the append-only trigger.
         db = sqlite_utils.Database(connection, execute_plugins=False, recursive_triggers=True)
         if unknown := migrations.unknown_steps(db):
             raise HomeError(f"{path} was made by a newer prefloop (it has {unknown[0]}); update prefloop")
         migrations.STEPS.apply(db)
+        # only now: a step may make a table anew, and dropping the old one would count as deleting what others refer to
+        connection.execute("pragma foreign_keys=on")
     except BaseException:
         connection.close()
         raise
