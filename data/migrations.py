@@ -294,10 +294,10 @@ def written_completions(db: sqlite_utils.Database) -> None:
           prompt_id integer not null references prompt(id),
           version_id integer references adapter_version(id),
           text text not null,
-          token_ids text check (json_valid(token_ids)),
-          logprobs text check (json_valid(logprobs)),
+          token_ids text check (token_ids is null or json_valid(token_ids)),
+          logprobs text check (logprobs is null or json_valid(logprobs)),
           finish_reason text check (finish_reason in ('stop', 'length')),
-          sampling text check (json_valid(sampling)),
+          sampling text check (sampling is null or json_valid(sampling)),
           seed integer,
           author_id integer references annotator(id),
           edits_id integer references completion(id),
@@ -335,7 +335,7 @@ def remarks(db: sqlite_utils.Database) -> None:
     """
     db.executescript("""
         alter table guideline add column translations text not null default '{}' check (json_valid(translations));
-        alter table judgment add column reasons text check (json_valid(reasons));
+        alter table judgment add column reasons text check (reasons is null or json_valid(reasons));
         alter table judgment add column comment text;
         alter table judgment add column flag text check (flag in ('broken_prompt', 'personal_data', 'unsafe'));
         alter table judgment add column guideline_id integer references guideline(id);
