@@ -23,9 +23,14 @@ CONTENT = (
     "seed",
     "created_at",
 )
-"""The columns that a row's sha256 covers."""
+"""The columns that a sampled row's sha256 covers."""
 
-_COMPLETION = "select c.*, v.name as version from completion c join adapter_version v on v.id = c.version_id"
+WRITTEN_CONTENT = ("prompt_id", "author_id", "edits_id", "text", "created_at")
+"""The columns that the sha256 of a row which a person wrote covers."""
+
+_COMPLETION = "select c.*, v.name as version from completion c left join adapter_version v on v.id = c.version_id"
+LONGEST_WRITTEN = 20_000
+"""Characters that an answer written by a person may have."""
 _LARGEST_SEED = (1 << 63) - 1
 
 
@@ -76,16 +81,49 @@ def insert_completion(db: sqlite_utils.Database, completion: NewCompletion, comm
     return insert(db, "completion", row | {"sha256": row_digest(row, CONTENT)})
 
 
+def insert_written(
+    db: sqlite_utils.Database, text: str, *, prompt_id: int, author_id: int, edits_id: int | None, now: int
+) -> int:
+    """Insert an answer that a person wrote, inside a write; edits_id: the one it was made from. Answers the id.
+
+    Raises InputError for a text that is empty or longer than LONGEST_WRITTEN.
+    """
+    if not text.strip():
+        raise InputError("The written answer is empty. Write one, or leave the edit out.")
+    if len(text) > LONGEST_WRITTEN:
+        raise InputError(
+            "The written answer has {count} characters; at most {most} are kept. Shorten it.",
+            count=len(text),
+            most=LONGEST_WRITTEN,
+        )
+    row: dict[str, object] = {
+        "prompt_id": prompt_id,
+        "author_id": author_id,
+        "edits_id": edits_id,
+        "text": text,
+        "created_at": now,
+    }
+    return insert(db, "completion", row | {"sha256": row_digest(row, WRITTEN_CONTENT)})
+
+
+def content_of(row: Row) -> tuple[str, ...]:
+    """The columns that a row's sha256 covers."""
+    return CONTENT if row["version_id"] is not None else WRITTEN_CONTENT
+
+
 def _completion(row: Row) -> Completion:
+    sampled = row["version_id"] is not None
     return Completion(
         id=row["id"],
         prompt_id=row["prompt_id"],
         version=row["version"],
         text=row["text"],
-        token_ids=tuple(json.loads(row["token_ids"])),
-        logprobs=tuple(json.loads(row["logprobs"])),
-        finish_reason=FinishReason(row["finish_reason"]),
-        sampling=Sampling(**json.loads(row["sampling"])),
+        token_ids=tuple(json.loads(row["token_ids"])) if sampled else None,
+        logprobs=tuple(json.loads(row["logprobs"])) if sampled else None,
+        finish_reason=FinishReason(row["finish_reason"]) if sampled else FinishReason.STOP,
+        sampling=Sampling(**json.loads(row["sampling"])) if sampled else None,
         seed=row["seed"],
         created_at=row["created_at"],
+        author_id=row["author_id"],
+        edits_id=row["edits_id"],
     )

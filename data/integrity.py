@@ -66,9 +66,9 @@ def _guards(database: Database) -> Iterator[str]:
 
 
 def _digests(database: Database) -> Iterator[str]:
-    for table, content in (("completion", completions.CONTENT), ("judgment", judgments.CONTENT)):
+    for table, content_of in (("completion", completions.content_of), ("judgment", judgments.content_of)):
         for row in database.rows(f"select * from {table}"):
-            if row_digest(row, content) != row["sha256"]:
+            if row_digest(row, content_of(row)) != row["sha256"]:
                 yield f"{table} {row['id']} is not as it was written"
     for row in database.rows("select id, messages, sha256 from prompt"):
         if sha256(row["messages"]) != row["sha256"]:

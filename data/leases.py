@@ -45,11 +45,18 @@ def has_room(db: sqlite_utils.Database, pair_id: int, annotator_id: int, *, now:
 
 
 def grant(
-    db: sqlite_utils.Database, pair_id: int, annotator_id: int, term: Term, *, swapped: bool | None = None
+    db: sqlite_utils.Database,
+    pair_id: int,
+    annotator_id: int,
+    term: Term,
+    *,
+    swapped: bool | None = None,
+    changes_id: int | None = None,
 ) -> int:
     """Lend a pair and give back what the annotator held; sides at random unless given. Answers the id.
 
-    Raises NotFoundError if there is no such annotator.
+    changes_id: the judgment that one on this lease is to replace. The guideline in force is noted. Raises
+    NotFoundError if there is no such annotator.
     """
     if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
         raise NotFoundError(f"there is no annotator {annotator_id}")
@@ -61,6 +68,8 @@ def grant(
         "swapped": int(_drawn_side(db, annotator_id) if swapped is None else swapped),
         "leased_at": term.now,
         "expires_at": term.now + term.duration_ms,
+        "guideline_id": _guideline_in_force(db),
+        "changes_id": changes_id,
     }
     return insert(db, "lease", lease)
 
@@ -74,6 +83,11 @@ def give_back(db: sqlite_utils.Database, annotator_id: int, *, now: int, pair_id
         """,
         [now, annotator_id, pair_id],
     )
+
+
+def _guideline_in_force(db: sqlite_utils.Database) -> int | None:
+    row = first(db, "select max(id) as id from guideline")
+    return None if row is None else row["id"]
 
 
 def _drawn_side(db: sqlite_utils.Database, annotator_id: int) -> bool:

@@ -330,8 +330,8 @@ def conversations(db: sqlite_utils.Database) -> None:
 def remarks(db: sqlite_utils.Database) -> None:
     """What a judgment says besides its choice, and the guideline it was given under.
 
-    `follows_id`: the judgment whose edit brought this one on the edited answer along. `content_version` says which
-    columns the row's sha256 covers.
+    `follows_id`: the judgment whose edit brought this one on the edited answer along, from the same lease.
+    `content_version` says which columns the row's sha256 covers.
     """
     db.executescript("""
         alter table guideline add column translations text not null default '{}' check (json_valid(translations));
@@ -341,8 +341,21 @@ def remarks(db: sqlite_utils.Database) -> None:
         alter table judgment add column guideline_id integer references guideline(id);
         alter table judgment add column follows_id integer references judgment(id);
         alter table judgment add column content_version integer not null default 1;
-        create index judgment_followed on judgment(follows_id) where follows_id is not null;
+        create unique index judgment_followed on judgment(follows_id) where follows_id is not null;
         create index judgment_flagged on judgment(pair_id) where flag is not null;
+        drop index judgment_of_lease;
+        create unique index judgment_of_lease on judgment(lease_id) where choice <> 'retracted' and follows_id is null;
+        drop trigger judgment_no_replace;
+        create trigger judgment_no_replace before insert on judgment
+          when exists (select 1 from judgment where id = new.id
+            or idempotency_key = new.idempotency_key or supersedes_id = new.supersedes_id
+            or follows_id = new.follows_id
+            or (lease_id = new.lease_id and choice <> 'retracted' and new.choice <> 'retracted'
+                and follows_id is null and new.follows_id is null)
+            or (pair_id = new.pair_id and annotator_id = new.annotator_id
+                and supersedes_id is null and new.supersedes_id is null)) begin
+          select raise(abort, 'judgment is append-only');
+        end;
         alter table lease add column guideline_id integer references guideline(id);
         alter table lease add column changes_id integer references judgment(id);
     """)

@@ -6,16 +6,19 @@ Knows nothing of files; see prompts_file.py.
 import json
 import random
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 import sqlite_utils
 
 from data.clock import Clock
 from data.conversations import canonical_text, conversation
-from data.database import Database, Row
+from data.database import Database, Row, first, insert
 from data.digests import sha256
 from data.errors import InputError, NotFoundError
 from data.records import Message, Prompt, Split
 from data.splits import split_of
+
+_WRITTEN = "written by an annotator"
 
 
 class Prompts:
@@ -51,6 +54,40 @@ class Prompts:
         added = self._database.write(work)
         return added, len(rows) - added
 
+    def write(self, text: str, author_id: int) -> Prompt:
+        """Keep a prompt that an annotator wrote, once, and say which it is. Raises InputError for an empty text."""
+        messages = conversation([{"role": "user", "content": text}])
+        return self._keep(messages, _Origin(_WRITTEN, author_id))
+
+    def continue_with(self, pair_id: int, answer: str, text: str, author_id: int) -> Prompt:
+        """Keep the conversation of a pair, gone on with the answer that was chosen and what the annotator says to it.
+
+        It stays in the split of the conversation's first prompt: what follows from a held-out prompt never trains.
+        Raises InputError for an empty text, NotFoundError for an unknown pair.
+        """
+        row = self._database.row(
+            "select p.* from prompt p join pair on pair.prompt_id = p.id where pair.id = ?", [pair_id]
+        )
+        if row is None:
+            raise NotFoundError(f"there is no pair {pair_id}")
+        so_far = _prompt(row)
+        turns: list[Message] = [{"role": "assistant", "content": answer}, {"role": "user", "content": text}]
+        return self._keep(
+            conversation([*so_far.messages, *turns]), _Origin(so_far.source, author_id, pair_id, so_far.split)
+        )
+
+    def retire(self, prompt_id: int) -> None:
+        """Sample this prompt no more, and offer none of its pairs that nobody has judged. Raises NotFoundError."""
+        self.by_id(prompt_id)
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute("update prompt set retired_at = coalesce(retired_at, ?) where id = ?", [now, prompt_id])
+            sql = "update pair set withdrawn_at = ? where prompt_id = ? and judged = 0 and withdrawn_at is null"
+            db.execute(sql, [now, prompt_id])
+
+        self._database.write(work)
+
     def count(self, split: Split | None = None) -> int:
         """How many there are, of one split or of both."""
         return self._database.value("select count(*) from prompt where split = coalesce(?, split)", [_word(split)])
@@ -69,7 +106,7 @@ class Prompts:
         """The prompt to sample a pair for: fewest pairs first, then by hash; None if all are excluded."""
         row = self._database.row(
             """
-            select * from prompt where id not in (select value from json_each(?))
+            select * from prompt where retired_at is null and id not in (select value from json_each(?))
             order by pairs, sha256 limit 1
             """,
             [json.dumps(list(exclude))],
@@ -83,6 +120,13 @@ class Prompts:
             raise NotFoundError(f"there is no prompt {prompt_id}")
         return found[prompt_id]
 
+    def by_sha256(self, digest: str) -> Prompt:
+        """The prompt with this digest. Raises NotFoundError."""
+        row = self._database.row("select * from prompt where sha256 = ?", [digest])
+        if row is None:
+            raise NotFoundError("there is no such prompt")
+        return _prompt(row)
+
     def by_ids(self, prompt_ids: Iterable[int]) -> dict[int, Prompt]:
         """Those prompts that exist, by id."""
         rows = self._database.rows(
@@ -90,6 +134,39 @@ class Prompts:
             [json.dumps(list(prompt_ids))],
         )
         return {int(row["id"]): _prompt(row) for row in rows}
+
+    def _keep(self, messages: Sequence[Message], origin: "_Origin") -> Prompt:
+        text = canonical_text(messages)
+        digest = sha256(text)
+        split = origin.split or split_of(digest, self._heldout_share)
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> int:
+            known = first(db, "select id from prompt where sha256 = ?", [digest])
+            if known is not None:
+                return int(known["id"])
+            row = {
+                "messages": text,
+                "sha256": digest,
+                "split": split.value,
+                "source": origin.source,
+                "author_id": origin.author_id,
+                "continues_id": origin.continues_id,
+                "created_at": now,
+            }
+            return insert(db, "prompt", row)
+
+        return self.by_id(self._database.write(work))
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a prompt comes from that an annotator wrote; split: decided by its hash, if None."""
+
+    source: str
+    author_id: int
+    continues_id: int | None = None
+    split: Split | None = None
 
 
 def _canonical(number: int, turns: Sequence[Message]) -> str:
@@ -113,4 +190,5 @@ def _prompt(row: Row) -> Prompt:
         source=row["source"],
         license=row["license"],
         created_at=row["created_at"],
+        author_id=row["author_id"],
     )

@@ -4,7 +4,7 @@ All times are milliseconds since the Unix epoch.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -110,7 +110,7 @@ class Annotator:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation that ends with a user turn."""
+    """A conversation that ends with a user turn. author_id: the annotator who wrote its last turn, if one did."""
 
     id: int
     messages: tuple[Message, ...]
@@ -119,6 +119,12 @@ class Prompt:
     source: str
     license: str | None
     created_at: int
+    author_id: int | None = None
+
+    @property
+    def turns(self) -> int:
+        """How often the user speaks."""
+        return sum(message["role"] == "user" for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +173,24 @@ class NewCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A stored completion."""
+    """A stored completion: sampled by a version, or written by a person (author_id).
+
+    What a person wrote has no version, token ids, log-probs, sampling or seed; edits_id is the completion that was
+    edited, if it was not written from nothing.
+    """
 
     id: int
     prompt_id: int
-    version: str
+    version: str | None
     text: str
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    token_ids: tuple[int, ...] | None
+    logprobs: tuple[float, ...] | None
     finish_reason: FinishReason
-    sampling: Sampling
-    seed: int
+    sampling: Sampling | None
+    seed: int | None
     created_at: int
+    author_id: int | None = None
+    edits_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,18 +223,59 @@ class Lease:
         return (self.pair.b, self.pair.a) if self.swapped else (self.pair.a, self.pair.b)
 
 
+class Flag(StrEnum):
+    """What an admin should look at: a prompt that makes no sense, somebody to be recognised, somebody to be hurt."""
+
+    BROKEN_PROMPT = "broken_prompt"
+    PERSONAL_DATA = "personal_data"
+    UNSAFE = "unsafe"
+
+    @property
+    def bars(self) -> bool:
+        """Whether judgments of the pair stay out of rounds. An unsafe answer is just what a round should learn from."""
+        return self in (Flag.BROKEN_PROMPT, Flag.PERSONAL_DATA)
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What is said of a pair besides the choice: tags for each side, a comment, a flag."""
+
+    reasons_a: tuple[str, ...] = ()
+    reasons_b: tuple[str, ...] = ()
+    comment: str = ""
+    flag: Flag | None = None
+
+    @property
+    def mirrored(self) -> "Remarks":
+        """The same remarks when the two sides change places."""
+        return replace(self, reasons_a=self.reasons_b, reasons_b=self.reasons_a)
+
+
+NO_REMARKS = Remarks()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an annotator said, in the sides he saw. strength 1-3 goes with a or b only."""
+    """What an annotator said, in the sides he saw. strength 1-3 goes with a or b only.
+
+    elapsed_ms: how long both answers could be read, without the time hidden or idle. edit: the better answer as he
+    would have it.
+    """
 
     choice: Choice
     strength: int | None = None
     elapsed_ms: int | None = None
+    remarks: Remarks = NO_REMARKS
+    edit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """A stored verdict, in the pair's own a and b; supersedes names the row it replaces."""
+    """A stored verdict, in the pair's own a and b; supersedes names the row it replaces.
+
+    guideline_id: the guideline it was given under. follows_id: the judgment whose edit brought this one along, which
+    is on the edited answer against the original. edit: the edited answer, if it brought one along.
+    """
 
     id: int
     pair_id: int
@@ -233,6 +286,15 @@ class Judgment:
     elapsed_ms: int | None
     supersedes_id: int | None
     created_at: int
+    remarks: Remarks = NO_REMARKS
+    guideline_id: int | None = None
+    follows_id: int | None = None
+    edit: str | None = None
+
+    @property
+    def shown(self) -> Choice:
+        """The choice in the sides the annotator saw."""
+        return self.choice.mirrored if self.swapped else self.choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +365,25 @@ class Snapshot:
     excluded: dict[str, int]
     both_bad: tuple[Pair, ...] = ()
     flip_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guideline:
+    """What annotators judge by (Markdown). translations: the same in other languages, by tag ("zh")."""
+
+    id: int
+    version: str
+    body: str
+    translations: dict[str, str]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A time from which an annotator's judgments stay out of rounds, until it is lifted."""
+
+    id: int
+    annotator_id: int
+    reason: str
+    made_by: int | None
+    created_at: int

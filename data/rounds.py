@@ -13,16 +13,23 @@ from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
 from data.quality import flip_rate
-from data.records import Choice, Preference, Round, RoundState, Snapshot, Split
+from data.quarantines import IN_FORCE
+from data.records import Choice, Flag, Preference, Round, RoundState, Snapshot, Split
 from data.selection import Decision, Selection, Vote, select
 
 _EXCLUDED = "excluded_"
-_CURRENT = """
-    select j.id, j.pair_id, j.choice, j.strength, prompt.split
+_BARRING_FLAGS = ", ".join(f"'{flag}'" for flag in Flag if flag.bars)
+_CURRENT = f"""
+    select j.id, j.pair_id, j.choice, j.strength, prompt.split, case
+      when pair.purpose <> 'train' then pair.purpose
+      when j.annotator_id in {IN_FORCE} then 'quarantined'
+      when exists (select 1 from current_judgment f where f.flag in ({_BARRING_FLAGS})
+        and (f.pair_id = j.pair_id or f.id = j.follows_id)) then 'flagged'
+      end as barred
     from current_judgment j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
 """
 _FROZEN = """
-    select j.id, j.pair_id, j.choice, j.strength, r.role as split
+    select j.id, j.pair_id, j.choice, j.strength, r.role as split, null as barred
     from round_judgment r join judgment j on j.id = r.judgment_id where r.round_id = ?
 """
 
@@ -50,7 +57,7 @@ class Rounds:
             if running is not None:
                 raise ConflictError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
             votes = _votes(db.query(_CURRENT))
-            selection, rate = select(votes), flip_rate(votes)
+            selection, rate = select(votes), _flip_rate(votes)
             admit(selection, rate)
             return self._freeze(db, selection, rate, config, started_by)
 
@@ -69,7 +76,7 @@ class Rounds:
     def preview(self) -> Snapshot:
         """What a round would be given now."""
         votes = _votes(self._database.rows(_CURRENT))
-        return self._snapshot(select(votes), flip_rate(votes))
+        return self._snapshot(select(votes), _flip_rate(votes))
 
     def preferences(self) -> tuple[Preference, ...]:
         """All pairs decided now, of both splits, by pair id: what an export holds."""
@@ -162,9 +169,16 @@ class Rounds:
         return tuple(preferences)
 
 
+def _flip_rate(votes: Iterable[Vote]) -> float | None:
+    return flip_rate(vote for vote in votes if not vote.barred)
+
+
 def _votes(rows: Iterable[Row]) -> list[Vote]:
     return [
-        Vote(row["id"], row["pair_id"], Choice(row["choice"]), row["strength"], Split(row["split"])) for row in rows
+        Vote(
+            row["id"], row["pair_id"], Choice(row["choice"]), row["strength"], Split(row["split"]), barred=row["barred"]
+        )
+        for row in rows
     ]
 
 

@@ -1,8 +1,9 @@
 """Which judgments a round uses: one rule, a pure function. Knows nothing of tables or trainers.
 
-Votes that count are a, b and "both bad". A pair of which more than half of these say "both bad" has no winner:
-its two answers are rated bad. Any other pair goes to the majority of its votes for a or b; an even split decides
-nothing. The prompt's split says whether a decision trains or is held out; a bad pair only ever trains, since
+Votes that count are a, b and "both bad", unless they are barred: of an annotator in quarantine, on a pair that
+somebody flagged, or that was never meant to train. A pair of which more than half of these say "both bad" has no
+winner: its two answers are rated bad. Any other pair goes to the majority of its votes for a or b; an even split
+decides nothing. The prompt's split says whether a decision trains or is held out; a bad pair only ever trains, since
 nothing is measured on ratings.
 """
 
@@ -20,13 +21,17 @@ _STRENGTH_UNSAID = 1
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A current judgment, as far as the rule looks at it; choice is in the pair's own a and b."""
+    """A current judgment, as far as the rule looks at it; choice is in the pair's own a and b.
+
+    barred: why it may not count, whatever it says; None if it may.
+    """
 
     judgment_id: int
     pair_id: int
     choice: Choice
     strength: int | None
     split: Split
+    barred: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class BadPair:
 class Selection:
     """What the rule made of some votes: decisions and bad pairs by pair id, and votes left out by reason.
 
-    The reason is what the vote says, or "split" for one that named a winner in vain.
+    The reason is why the vote is barred, what it says, or "split" for one that named a winner in vain.
     """
 
     decisions: tuple[Decision, ...]
@@ -69,9 +74,10 @@ def select(votes: Iterable[Vote]) -> Selection:
 
     Votes are on one pair at most once per person. A vote without a strength counts as the weakest.
     """
-    excluded: Counter[str] = Counter()
+    votes = list(votes)
+    excluded = Counter(vote.barred for vote in votes if vote.barred)
     decisions, both_bad = [], []
-    by_pair = sorted(votes, key=attrgetter("pair_id", "judgment_id"))
+    by_pair = sorted((vote for vote in votes if not vote.barred), key=attrgetter("pair_id", "judgment_id"))
     for _, group in groupby(by_pair, key=attrgetter("pair_id")):
         on_pair = list(group)
         outcome = _outcome(on_pair)

@@ -5,11 +5,14 @@ from pathlib import Path
 from data import integrity
 from data.clock import Clock, now_ms
 from data.database import Database
+from data.guidelines import Guidelines
 from data.judgments import Judgments
 from data.pairs import Pairs
 from data.people import People
 from data.prompts import Prompts
+from data.quarantines import Quarantines
 from data.rounds import Rounds
+from data.stats import OwnStats
 from data.versions import Versions
 
 HELDOUT_SHARE = 0.15
@@ -28,6 +31,9 @@ class PreferenceStore:
         self.versions = Versions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
         self.judgments = Judgments(database, clock, self.pairs)
+        self.guidelines = Guidelines(database, clock)
+        self.quarantines = Quarantines(database, clock)
+        self.stats = OwnStats(database, clock)
         self.rounds = Rounds(database, clock, self.pairs)
 
     @classmethod

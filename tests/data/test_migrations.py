@@ -64,7 +64,7 @@ def test_a_row_is_superseded_once_and_only_by_its_annotator(scene: Scene, judged
     other = scene.annotator()
     with raw(scene.path) as connection:
         with pytest.raises(sqlite3.IntegrityError, match="same pair and annotator"):
-            theirs = judged | {"annotator_id": other.id, "supersedes": judged["id"]}
+            theirs = judged | {"annotator_id": other.id, "supersedes": judged["id"], "lease_id": 99}
             connection.execute(INSERT, theirs)
         undo = judged | {"choice": "retracted", "key": None, "supersedes": judged["id"]}
         connection.execute(INSERT, undo)
