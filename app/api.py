@@ -1,32 +1,30 @@
 """REST, version 1: what pages do, for programs. The gate in front has already named the caller.
 
-What an annotator gets here is blind: no model, no version, no side. Knows nothing of cookies or storage.
+What annotators do is in desk_api.py; the rest is for admins. Knows nothing of cookies or storage.
 """
 
 import asyncio
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.algorithms import Algorithm
+from app.callers import Admin, Caller, admin
+from app.desk_api import build_desk_api
 from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
 from data.formats import trl
 from data.records import (
-    Annotator,
-    Choice,
-    Lease,
     Message,
     NewCompletion,
     Role,
     Sampling,
     ServingAction,
     Split,
-    Verdict,
 )
 
 MAX_ANSWERS = 8
@@ -44,16 +42,6 @@ class NewAccount(Credentials):
     """An account to make."""
 
     role: Role = Role.ANNOTATOR
-
-
-class JudgmentIn(BaseModel):
-    """A judgment in the sides that were shown. The same key again is the same judgment."""
-
-    lease: Annotated[str, Field(max_length=64)]
-    key: Annotated[str, Field(min_length=8, max_length=64)]
-    choice: Literal["a", "b", "tie", "both_bad", "skip"]
-    strength: Annotated[int, Field(ge=1, le=3)] | None = None
-    elapsed_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
 
 
 class JobIn(BaseModel):
@@ -84,28 +72,11 @@ class Promotion(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
-def caller(request: Request) -> Annotator:
-    """Who calls; the gate lets nobody else through."""
-    annotator: Annotator = request.state.annotator
-    return annotator
-
-
-def admin(annotator: Annotated[Annotator, Depends(caller)]) -> Annotator:
-    """The caller, if an admin."""
-    if annotator.role is not Role.ADMIN:
-        raise HTTPException(403, "This needs an admin.")
-    return annotator
-
-
-Caller = Annotated[Annotator, Depends(caller)]
-Admin = Annotated[Annotator, Depends(admin)]
-
-
 def build_api(services: Services) -> APIRouter:
     """All routes under /api/v1."""
     api = APIRouter(prefix="/api/v1")
     api.include_router(_session_routes(services))
-    api.include_router(_desk_routes(services))
+    api.include_router(build_desk_api(services.desk, services.feeder))
     api.include_router(_round_routes(services), dependencies=[Depends(admin)])
     api.include_router(_operator_routes(services), dependencies=[Depends(admin)])
     return api
@@ -125,34 +96,6 @@ def _session_routes(services: Services) -> APIRouter:
     async def who(me: Caller) -> dict[str, object]:
         """Who the caller is, and how many pairs he has judged."""
         return {"login": me.login, "role": me.role, "judgments": await services.desk.progress(me)}
-
-    return routes
-
-
-def _desk_routes(services: Services) -> APIRouter:
-    routes = APIRouter(tags=["annotate"])
-
-    @routes.post("/next")
-    async def next_pair(me: Caller) -> dict[str, object]:
-        """The pair to judge, or {"lease": null, "trouble": ...} while none is ready."""
-        lease = await services.desk.next(me)
-        return {"lease": None, "trouble": services.feeder.trouble} if lease is None else _blind(lease)
-
-    @routes.post("/judgments")
-    async def judge(body: JudgmentIn, me: Caller) -> dict[str, object]:
-        """Keep a judgment; once answered, it is on disk."""
-        verdict = Verdict(Choice(body.choice), body.strength, body.elapsed_ms)
-        judgment = await services.desk.judge(me, body.lease, verdict, body.key)
-        return {"id": judgment.id, "choice": body.choice}
-
-    @routes.post("/undo")
-    async def undo(me: Caller) -> dict[str, object]:
-        """Take the last judgment back; its pair comes again, with what had been said."""
-        undone = await services.desk.undo(me)
-        if undone is None:
-            return {"lease": None}
-        lease, judgment = undone
-        return {**_blind(lease), "was": judgment.choice.mirrored if lease.swapped else judgment.choice}
 
     return routes
 
@@ -232,18 +175,6 @@ def _operator_routes(services: Services) -> APIRouter:
 
 def _measured(completion: NewCompletion) -> dict[str, object]:
     return {"text": completion.text, "tokens": len(completion.token_ids), "seed": completion.seed}
-
-
-def _blind(lease: Lease) -> dict[str, object]:
-    """A lent pair as an annotator may see it."""
-    a, b = lease.shown
-    return {
-        "lease": lease.token,
-        "expires_at": lease.expires_at,
-        "prompt": lease.pair.prompt.messages,
-        "a": a.text,
-        "b": b.text,
-    }
 
 
 def _round(view: RoundView) -> dict[str, object]:

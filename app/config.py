@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from app.training import training_of
 from data.errors import InputError
 from data.records import Sampling
+from data.verdicts import LONGEST_REASON
 from trainer.base import BUILT_IN
 from trainer.config import SMALL_MODEL, Fraction, Positive, Strict
 
@@ -43,6 +44,17 @@ class Settings(Strict):
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     buffer: Positive = 16
     goal: Positive = 50
+    turns: Positive = 4
+    reasons: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)], ...], Field(max_length=12)
+    ] = (
+        "More helpful",
+        "Correct",
+        "Safer",
+        "Better style",
+        "Follows the instruction",
+        "Right length",
+    )
     second_opinions: Fraction = 0.0
     lease_minutes: Positive = 10
     session_hours: Positive = 168

@@ -8,9 +8,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from data.gold import Expected
+
 from app.feeder import Feeder
 from app.serving.router import Router
-from data.records import Annotator, Judgment, Lease, Prompt, Verdict
+from data.errors import ConflictError, InputError, NotFoundError
+from data.records import Annotator, Choice, Guideline, Judgment, Lease, Pair, Prompt, Verdict
+from data.stats import Stats
 from data.store import PreferenceStore
 
 
@@ -24,13 +28,29 @@ class LivePair:
 
 
 class Desk:
-    """Lends pairs, takes judgments, takes them back."""
+    """Lends pairs, takes judgments, takes them back, and takes prompts.
 
-    def __init__(self, store: PreferenceStore, feeder: Feeder, router: Router, *, lease_ms: int) -> None:
+    reasons: the tags a judgment may bear; turns: how often the user may speak in a conversation.
+    """
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        feeder: Feeder,
+        router: Router,
+        *,
+        lease_ms: int,
+        reasons: tuple[str, ...],
+        turns: int,
+        gold_feedback: bool,
+    ) -> None:
+        self.reasons = reasons
         self._store = store
         self._feeder = feeder
         self._router = router
         self._lease_ms = lease_ms
+        self._turns = turns
+        self._gold_feedback = gold_feedback
 
     async def next(self, annotator: Annotator) -> Lease | None:
         """The pair to judge: the one already lent to this annotator, else a ready one, else None."""
@@ -40,9 +60,16 @@ class Desk:
         self._feeder.poke()
         return lease
 
-    async def live(self, annotator: Annotator) -> AsyncGenerator[LivePair, None]:
-        """Make a pair now and lend it; ends without a lease when none could be made."""
-        async with aclosing(self._feeder.drafts()) as drafts:
+    async def live(self, annotator: Annotator, prompt_sha256: str | None = None) -> AsyncGenerator[LivePair, None]:
+        """Make a pair now, for this prompt or for the next one, and lend it.
+
+        Only who knows a prompt knows its digest. Ends without a lease when none could be made. Raises NotFoundError
+        for an unknown prompt.
+        """
+        prompt = (
+            None if prompt_sha256 is None else await asyncio.to_thread(self._store.prompts.by_sha256, prompt_sha256)
+        )
+        async with aclosing(self._feeder.drafts(prompt)) as drafts:
             async for draft in drafts:
                 lease = None
                 if draft.pair is not None:
@@ -56,11 +83,77 @@ class Desk:
 
         Raises InputError, NotFoundError or ConflictError with words for the annotator.
         """
+        unknown = {*verdict.remarks.reasons_a, *verdict.remarks.reasons_b} - {*self.reasons}
+        if unknown:
+            raise InputError("There is no reason {reason}: reload the page.", reason=min(unknown))
         return await asyncio.to_thread(self._store.judgments.record, annotator.id, token, verdict, idempotency_key=key)
+
+    async def expected(self, judgment: Judgment) -> Expected | None:
+        """What a known pair should have been judged, if annotators are to be told; None for any other pair."""
+        if not self._gold_feedback:
+            return None
+        return await asyncio.to_thread(self._store.gold.expected, judgment.pair_id)
 
     async def undo(self, annotator: Annotator) -> tuple[Lease, Judgment] | None:
         """Take the last judgment back: the pair to judge again with what had been said, None if there is none."""
         return await asyncio.to_thread(self._store.judgments.undo, annotator.id, duration_ms=self._lease_ms)
+
+    async def change(self, annotator: Annotator, judgment_id: int) -> tuple[Lease, Judgment]:
+        """The pair of an earlier judgment, to say something else of it; until then the earlier one stands.
+
+        Raises NotFoundError or ConflictError with words for the annotator.
+        """
+        return await asyncio.to_thread(
+            self._store.judgments.change, annotator.id, judgment_id, duration_ms=self._lease_ms
+        )
+
+    async def history(self, annotator: Annotator, *, before: int | None, limit: int) -> list[tuple[Judgment, Pair]]:
+        """The annotator's standing judgments with their pairs, newest first."""
+
+        def read() -> list[tuple[Judgment, Pair]]:
+            judgments = self._store.judgments.standing(annotator.id, before=before, limit=limit)
+            pairs = self._store.pairs.by_ids(judgment.pair_id for judgment in judgments)
+            return [(judgment, pairs[judgment.pair_id]) for judgment in judgments]
+
+        return await asyncio.to_thread(read)
+
+    async def write(self, annotator: Annotator, text: str) -> Prompt:
+        """Keep a prompt of the annotator's own, to be answered live. Raises InputError for an empty one."""
+        return await asyncio.to_thread(self._store.prompts.write, text, annotator.id)
+
+    async def goes_on(self, judgment: Judgment) -> bool:
+        """Whether the conversation of a judgment can go on with the answer that was chosen."""
+        if not judgment.choice.decisive or self._turns < 2:
+            return False
+        pair = await asyncio.to_thread(self._store.pairs.by_id, judgment.pair_id)
+        return pair.prompt.turns < self._turns
+
+    async def continue_with(self, annotator: Annotator, judgment_id: int, text: str) -> Prompt:
+        """The conversation of a judgment, gone on with the better answer (as edited, if it was) and the text.
+
+        Raises NotFoundError for a judgment that is not the annotator's own; ConflictError when it chose no answer
+        or the conversation is as long as may be; InputError for an empty text.
+        """
+        judgment = await asyncio.to_thread(self._store.judgments.by_id, judgment_id)
+        if judgment.annotator_id != annotator.id:
+            raise NotFoundError("there is no judgment {judgment} of yours", judgment=judgment_id)
+        if not await self.goes_on(judgment):
+            raise ConflictError("This conversation cannot go on: no answer was chosen, or it is as long as may be.")
+
+        def keep() -> Prompt:
+            pair = self._store.pairs.by_id(judgment.pair_id)
+            chosen = pair.a if judgment.choice is Choice.A else pair.b
+            return self._store.prompts.continue_with(pair.id, judgment.edit or chosen.text, text, annotator.id)
+
+        return await asyncio.to_thread(keep)
+
+    async def guideline(self) -> Guideline | None:
+        """What the annotators judge by now."""
+        return await asyncio.to_thread(self._store.guidelines.newest)
+
+    async def stats(self, annotator: Annotator) -> Stats:
+        """What the annotator has done so far."""
+        return await asyncio.to_thread(self._store.stats.of, annotator.id)
 
     async def progress(self, annotator: Annotator) -> int:
         """How many pairs this annotator has judged."""

@@ -95,12 +95,12 @@ class Feeder:
                     async with asyncio.timeout(_PAUSE_SECONDS):
                         await self._wake.wait()
 
-    async def drafts(self) -> AsyncGenerator[Draft, None]:
+    async def drafts(self, prompt: Prompt | None = None) -> AsyncGenerator[Draft, None]:
         """Make one pair now, telling how far it is; the last item has the stored pair.
 
-        Ends without a pair when no prompt gave one; `trouble` then says why.
+        prompt: the one to answer, else the next. Ends without a pair when it gave none; `trouble` then says why.
         """
-        prompt = await self._next_prompt()
+        prompt = prompt or await self._next_prompt()
         if prompt is None:
             self.trouble = self._explain()
             return

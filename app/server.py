@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from app.api import build_api
+from app.blindness import told
 from app.config import Settings
 from app.home import Home, ServerCard
 from app.pages.mount import mount_pages
@@ -106,7 +107,8 @@ def _welcome(services: Services, owner: Annotator, url: str, say: Callable[[str]
         say(f"\n  Open {url}\n")
 
 
-def _explain(_: Request, error: Exception) -> JSONResponse:
-    status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    assert isinstance(error, PrefloopError)
+def _explain(request: Request, raised: Exception) -> JSONResponse:
+    assert isinstance(raised, PrefloopError)
+    status = next(status for kind, status in _STATUS if isinstance(raised, kind))
+    error = told(raised, getattr(request.state, "annotator", None))
     return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status)

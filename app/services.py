@@ -31,6 +31,7 @@ from trainer.config import RoundConfig
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
+_SEED = Path(str(files("data") / "seed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ async def open_services(
     base = await asyncio.to_thread(load_base, settings.model)
     store.versions.ensure_base(base.name, base.revision)
     import_prompts(store, settings.prompts)
+    publish_guidelines(store)
     trainings = Trainings(settings.training, base.model.num_parameters())
     max_rank = settings.max_rank or trainings.of().rank
     engine = InProcessEngine(base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank)
@@ -101,7 +103,16 @@ def import_prompts(store: PreferenceStore, file: Path | None) -> None:
     if file is not None:
         store.prompts.add(read_prompts(file), source=file.name)
     elif store.prompts.count() == 0:
-        store.prompts.add(read_prompts(Path(str(files("data") / "seed" / "prompts.jsonl"))), source="built-in")
+        store.prompts.add(read_prompts(_SEED / "prompts.jsonl"), source="built-in")
+
+
+def publish_guidelines(store: PreferenceStore) -> None:
+    """Put the built-in guidelines in force in a store that has none."""
+    if store.guidelines.newest() is None:
+        english, chinese = (
+            (_SEED / f"guidelines{language}.md").read_text(encoding="utf-8") for language in ("", ".zh")
+        )
+        store.guidelines.publish(english, {"zh": chinese})
 
 
 def _wire(
@@ -132,7 +143,15 @@ def _wire(
         router=router,
         shelf=shelf,
         feeder=feeder,
-        desk=Desk(store, feeder, router, lease_ms=settings.lease_minutes * _MINUTE_MS),
+        desk=Desk(
+            store,
+            feeder,
+            router,
+            lease_ms=settings.lease_minutes * _MINUTE_MS,
+            reasons=settings.reasons,
+            turns=settings.turns,
+            gold_feedback=True,
+        ),
         rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
         accounts=Accounts(store.people, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
     )

@@ -8,63 +8,26 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Literal, TypedDict
 
 import gradio as gr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from app.blindness import told, trouble_told
 from app.desk import LivePair
+from app.pages.acts import ACT, Act, Change, Continue, DifferenceOf, HistoryFrom, Judge, Next, Undo, Write
+from app.pages.difference import difference
 from app.pages.layout import person
 from app.pages.markdown import Markdown
+from app.pages.views import GuideView, HistoryView, Note, Said, View, feedback_of, row_of, said_of, verdict_of, words_of
 from app.pages.widgets import annotation_board
 from app.services import Services
-from data.errors import InputError, PrefloopError
-from data.records import Annotator, Choice, Judgment, Lease, Prompt, Role, Verdict
+from data.errors import PrefloopError
+from data.records import Annotator, Choice, Guideline, Lease, Message, Prompt, Role
 
 _FRAME_SECONDS = 0.1
-_VERDICTS = {
-    "1": (Choice.A, 3),
-    "2": (Choice.A, 2),
-    "3": (Choice.TIE, None),
-    "4": (Choice.B, 2),
-    "5": (Choice.B, 3),
-    "0": (Choice.BOTH_BAD, None),
-    "s": (Choice.SKIP, None),
-}
-_PICKS = {verdict: pick for pick, verdict in _VERDICTS.items()}
-_NO_PAIR = "No pair could be made just now."
-
-
-class View(TypedDict, total=False):
-    """What the board draws. state: pair (to judge), live (being written), wait (`trouble` says why).
-
-    turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML.
-    """
-
-    state: Literal["pair", "live", "wait"]
-    run: str
-    token: str
-    turns: list[dict[str, str]]
-    a: str
-    b: str
-    picked: str
-    note: str
-    tone: Literal["ok", "warn"]
-    trouble: str
-    done: int
-    goal: int
-    person: dict[str, str | bool]
-
-
-class Act(BaseModel):
-    """What the board sends."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    do: Literal["next", "judge", "undo"]
-    token: Annotated[str, Field(max_length=128)] = ""
-    pick: Literal["1", "2", "3", "4", "5", "0", "s"] = "s"
-    key: Annotated[str, Field(max_length=64)] = ""
-    ms: Annotated[int, Field(ge=0, le=2**53)] = 0
+_HISTORY_ROWS = 30
+_NO_PAIR = Note(words="No pair could be made just now.")
+_OUT_OF_DATE = Note(words="The page is out of date: reload it.")
 
 
 class AnnotatePage:
@@ -76,15 +39,21 @@ class AnnotatePage:
         self._goal = services.settings.goal
         self._markdown = markdown
 
-    def build(self, guidelines: str) -> gr.Blocks:
-        """The page with its component and its events. guidelines: Markdown."""
+    def build(self) -> gr.Blocks:
+        """The page with its component and its events."""
 
         async def act(data: object, request: gr.Request) -> View:
             return await self.act(data, person(request))
 
+        async def history(data: object, request: gr.Request) -> HistoryView:
+            return await self.history(data, person(request))
+
+        async def difference(data: object) -> dict[str, str]:
+            return await self.difference(data)
+
         page = gr.Blocks(title="prefloop", fill_width=True, analytics_enabled=False)
         with page:
-            board = annotation_board(act, guidelines=self._markdown.html(guidelines))
+            board = annotation_board(act=act, history=history, difference=difference)
             board.live(
                 self._live,
                 None,
@@ -98,21 +67,32 @@ class AnnotatePage:
 
     async def act(self, data: object, annotator: Annotator) -> View:
         """Do one act, then give the next thing to do. Errors for people become a note in the view."""
+        known = ""
         try:
-            answer = await self._do(Act.model_validate(data), annotator)
+            asked = ACT.validate_python(data)
+            known = asked.guide
+            answer = await self._do(asked, annotator)
         except ValidationError:
-            answer = View(note="The page is out of date: reload it.", tone="warn")
+            answer = View(note=_OUT_OF_DATE, tone="warn", refused=True)
         except PrefloopError as error:
-            answer = View(note=str(error), tone="warn")
-        view, done = await asyncio.gather(self._next(annotator, answer), self._desk.progress(annotator))
-        who: dict[str, str | bool] = {"login": annotator.login, "admin": annotator.role is Role.ADMIN}
-        return view | View(done=done, goal=self._goal, person=who)
+            answer = View(note=words_of(told(error, annotator)), tone="warn", refused=True)
+        view, done, guideline = await asyncio.gather(
+            self._next(annotator, answer), self._desk.progress(annotator), self._desk.guideline()
+        )
+        view |= View(done=done, goal=self._goal, reasons=list(self._desk.reasons))
+        view["person"] = {"login": annotator.login, "admin": annotator.role is Role.ADMIN}
+        if guideline is not None and guideline.version != known:
+            view["guide"] = self._guide(guideline)
+        return view
 
-    async def live(self, run: str, annotator: Annotator) -> AsyncIterator[View]:
-        """Views of a pair while it is made; `run` comes back in each, so that the board knows its own."""
+    async def live(self, run: str, prompt: str | None, annotator: Annotator) -> AsyncIterator[View]:
+        """Views of a pair while it is made; `run` comes back in each, so that the board knows its own.
+
+        prompt: the digest of the prompt to answer; the next one, if None.
+        """
         last = 0.0
         try:
-            async with aclosing(self._desk.live(annotator)) as items:
+            async with aclosing(self._desk.live(annotator, prompt)) as items:
                 async for item in items:
                     if item.lease:
                         yield self._pair(item.lease) | View(run=run)
@@ -120,29 +100,66 @@ class AnnotatePage:
                     if time.monotonic() - last >= _FRAME_SECONDS:
                         last = time.monotonic()
                         yield self._draft(item) | View(run=run)
-            trouble = self._feeder.trouble or _NO_PAIR
+            trouble = self._trouble(annotator) or _NO_PAIR
         except PrefloopError as error:
-            trouble = str(error)
+            trouble = words_of(told(error, annotator))
         yield View(state="wait", trouble=trouble, run=run)
 
+    async def history(self, data: object, annotator: Annotator) -> HistoryView:
+        """The annotator's own judgments, newest first, a page at a time."""
+        before = HistoryFrom.model_validate(data).before
+        entries = await self._desk.history(annotator, before=before, limit=_HISTORY_ROWS)
+        rows = [row_of(judgment, pair) for judgment, pair in entries]
+        return HistoryView(rows=rows, next=rows[-1]["id"] if len(rows) == _HISTORY_ROWS else None)
+
+    async def difference(self, data: object) -> dict[str, str]:
+        """Two texts with the words marked that only one of them has, as safe HTML."""
+        texts = DifferenceOf.model_validate(data)
+        a, b = await asyncio.to_thread(difference, texts.a, texts.b)
+        return {"a": a, "b": b}
+
     async def _live(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[View]:
-        async for view in self.live(str(event.run), person(request)):
+        prompt = None if event.prompt is None else str(event.prompt)
+        async for view in self.live(str(event.run), prompt, person(request)):
             yield view
 
     async def _do(self, act: Act, annotator: Annotator) -> View:
-        """What to say of an act; an undo also gives the pair it brings back."""
-        if act.do == "judge":
-            choice, strength = _VERDICTS[act.pick]
-            if not (act.token and act.key):
-                raise InputError("The choice came without its pair and was not kept. Judge this one.")
-            await self._desk.judge(annotator, act.token, Verdict(choice, strength, act.ms), act.key)
-            return View(note="Skipped" if choice is Choice.SKIP else "Saved", tone="ok")
-        if act.do == "undo":
-            undone = await self._desk.undo(annotator)
-            if undone is None:
-                return View(note="There is nothing to undo", tone="warn")
-            return self._pair(undone[0]) | View(picked=_pick(*undone), note="Undone: judge again", tone="ok")
-        return View()
+        """What to say of an act, and the pair or the prompt it asks for."""
+        view = View()
+        match act:
+            case Judge():
+                view = await self._judge(act, annotator)
+            case Undo():
+                view = await self._undo(annotator)
+            case Change(judgment=judgment_id):
+                lease, judgment = await self._desk.change(annotator, judgment_id)
+                view = self._pair(lease, said_of(judgment)) | View(changing=True)
+            case Write(text=text):
+                view = View(state="live", prompt=(await self._desk.write(annotator, text)).sha256)
+            case Continue(judgment=judgment_id, text=text):
+                prompt = await self._desk.continue_with(annotator, judgment_id, text)
+                view = View(state="live", prompt=prompt.sha256)
+            case Next():
+                pass
+        return view
+
+    async def _judge(self, act: Judge, annotator: Annotator) -> View:
+        verdict = verdict_of(act)
+        judgment = await self._desk.judge(annotator, act.token, verdict, act.key)
+        view = View(note=Note(words="Skipped" if verdict.choice is Choice.SKIP else "Saved"), tone="ok")
+        if await self._desk.goes_on(judgment):
+            view["continues"] = judgment.id
+        expected = await self._desk.expected(judgment)
+        if expected is not None:
+            view["feedback"] = feedback_of(judgment, expected.choice, expected.explanation)
+        return view
+
+    async def _undo(self, annotator: Annotator) -> View:
+        undone = await self._desk.undo(annotator)
+        if undone is None:
+            return View(note=Note(words="There is nothing to undo"), tone="warn")
+        lease, judgment = undone
+        return self._pair(lease, said_of(judgment)) | View(note=Note(words="Undone: judge again"), tone="ok")
 
     async def _next(self, annotator: Annotator, answer: View) -> View:
         """The answer with the pair to judge now, if it has none yet."""
@@ -151,33 +168,36 @@ class AnnotatePage:
         try:
             lease = await self._desk.next(annotator)
         except PrefloopError as error:
-            return View(state="wait", trouble=str(error))
+            return answer | View(state="wait", trouble=words_of(told(error, annotator)))
         if lease:
             return answer | self._pair(lease)
-        if self._feeder.trouble:
-            return answer | View(state="wait", trouble=self._feeder.trouble)
-        return answer | View(state="live")
+        trouble = self._trouble(annotator)
+        return answer | (View(state="live") if trouble is None else View(state="wait", trouble=trouble))
 
-    def _pair(self, lease: Lease) -> View:
-        a, b = (self._markdown.html(completion.text) for completion in lease.shown)
-        return View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt), a=a, b=b)
+    def _trouble(self, annotator: Annotator) -> Note | None:
+        trouble = trouble_told(self._feeder.trouble, annotator)
+        return None if trouble is None else Note(words=trouble)
+
+    def _guide(self, guideline: Guideline) -> GuideView:
+        bodies = {"en": guideline.body, **guideline.translations}
+        html = {language: self._markdown.html(body) for language, body in bodies.items()}
+        return GuideView(version=guideline.version, html=html)
+
+    def _pair(self, lease: Lease, said: Said | None = None) -> View:
+        a, b = (completion.text for completion in lease.shown)
+        view = View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt), text={"a": a, "b": b})
+        view |= View(a=self._markdown.html(a), b=self._markdown.html(b))
+        return view if said is None else view | View(said=said)
 
     def _draft(self, item: LivePair) -> View:
         a, b = map(self._markdown.html, item.texts)
         return View(state="live", turns=self._turns(item.prompt), a=a, b=b)
 
     def _turns(self, prompt: Prompt) -> list[dict[str, str]]:
+        return [self._turn(message) for message in prompt.messages]
+
+    def _turn(self, message: Message) -> dict[str, str]:
         """What people wrote stays as they wrote it; what models wrote is Markdown."""
-        return [
-            {"role": turn["role"], "html": self._markdown.html(turn["content"])}
-            if turn["role"] == "assistant"
-            else {"role": turn["role"], "text": turn["content"]}
-            for turn in prompt.messages
-        ]
-
-
-def _pick(lease: Lease, judgment: Judgment) -> str:
-    """The button of a retracted judgment, on the sides its lease shows."""
-    choice = judgment.choice.mirrored if lease.swapped else judgment.choice
-    strength = {1: 2}.get(judgment.strength or 0, judgment.strength)
-    return _PICKS.get((choice, strength), "")
+        if message["role"] == "assistant":
+            return {"role": message["role"], "html": self._markdown.html(message["content"])}
+        return {"role": message["role"], "text": message["content"]}

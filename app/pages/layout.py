@@ -1,5 +1,7 @@
 """What every page looks like around its content, and how a page is mounted. Knows no page."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -24,7 +26,13 @@ def head(*styles: str) -> str:
     """
     viewport = "<meta name='viewport' content='width=device-width, initial-scale=1'>"
     css = "\n".join(map(static, ("base.css", *styles)))
-    return f"{viewport}<script>{static('mode.js')}</script><style>{css}</style>"
+    return f"{viewport}<script>{static('mode.js')}{_texts()}</script><style>{css}</style>"
+
+
+def _texts() -> str:
+    """The script that says a page's words in the reader's language, with its tables."""
+    table = json.dumps(json.loads(static("texts.zh.json")), ensure_ascii=False)
+    return static("texts.js").replace("'@zh@'", table.replace("<", "\\u003c"))
 
 
 def person(request: gr.Request) -> Annotator:
@@ -37,7 +45,7 @@ def person(request: gr.Request) -> Annotator:
     return annotator
 
 
-def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, style: str) -> None:
+def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, styles: Sequence[str]) -> None:
     """Mount a page for those of a role; an admin may do all that an annotator may."""
 
     def admit(request: Request) -> str | None:
@@ -55,7 +63,7 @@ def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, style: str) -
         path,
         auth_dependency=admit,
         theme=_theme(),
-        head=head(style),
+        head=head(*styles),
         footer_links=[],
         show_error=False,
         run_history=False,

@@ -1,7 +1,5 @@
 """Mounts all pages into the web application. Knows their addresses and who may see them."""
 
-from importlib.resources import files
-
 from fastapi import FastAPI
 
 from app.pages.annotate import AnnotatePage
@@ -15,8 +13,7 @@ from data.records import Role
 
 def mount_pages(app: FastAPI, services: Services) -> None:
     """Mount sign-in for all, annotating for those who signed in, training for admins."""
-    guidelines = (files("data") / "seed" / "guidelines.md").read_text(encoding="utf-8")
-    annotate = AnnotatePage(services, Markdown()).build(guidelines)
+    annotate = AnnotatePage(services, Markdown()).build()
     add_sign_in(app)
-    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, style="board.css")
-    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, style="rounds.css")
+    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "panels.css"))
+    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("rounds.css",))

@@ -11,16 +11,18 @@ import gradio as gr
 
 from app.pages.layout import static
 
+_BOARD_SCRIPTS = ("root", "keymap", "stopwatch", "draft", "session", "remarks", "answers", "panels", "board")
 
-def annotation_board(act: Callable[..., object], *, guidelines: str) -> gr.HTML:
-    """The annotation board. Its script calls `act` and fires "live"; its value is a view to draw.
 
-    act: named so; takes one dict and the request, returns a view. guidelines: safe HTML.
+def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:
+    """The annotation board. Its script calls the server functions by name and fires "live"; its value is a view.
+
+    server_functions: act, history and difference; each takes one dict and perhaps the request.
     """
     return gr.HTML(
-        html_template=static("board.html").replace("@guidelines@", guidelines),
-        js_on_load=static("board.js"),
-        server_functions=[act],
+        html_template=static("board.html"),
+        js_on_load="\n".join(static(f"{name}.js") for name in _BOARD_SCRIPTS),
+        server_functions=list(server_functions.values()),
         apply_default_css=False,
         elem_id="board",
     )

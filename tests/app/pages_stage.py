@@ -20,7 +20,7 @@ from app.pages.mount import mount_pages
 from app.planning import Planner
 from app.rounds import Rounds
 from app.security import add_security
-from app.services import Services
+from app.services import Services, publish_guidelines
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
 from app.serving.router import Router
@@ -102,6 +102,7 @@ async def stage(
     with PreferenceStore.open(home / "prefloop.db") as store:
         services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, second_opinions)
         store.versions.ensure_base("canned", "0")
+        publish_guidelines(store)
         store.prompts.add(list(itertools.islice(_prompts(), prompts)), source="test")
         await services.router.start()
         feeding = asyncio.create_task(services.feeder.run()) if buffer else None
@@ -164,7 +165,15 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         router=router,
         shelf=shelf,
         feeder=feeder,
-        desk=Desk(store, feeder, router, lease_ms=600_000),
+        desk=Desk(
+            store,
+            feeder,
+            router,
+            lease_ms=600_000,
+            reasons=Settings().reasons,
+            turns=4,
+            gold_feedback=True,
+        ),
         rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
         accounts=Accounts(store.people, hasher=PasswordHasher(1, 8, 1)),
     )

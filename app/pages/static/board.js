@@ -1,15 +1,9 @@
-// The annotation board. Draws the view that annotate.py sends, sends back what the annotator does.
-// Only `a`, `b` and assistant turns arrive as HTML, rendered and cleaned by markdown.py; the rest is text.
+// The annotation board: draws the view that annotate.py sends, sends back what the annotator does.
+// Only answers, assistant turns and guidelines arrive as HTML, rendered and cleaned by markdown.py; the rest is text.
 const DEAF_MS = 150; // a pair this new cannot have been read: the press was meant for the one before
 const LOOK_AGAIN_MS = 2000;
 const SILENCE_MS = 15000;
 const PENDING = 'prefloop-pending';
-const QUESTION = 'Which answer is better?';
-
-const root = element.querySelector('.pl');
-const part = (name) => root.querySelector(`[data-part="${name}"]`);
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, '0')).join('');
 
 let view = { state: 'loading' };
 let key = newKey();
@@ -20,15 +14,6 @@ let timer = 0;
 let statusTimer = 0;
 let turnsShown = '';
 
-// The time a pair was readable: from when both answers stood there, without the time the tab was hidden.
-const stopwatch = {
-  spent: 0, since: null,
-  start() { this.spent = 0; this.since = document.hidden ? null : performance.now(); },
-  pause() { if (this.since !== null) { this.spent += performance.now() - this.since; this.since = null; } },
-  go() { if (this.since === null) this.since = performance.now(); },
-  read() { return Math.round(this.spent + (this.since === null ? 0 : performance.now() - this.since)); },
-};
-
 const say = (text, tone = 'ask') => {
   clearTimeout(statusTimer);
   const status = part('status');
@@ -36,8 +21,15 @@ const say = (text, tone = 'ask') => {
   status.dataset.tone = tone;
   if (tone === 'ok') statusTimer = setTimeout(() => say(idleText()), 2500);
 };
+const told = (note) => (note ? t(note.words, note.values) : '');
 
-const idleText = () => ({ pair: QUESTION, live: 'Two answers are being written…' })[view.state] ?? '';
+const idleText = () => {
+  if (view.state === 'live') return t('Two answers are being written…');
+  if (view.state !== 'pair') return '';
+  if (draft.pick) return t('{choice}: submit with {key}', { choice: wordsOf(draft.pick), key: shownKey(keyFor('submit')) });
+  return view.changing ? t('You judged this pair before. Which answer is better?') : t('Which answer is better?');
+};
+const wordsOf = (pick) => root.querySelector(`[data-pick="${pick}"] [data-t]`).textContent;
 
 const drawTurns = (turns) => {
   const stamp = JSON.stringify(turns);
@@ -59,18 +51,13 @@ const drawTurns = (turns) => {
   part('turns').scrollTop = part('turns').scrollHeight; // the last turn is the one that is answered
 };
 
-const drawProgress = ({ done, goal }) => {
-  const inSet = done && done % goal === 0 ? goal : done % goal;
-  part('fill').style.width = `${(100 * inSet) / goal}%`;
-  part('count').textContent = `${inSet} / ${goal}`;
-  part('progress').title = `${done} judgments in all`;
-  part('progress').setAttribute('aria-valuemax', goal);
-  part('progress').setAttribute('aria-valuenow', inSet);
-};
-
-const light = (pick) => {
-  for (const button of root.querySelectorAll('[data-pick]')) button.classList.toggle('picked', button.dataset.pick === pick);
-  root.dataset.side = { 1: 'a', 2: 'a', 4: 'b', 5: 'b' }[pick] ?? '';
+const light = () => {
+  for (const button of root.querySelectorAll('[data-pick]')) {
+    const chosen = button.dataset.pick === draft.pick;
+    button.classList.toggle('picked', chosen);
+    button.setAttribute('aria-pressed', String(chosen));
+  }
+  root.dataset.side = draft.decisive();
 };
 
 const lock = () => {
@@ -78,30 +65,55 @@ const lock = () => {
   for (const button of root.querySelectorAll('[data-pick]')) button.setAttribute('aria-disabled', String(!readable));
 };
 
+// What a known pair was expected to be, told after the judgment. Stays until the next one.
+const feedback = ({ right, expected, why }) => {
+  const words = right ? t('Well seen: that pair was a test, and you gave the expected answer.') : t('That pair was a test. Expected: {expected}.', { expected: wordsOf(expected) });
+  say(`${words} ${why}`.trim(), right ? 'good' : 'warn');
+};
+
+const drawPerson = ({ login, admin }) => {
+  part('person').textContent = login;
+  part('admin').hidden = !admin;
+};
+
+const drawGuide = ({ version, html }) => {
+  const zh = window.prefloopTexts.language === 'zh' && html.zh;
+  const changed = root.dataset.guide && root.dataset.guide !== version;
+  root.dataset.guide = version;
+  part('guide').innerHTML = zh || html.en;
+  part('guide-version').textContent = t('Version {version}', { version });
+  if (changed) { say(t('The guidelines have changed: please read them.'), 'warn'); openPanel('guide'); }
+};
+
 const show = (next) => {
   clearTimeout(timer);
   const fresh = next.state !== 'live' || view.state !== 'live';
+  const same = next.state === 'pair' && next.token === view.token; // after a pause: the same reading goes on
   view = next;
   root.dataset.state = view.state;
   root.dataset.token = view.token ?? '';
-  if (view.done !== undefined) drawProgress(view);
-  if (view.person) {
-    part('person').title = `Sign out ${view.person.login}`;
-    part('admin').hidden = !view.person.admin;
-  }
+  if (view.reasons) drawReasons(view.reasons);
+  if (view.person) drawPerson(view.person);
   if (view.turns) drawTurns(view.turns);
-  if (view.state === 'wait') part('trouble').textContent = view.trouble;
-  for (const side of ['a', 'b']) part(side).innerHTML = view[side] ?? '';
-  light(view.picked ?? '');
-  if (fresh) {
-    scrollTo(0, 0);
-    say(view.note || idleText(), view.note ? view.tone : 'ask');
-  }
-  if (view.state === 'pair') {
+  if (view.state === 'wait') part('trouble').textContent = told(view.trouble);
+  draft.begin(view.token ?? '', view.said);
+  drawAnswers();
+  drawRemarks();
+  light();
+  const reached = view.done !== undefined && session.draw(view);
+  part('continue').hidden = !view.continues;
+  if (view.state === 'pair' && !same) {
     key = newKey();
     shownAt = performance.now();
     stopwatch.start();
   }
+  if (fresh) {
+    if (!same) for (const box of [window, part('a'), part('b')]) box.scrollTo(0, 0);
+    if (view.feedback) feedback(view.feedback);
+    else if (reached && view.note) say(t('Goal reached. A good moment for a break.'), 'good');
+    else say(told(view.note) || idleText(), view.note ? view.tone : 'ask');
+  }
+  if (view.guide) drawGuide(view.guide);
   lock();
   document.dispatchEvent(new CustomEvent('prefloop:shown', { detail: { state: view.state, at: performance.now() } }));
   follow();
@@ -110,7 +122,7 @@ const show = (next) => {
 // What happens by itself after a view: a live pair is asked for, an empty desk is looked at again.
 const follow = () => {
   if (view.state === 'live') {
-    if (view.run !== run) { run = newKey(); view.run = run; trigger('live', { run }); }
+    if (view.run !== run) { run = newKey(); view.run = run; trigger('live', { run, prompt: view.prompt ?? null }); }
     timer = setTimeout(() => ask({ do: 'next' }), SILENCE_MS);
   } else if (view.state === 'wait') {
     timer = setTimeout(() => ask({ do: 'next' }), LOOK_AGAIN_MS);
@@ -118,47 +130,62 @@ const follow = () => {
 };
 
 // null: no answer at all; else the status of a page that only answers while the session lasts.
-const session = () => fetch('/auth/session').then((answer) => answer.status, () => null);
+const sessionStatus = () => fetch('/auth/session').then((answer) => answer.status, () => null);
 
 // Sends until there is an answer. The key makes a judgment sent twice one judgment.
 // Gradio's client gives nothing back when a call fails, whatever the reason.
 const insist = async (request) => {
   for (let tries = 1; ; tries += 1) {
-    const answer = await server.act(request);
+    const answer = await server.act({ ...request, guide: root.dataset.guide ?? '' });
     if (answer) return answer;
-    const status = await session();
+    const status = await sessionStatus();
     if (status === 401) { location.assign('/sign-in/?why=session'); return new Promise(() => {}); }
     if (status !== null && tries >= 4) return null;
     const seconds = Math.min(8, 2 ** (tries - 1));
-    const kept = request.do === 'judge' ? ' Your choice is kept.' : '';
-    say(`The server does not answer.${kept} Trying again in ${seconds} s.`, 'warn');
+    const again = t('Trying again in {seconds} s.', { seconds });
+    say([t('The server does not answer.'), request.do === 'judge' ? t('Your choice is kept.') : '', again].join(' '), 'warn');
     await sleep(1000 * seconds);
   }
 };
 
+// Does one act and shows what comes of it; the answer is why it was refused, if it was.
 const ask = async (request) => {
-  if (busy) return;
+  if (busy) return t('One moment: something is still being sent.');
   busy = true;
   lock();
   if (request.do === 'judge') sessionStorage.setItem(PENDING, JSON.stringify(request)); // survives reload and sign-in
   const next = await insist(request);
   sessionStorage.removeItem(PENDING);
   busy = false;
-  if (next) { run = 0; show(next); return; }
+  if (next) {
+    run = 0;
+    if (request.do === 'judge' && !next.refused) draft.forget();
+    show(next);
+    return next.refused ? told(next.note) : '';
+  }
   lock();
-  say('The server failed to do that; nothing was saved. Try again, and tell an admin if it stays so.', 'warn');
+  const failed = t('The server failed to do that; nothing was saved. Try again, and tell an admin if it stays so.');
+  say(failed, 'warn');
   if (view.state !== 'pair') timer = setTimeout(() => ask({ do: 'next' }), LOOK_AGAIN_MS);
+  return failed;
 };
 
-const judge = (pick) => {
-  if (busy || view.state !== 'pair' || performance.now() - shownAt < DEAF_MS) return;
-  light(pick);
-  ask({ do: 'judge', token: view.token, pick, key, ms: stopwatch.read() });
+const ready = () => !busy && view.state === 'pair' && !stopwatch.paused && performance.now() - shownAt >= DEAF_MS;
+
+const choose = (pick) => {
+  if (!ready()) return;
+  draft.pick = pick;
+  light();
+  if (keymap().atOnce && !draft.open) { submit(); return; }
+  draft.keep();
+  drawRemarks();
+  say(idleText());
 };
 
-const drawer = (open = part('drawer').inert) => {
-  part('drawer').inert = !open;
-  root.querySelector('.pl-top [data-do="guide"]').setAttribute('aria-expanded', String(open));
+const submit = () => {
+  if (!ready()) return;
+  if (!draft.pick) { say(t('Choose an answer first.'), 'warn'); return; }
+  ask({ do: 'judge', token: view.token, pick: draft.pick, key, ms: stopwatch.read(), ...draft.remarks(view.text) });
 };
 
 const leave = async () => {
@@ -166,12 +193,22 @@ const leave = async () => {
   location.assign('/sign-in/');
 };
 
-const act = { undo: () => ask({ do: 'undo' }), guide: () => drawer(), mode: () => window.prefloopMode.toggle(), leave };
+const act = {
+  undo: () => ask({ do: 'undo' }), guide: () => openPanel('guide'), menu: () => openPanel('menu'), history: () => openHistory(),
+  older: () => openHistory(Number(part('older').dataset.before)), write: () => openComposer(), send: sendPrompt, help: openHelp,
+  continue: () => { if (view.continues) openComposer(view.continues); }, remarks: () => openRemarks(), edit: startEdit, flag: startFlag,
+  plain: () => toggleLook('plain'), difference: () => toggleLook('difference'), together: () => toggleLook('together'),
+  pause, submit, close: closeAll, mode: () => window.prefloopMode.toggle(), leave,
+};
 
 element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-pick], [data-do]');
+  const button = event.target.closest('[data-pick], [data-do], [data-reason], [data-flag], [data-change]');
   if (!button || event.detail > 1) return; // the second click of a double click belongs to the first
-  if (button.dataset.pick) judge(button.dataset.pick);
+  const { pick, reason, flag, change } = button.dataset;
+  if (reason) remark(() => draft.toggle(button.closest('[data-reasons]').dataset.reasons, reason));
+  else if (flag) remark(() => { draft.flag = draft.flag === flag ? '' : flag; });
+  else if (change) { closeAll(); ask({ do: 'change', judgment: Number(change) }); }
+  else if (pick) { if (event.detail) button.blur(); choose(pick); } // so that Enter submits and does not press it again
   else act[button.dataset.do]();
 });
 
@@ -179,19 +216,29 @@ const typing = (target) => target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)
 
 const onKey = (event) => {
   if (!element.isConnected) { document.removeEventListener('keydown', onKey); return; }
-  if (event.key === 'Escape') { drawer(false); return; }
-  if (event.repeat || event.isComposing || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-  const digit = /^Digit([0-5])$/.exec(event.code)?.[1]; // by place, where digits need Shift
-  const pressed = digit ?? event.key.toLowerCase();
-  if (/^[0-5s]$/.test(pressed)) judge(pressed);
-  else if (pressed === 'u') act.undo();
-  else if (pressed === 'g') act.guide();
-  else return;
+  if (event.key === 'Escape') { closeAll(); event.target.blur?.(); return; }
+  if (event.repeat || event.isComposing || event.keyCode === 229 || event.altKey) return; // 229: an input method is at work
+  const pressed = keyOf(event);
+  if (covered()) {
+    if (pressed === 'ctrl+enter' && part('composer').open) { event.preventDefault(); sendPrompt(); }
+    else if (keymap().keys[pressed] === 'pause' && part('paused').open) pause();
+    return;
+  }
+  if (typing(event.target) && pressed !== 'ctrl+enter') return;
+  if (/^(enter|space)$/.test(pressed) && event.target.closest?.('button, a, select')) return; // presses what has the focus
+  const reason = reasonOf(event);
+  const chip = reason && reasonChips(reason.side)[reason.at];
+  const does = keymap().keys[pressed];
+  if (chip) { openRemarks(true); remark(() => draft.toggle(reason.side, chip.dataset.reason)); }
+  else if (!does || (does !== 'help' && event.shiftKey)) return;
+  else if (does in act) act[does]();
+  else choose(does);
   event.preventDefault();
 };
 
 document.addEventListener('keydown', onKey);
-document.addEventListener('visibilitychange', () => (document.hidden ? stopwatch.pause() : stopwatch.go()));
 watch('value', () => { if (props.value.run === run) show(props.value); });
 
+window.prefloopTexts.translate(root);
+drawKeys();
 ask(JSON.parse(sessionStorage.getItem(PENDING)) ?? { do: 'next' });

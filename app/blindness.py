@@ -1,0 +1,23 @@
+"""What an annotator may be told when something fails: never the name of a model or version. Knows no pages."""
+
+from data.errors import ConflictError, InputError, PrefloopError
+from data.records import Annotator, Role
+
+_FAILED = "The model cannot answer just now. An admin can see why."
+_NO_PAIR = "No pair can be made just now. An admin can see why."
+
+
+def told(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
+    """The error as this person may see it: what was wrong with his own act as it is, the rest only for admins."""
+    if isinstance(error, InputError | ConflictError) or _sees_all(annotator):
+        return error
+    return PrefloopError(_FAILED)
+
+
+def trouble_told(trouble: str | None, annotator: Annotator) -> str | None:
+    """Why no pair can be made, as this person may see it; None if there is no trouble."""
+    return trouble if trouble is None or _sees_all(annotator) else _NO_PAIR
+
+
+def _sees_all(annotator: Annotator | None) -> bool:
+    return annotator is not None and annotator.role is Role.ADMIN

@@ -1,0 +1,39 @@
+// How the two answers are shown: rendered, as plain text, or with their differences; scrolled together or apart.
+const LOOK = 'prefloop-look';
+const look = { plain: false, difference: false, together: true, ...JSON.parse(localStorage.getItem(LOOK)) };
+
+const drawAnswers = async () => {
+  const { token } = view;
+  for (const name of ['plain', 'difference', 'together']) root.querySelector(`[data-do="${name}"]`).setAttribute('aria-pressed', String(look[name]));
+  root.dataset.plain = String(look.plain || look.difference);
+  for (const side of ['a', 'b']) {
+    if (look.plain && view.text) part(side).textContent = view.text[side];
+    else part(side).innerHTML = view[side] ?? '';
+  }
+  if (!look.difference || view.state !== 'pair') return;
+  const marked = await server.difference({ a: view.text.a, b: view.text.b });
+  if (!marked || view.token !== token || !look.difference) return; // another pair stands there by now
+  for (const side of ['a', 'b']) part(side).innerHTML = marked[side];
+};
+
+const toggleLook = (name) => {
+  look[name] = !look[name];
+  if (name === 'plain' && look.plain) look.difference = false;
+  if (name === 'difference' && look.difference) look.plain = false;
+  localStorage.setItem(LOOK, JSON.stringify(look));
+  drawAnswers();
+};
+
+// Both answers scroll by the same share of their own length, so that both ends come together.
+let leading = null;
+for (const side of ['a', 'b']) {
+  const [mine, other] = [part(side), part(side === 'a' ? 'b' : 'a')];
+  mine.addEventListener('scroll', () => {
+    if (leading === other) { leading = null; return; } // moved by us
+    const [room, otherRoom] = [mine, other].map((box) => box.scrollHeight - box.clientHeight);
+    if (!look.together || room <= 0 || otherRoom <= 0) return;
+    leading = mine;
+    other.scrollTop = (mine.scrollTop / room) * otherRoom;
+    requestAnimationFrame(() => requestAnimationFrame(() => { leading = null; }));
+  }, { passive: true });
+}

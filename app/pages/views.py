@@ -1,0 +1,151 @@
+"""What the annotation board draws. All of it may be seen by annotators. Knows nothing of how it is drawn."""
+
+from typing import Literal, NotRequired, TypedDict
+
+from app.pages.acts import Judge
+from data.errors import PrefloopError
+from data.records import Choice, Judgment, Pair, Remarks, Verdict
+
+_VERDICTS = {
+    "1": (Choice.A, 3),
+    "2": (Choice.A, 2),
+    "3": (Choice.TIE, None),
+    "4": (Choice.B, 2),
+    "5": (Choice.B, 3),
+    "0": (Choice.BOTH_BAD, None),
+    "s": (Choice.SKIP, None),
+}
+_PICKS = {verdict: pick for pick, verdict in _VERDICTS.items()}
+_WEAKEST = 2  # strengths of 1 come from programs only; the board shows them as the weaker of its two
+_LONGEST_LINE = 120
+
+
+class Note(TypedDict):
+    """English words, which the board says in the reader's language, and values for their {names}."""
+
+    words: str
+    values: NotRequired[dict[str, str | int]]
+
+
+class Said(TypedDict):
+    """What had been said of a pair that comes back, in the sides shown."""
+
+    pick: str
+    reasons: dict[str, list[str]]
+    comment: str
+    flag: str
+    edits: dict[str, str | None]
+
+
+class Feedback(TypedDict):
+    """What a known pair should have been judged. expected: a pick."""
+
+    right: bool
+    expected: str
+    why: str
+
+
+class View(TypedDict, total=False):
+    """state: pair (to judge), live (being written; `prompt`: for which), wait (`trouble` says why).
+
+    turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. continues: the
+    judgment just kept, if its conversation can go on. guide: the guidelines, if the board shows others.
+    """
+
+    state: Literal["pair", "live", "wait"]
+    run: str
+    prompt: str
+    token: str
+    turns: list[dict[str, str]]
+    a: str
+    b: str
+    text: dict[str, str]
+    said: Said
+    changing: bool
+    continues: int
+    feedback: Feedback
+    note: Note
+    tone: Literal["ok", "warn"]
+    refused: bool
+    trouble: Note
+    done: int
+    goal: int
+    reasons: list[str]
+    person: dict[str, str | bool]
+    guide: "GuideView"
+
+
+class GuideView(TypedDict):
+    """The guidelines as safe HTML by language."""
+
+    version: str
+    html: dict[str, str]
+
+
+class Row(TypedDict):
+    """One line of the history. at: ms since the epoch."""
+
+    id: int
+    pick: str
+    prompt: str
+    at: int
+    remarked: bool
+
+
+class HistoryView(TypedDict):
+    """A page of the history; next: where the following one begins, None at the end."""
+
+    rows: list[Row]
+    next: int | None
+
+
+def words_of(error: PrefloopError) -> Note:
+    """An error as a note."""
+    return Note(words=error.template, values=error.values)
+
+
+def verdict_of(act: Judge) -> Verdict:
+    """What the act says."""
+    choice, strength = _VERDICTS[act.pick]
+    remarks = Remarks(act.reasons_a, act.reasons_b, act.comment, act.flag)
+    return Verdict(choice, strength, act.ms, remarks, act.edit if choice.decisive else None)
+
+
+def said_of(judgment: Judgment) -> Said:
+    """A judgment as its annotator gave it."""
+    remarks = judgment.remarks.mirrored if judgment.swapped else judgment.remarks
+    edits: dict[str, str | None] = {"a": None, "b": None}
+    if judgment.edit is not None:
+        edits[judgment.shown] = judgment.edit
+    return Said(
+        pick=_pick(judgment.shown, judgment.strength),
+        reasons={"a": list(remarks.reasons_a), "b": list(remarks.reasons_b)},
+        comment=remarks.comment,
+        flag=remarks.flag or "",
+        edits=edits,
+    )
+
+
+def feedback_of(judgment: Judgment, expected: Choice, why: str) -> Feedback:
+    """Whether a judgment says what was expected, in the sides shown; expected is in the pair's own."""
+    shown = expected.mirrored if judgment.swapped else expected
+    return Feedback(
+        right=judgment.choice is expected, expected=_pick(shown, _WEAKEST if shown.decisive else None), why=why
+    )
+
+
+def row_of(judgment: Judgment, pair: Pair) -> Row:
+    """A judgment as a line of the history."""
+    remarks = judgment.remarks
+    return Row(
+        id=judgment.id,
+        pick=_pick(judgment.shown, judgment.strength),
+        prompt=pair.prompt.messages[-1]["content"][:_LONGEST_LINE],
+        at=judgment.created_at,
+        remarked=remarks != Remarks() or judgment.edit is not None,
+    )
+
+
+def _pick(shown: Choice, strength: int | None) -> str:
+    """The button of a judgment."""
+    return _PICKS.get((shown, max(strength or _WEAKEST, _WEAKEST) if shown.decisive else None), "")
