@@ -1,28 +1,33 @@
-"""Who is who: passwords, sessions and one-time links. Knows nothing of HTTP.
+"""Who is who: signing in and out, one-time links, invites, API tokens. Knows nothing of HTTP.
 
 Passwords are kept as argon2id hashes; of a token only its sha256 is kept, so a stolen database opens
-no session. Every method may block (hashing takes tens of milliseconds): call it from a thread.
+no session. Guesses are slowed down for each address and, with a larger allowance, for each login; a browser that
+was signed in from before has an allowance of its own, so that strangers cannot use it up
+(https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies).
+Every method may block (hashing takes tens of milliseconds): call it from a thread.
 """
 
 import secrets
-import threading
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.throttle import Throttle
+from app.passwords import Passwords
+from app.throttle import Bucket, Throttle
+from app.visitors import UNKNOWN, Visitor
 from data.clock import Clock, now_ms
 from data.digests import sha256
 from data.errors import ConflictError, InputError, NotFoundError
-from data.people import People
+from data.invites import Invite
 from data.records import Annotator, Role
+from data.store import PreferenceStore
 
 DAY_MS = 86_400_000
-_SHORTEST_PASSWORD = 8
-_LONGEST_PASSWORD = 256
-_HASHES_AT_ONCE = 2  # one takes 64 MiB and a core: a flood of sign-ins must not take the machine
+_TRIES = 5
+_TRIES_OF_A_LOGIN = 50
 _REFUSED = "Login or password is wrong. Try again, or ask an admin for a sign-in link."
+_DISABLED = "This account is disabled. Ask an admin to enable it."
 _LINK_REFUSED = "This sign-in link has been used or has expired. Ask an admin for a new one."
+_WAIT = "Too many tries. Wait {seconds} seconds and try again."
 
 
 class Accounts:
@@ -30,99 +35,162 @@ class Accounts:
 
     def __init__(
         self,
-        people: People,
+        store: PreferenceStore,
         *,
         clock: Clock = now_ms,
         session_ms: int = DAY_MS,
         hasher: PasswordHasher | None = None,
     ) -> None:
         self.session_ms = session_ms
-        self._people = people
+        self.people = store.people
+        self.sessions = store.sessions
+        self.invites = store.invites
+        self._devices = store.devices
         self._clock = clock
         self._throttle = Throttle(clock)
-        self._hasher = hasher or PasswordHasher()
-        self._hashing = threading.Semaphore(_HASHES_AT_ONCE)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        self._passwords = Passwords(hasher)
+        self._granted: dict[str, int] = {}
 
     def add(self, login: str, role: Role, password: str | None = None) -> Annotator:
         """Add a person; without a password they sign in by links only.
 
         Raises InputError for an unfit login or password, ConflictError if the login is taken.
         """
-        hashed = None if password is None else self._hash(password)
-        return self._people.add(login, role, password_hash=hashed)
+        hashed = None if password is None else self._passwords.hash(password)
+        return self.people.add(login, role, password_hash=hashed)
 
-    def set_password(self, annotator_id: int, password: str) -> None:
-        """Replace a password. Raises InputError if it is unfit, NotFoundError if there is no such person."""
-        self._people.set_password_hash(annotator_id, self._hash(password))
+    def sign_in(self, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
+        """Open a session with a password.
 
-    def sign_in(self, login: str, password: str, client: str) -> tuple[str, Annotator]:
-        """Open a session with a password; `client` is where the try comes from.
-
-        Raises InputError when login or password is wrong, ConflictError when this client has failed
-        with this login too often and must wait. Other clients of the same login do not wait.
+        Raises InputError when login or password is wrong or the account disabled, ConflictError when there have
+        been too many failures and this visitor must wait.
         """
-        caller = f"{client} {login.lower()}"
-        wait = self._throttle.claim(caller)
-        if wait:
-            raise ConflictError(f"Too many tries. Wait {-(-wait // 1000)} seconds and try again.")
+        buckets = self._buckets(login, visitor)
+        self._claim(*buckets)
         annotator = self._checked(login, password)
-        self._throttle.clear(caller)
-        return self._open(annotator), annotator
+        self._throttle.clear(*buckets)
+        if annotator.disabled_at is not None:
+            raise InputError(_DISABLED)
+        return self._open(annotator, visitor), annotator
 
     def annotator_of(self, token: str) -> Annotator | None:
         """Whose session this token opens, None if it has ended or never was."""
-        return self._people.of_session(sha256(token)) if token else None
+        digest = sha256(token)
+        if digest in self._granted:
+            owner = self.people.by_id(self._granted[digest])
+            return owner if owner.disabled_at is None else None
+        return self.sessions.person(digest) if token else None
 
     def sign_out(self, token: str) -> None:
         """End a session; harmless if there is none."""
-        self._people.close_session(sha256(token))
+        self.sessions.close(sha256(token))
+
+    def grant(self, annotator_id: int) -> str:
+        """A token that lets a person in as long as this process runs, for those who own the home anyway."""
+        token = _new_token()
+        self._granted[sha256(token)] = annotator_id
+        return token
+
+    def know_device(self, annotator_id: int, visitor: Visitor) -> str:
+        """Know the browser of somebody who signed in; the token that it shall keep."""
+        known = self._devices.known(sha256(visitor.device))
+        device = visitor.device if known else _new_token()  # never one that a stranger made up
+        self._devices.add(annotator_id, sha256(device))
+        return device
+
+    def change_password(self, person: Annotator, current: str, new: str, *, token: str, visitor: Visitor) -> None:
+        """Replace one's own password and end all one's other sessions, API tokens, devices and links.
+
+        current is not asked of those who have none yet. token: the session that stays. Raises InputError when
+        current is wrong or new is unfit, ConflictError after too many failures.
+        """
+        stored = self.people.password_hash(person.id)
+        if stored is not None:
+            bucket = Bucket(f"change {person.id}", _TRIES)
+            self._claim(bucket)
+            if not self._passwords.fits(stored, current):
+                raise InputError("The current password is wrong.")
+            self._throttle.clear(bucket)
+        hashed = self._passwords.hash(new)
+        self.people.change_password(person.id, hashed, session=sha256(token), device=sha256(visitor.device))
+
+    def set_password(self, annotator_id: int, password: str) -> None:
+        """Replace somebody's password and end all ways in that came of the old one.
+
+        Raises InputError if it is unfit, NotFoundError if there is no such person.
+        """
+        self.people.change_password(annotator_id, self._passwords.hash(password))
+
+    def make_token(self, annotator_id: int, name: str, *, valid_ms: int) -> str:
+        """A bearer token for a person's own programs, known to them by a name. Shown once: only its digest is kept."""
+        token = _new_token()
+        self.sessions.open(annotator_id, sha256(token), self._clock() + valid_ms, name=name)
+        return token
 
     def make_link(self, annotator_id: int, *, valid_ms: int = DAY_MS) -> str:
-        """A token that signs this person in once. Raises NotFoundError."""
-        token = secrets.token_urlsafe(32)
-        self._people.add_link(annotator_id, sha256(token), self._clock() + valid_ms)
+        """A token that signs this person in once. Raises NotFoundError; ConflictError for a disabled account."""
+        token = _new_token()
+        self.people.add_link(annotator_id, sha256(token), self._clock() + valid_ms)
         return token
 
-    def redeem(self, token: str) -> tuple[str, Annotator]:
+    def redeem(self, token: str, visitor: Visitor = UNKNOWN) -> tuple[str, Annotator]:
         """Spend a link's token and open a session. Raises InputError if it is spent or has expired."""
-        annotator = self._people.redeem_link(sha256(token))
+        annotator = self.people.redeem_link(sha256(token))
         if annotator is None:
             raise InputError(_LINK_REFUSED)
-        return self._open(annotator), annotator
+        return self._open(annotator, visitor), annotator
 
-    def _open(self, annotator: Annotator) -> str:
-        token = secrets.token_urlsafe(32)
-        self._people.open_session(annotator.id, sha256(token), self._clock() + self.session_ms)
+    def make_invite(self, role: Role, *, valid_ms: int, made_by: int | None = None) -> tuple[str, Invite]:
+        """A token that lets one new person make an account of a role."""
+        token = _new_token()
+        return token, self.invites.add(sha256(token), role, self._clock() + valid_ms, made_by=made_by)
+
+    def invite_of(self, token: str) -> Invite:
+        """The invite of a token, left as it is. Raises InputError if it is spent or has expired."""
+        return self.invites.open(sha256(token))
+
+    def join(self, token: str, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
+        """Spend an invite: make the account and open a session. If it fails, the invite stays open.
+
+        Raises InputError for an invite that is spent or has expired or an unfit login or password, ConflictError
+        if the login is taken.
+        """
+        self.invite_of(token)  # hash nothing for strangers
+        annotator = self.invites.spend(sha256(token), login, self._passwords.hash(password))
+        return self._open(annotator, visitor), annotator
+
+    def _open(self, annotator: Annotator, visitor: Visitor) -> str:
+        token = _new_token()
+        self.sessions.open(annotator.id, sha256(token), self._clock() + self.session_ms, agent=visitor.agent)
         return token
+
+    def _buckets(self, login: str, visitor: Visitor) -> tuple[Bucket, ...]:
+        name, device = login.lower(), sha256(visitor.device)
+        if visitor.device and self._devices.knows(login, device):
+            return (Bucket(f"device {device} {name}", _TRIES),)
+        return Bucket(f"address {visitor.address} {name}", _TRIES), Bucket(f"login {name}", _TRIES_OF_A_LOGIN)
+
+    def _claim(self, *buckets: Bucket) -> None:
+        wait = self._throttle.claim(*buckets)
+        if wait:
+            raise ConflictError(_WAIT, seconds=-(-wait // 1000))
 
     def _checked(self, login: str, password: str) -> Annotator:
         """The person, if the password is theirs; an unknown login costs the same work as a known one."""
         annotator: Annotator | None = None
         stored: str | None = None
         try:
-            annotator = self._people.by_login(login)
-            stored = self._people.password_hash(annotator.id)
+            annotator = self.people.by_login(login)
+            stored = self.people.password_hash(annotator.id)
         except NotFoundError:
             pass
-        fits = self._fits(stored or self._nobody, password[: _LONGEST_PASSWORD + 1])
+        fits = self._passwords.fits(stored, password)
         if annotator is None or stored is None or not fits:
             raise InputError(_REFUSED)
-        if self._hasher.check_needs_rehash(stored):
-            self._people.set_password_hash(annotator.id, self._hash(password))
+        if self._passwords.outdated(stored):
+            self.people.rehash(annotator.id, stored, self._passwords.hash(password))
         return annotator
 
-    def _fits(self, stored: str, password: str) -> bool:
-        try:
-            with self._hashing:
-                return self._hasher.verify(stored, password)
-        except (VerificationError, InvalidHashError):
-            return False
 
-    def _hash(self, password: str) -> str:
-        if not _SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
-            raise InputError(
-                f"the password has {len(password)} characters; it must have {_SHORTEST_PASSWORD} to {_LONGEST_PASSWORD}"
-            )
-        with self._hashing:
-            return self._hasher.hash(password)
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)

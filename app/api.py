@@ -17,6 +17,7 @@ from app.desk_api import build_desk_api
 from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
+from app.visitors import visitor_of
 from data.formats import trl
 from data.records import (
     Message,
@@ -88,8 +89,7 @@ def _session_routes(services: Services) -> APIRouter:
     @routes.post("/session")
     def sign_in(body: Credentials, request: Request) -> dict[str, str]:
         """A bearer token for a login and password."""
-        client = request.client.host if request.client else ""
-        token, annotator = services.accounts.sign_in(body.login, body.password, client)
+        token, annotator = services.accounts.sign_in(body.login, body.password, visitor_of(request))
         return {"token": token, "role": annotator.role}
 
     @routes.get("/session")

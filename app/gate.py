@@ -12,13 +12,13 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts import Accounts
+from app.visitors import token_of
 from data.records import Annotator, Role
 
-COOKIE = "prefloop_session"
 SIGN_IN = "/sign-in/"
 
-_PUBLIC = frozenset({"/sign-in", SIGN_IN, "/auth/link", "/healthz", "/favicon.ico"})
-_PUBLIC_POSTS = frozenset({"/auth/login", "/api/v1/session"})
+_PUBLIC = frozenset({"/sign-in", SIGN_IN, "/join", "/join/", "/auth/link", "/healthz", "/favicon.ico"})
+_PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _GRADIO_MOUNTS = ("/annotate", "/admin")
 _ADMIN = "/admin"
@@ -93,12 +93,6 @@ class Gate:
         scope.setdefault("state", {})["annotator"] = annotator
         answer = _refusal(asking, annotator) or self._app
         await answer(scope, receive, send_with_headers)
-
-
-def token_of(asking: HTTPConnection) -> str:
-    """The session token of a request, from `Authorization: Bearer` or the cookie; empty if there is none."""
-    kind, _, token = asking.headers.get("authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else asking.cookies.get(COOKIE, "")
 
 
 def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | None:

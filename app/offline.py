@@ -34,7 +34,7 @@ def add_user(home: Home, login: str, role: Role, password: str) -> None:
     home.create()
     settings = load_settings(home.path)
     with HomeLock(home.path), open_store(home, settings) as store:
-        Accounts(store.people, clock=now_ms, session_ms=0).add(login, role, password)
+        Accounts(store, clock=now_ms, session_ms=0).add(login, role, password)
 
 
 def list_adapters(home: Home) -> tuple[str | None, list[str]]:

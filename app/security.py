@@ -1,4 +1,4 @@
-"""Sign-in over HTTP: the routes that set and clear the session cookie, and the gate in front of all.
+"""Sign-in over HTTP: the routes that set and clear the cookies, and the gate in front of all.
 
 Knows nothing of pages beyond their addresses.
 """
@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware.cors import CORSMiddleware
 
 from app.accounts import Accounts
-from app.gate import COOKIE, SIGN_IN, Gate, token_of
-from data.errors import ConflictError, InputError
+from app.gate import SIGN_IN, Gate
+from app.visitors import DEVICE_COOKIE, SESSION_COOKIE, token_of, visitor_of
+from data.devices import LASTS_MS
+from data.errors import ConflictError, InputError, PrefloopError
+from data.records import Annotator
 
 HOME = "/annotate/"
 
@@ -25,37 +28,26 @@ class Credentials(BaseModel):
     password: Annotated[str, Field(max_length=256)]
 
 
+class Joining(BaseModel):
+    """What the page of an invite sends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    token: Annotated[str, Field(max_length=128)]
+    login: Annotated[str, Field(max_length=256)]
+    password: Annotated[str, Field(max_length=1024)]
+
+
 def add_security(app: FastAPI, accounts: Accounts) -> None:
     """Add the sign-in routes and put the gate in front of everything the app will ever mount."""
     app.add_middleware(CORSMiddleware, allow_origins=[])  # also turns off Gradio's own, which allows any origin
     app.add_middleware(Gate, accounts=accounts)
-
-    @app.post("/auth/login", include_in_schema=False)
-    def login(credentials: Credentials, request: Request) -> Response:
-        client = request.client.host if request.client else ""
-        try:
-            token, _ = accounts.sign_in(credentials.login.strip(), credentials.password, client)
-        except InputError as error:
-            return JSONResponse({"detail": str(error)}, 401)
-        except ConflictError as error:
-            return JSONResponse({"detail": str(error)}, 429)
-        return _signed_in(JSONResponse({"next": HOME}), token, request, accounts)
-
-    @app.get("/auth/link", include_in_schema=False)
-    def link(request: Request, token: Annotated[str, Query(max_length=128)] = "") -> Response:
-        if "prefetch" in request.headers.get("sec-purpose", ""):
-            return Response(status_code=503)  # a browser that only looks ahead must not spend the link
-        try:
-            session, _ = accounts.redeem(token)
-        except InputError:
-            return RedirectResponse(f"{SIGN_IN}?why=link", 303)
-        return _signed_in(RedirectResponse(HOME, 303), session, request, accounts)
+    _add_ways_in(app, accounts)
 
     @app.post("/auth/logout", include_in_schema=False)
     def logout(request: Request) -> Response:
         accounts.sign_out(token_of(request))
         response = JSONResponse({"next": SIGN_IN})
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
         return response
 
     @app.get("/auth/session", include_in_schema=False)
@@ -64,14 +56,57 @@ def add_security(app: FastAPI, accounts: Accounts) -> None:
         return Response(status_code=204)
 
 
-def _signed_in(response: Response, token: str, request: Request, accounts: Accounts) -> Response:
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=accounts.session_ms // 1000,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+def _add_ways_in(app: FastAPI, accounts: Accounts) -> None:
+    @app.post("/auth/login", include_in_schema=False)
+    def login(credentials: Credentials, request: Request) -> Response:
+        try:
+            entry = accounts.sign_in(credentials.login.strip(), credentials.password, visitor_of(request))
+        except InputError as error:
+            return _refused(error, 401)
+        except ConflictError as error:
+            return _refused(error, 429)
+        return _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
+
+    @app.get("/auth/link", include_in_schema=False)
+    def link(request: Request, token: Annotated[str, Query(max_length=128)] = "") -> Response:
+        if "prefetch" in request.headers.get("sec-purpose", ""):
+            return Response(status_code=503)  # a browser that only looks ahead must not spend the link
+        try:
+            entry = accounts.redeem(token, visitor_of(request))
+        except InputError:
+            return RedirectResponse(f"{SIGN_IN}?why=link", 303)
+        return _signed_in(RedirectResponse(HOME, 303), entry, request, accounts)
+
+    @app.post("/auth/join", include_in_schema=False)
+    def join(joining: Joining, request: Request) -> Response:
+        visitor = visitor_of(request)
+        try:
+            entry = accounts.join(joining.token, joining.login.strip(), joining.password, visitor)
+        except InputError as error:
+            return _refused(error, 422)
+        except ConflictError as error:
+            return _refused(error, 409)
+        return _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
+
+
+def _refused(error: PrefloopError, status: int) -> Response:
+    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status)
+
+
+def _signed_in(response: Response, entry: tuple[str, Annotator], request: Request, accounts: Accounts) -> Response:
+    token, annotator = entry
+    device = accounts.know_device(annotator.id, visitor_of(request))
+    for cookie, value, lasts_ms in (
+        (SESSION_COOKIE, token, accounts.session_ms),
+        (DEVICE_COOKIE, device, LASTS_MS),
+    ):
+        response.set_cookie(
+            cookie,
+            value,
+            max_age=lasts_ms // 1000,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
     response.headers["cache-control"] = "no-store"
     return response

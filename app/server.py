@@ -72,7 +72,7 @@ async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> N
                 say(f"Model: {services.base.describe()}")
                 say(f"Serving: {services.router.champion}   Home: {home.path}")
                 owner = _owner(services)
-                token, _ = services.accounts.redeem(services.accounts.make_link(owner.id))
+                token = services.accounts.grant(owner.id)
                 home.publish(ServerCard(url, token))
                 try:
                     await _listen(create_app(services), listener, lambda: _welcome(services, owner, url, say))
@@ -94,8 +94,9 @@ async def _listen(app: FastAPI, listener: socket.socket, started: Callable[[], N
 
 
 def _owner(services: Services) -> Annotator:
-    """The first admin; made at the first start."""
-    admins = [person for person in services.store.people.all() if person.role is Role.ADMIN]
+    """The first admin who may sign in; made at the first start."""
+    people = services.store.people.all()
+    admins = [person for person in people if person.role is Role.ADMIN and person.disabled_at is None]
     return admins[0] if admins else services.store.people.add("admin", Role.ADMIN)
 
 

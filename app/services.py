@@ -153,5 +153,5 @@ def _wire(
             gold_feedback=True,
         ),
         rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
-        accounts=Accounts(store.people, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
+        accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
     )

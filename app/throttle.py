@@ -1,6 +1,7 @@
-"""Makes guessing slow: after a few failures each further try of one caller must wait, longer every time.
+"""Makes guessing slow: after a few failures each further try must wait, longer every time.
 
-Knows nothing of passwords; a caller is any string.
+A try counts in one or more buckets, such as "this address with this login"; the fullest one decides. Knows
+nothing of passwords.
 """
 
 import threading
@@ -8,11 +9,18 @@ from dataclasses import dataclass
 
 from data.clock import Clock
 
-_FREE_TRIES = 5
 _FIRST_WAIT_MS = 1_000
 _LONGEST_WAIT_MS = 300_000
 _FORGET_MS = 3_600_000
-_MOST_CALLERS = 10_000
+_MOST_BUCKETS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What tries are counted by, and how many may fail before the next must wait."""
+
+    name: str
+    free_tries: int
 
 
 @dataclass(slots=True)
@@ -20,42 +28,52 @@ class _Failures:
     count: int
     last: int
 
-    @property
-    def wait_ms(self) -> int:
-        over = self.count - _FREE_TRIES
+    def wait_ms(self, free_tries: int) -> int:
+        over = self.count - free_tries
         return 0 if over < 0 else min(_LONGEST_WAIT_MS, _FIRST_WAIT_MS << min(over, 20))
 
 
 class Throttle:
-    """Counts the failures of each caller and says how long the next try must wait."""
+    """Counts the failures in each bucket and says how long the next try must wait."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._callers: dict[str, _Failures] = {}
+        self._failures: dict[str, _Failures] = {}
 
-    def claim(self, caller: str) -> int:
-        """Take a try: 0 if it may go ahead, else the milliseconds still to wait.
+    def claim(self, *buckets: Bucket) -> int:
+        """Take a try: 0 if it may go ahead, else the milliseconds still to wait; then nothing is counted.
 
         The try counts as failed until `clear`, so that tries at the same moment cannot all slip through.
         """
         with self._lock:
             now = self._clock()
-            failures = self._callers.pop(caller, None)
-            if failures is None or now - failures.last > _FORGET_MS:
-                failures = _Failures(0, now)
-            self._callers[caller] = failures
-            failures.last = min(failures.last, now)  # or a clock that jumped back would lock people out
-            left = failures.last + failures.wait_ms - now
+            kept = [self._kept(bucket, now) for bucket in buckets]
+            pairs = zip(kept, buckets, strict=True)
+            left = max(failures.last + failures.wait_ms(bucket.free_tries) - now for failures, bucket in pairs)
             if left > 0:
                 return left
-            failures.count += 1
-            failures.last = now
-            while len(self._callers) > _MOST_CALLERS:
-                del self._callers[next(iter(self._callers))]
+            for failures in kept:
+                failures.count += 1
+                failures.last = now
+            self._forget_oldest()
             return 0
 
-    def clear(self, caller: str) -> None:
+    def clear(self, *buckets: Bucket) -> None:
         """The try went well: forget the failures."""
         with self._lock:
-            self._callers.pop(caller, None)
+            for bucket in buckets:
+                self._failures.pop(bucket.name, None)
+
+    def _kept(self, bucket: Bucket, now: int) -> _Failures:
+        """What is known of a bucket, which becomes the one used last."""
+        failures = self._failures.pop(bucket.name, None)
+        if failures is None or now - failures.last > _FORGET_MS:
+            failures = _Failures(0, now)
+        failures.last = min(failures.last, now)  # or a clock that jumped back would lock people out
+        self._failures[bucket.name] = failures
+        return failures
+
+    def _forget_oldest(self) -> None:
+        while len(self._failures) > _MOST_BUCKETS:
+            del self._failures[next(iter(self._failures))]

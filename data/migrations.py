@@ -395,3 +395,45 @@ def purposes(db: sqlite_utils.Database) -> None:
         ) strict;
         create unique index quarantine_in_force on quarantine(annotator_id) where lifted_at is null;
     """)
+
+
+@STEPS()
+def accounts(db: sqlite_utils.Database) -> None:
+    """Invites, browsers known by a cookie, disabled people; sessions get an id to be ended by, and may have a name.
+
+    The session table is made anew, since its primary key changes; nothing refers to it.
+    """
+    db.executescript("""
+        alter table annotator add column disabled_at integer;
+        create table session_anew(
+          id integer primary key,
+          token_sha256 text not null unique,
+          annotator_id integer not null references annotator(id),
+          name text,
+          agent text not null default '',
+          created_at integer not null,
+          expires_at integer not null
+        ) strict;
+        insert into session_anew(token_sha256, annotator_id, created_at, expires_at)
+          select token_sha256, annotator_id, created_at, expires_at from session order by created_at;
+        drop table session;
+        alter table session_anew rename to session;
+        create index session_of_annotator on session(annotator_id);
+        create table device(
+          token_sha256 text not null,
+          annotator_id integer not null references annotator(id),
+          created_at integer not null,
+          primary key (token_sha256, annotator_id)
+        ) strict, without rowid;
+        create table invite(
+          id integer primary key,
+          token_sha256 text not null unique,
+          role text not null check (role in ('annotator', 'admin')),
+          made_by integer references annotator(id),
+          created_at integer not null,
+          expires_at integer not null,
+          spent_at integer,
+          spent_by integer references annotator(id),
+          check ((spent_at is null) = (spent_by is null))
+        ) strict;
+    """)

@@ -1,4 +1,4 @@
-"""Annotators, and how they are known to come back: logins, sessions, one-time links.
+"""Annotators: who they are, what they may do, and the one-time links that sign them in.
 
 Keeps only digests of passwords and tokens, made by the caller. Knows nothing of cookies or hashing.
 """
@@ -14,10 +14,17 @@ from data.errors import ConflictError, InputError, NotFoundError
 from data.pseudonyms import random_pseudonym
 from data.records import Annotator, Role
 
-_LOGIN = re.compile(r"[\w.@+-]{1,64}")
-_ANNOTATOR = """
-    select a.id, i.login, a.pseudonym, a.role, a.created_at
+ANNOTATOR = """
+    select a.id, i.login, a.pseudonym, a.role, a.created_at, a.disabled_at
     from annotator a join annotator_identity i on i.annotator_id = a.id
+"""
+_LOGIN = re.compile(r"[\w.@+-]{1,64}")
+_ANOTHER_WAY_IN = """
+    select 1 from annotator a join annotator_identity i on i.annotator_id = a.id
+    where a.role = 'admin' and a.disabled_at is null and a.id <> :id and (i.password_hash is not null
+      or exists (select 1 from session s where s.annotator_id = a.id and s.expires_at > :now)
+      or exists (select 1 from sign_in_link l where l.annotator_id = a.id and l.spent_at is null
+                 and l.expires_at > :now))
 """
 
 
@@ -34,91 +41,154 @@ class People:
         Raises InputError for a login of other characters than letters, digits and . @ + - _ or longer
         than 64; ConflictError if it is taken (large and small letters do not differ).
         """
-        if not _LOGIN.fullmatch(login):
-            raise InputError(f"login {login!r} is not 1 to 64 letters, digits or any of . @ + - _; choose another")
-
-        def work(db: sqlite_utils.Database) -> int:
-            if first(db, "select 1 from annotator_identity where login = ?", [login]):
-                raise ConflictError(f"login {login!r} is taken; choose another")
-            values = {"pseudonym": _free_pseudonym(db), "role": role.value, "created_at": self._clock()}
-            annotator_id = insert(db, "annotator", values)
-            db.execute("insert into annotator_identity values (?, ?, ?)", [annotator_id, login, password_hash])
-            return annotator_id
-
-        return self.by_id(self._database.write(work))
+        now = self._clock()
+        return self.by_id(self._database.write(lambda db: add_person(db, now, login, role, password_hash)))
 
     def by_login(self, login: str) -> Annotator:
         """The person with this login. Raises NotFoundError."""
-        row = self._database.row(f"{_ANNOTATOR} where i.login = ?", [login])
+        row = self._database.row(f"{ANNOTATOR} where i.login = ?", [login])
         if row is None:
-            raise NotFoundError(f"nobody has the login {login!r}; add them with `prefloop user add`")
-        return _annotator(row)
+            raise NotFoundError(
+                "Nobody has the login '{login}'. See who there is with `prefloop user list`.", login=login
+            )
+        return annotator_of(row)
 
     def by_id(self, annotator_id: int) -> Annotator:
         """The person with this id. Raises NotFoundError."""
-        row = self._database.row(f"{_ANNOTATOR} where a.id = ?", [annotator_id])
+        row = self._database.row(f"{ANNOTATOR} where a.id = ?", [annotator_id])
         if row is None:
-            raise NotFoundError(f"there is no annotator {annotator_id}")
-        return _annotator(row)
+            raise NotFoundError("There is no person with the number {number}.", number=annotator_id)
+        return annotator_of(row)
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
-        return [_annotator(row) for row in self._database.rows(f"{_ANNOTATOR} order by a.id")]
+        return [annotator_of(row) for row in self._database.rows(f"{ANNOTATOR} order by a.id")]
 
     def password_hash(self, annotator_id: int) -> str | None:
         """The stored hash, None if the person has no password. Raises NotFoundError."""
         row = self._database.row("select password_hash from annotator_identity where annotator_id = ?", [annotator_id])
         if row is None:
-            raise NotFoundError(f"there is no annotator {annotator_id}")
+            raise NotFoundError("There is no person with the number {number}.", number=annotator_id)
         return None if row["password_hash"] is None else str(row["password_hash"])
 
-    def set_password_hash(self, annotator_id: int, password_hash: str) -> None:
-        """Replace the stored hash. Raises NotFoundError."""
-        self.by_id(annotator_id)
-        sql = "update annotator_identity set password_hash = ? where annotator_id = ?"
-        self._database.write(lambda db: db.execute(sql, [password_hash, annotator_id]).rowcount)
+    def rehash(self, annotator_id: int, old: str, new: str) -> None:
+        """Keep the same password under another hash, unless it has been changed meanwhile."""
+        sql = "update annotator_identity set password_hash = ? where annotator_id = ? and password_hash = ?"
+        self._database.write(lambda db: db.execute(sql, [new, annotator_id, old]).rowcount)
 
-    def open_session(self, annotator_id: int, token_sha256: str, expires_at: int) -> None:
-        """Remember a session until a time (ms), and forget those that have ended. Raises NotFoundError."""
+    def change_password(self, annotator_id: int, password_hash: str, *, session: str = "", device: str = "") -> None:
+        """Replace the stored hash and end all that came of the old one: sessions, API tokens, devices, links.
+
+        session, device: digests of tokens that stay. Raises NotFoundError.
+        """
         self.by_id(annotator_id)
-        now = self._clock()
 
         def work(db: sqlite_utils.Database) -> None:
-            db.execute("delete from session where expires_at <= ?", [now])
-            row = [token_sha256, annotator_id, now, expires_at]
-            db.execute("insert into session values (?, ?, ?, ?)", row)
+            sql = "update annotator_identity set password_hash = ? where annotator_id = ?"
+            db.execute(sql, [password_hash, annotator_id])
+            _end_ways_in(db, annotator_id, session, device)
 
         self._database.write(work)
 
-    def of_session(self, token_sha256: str) -> Annotator | None:
-        """Whose session this is, None if it has ended or never was."""
-        row = self._database.row(
-            f"{_ANNOTATOR} join session s on s.annotator_id = a.id where s.token_sha256 = ? and s.expires_at > ?",
-            [token_sha256, self._clock()],
-        )
-        return None if row is None else _annotator(row)
+    def disable(self, annotator_id: int) -> Annotator:
+        """Keep a person out until `enable`, and end all sessions, devices and links; what they judged stays.
 
-    def close_session(self, token_sha256: str) -> None:
-        """Forget a session; harmless if there is none."""
-        sql = "delete from session where token_sha256 = ?"
-        self._database.write(lambda db: db.execute(sql, [token_sha256]).rowcount)
+        Raises NotFoundError; ConflictError for the last admin with a way in.
+        """
+        person, now = self.by_id(annotator_id), self._clock()
+
+        def work(db: sqlite_utils.Database) -> None:
+            _assert_another_admin(db, person, now)
+            sql = "update annotator set disabled_at = ? where id = ? and disabled_at is null"
+            db.execute(sql, [now, annotator_id])
+            _end_ways_in(db, annotator_id)
+
+        self._database.write(work)
+        return self.by_id(annotator_id)
+
+    def enable(self, annotator_id: int) -> Annotator:
+        """Let a person in again; harmless if they were not kept out. Raises NotFoundError."""
+        self.by_id(annotator_id)
+        sql = "update annotator set disabled_at = null where id = ?"
+        self._database.write(lambda db: db.execute(sql, [annotator_id]).rowcount)
+        return self.by_id(annotator_id)
+
+    def set_role(self, annotator_id: int, role: Role) -> Annotator:
+        """Say what a person may do from now on.
+
+        Raises NotFoundError; ConflictError if that takes the rights of the last admin with a way in.
+        """
+        person, now = self.by_id(annotator_id), self._clock()
+
+        def work(db: sqlite_utils.Database) -> None:
+            if role is not Role.ADMIN:
+                _assert_another_admin(db, person, now)
+            db.execute("update annotator set role = ? where id = ?", [role.value, annotator_id])
+
+        self._database.write(work)
+        return self.by_id(annotator_id)
 
     def add_link(self, annotator_id: int, token_sha256: str, expires_at: int) -> None:
-        """Remember a link that signs this person in once, until a time (ms). Raises NotFoundError."""
-        self.by_id(annotator_id)
-        row = [token_sha256, annotator_id, self._clock(), expires_at, None]
+        """Remember a link that signs this person in once, until a time (ms).
+
+        Raises NotFoundError; ConflictError if the account is disabled.
+        """
+        person, row = self.by_id(annotator_id), [token_sha256, annotator_id, self._clock(), expires_at, None]
+        if person.disabled_at is not None:
+            raise ConflictError(
+                "The account {login} is disabled, so a link would not sign in. Enable it first.", login=person.login
+            )
         sql = "insert into sign_in_link values (?, ?, ?, ?, ?)"
         self._database.write(lambda db: db.execute(sql, row).rowcount)
 
     def redeem_link(self, token_sha256: str) -> Annotator | None:
-        """Spend a link: whom it signs in, None if it is spent, expired or never was."""
+        """Spend a link: whom it signs in, None if it is spent, expired, of a disabled account or never was."""
         now = self._clock()
         sql = """
             update sign_in_link set spent_at = ?
-            where token_sha256 = ? and spent_at is null and expires_at > ? returning annotator_id
+            where token_sha256 = ? and spent_at is null and expires_at > ?
+              and annotator_id in (select id from annotator where disabled_at is null) returning annotator_id
         """
         row = self._database.write(lambda db: first(db, sql, [now, token_sha256, now]))
         return None if row is None else self.by_id(row["annotator_id"])
+
+
+def add_person(db: sqlite_utils.Database, now: int, login: str, role: Role, password_hash: str | None) -> int:
+    """Add a person inside a write; the answer is their id. Raises InputError and ConflictError as People.add does."""
+    if not _LOGIN.fullmatch(login):
+        raise InputError(
+            "The login '{login}' is not 1 to 64 letters, digits or any of . @ + - _ ; choose another.", login=login
+        )
+    if first(db, "select 1 from annotator_identity where login = ?", [login]):
+        raise ConflictError("The login '{login}' is taken; choose another.", login=login)
+    annotator_id = insert(db, "annotator", {"pseudonym": _free_pseudonym(db), "role": role.value, "created_at": now})
+    db.execute("insert into annotator_identity values (?, ?, ?)", [annotator_id, login, password_hash])
+    return annotator_id
+
+
+def annotator_of(row: Row) -> Annotator:
+    """A row of the ANNOTATOR query as a record."""
+    return Annotator(
+        id=row["id"],
+        login=row["login"],
+        pseudonym=row["pseudonym"],
+        role=Role(row["role"]),
+        created_at=row["created_at"],
+        disabled_at=row["disabled_at"],
+    )
+
+
+def _assert_another_admin(db: sqlite_utils.Database, person: Annotator, now: int) -> None:
+    acting = "select 1 from annotator where id = ? and role = 'admin' and disabled_at is null"
+    if first(db, acting, [person.id]) and not first(db, _ANOTHER_WAY_IN, {"id": person.id, "now": now}):
+        raise ConflictError("{login} is the only admin who can sign in. Make another admin first.", login=person.login)
+
+
+def _end_ways_in(db: sqlite_utils.Database, annotator_id: int, session: str = "", device: str = "") -> None:
+    """Forget what lets a person in without a password, but for the digests of one session and one device."""
+    db.execute("delete from session where annotator_id = ? and token_sha256 <> ?", [annotator_id, session])
+    db.execute("delete from device where annotator_id = ? and token_sha256 <> ?", [annotator_id, device])
+    db.execute("delete from sign_in_link where annotator_id = ? and spent_at is null", [annotator_id])
 
 
 def _free_pseudonym(db: sqlite_utils.Database) -> str:
@@ -126,13 +196,3 @@ def _free_pseudonym(db: sqlite_utils.Database) -> str:
     while first(db, "select 1 from annotator where pseudonym = ?", [pseudonym]):
         pseudonym = f"{random_pseudonym()}{secrets.randbelow(10)}"
     return pseudonym
-
-
-def _annotator(row: Row) -> Annotator:
-    return Annotator(
-        id=row["id"],
-        login=row["login"],
-        pseudonym=row["pseudonym"],
-        role=Role(row["role"]),
-        created_at=row["created_at"],
-    )

@@ -99,13 +99,17 @@ class ServingAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """A person, by pseudonym; login and password live apart so that erasing them leaves the judgments."""
+    """A person, by pseudonym; login and password live apart so that erasing them leaves the judgments.
+
+    disabled_at: since when they may not sign in; None if they may.
+    """
 
     id: int
     login: str
     pseudonym: str
     role: Role
     created_at: int
+    disabled_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from pathlib import Path
 from data import integrity
 from data.clock import Clock, now_ms
 from data.database import Database
+from data.devices import Devices
 from data.guidelines import Guidelines
+from data.invites import Invites
 from data.judgments import Judgments
 from data.pairs import Pairs
 from data.people import People
 from data.prompts import Prompts
 from data.quarantines import Quarantines
 from data.rounds import Rounds
+from data.sessions import Sessions
 from data.stats import OwnStats
 from data.versions import Versions
 
@@ -27,6 +30,9 @@ class PreferenceStore:
     def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
         self._database = database
         self.people = People(database, clock)
+        self.sessions = Sessions(database, clock)
+        self.devices = Devices(database, clock)
+        self.invites = Invites(database, clock)
         self.prompts = Prompts(database, clock, heldout_share=heldout_share)
         self.versions = Versions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)

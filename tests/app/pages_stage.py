@@ -175,5 +175,5 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             gold_feedback=True,
         ),
         rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
-        accounts=Accounts(store.people, hasher=PasswordHasher(1, 8, 1)),
+        accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
     )

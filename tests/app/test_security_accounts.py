@@ -6,12 +6,14 @@ import pytest
 from argon2 import PasswordHasher
 
 from app.accounts import Accounts
+from app.visitors import Visitor
 from data.digests import sha256
 from data.errors import ConflictError, InputError
 from data.records import Role
 from data.store import PreferenceStore
 
 PASSWORD = "correct horse"
+HERE, GUESSER = Visitor("here"), Visitor("guesser")
 
 
 class Watch:
@@ -37,12 +39,12 @@ def people_store(tmp_path: Path, watch: Watch):
 
 @pytest.fixture
 def accounts(people_store: PreferenceStore, watch: Watch) -> Accounts:
-    return Accounts(people_store.people, clock=watch, session_ms=1000, hasher=PasswordHasher(1, 8, 1))
+    return Accounts(people_store, clock=watch, session_ms=1000, hasher=PasswordHasher(1, 8, 1))
 
 
 def test_a_password_opens_a_session_until_it_ends(accounts: Accounts, watch: Watch):
     ann = accounts.add("ann", Role.ANNOTATOR, PASSWORD)
-    token, who = accounts.sign_in("ann", PASSWORD, "here")
+    token, who = accounts.sign_in("ann", PASSWORD, HERE)
     assert who == ann == accounts.annotator_of(token)
     watch.now += 1000
     assert accounts.annotator_of(token) is None
@@ -50,7 +52,7 @@ def test_a_password_opens_a_session_until_it_ends(accounts: Accounts, watch: Wat
 
 def test_signing_out_ends_the_session(accounts: Accounts):
     accounts.add("ann", Role.ANNOTATOR, PASSWORD)
-    token, _ = accounts.sign_in("ann", PASSWORD, "here")
+    token, _ = accounts.sign_in("ann", PASSWORD, HERE)
     accounts.sign_out(token)
     assert accounts.annotator_of(token) is None
 
@@ -62,7 +64,7 @@ def test_all_refusals_read_the_same(accounts: Accounts, login: str, password: st
     accounts.add("ann", Role.ANNOTATOR, PASSWORD)
     accounts.add("link-only", Role.ANNOTATOR)
     with pytest.raises(InputError, match="Login or password is wrong"):
-        accounts.sign_in(login, password, "here")
+        accounts.sign_in(login, password, HERE)
 
 
 def test_a_link_signs_in_once_and_not_for_ever(accounts: Accounts, watch: Watch):
@@ -79,7 +81,7 @@ def test_a_link_signs_in_once_and_not_for_ever(accounts: Accounts, watch: Watch)
 
 def test_nothing_kept_opens_a_session(accounts: Accounts, people_store: PreferenceStore, tmp_path: Path):
     ann = accounts.add("ann", Role.ANNOTATOR, PASSWORD)
-    token, _ = accounts.sign_in("ann", PASSWORD, "here")
+    token, _ = accounts.sign_in("ann", PASSWORD, HERE)
     link = accounts.make_link(ann.id)
     people_store.backup(tmp_path / "copy.db")
     kept = (tmp_path / "copy.db").read_bytes()
@@ -99,35 +101,35 @@ def test_unfit_passwords_are_refused_with_the_rule(accounts: Accounts, password:
 def test_a_new_password_replaces_the_old(accounts: Accounts):
     ann = accounts.add("ann", Role.ANNOTATOR, PASSWORD)
     accounts.set_password(ann.id, "another horse")
-    accounts.sign_in("ann", "another horse", "here")
+    accounts.sign_in("ann", "another horse", HERE)
     with pytest.raises(InputError):
-        accounts.sign_in("ann", PASSWORD, "here")
+        accounts.sign_in("ann", PASSWORD, HERE)
 
 
 def test_guessing_gets_slower_for_the_guesser_alone(accounts: Accounts, watch: Watch):
     accounts.add("ann", Role.ANNOTATOR, PASSWORD)
     for _ in range(5):
         with pytest.raises(InputError):
-            accounts.sign_in("ann", "wrong horse", "guesser")
+            accounts.sign_in("ann", "wrong horse", GUESSER)
     with pytest.raises(ConflictError, match="Wait 1 seconds"):
-        accounts.sign_in("ann", PASSWORD, "guesser")
-    accounts.sign_in("ann", PASSWORD, "home")
+        accounts.sign_in("ann", PASSWORD, GUESSER)
+    accounts.sign_in("ann", PASSWORD, HERE)
     watch.now += 1000
     with pytest.raises(InputError):
-        accounts.sign_in("ann", "wrong horse", "guesser")
+        accounts.sign_in("ann", "wrong horse", GUESSER)
     with pytest.raises(ConflictError, match="Wait 2 seconds"):
-        accounts.sign_in("ann", PASSWORD, "guesser")
+        accounts.sign_in("ann", PASSWORD, GUESSER)
     watch.now += 2000
-    accounts.sign_in("ann", PASSWORD, "guesser")
+    accounts.sign_in("ann", PASSWORD, GUESSER)
 
 
 def test_a_clock_that_jumps_back_locks_nobody_out(accounts: Accounts, watch: Watch):
     accounts.add("ann", Role.ANNOTATOR, PASSWORD)
     for _ in range(5):
         with pytest.raises(InputError):
-            accounts.sign_in("ann", "wrong horse", "guesser")
+            accounts.sign_in("ann", "wrong horse", GUESSER)
     watch.now -= 86_400_000
     with pytest.raises(ConflictError, match="Wait 1 seconds"):
-        accounts.sign_in("ann", PASSWORD, "guesser")
+        accounts.sign_in("ann", PASSWORD, GUESSER)
     watch.now += 1000
-    accounts.sign_in("ann", PASSWORD, "guesser")
+    accounts.sign_in("ann", PASSWORD, GUESSER)

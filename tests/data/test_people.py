@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from data.errors import ConflictError, InputError, NotFoundError
-from data.records import Role
+from data.records import Choice, Role
 from tests.data.scene import MINUTE, Scene
 
 
@@ -47,9 +47,11 @@ def test_unknown_people_are_not_found(scene: Scene) -> None:
         lambda: people.by_login("nobody"),
         lambda: people.by_id(99),
         lambda: people.password_hash(99),
-        lambda: people.set_password_hash(99, "x"),
-        lambda: people.open_session(99, "t", 1),
+        lambda: people.change_password(99, "x"),
         lambda: people.add_link(99, "t", 1),
+        lambda: people.disable(99),
+        lambda: people.enable(99),
+        lambda: people.set_role(99, Role.ADMIN),
     ):
         with pytest.raises(NotFoundError, match=r"nobody|99"):
             look()
@@ -58,25 +60,80 @@ def test_unknown_people_are_not_found(scene: Scene) -> None:
 def test_a_password_hash_can_be_set_later(scene: Scene) -> None:
     ann = scene.annotator()
     assert scene.store.people.password_hash(ann.id) is None
-    scene.store.people.set_password_hash(ann.id, "new")
+    scene.store.people.change_password(ann.id, "new")
     assert scene.store.people.password_hash(ann.id) == "new"
 
 
-def test_a_session_lasts_until_its_time(scene: Scene) -> None:
+def test_a_better_hash_does_not_undo_a_change_of_password(scene: Scene) -> None:
     people, ann = scene.store.people, scene.annotator()
-    people.open_session(ann.id, "digest", scene.clock.now + MINUTE)
-    assert people.of_session("digest") == ann
+    people.change_password(ann.id, "old")
+    people.rehash(ann.id, "old", "better")
+    assert people.password_hash(ann.id) == "better"
+    people.rehash(ann.id, "old", "late")
+    assert people.password_hash(ann.id) == "better"
+
+
+def test_a_change_of_password_ends_all_ways_in_but_those_named(scene: Scene) -> None:
+    store, ann, eve = scene.store, scene.annotator(), scene.annotator()
+    later = scene.clock.now + MINUTE
+    for person, token in ((ann, "here"), (ann, "there"), (eve, "hers")):
+        store.sessions.open(person.id, token, later)
+        store.devices.add(person.id, token)
+        store.people.add_link(person.id, f"link {token}", later)
+    store.people.change_password(ann.id, "new", session="here", device="here")
+    assert [store.sessions.person(token) for token in ("here", "there", "hers")] == [ann, None, eve]
+    assert [store.devices.known(token) for token in ("here", "there", "hers")] == [True, False, True]
+    assert [store.people.redeem_link(f"link {token}") for token in ("here", "there", "hers")] == [None, None, eve]
+
+
+def test_a_disabled_person_has_no_way_in_and_keeps_what_they_judged(scene: Scene) -> None:
+    store, ann = scene.store, scene.annotator()
+    judgment = scene.judge(ann, Choice.A, scene.pair())
+    store.sessions.open(ann.id, "session", scene.clock.now + MINUTE)
+    store.people.add_link(ann.id, "link", scene.clock.now + MINUTE)
+    disabled = store.people.disable(ann.id)
+    assert disabled.disabled_at == scene.clock.now
+    assert store.sessions.person("session") is None
+    assert store.people.redeem_link("link") is None
+    with pytest.raises(ConflictError, match="disabled"):
+        store.people.add_link(ann.id, "another", scene.clock.now + MINUTE)
+    assert store.judgments.history(ann.id, 9) == [judgment]
+    assert store.people.enable(ann.id) == ann
+    assert store.sessions.person("session") is None
+
+
+def test_disabling_twice_keeps_the_first_time(scene: Scene) -> None:
+    ann = scene.annotator()
+    first = scene.store.people.disable(ann.id)
     scene.clock.now += MINUTE
-    assert people.of_session("digest") is None
+    assert scene.store.people.disable(ann.id) == first
 
 
-def test_a_closed_session_is_nobodys(scene: Scene) -> None:
-    people, ann = scene.store.people, scene.annotator()
-    people.open_session(ann.id, "digest", scene.clock.now + MINUTE)
-    people.close_session("digest")
-    people.close_session("digest")
-    assert people.of_session("digest") is None
-    assert people.of_session("other") is None
+def test_the_last_admin_with_a_way_in_stays_one(scene: Scene) -> None:
+    people, sessions = scene.store.people, scene.store.sessions
+    boss = people.add("boss", Role.ADMIN, password_hash="$argon2")
+    other = people.add("other", Role.ADMIN)
+    for take in (lambda: people.disable(boss.id), lambda: people.set_role(boss.id, Role.ANNOTATOR)):
+        with pytest.raises(ConflictError, match="boss is the only admin who can sign in"):
+            take()
+    sessions.open(other.id, "digest", scene.clock.now + MINUTE)
+    assert people.set_role(boss.id, Role.ANNOTATOR).role is Role.ANNOTATOR
+    assert people.set_role(boss.id, Role.ADMIN).role is Role.ADMIN
+    scene.clock.now += MINUTE
+    with pytest.raises(ConflictError):
+        people.disable(boss.id)
+    people.add_link(other.id, "link", scene.clock.now + MINUTE)
+    assert people.disable(boss.id).disabled_at is not None
+
+
+def test_a_disabled_admin_is_no_admin_to_rely_on(scene: Scene) -> None:
+    people = scene.store.people
+    boss, other = (people.add(login, Role.ADMIN, password_hash="$argon2") for login in ("boss", "other"))
+    people.disable(other.id)
+    people.set_role(other.id, Role.ANNOTATOR)
+    people.set_role(other.id, Role.ADMIN)
+    with pytest.raises(ConflictError):
+        people.disable(boss.id)
 
 
 def test_a_link_signs_in_once(scene: Scene) -> None:

@@ -81,8 +81,8 @@ def test_a_backup_taken_while_people_judge_is_sound(scene: Scene, tmp_path: Path
 
 def test_deleted_sessions_leave_no_trace_in_the_file(scene: Scene) -> None:
     ann = scene.annotator()
-    scene.store.people.open_session(ann.id, "digest-to-forget", scene.clock.now + MINUTE)
-    scene.store.people.close_session("digest-to-forget")
+    scene.store.sessions.open(ann.id, "digest-to-forget", scene.clock.now + MINUTE)
+    scene.store.sessions.close("digest-to-forget")
     scene.store.close()
     assert b"digest-to-forget" not in scene.path.read_bytes()
 

@@ -1,0 +1,37 @@
+"""Where a request comes from: address, browser, and what it shows to be let in.
+
+Knows the names of the cookies, and nothing of what they open.
+"""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+SESSION_COOKIE = "prefloop_session"
+DEVICE_COOKIE = "prefloop_device"
+_LONGEST_AGENT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who tries to come in. device: the token of a browser that was here before; agent: what it calls itself."""
+
+    address: str = ""
+    device: str = ""
+    agent: str = ""
+
+
+UNKNOWN = Visitor()
+
+
+def visitor_of(asking: HTTPConnection) -> Visitor:
+    """The visitor behind a request."""
+    address = asking.client.host if asking.client else ""
+    agent = asking.headers.get("user-agent", "")[:_LONGEST_AGENT]
+    return Visitor(address, asking.cookies.get(DEVICE_COOKIE, ""), agent)
+
+
+def token_of(asking: HTTPConnection) -> str:
+    """The session token of a request, from `Authorization: Bearer` or the cookie; empty if there is none."""
+    kind, _, token = asking.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else asking.cookies.get(SESSION_COOKIE, "")

@@ -1,0 +1,96 @@
+"""Sessions: what lets a person in without a password until a time, a browser's or a program's by name.
+
+Keeps only digests of tokens, made by the caller. Knows nothing of cookies or headers.
+"""
+
+from dataclasses import dataclass
+
+import sqlite_utils
+
+from data.clock import Clock
+from data.database import Database, Row
+from data.errors import NotFoundError
+from data.people import ANNOTATOR, annotator_of
+from data.records import Annotator
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that lasts. name: that of an API token, None for a browser; agent: what the browser calls itself."""
+
+    id: int
+    token_sha256: str
+    name: str | None
+    agent: str
+    created_at: int
+    expires_at: int
+
+
+class Sessions:
+    """The sessions of a store."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def open(
+        self, annotator_id: int, token_sha256: str, expires_at: int, *, name: str | None = None, agent: str = ""
+    ) -> None:
+        """Remember a session until a time (ms), and forget those that have ended."""
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute("delete from session where expires_at <= ?", [now])
+            sql = """
+                insert into session(token_sha256, annotator_id, name, agent, created_at, expires_at)
+                values (?, ?, ?, ?, ?, ?)
+            """
+            db.execute(sql, [token_sha256, annotator_id, name, agent, now, expires_at])
+
+        self._database.write(work)
+
+    def person(self, token_sha256: str) -> Annotator | None:
+        """Whose session this is, None if it has ended, never was, or is a disabled person's."""
+        row = self._database.row(
+            f"""{ANNOTATOR} join session s on s.annotator_id = a.id
+            where s.token_sha256 = ? and s.expires_at > ? and a.disabled_at is null""",
+            [token_sha256, self._clock()],
+        )
+        return None if row is None else annotator_of(row)
+
+    def of(self, annotator_id: int) -> list[Session]:
+        """A person's sessions that last, newest first."""
+        sql = "select * from session where annotator_id = ? and expires_at > ? order by id desc"
+        return [_session(row) for row in self._database.rows(sql, [annotator_id, self._clock()])]
+
+    def close(self, token_sha256: str) -> None:
+        """End a session; harmless if there is none."""
+        sql = "delete from session where token_sha256 = ?"
+        self._database.write(lambda db: db.execute(sql, [token_sha256]).rowcount)
+
+    def end(self, annotator_id: int, session_id: int) -> None:
+        """End one of a person's sessions. Raises NotFoundError if they have no such session."""
+        sql = "delete from session where id = ? and annotator_id = ?"
+        if not self._database.write(lambda db: db.execute(sql, [session_id, annotator_id]).rowcount):
+            raise NotFoundError("This session has ended already.")
+
+    def end_all(self, annotator_id: int) -> int:
+        """End all of a person's sessions, API tokens too; how many there were."""
+        sql = "delete from session where annotator_id = ?"
+        return self._database.write(lambda db: int(db.execute(sql, [annotator_id]).rowcount))
+
+    def end_other_browsers(self, annotator_id: int, token_sha256: str) -> int:
+        """End a person's sessions in browsers, but for one; how many there were."""
+        sql = "delete from session where annotator_id = ? and name is null and token_sha256 <> ?"
+        return self._database.write(lambda db: int(db.execute(sql, [annotator_id, token_sha256]).rowcount))
+
+
+def _session(row: Row) -> Session:
+    return Session(
+        id=row["id"],
+        token_sha256=row["token_sha256"],
+        name=row["name"],
+        agent=row["agent"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+    )
