@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.pages.annotate import AnnotatePage, View
+from app.pages.annotate import AnnotatePage
 from app.pages.markdown import Markdown
+from app.pages.views import View
 from app.services import Services
 from data.errors import ConflictError
 from data.records import Annotator, Choice, Role
@@ -26,8 +27,12 @@ async def opened(services: Services) -> tuple[AnnotatePage, Annotator, View]:
     return page, ann, await page.act({"do": "next"}, ann)
 
 
-def judge(view: View, pick: str, key: str) -> dict[str, object]:
-    return {"do": "judge", "token": view["token"], "pick": pick, "key": key, "ms": 1234}
+def judge(view: View, pick: str, key: str, **more: object) -> dict[str, object]:
+    return {"do": "judge", "token": view["token"], "pick": pick, "key": f"{key:>08}", "ms": 1234, **more}
+
+
+def words(view: View) -> str:
+    return view["note"]["words"]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ async def test_a_pick_is_kept_and_undo_brings_it_back(
     async with stage(tmp_path) as services:
         page, ann, view = await opened(services)
         after = await page.act(judge(view, pick, "k"), ann)
-        assert (after["note"], after["tone"]) == (note, "ok")
+        assert (words(after), after["tone"]) == (note, "ok")
         undone = await services.desk.undo(ann)
         assert undone is not None
         lease, judgment = undone
@@ -57,7 +62,7 @@ async def test_a_pick_is_kept_and_undo_brings_it_back(
         assert judgment.elapsed_ms == 1234
         await page.act({**judge(view, pick, "k2"), "token": lease.token}, ann)
         again = await page.act({"do": "undo"}, ann)
-        assert (again["picked"], again["note"]) == (pick, "Undone: judge again")
+        assert (again["said"]["pick"], words(again)) == (pick, "Undone: judge again")
         assert (again["a"], again["b"]) == (view["a"], view["b"])
 
 
@@ -66,7 +71,7 @@ async def test_the_same_key_twice_is_one_judgment(tmp_path: Path):
         page, ann, view = await opened(services)
         for _ in range(2):
             after = await page.act(judge(view, "1", "same"), ann)
-            assert after["note"] == "Saved"
+            assert words(after) == "Saved"
         assert after["done"] == 1
 
 
@@ -75,14 +80,14 @@ async def test_errors_become_a_note_and_work_goes_on(tmp_path: Path):
         page, ann, view = await opened(services)
         for wrong in (
             {**judge(view, "1", "k"), "token": "no such lease"},
-            {**judge(view, "1", ""), "token": ""},
+            {**judge(view, "1", "k"), "key": ""},
             {"do": "judge", "pick": "9"},
             {"do": "drop tables"},
             "nonsense",
         ):
             after = await page.act(wrong, ann)
-            assert after["tone"] == "warn"
-            assert after["note"]
+            assert (after["tone"], after["refused"]) == ("warn", True)
+            assert words(after)
             assert after["token"] == view["token"]
         assert after["done"] == 0
 
@@ -99,14 +104,14 @@ async def test_nothing_to_undo_says_so(tmp_path: Path):
     async with stage(tmp_path) as services:
         page, ann, view = await opened(services)
         after = await page.act({"do": "undo"}, ann)
-        assert (after["note"], after["token"]) == ("There is nothing to undo", view["token"])
+        assert (words(after), after["token"]) == ("There is nothing to undo", view["token"])
 
 
 async def test_a_pair_is_made_while_one_watches(tmp_path: Path):
     async with stage(tmp_path, buffer=0, pause=0.03) as services:
         page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
         assert (await page.act({"do": "next"}, ann))["state"] == "live"
-        views = [view async for view in page.live("r1", ann)]
+        views = [view async for view in page.live("r1", None, ann)]
         assert {view["run"] for view in views} == {"r1"}
         assert [view["state"] for view in views] == ["live"] * (len(views) - 1) + ["pair"]
         assert len(views) > 2
@@ -115,12 +120,14 @@ async def test_a_pair_is_made_while_one_watches(tmp_path: Path):
 
 async def test_why_there_is_no_pair_is_said(tmp_path: Path):
     async with stage(tmp_path, buffer=0, answers=["same", "same"]) as services:
-        page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
+        page, boss = page_of(services), services.accounts.add("boss", Role.ADMIN)
         for _ in range(61):
-            views = [view async for view in page.live("r", ann)]
+            views = [view async for view in page.live("r", None, boss)]
         assert views[-1]["state"] == "wait"
-        assert "two identical answers" in views[-1]["trouble"]
-        assert (await page.act({"do": "next"}, ann))["trouble"] == views[-1]["trouble"]
+        assert "two identical answers" in views[-1]["trouble"]["words"]
+        assert (await page.act({"do": "next"}, boss))["trouble"] == views[-1]["trouble"]
+        ann = services.accounts.add("ann", Role.ANNOTATOR)
+        assert "An admin can see why" in (await page.act({"do": "next"}, ann))["trouble"]["words"]
 
 
 async def test_an_error_while_making_a_pair_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -130,9 +137,9 @@ async def test_an_error_while_making_a_pair_is_said(tmp_path: Path, monkeypatch:
 
     async with stage(tmp_path, buffer=0) as services:
         page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
-        monkeypatch.setattr(type(services.desk), "live", lambda self, annotator: broken(annotator))
-        [view] = [view async for view in page.live("r", ann)]
-        assert (view["state"], view["trouble"]) == ("wait", "the model is being changed")
+        monkeypatch.setattr(type(services.desk), "live", lambda self, annotator, prompt: broken(annotator))
+        [view] = [view async for view in page.live("r", None, ann)]
+        assert (view["state"], view["trouble"]["words"]) == ("wait", "the model is being changed")
 
 
 async def test_no_view_tells_where_an_answer_is_from(tmp_path: Path):
@@ -141,7 +148,7 @@ async def test_no_view_tells_where_an_answer_is_from(tmp_path: Path):
         services.router.champion = "telltale-version"
         page, ann, view = await opened(services)
         views = [view, await page.act(judge(view, "2", "k"), ann), await page.act({"do": "undo"}, ann)]
-        views += [view async for view in page.live("r", ann)]
+        views += [view async for view in page.live("r", None, ann)]
         assert services.store.versions.champion() is not None
         allowed = set(View.__annotations__)
         assert all(set(view) <= allowed for view in views)
@@ -156,7 +163,112 @@ async def test_text_of_people_stays_text(tmp_path: Path):
             view = await page.act(judge(view, "1", str(n)), ann)
             turns += view.get("turns", [])
             if view["state"] != "pair":
-                view = [item async for item in page.live("r", ann)][-1]
+                view = [item async for item in page.live("r", None, ann)][-1]
         assert all(("text" in turn) != ("html" in turn) for turn in turns)
         assert all(turn["role"] == "assistant" for turn in turns if "html" in turn)
         assert any(HOSTILE in turn.get("text", "") for turn in turns)
+
+
+async def test_remarks_and_an_edit_are_kept_and_come_back(tmp_path: Path):
+    said = {"reasons_a": ["Correct"], "reasons_b": ["Safer"], "comment": "because", "flag": "unsafe", "edit": "better"}
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        await page.act(judge(view, "1", "k", **said), ann)
+        again = await page.act({"do": "undo"}, ann)
+        assert again["said"] == {
+            "pick": "1",
+            "reasons": {"a": ["Correct"], "b": ["Safer"]},
+            "comment": "because",
+            "flag": "unsafe",
+            "edits": {"a": "better", "b": None},
+        }
+
+
+async def test_a_reason_that_is_not_configured_is_refused(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        after = await page.act(judge(view, "1", "k", reasons_a=["Prettier"]), ann)
+        assert (after["refused"], after["note"]["values"]) == (True, {"reason": "Prettier"})
+        assert after["token"] == view["token"]
+
+
+async def test_an_earlier_judgment_is_found_in_the_history_and_changed(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        await page.act(judge(view, "2", "k"), ann)
+        [row] = (await page.history({}, ann))["rows"]
+        assert (row["pick"], row["prompt"]) == ("2", view["turns"][-1]["text"][:120])
+        changing = await page.act({"do": "change", "judgment": row["id"]}, ann)
+        assert (changing["changing"], changing["said"]["pick"]) == (True, "2")
+        assert (changing["a"], changing["b"]) == (view["a"], view["b"])
+        after = await page.act(judge(changing, "5", "k2"), ann)
+        assert after["done"] == 1
+        assert [row["pick"] for row in (await page.history({}, ann))["rows"]] == ["5"]
+
+
+async def test_the_history_of_others_is_closed(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        await page.act(judge(view, "2", "k"), ann)
+        [row] = (await page.history({}, ann))["rows"]
+        eve = services.accounts.add("eve", Role.ANNOTATOR)
+        assert (await page.history({}, eve))["rows"] == []
+        for act in ({"do": "change"}, {"do": "continue", "text": "And?"}):
+            after = await page.act({**act, "judgment": row["id"]}, eve)
+            assert after["refused"]
+
+
+async def test_a_prompt_of_ones_own_is_answered_live(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, _ = await opened(services)
+        view = await page.act({"do": "write", "text": "How do I whistle?"}, ann)
+        assert view["state"] == "live"
+        views = [view async for view in page.live("r", view["prompt"], ann)]
+        assert views[-1]["state"] == "pair"
+        assert views[-1]["turns"] == [{"role": "user", "text": "How do I whistle?"}]
+        assert (await page.act({"do": "next"}, ann))["token"] == views[-1]["token"]
+
+
+async def test_a_conversation_goes_on_with_the_better_answer_up_to_its_depth(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, _ = await opened(services)
+        view = await page.act({"do": "write", "text": "one"}, ann)
+        for turn in ("two", "three", "four"):
+            pair = [item async for item in page.live("r", view["prompt"], ann)][-1]
+            after = await page.act(judge(pair, "1", turn), ann)
+            view = await page.act({"do": "continue", "judgment": after["continues"], "text": turn}, ann)
+        pair = [item async for item in page.live("r", view["prompt"], ann)][-1]
+        assert [turn.get("text") for turn in pair["turns"][::2]] == ["one", "two", "three", "four"]
+        assert all(turn["role"] == "assistant" for turn in pair["turns"][1::2])
+        assert "continues" not in await page.act(judge(pair, "1", "last"), ann)
+
+
+async def test_a_tie_does_not_go_on(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        assert "continues" not in await page.act(judge(view, "3", "k"), ann)
+
+
+async def test_an_empty_prompt_is_refused_in_words(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        after = await page.act({"do": "write", "text": "  "}, ann)
+        assert (after["refused"], after["token"]) == (True, view["token"])
+
+
+async def test_guidelines_come_once_and_again_when_they_change(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        page, ann, view = await opened(services)
+        assert "</h2>" in view["guide"]["html"]["en"] or "</h3>" in view["guide"]["html"]["en"]
+        assert {*view["guide"]["html"]} == {"en", "zh"}
+        known = view["guide"]["version"]
+        assert "guide" not in await page.act({"do": "next", "guide": known}, ann)
+        services.store.guidelines.publish("Be kind.")
+        assert (await page.act({"do": "next", "guide": known}, ann))["guide"]["version"] == "2"
+
+
+async def test_differences_of_two_texts_are_marked(tmp_path: Path):
+    async with stage(tmp_path) as services:
+        marked = await page_of(services).difference({"a": "one two", "b": "one <b>three"})
+        assert "&lt;b&gt;" in marked["b"]
+        assert "<b>" not in marked["b"]

@@ -73,7 +73,7 @@ const feedback = ({ right, expected, why }) => {
 
 const drawPerson = ({ login, admin }) => {
   part('person').textContent = login;
-  part('admin').hidden = !admin;
+  for (const link of root.querySelectorAll('[data-admin]')) link.hidden = !admin;
 };
 
 const drawGuide = ({ version, html }) => {

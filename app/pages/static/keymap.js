@@ -7,11 +7,11 @@ const COMMON = {
 const KEYMAPS = {
   prefloop: {
     name: 'prefloop', atOnce: true,
-    keys: { ...COMMON, 1: '1', 2: '2', 3: '3', 4: '4', 5: '5', 0: '0', s: 's', u: 'undo', enter: 'submit' },
+    keys: { enter: 'submit', ...COMMON, 1: '1', 2: '2', 3: '3', 4: '4', 5: '5', 0: '0', s: 's', u: 'undo' },
   },
   argilla: {
     name: 'Argilla', atOnce: false,
-    keys: { ...COMMON, 1: '2', 2: '4', 3: '3', 0: '0', enter: 'submit', backspace: 's', u: 'undo' },
+    keys: { enter: 'submit', ...COMMON, 1: '2', 2: '4', 3: '3', 0: '0', backspace: 's', u: 'undo' },
   },
   labelstudio: {
     name: 'Label Studio', atOnce: false,
