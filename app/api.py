@@ -11,9 +11,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.account_api import build_account_api
 from app.algorithms import Algorithm
 from app.callers import Admin, Caller, admin
 from app.desk_api import build_desk_api
+from app.people_api import build_people_api
 from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
@@ -22,7 +24,6 @@ from data.formats import trl
 from data.records import (
     Message,
     NewCompletion,
-    Role,
     Sampling,
     ServingAction,
     Split,
@@ -37,12 +38,6 @@ class Credentials(BaseModel):
 
     login: Annotated[str, Field(max_length=64)]
     password: Annotated[str, Field(max_length=256)]
-
-
-class NewAccount(Credentials):
-    """An account to make."""
-
-    role: Role = Role.ANNOTATOR
 
 
 class JobIn(BaseModel):
@@ -78,6 +73,8 @@ def build_api(services: Services) -> APIRouter:
     api = APIRouter(prefix="/api/v1")
     api.include_router(_session_routes(services))
     api.include_router(build_desk_api(services.desk, services.feeder))
+    api.include_router(build_account_api(services.accounts))
+    api.include_router(build_people_api(services.accounts), dependencies=[Depends(admin)])
     api.include_router(_round_routes(services), dependencies=[Depends(admin)])
     api.include_router(_operator_routes(services), dependencies=[Depends(admin)])
     return api
@@ -163,12 +160,6 @@ def _operator_routes(services: Services) -> APIRouter:
     def prompts(split: Split, count: int, seed: int = 0) -> dict[str, Any]:
         """A random sample of the prompts of a split."""
         return {"prompts": [p.messages for p in services.store.prompts.sample(split, count, seed)]}
-
-    @routes.post("/users", status_code=201)
-    def add_user(body: NewAccount) -> dict[str, str]:
-        """Make an account."""
-        annotator = services.accounts.add(body.login, body.role, body.password)
-        return {"login": annotator.login, "role": annotator.role}
 
     return routes
 

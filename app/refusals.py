@@ -1,0 +1,35 @@
+"""How the API says no: the models of its answers, to be documented with each route. Knows no route."""
+
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel
+
+LARGEST_ID = 2**63 - 1  # of SQLite
+
+Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+
+
+class Denied(BaseModel):
+    """Why the gate lets a request no further."""
+
+    detail: str
+
+
+class Refusal(Denied):
+    """Why a request came to nothing, in words; template and values are the same, to be translated."""
+
+    template: str
+    values: dict[str, str | int]
+
+
+class Unfit(BaseModel):
+    """What of a request is missing or of a wrong type."""
+
+    detail: list[dict[str, Any]]
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of routes behind the gate that can also answer with these statuses."""
+    known: dict[int, Any] = {401: Denied, 403: Denied, 422: Refusal | Unfit}
+    return {status: {"model": known.get(status, Refusal)} for status in (401, 403, 422, 503, *statuses)}
