@@ -5,34 +5,25 @@ What is given out is blind: no model, no version, no side, no purpose. Knows not
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.blindness import trouble_told
 from app.callers import Caller
 from app.desk import Desk
 from app.feeder import Feeder
+from app.refusals import LARGEST_ID, Id, refusals
 from data.completions import LONGEST_WRITTEN
 from data.records import Annotator, Choice, Flag, Judgment, Lease, Message, Pair, Prompt, Remarks, Verdict
 from data.verdicts import LONGEST_COMMENT, LONGEST_REASON, MOST_REASONS
 
 LONGEST_PROMPT = 20_000
-_LARGEST_ID = 2**63 - 1
 _PAGE = 50
 
-Id = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 Text = Annotated[str, Field(max_length=LONGEST_PROMPT)]
 Reasons = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)], ...], Field(max_length=MOST_REASONS)
 ]
-
-
-class Refusal(BaseModel):
-    """Why a request came to nothing, in words; template and values are the same, to be translated."""
-
-    detail: str
-    template: str
-    values: dict[str, str | int]
 
 
 class RemarksIn(BaseModel):
@@ -66,7 +57,7 @@ class PromptIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     text: Text
-    after: Annotated[int, Field(ge=1, le=_LARGEST_ID)] | None = None
+    after: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
 
 
 class PairOut(BaseModel):
@@ -138,12 +129,9 @@ class DeskInfo(BaseModel):
     guideline: GuidelineOut
 
 
-_REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (404, 409, 503)}
-
-
 def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
     """The routes of an annotator's work."""
-    routes = APIRouter(tags=["annotate"], responses=_REFUSED)
+    routes = APIRouter(tags=["annotate"], responses=refusals(404, 409))
 
     @routes.get("/desk")
     async def info(me: Caller) -> DeskInfo:
@@ -175,7 +163,7 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
 
     @routes.get("/judgments")
     async def history(
-        me: Caller, before: Annotated[int, Query(ge=1, le=_LARGEST_ID)] | None = None
+        me: Caller, before: Annotated[int, Query(ge=1, le=LARGEST_ID)] | None = None
     ) -> list[PastJudgment]:
         """The caller's standing judgments, newest first, up to fifty; `before` an id for older ones."""
         return [_past(*entry) for entry in await desk.history(me, before=before, limit=_PAGE)]

@@ -45,10 +45,10 @@ class AnnotatePage:
         async def act(data: object, request: gr.Request) -> View:
             return await self.act(data, person(request))
 
-        async def history(data: object, request: gr.Request) -> HistoryView:
+        async def history(data: object, request: gr.Request) -> HistoryView | None:
             return await self.history(data, person(request))
 
-        async def difference(data: object) -> dict[str, str]:
+        async def difference(data: object) -> dict[str, str] | None:
             return await self.difference(data)
 
         page = gr.Blocks(title="prefloop", fill_width=True, analytics_enabled=False)
@@ -105,16 +105,22 @@ class AnnotatePage:
             trouble = words_of(told(error, annotator))
         yield View(state="wait", trouble=trouble, run=run)
 
-    async def history(self, data: object, annotator: Annotator) -> HistoryView:
-        """The annotator's own judgments, newest first, a page at a time."""
-        before = HistoryFrom.model_validate(data).before
+    async def history(self, data: object, annotator: Annotator) -> HistoryView | None:
+        """The annotator's own judgments, newest first, a page at a time; None for what no board of ours asks."""
+        try:
+            before = HistoryFrom.model_validate(data).before
+        except ValidationError:
+            return None
         entries = await self._desk.history(annotator, before=before, limit=_HISTORY_ROWS)
         rows = [row_of(judgment, pair) for judgment, pair in entries]
         return HistoryView(rows=rows, next=rows[-1]["id"] if len(rows) == _HISTORY_ROWS else None)
 
-    async def difference(self, data: object) -> dict[str, str]:
-        """Two texts with the words marked that only one of them has, as safe HTML."""
-        texts = DifferenceOf.model_validate(data)
+    async def difference(self, data: object) -> dict[str, str] | None:
+        """Two texts with the words marked that only one of them has, as safe HTML; None as for `history`."""
+        try:
+            texts = DifferenceOf.model_validate(data)
+        except ValidationError:
+            return None
         a, b = await asyncio.to_thread(difference, texts.a, texts.b)
         return {"a": a, "b": b}
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.pages.annotate import AnnotatePage
 from app.pages.markdown import Markdown
-from app.pages.views import View
+from app.pages.views import Row, View
 from app.services import Services
 from data.errors import ConflictError
 from data.records import Annotator, Choice, Role
@@ -29,6 +29,12 @@ async def opened(services: Services) -> tuple[AnnotatePage, Annotator, View]:
 
 def judge(view: View, pick: str, key: str, **more: object) -> dict[str, object]:
     return {"do": "judge", "token": view["token"], "pick": pick, "key": f"{key:>08}", "ms": 1234, **more}
+
+
+async def rows(page: AnnotatePage, annotator: Annotator) -> list[Row]:
+    history = await page.history({}, annotator)
+    assert history is not None
+    return history["rows"]
 
 
 def words(view: View) -> str:
@@ -196,23 +202,23 @@ async def test_an_earlier_judgment_is_found_in_the_history_and_changed(tmp_path:
     async with stage(tmp_path) as services:
         page, ann, view = await opened(services)
         await page.act(judge(view, "2", "k"), ann)
-        [row] = (await page.history({}, ann))["rows"]
+        [row] = await rows(page, ann)
         assert (row["pick"], row["prompt"]) == ("2", view["turns"][-1]["text"][:120])
         changing = await page.act({"do": "change", "judgment": row["id"]}, ann)
         assert (changing["changing"], changing["said"]["pick"]) == (True, "2")
         assert (changing["a"], changing["b"]) == (view["a"], view["b"])
         after = await page.act(judge(changing, "5", "k2"), ann)
         assert after["done"] == 1
-        assert [row["pick"] for row in (await page.history({}, ann))["rows"]] == ["5"]
+        assert [row["pick"] for row in await rows(page, ann)] == ["5"]
 
 
 async def test_the_history_of_others_is_closed(tmp_path: Path):
     async with stage(tmp_path) as services:
         page, ann, view = await opened(services)
         await page.act(judge(view, "2", "k"), ann)
-        [row] = (await page.history({}, ann))["rows"]
+        [row] = await rows(page, ann)
         eve = services.accounts.add("eve", Role.ANNOTATOR)
-        assert (await page.history({}, eve))["rows"] == []
+        assert await rows(page, eve) == []
         for act in ({"do": "change"}, {"do": "continue", "text": "And?"}):
             after = await page.act({**act, "judgment": row["id"]}, eve)
             assert after["refused"]
@@ -270,5 +276,6 @@ async def test_guidelines_come_once_and_again_when_they_change(tmp_path: Path):
 async def test_differences_of_two_texts_are_marked(tmp_path: Path):
     async with stage(tmp_path) as services:
         marked = await page_of(services).difference({"a": "one two", "b": "one <b>three"})
+        assert marked is not None
         assert "&lt;b&gt;" in marked["b"]
         assert "<b>" not in marked["b"]

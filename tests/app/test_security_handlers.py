@@ -25,11 +25,11 @@ async def test_every_admin_handler_is_closed_to_others(tmp_path: Path):
 
 
 async def test_no_handler_is_behind_the_other_mount(tmp_path: Path):
-    """What an annotator can call on his own page is the board's two entries, and none is an admin's."""
+    """What an annotator can call on his own page is the board's entries, and none is an admin's."""
     async with stage(tmp_path, buffer=0, prompts=1) as services:
         annotator = client(web(services), services, Role.ANNOTATOR)
         config = (await annotator.get("/annotate/config")).json()
         assert [handler["targets"][0][1] for handler in config["dependencies"]] == ["live"]
         offered = [name for component in config["components"] for name in component["props"].get("server_fns", [])]
-        assert offered == ["act"]
+        assert offered == ["act", "history", "difference"]
         assert "training_board" not in json.dumps(config)
