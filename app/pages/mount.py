@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from app.pages.account import add_account_pages
 from app.pages.annotate import AnnotatePage
 from app.pages.layout import mount
 from app.pages.markdown import Markdown
@@ -15,5 +16,6 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     """Mount sign-in for all, annotating for those who signed in, training for admins."""
     annotate = AnnotatePage(services, Markdown()).build()
     add_sign_in(app)
+    add_account_pages(app, services.accounts)
     mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "panels.css"))
     mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("rounds.css",))

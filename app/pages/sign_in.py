@@ -18,7 +18,7 @@ _WHY = {
 
 def add_sign_in(app: FastAPI) -> None:
     """Add the page at /sign-in/ and the icon that every browser asks for."""
-    page = static("sign_in.html").replace("@head@", head("sign_in.css"))
+    page = static("sign_in.html").replace("@head@", head("sign_in.css")).replace("@ask@", static("ask.js"))
 
     @app.get("/sign-in", include_in_schema=False)
     @app.get("/sign-in/", include_in_schema=False)

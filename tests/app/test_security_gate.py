@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from httpx import AsyncClient
+from httpx import ASGITransport, AsyncClient
 
 from app.services import Services
 from data.records import Role
@@ -50,7 +50,7 @@ async def test_a_stranger_is_asked_to_sign_in(stranger: AsyncClient, path: str):
     assert (page.status_code, page.headers["location"]) == (303, "/sign-in/")
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/", "/join", "/join/", "/favicon.ico"])
 async def test_what_is_public_is_public(stranger: AsyncClient, path: str):
     assert (await stranger.get(path)).status_code == 200
 
@@ -138,12 +138,31 @@ async def test_signing_in_with_a_password_and_out(stranger: AsyncClient, service
     assert "set-cookie" not in wrong.headers
     right = await stranger.post("/auth/login", json={"login": " password ", "password": "correct horse"})
     assert right.json() == {"next": "/annotate/"}
-    cookie = right.headers["set-cookie"].lower()
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
+    cookies = [cookie.lower() for cookie in right.headers.get_list("set-cookie")]
+    assert [cookie.partition("=")[0] for cookie in cookies] == ["prefloop_session", "prefloop_device"]
+    assert all("httponly" in cookie and "samesite=lax" in cookie and "secure" not in cookie for cookie in cookies)
     token = stranger.cookies["prefloop_session"]
     assert (await stranger.post("/auth/logout")).status_code == 200
     assert services.accounts.annotator_of(token) is None
+
+
+async def test_cookies_are_secure_where_the_line_is(app: FastAPI, services: Services):
+    services.accounts.add("https", Role.ANNOTATOR, "correct horse")
+    browser = AsyncClient(transport=ASGITransport(app), base_url="https://loop.test")
+    answer = await browser.post("/auth/login", json={"login": "https", "password": "correct horse"})
+    assert all("; Secure" in cookie for cookie in answer.headers.get_list("set-cookie"))
+
+
+async def test_a_browser_once_signed_in_is_not_locked_out_by_its_neighbours(app: FastAPI, services: Services):
+    services.accounts.add("neighbour", Role.ANNOTATOR, "correct horse")
+    right = {"login": "neighbour", "password": "correct horse"}
+    home, stranger = (AsyncClient(transport=ASGITransport(app), base_url="http://loop.test") for _ in range(2))
+    await home.post("/auth/login", json=right)
+    await home.post("/auth/logout")
+    for _ in range(5):
+        await stranger.post("/auth/login", json=right | {"password": "wrong"})
+    assert (await stranger.post("/auth/login", json=right)).status_code == 429
+    assert (await home.post("/auth/login", json=right)).status_code == 200
 
 
 async def test_guessing_over_http_is_throttled(stranger: AsyncClient, services: Services):

@@ -1,0 +1,54 @@
+// What the plain pages share: asking the server in JSON, saying in the reader's words what came of it, and the
+// buttons for light or dark, for the language and for showing a password.
+const t = window.prefloopTexts?.t ?? ((text, values) => text.replace(/\{(\w+)\}/g, (hole, name) => values?.[name] ?? hole));
+
+const refusal = (said) => {
+  if (typeof said?.detail !== 'string') return t('Something of what you typed is missing or too long.');
+  return t(said.template ?? said.detail, said.values);
+};
+
+// The answer's JSON, null if it has none. Throws an Error with words; its status is the answer's, if there was one.
+const ask = async (method, path, body) => {
+  let answer;
+  let said = null;
+  try {
+    const headers = { 'content-type': 'application/json' };
+    answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+    if (answer.status !== 204) said = await answer.json();
+  } catch {
+    throw new Error(t('The server does not answer. Try again in a moment.'));
+  }
+  if (!answer.ok) throw Object.assign(new Error(refusal(said)), { status: answer.status });
+  return said;
+};
+
+// Runs `work` when a form is sent, once at a time, and puts what goes wrong where the form says.
+const onSubmit = (form, work) => form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const button = form.querySelector('button:not([type="button"])');
+  const alert = form.querySelector('[role="alert"]');
+  if (button.disabled) return;
+  button.disabled = true;
+  alert.textContent = '';
+  try {
+    await work();
+  } catch (error) {
+    alert.textContent = error.message;
+  }
+  button.disabled = false;
+});
+
+for (const button of document.querySelectorAll('[data-show]')) {
+  const input = button.parentElement.querySelector('input');
+  button.addEventListener('click', () => {
+    const hidden = input.type === 'password';
+    input.type = hidden ? 'text' : 'password';
+    button.textContent = hidden ? t('Hide') : t('Show');
+  });
+}
+for (const button of document.querySelectorAll('[data-mode-toggle]')) button.addEventListener('click', () => window.prefloopMode.toggle());
+for (const button of document.querySelectorAll('[data-language]')) {
+  const other = window.prefloopTexts?.language === 'zh' ? ['en', 'English'] : ['zh', '中文'];
+  [button.lang, button.textContent] = other;
+  button.addEventListener('click', () => window.prefloopTexts?.choose(other[0]));
+}
