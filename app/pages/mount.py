@@ -17,5 +17,5 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     annotate = AnnotatePage(services, Markdown()).build()
     add_sign_in(app)
     add_account_pages(app, services.accounts)
-    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "panels.css"))
+    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "answer.css", "panels.css"))
     mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("rounds.css",))
