@@ -16,21 +16,16 @@ import typer
 from rich.console import Console
 
 from app.algorithms import Algorithm
+from app.cli_users import users
 from app.home import Home
+from app.options import HOME, HomePath
 from app.tastes import TasteName, ready_made
 from data.errors import PrefloopError
-from data.records import Role
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
-users = typer.Typer(no_args_is_help=True, help="Accounts.")
 adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what serves.")
 app.add_typer(users, name="user")
 app.add_typer(adapters, name="adapter")
-
-HomePath = Annotated[
-    Path, typer.Option("--home", envvar="PREFLOOP_HOME", help="Directory with everything prefloop keeps.")
-]
-_HOME = Path("var")
 
 
 class ExportFormat(StrEnum):
@@ -41,7 +36,7 @@ class ExportFormat(StrEnum):
 
 @app.command()
 def serve(
-    home: HomePath = _HOME,
+    home: HomePath = HOME,
     model: Annotated[str | None, typer.Option(help="Directory or hub id; the built-in model by default.")] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="Prompts to add: text, one a line, or JSONL with `prompt`.")
@@ -58,29 +53,8 @@ def serve(
     asyncio.run(run_server(place, settings, typer.echo))
 
 
-@users.command("add")
-def add_user(
-    login: str,
-    home: HomePath = _HOME,
-    role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.ANNOTATOR,
-    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)] = "",
-) -> None:
-    """Make an account."""
-    from app.offline import add_user as add_offline
-    from app.remote import running_server
-
-    place = Home(home)
-    server = running_server(place)
-    if server:
-        with server:
-            server.post("/users", login=login, password=password, role=role)
-    else:
-        add_offline(place, login, role, password)
-    typer.echo(f"Added {login} ({role}).")
-
-
 @adapters.command("list")
-def list_adapters(home: HomePath = _HOME) -> None:
+def list_adapters(home: HomePath = HOME) -> None:
     """All versions; the one that serves is marked."""
     from app.offline import list_adapters as list_offline
     from app.remote import running_server
@@ -100,7 +74,7 @@ def list_adapters(home: HomePath = _HOME) -> None:
 @adapters.command("promote")
 def promote_adapter(
     name: str,
-    home: HomePath = _HOME,
+    home: HomePath = HOME,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "from the command line",
 ) -> None:
     """Serve a version, an older one included: verified and proved before it takes over."""
@@ -121,7 +95,7 @@ def promote_adapter(
 def export(
     out: Annotated[Path, typer.Option(help="File to write.")],
     format: Annotated[ExportFormat, typer.Option(help="Layout of the rows.")] = ExportFormat.TRL,
-    home: HomePath = _HOME,
+    home: HomePath = HOME,
 ) -> None:
     """Write the preferences: one row per pair with a majority."""
     from app.offline import export as export_offline

@@ -10,31 +10,32 @@ from pathlib import Path
 from app.accounts import Accounts
 from app.config import Settings, load_settings
 from app.home import Home
+from app.roster import StoredRoster
 from app.services import open_services, open_store
-from data.clock import now_ms
 from data.errors import HomeError
 from data.formats import trl
 from data.lock import HomeLock
-from data.records import Role, ServingAction
+from data.records import ServingAction
 from data.store import PreferenceStore
 
 
 @contextmanager
-def _opened(home: Home) -> Iterator[tuple[Settings, PreferenceStore]]:
-    """Settings and store of a home that exists. Raises HomeError when it does not, or is owned."""
-    if not home.database.exists():
+def _opened(home: Home, *, make: bool = False) -> Iterator[tuple[Settings, PreferenceStore]]:
+    """Settings and store of a home that exists, or is made. Raises HomeError when it does not, or is owned."""
+    if make:
+        home.create()
+    elif not home.database.exists():
         raise HomeError(f"there is no prefloop home in {home.path}; `prefloop serve` makes one, --home names another")
     settings = load_settings(home.path)
     with HomeLock(home.path), open_store(home, settings) as store:
         yield settings, store
 
 
-def add_user(home: Home, login: str, role: Role, password: str) -> None:
-    """Make an account; a home that does not exist yet is made."""
-    home.create()
-    settings = load_settings(home.path)
-    with HomeLock(home.path), open_store(home, settings) as store:
-        Accounts(store, clock=now_ms, session_ms=0).add(login, role, password)
+@contextmanager
+def roster(home: Home, *, make: bool = False) -> Iterator[StoredRoster]:
+    """The people of a home; with `make`, one that does not exist yet is made. Links lead to where it will listen."""
+    with _opened(home, make=make) as (settings, store):
+        yield StoredRoster(Accounts(store), f"http://{settings.host}:{settings.port}")
 
 
 def list_adapters(home: Home) -> tuple[str | None, list[str]]:

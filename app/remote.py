@@ -48,7 +48,7 @@ class Remote:
         return self._take(lambda: self._client.get(path, params=query))
 
     def post(self, path: str, **body: object) -> Any:
-        """POST a JSON object; the answer's JSON. Raises PrefloopError with the server's own words."""
+        """POST a JSON object; the answer's JSON, None if empty. Raises PrefloopError with the server's own words."""
         return self._take(lambda: self._client.post(path, json=body))
 
     def download(self, path: str, out: Path, **query: str) -> int:
@@ -76,7 +76,7 @@ class Remote:
             raise PrefloopError(f"the server at {self._client.base_url} does not answer: {error}") from error
         if response.is_error:
             raise PrefloopError(_words(response))
-        return response.json()
+        return response.json() if response.content else None
 
 
 def running_server(home: Home) -> Remote | None:

@@ -1,0 +1,11 @@
+"""Options that several commands have. Knows no command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HomePath = Annotated[
+    Path, typer.Option("--home", envvar="PREFLOOP_HOME", help="Directory with everything prefloop keeps.")
+]
+HOME = Path("var")

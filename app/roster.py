@@ -1,0 +1,158 @@
+"""Looking after people by login, at a running server or in a home that none runs on.
+
+Knows nothing of commands or of what they print.
+"""
+
+from typing import Any, Protocol
+
+from app.accounts import DAY_MS, Accounts
+from app.remote import Remote
+from data.errors import NotFoundError
+from data.records import Annotator, Role
+
+
+class Roster(Protocol):
+    """Everybody, as somebody who owns the home may handle them. Methods raise PrefloopError with words."""
+
+    @property
+    def url(self) -> str:
+        """Where links lead to, as far as this machine knows."""
+        ...
+
+    def add(self, login: str, role: Role, password: str) -> None:
+        """Make an account."""
+        ...
+
+    def all(self) -> list[Annotator]:
+        """Everybody, in the order they were added."""
+        ...
+
+    def invite(self, role: Role, days: int) -> str:
+        """The path by which one new person can make an account."""
+        ...
+
+    def link(self, login: str, days: int) -> str:
+        """The path that signs a person in once."""
+        ...
+
+    def set_password(self, login: str, password: str) -> None:
+        """Replace a password and end all ways in that came of the old one."""
+        ...
+
+    def disable(self, login: str) -> None:
+        """Keep a person out."""
+        ...
+
+    def enable(self, login: str) -> None:
+        """Let a person in again."""
+        ...
+
+    def set_role(self, login: str, role: Role) -> None:
+        """Say what a person may do from now on."""
+        ...
+
+    def sign_out(self, login: str) -> int:
+        """End all of a person's sessions; how many there were."""
+        ...
+
+
+class StoredRoster:
+    """The roster of an open store."""
+
+    def __init__(self, accounts: Accounts, url: str) -> None:
+        self.url = url
+        self._accounts = accounts
+
+    def add(self, login: str, role: Role, password: str) -> None:
+        """Make an account."""
+        self._accounts.add(login, role, password)
+
+    def all(self) -> list[Annotator]:
+        """Everybody, in the order they were added."""
+        return self._accounts.people.all()
+
+    def invite(self, role: Role, days: int) -> str:
+        """The path by which one new person can make an account."""
+        token, _ = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
+        return f"/join/?token={token}"
+
+    def link(self, login: str, days: int) -> str:
+        """The path that signs a person in once."""
+        return f"/auth/link?token={self._accounts.make_link(self._id(login), valid_ms=days * DAY_MS)}"
+
+    def set_password(self, login: str, password: str) -> None:
+        """Replace a password and end all ways in that came of the old one."""
+        self._accounts.set_password(self._id(login), password)
+
+    def disable(self, login: str) -> None:
+        """Keep a person out."""
+        self._accounts.people.disable(self._id(login))
+
+    def enable(self, login: str) -> None:
+        """Let a person in again."""
+        self._accounts.people.enable(self._id(login))
+
+    def set_role(self, login: str, role: Role) -> None:
+        """Say what a person may do from now on."""
+        self._accounts.people.set_role(self._id(login), role)
+
+    def sign_out(self, login: str) -> int:
+        """End all of a person's sessions; how many there were."""
+        return self._accounts.sessions.end_all(self._id(login))
+
+    def _id(self, login: str) -> int:
+        return self._accounts.people.by_login(login).id
+
+
+class ServedRoster:
+    """The roster of a running server, over its API."""
+
+    def __init__(self, server: Remote) -> None:
+        self.url = server.url
+        self._server = server
+
+    def add(self, login: str, role: Role, password: str) -> None:
+        """Make an account."""
+        self._server.post("/users", login=login, password=password, role=role)
+
+    def all(self) -> list[Annotator]:
+        """Everybody, in the order they were added."""
+        rows: list[dict[str, Any]] = self._server.get("/people")
+        return [Annotator(**{**row, "role": Role(row["role"])}) for row in rows]
+
+    def invite(self, role: Role, days: int) -> str:
+        """The path by which one new person can make an account."""
+        return str(self._server.post("/people/invites", role=role, days=days)["path"])
+
+    def link(self, login: str, days: int) -> str:
+        """The path that signs a person in once."""
+        return str(self._post(login, "link", days=days)["path"])
+
+    def set_password(self, login: str, password: str) -> None:
+        """Replace a password and end all ways in that came of the old one."""
+        self._post(login, "password", password=password)
+
+    def disable(self, login: str) -> None:
+        """Keep a person out."""
+        self._post(login, "disable")
+
+    def enable(self, login: str) -> None:
+        """Let a person in again."""
+        self._post(login, "enable")
+
+    def set_role(self, login: str, role: Role) -> None:
+        """Say what a person may do from now on."""
+        self._post(login, "role", role=role)
+
+    def sign_out(self, login: str) -> int:
+        """End all of a person's sessions; how many there were."""
+        return int(self._post(login, "sign-out")["ended"])
+
+    def _post(self, login: str, act: str, **body: object) -> dict[str, Any]:
+        found = [person.id for person in self.all() if person.login.lower() == login.lower()]
+        if not found:
+            raise NotFoundError(
+                "Nobody has the login '{login}'. See who there is with `prefloop user list`.", login=login
+            )
+        answer: dict[str, Any] = self._server.post(f"/people/{found[0]}/{act}", **body)
+        return answer
