@@ -4,13 +4,15 @@ Knows nothing of what pages and routes do.
 """
 
 import asyncio
+import json
 import signal
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from app.api import build_api
 from app.blindness import told
@@ -39,6 +41,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_api_route("/", lambda: RedirectResponse("/annotate/"), include_in_schema=False)
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
     app.add_exception_handler(PrefloopError, _explain)
+    app.add_exception_handler(RequestValidationError, _name_the_unfit)
     mount_pages(app, services)
     add_security(app, services.accounts)
     return app
@@ -106,6 +109,13 @@ def _welcome(services: Services, owner: Annotator, url: str, say: Callable[[str]
         say(f"\n  Sign in as {owner.login} (once):  {url}/auth/link?token={services.accounts.make_link(owner.id)}\n")
     else:
         say(f"\n  Open {url}\n")
+
+
+def _name_the_unfit(_: Request, error: Exception) -> Response:
+    """What is wrong and where, without what was sent: that may be a password, or no text that UTF-8 can hold."""
+    assert isinstance(error, RequestValidationError)
+    detail = [{key: problem[key] for key in ("type", "loc", "msg")} for problem in error.errors()]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
 
 
 def _explain(request: Request, raised: Exception) -> JSONResponse:

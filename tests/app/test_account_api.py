@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,15 @@ async def test_a_withdrawn_invite_is_worthless(app: FastAPI, enter, boss: Annota
     assert await admin.delete(f"/people/invites/{made['invite']['id']}") == 204
     body = {"token": made["token"], "login": "bob", "password": PASSWORD}
     assert (await Caller(app).client.post("http://loop.test/auth/join", json=body)).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/v1/session", "/auth/login"])
+async def test_what_is_unfit_is_named_but_never_repeated(app: FastAPI, path: str) -> None:
+    """Neither a password that is too long nor half of a surrogate pair, which UTF-8 cannot hold."""
+    stranger = AsyncClient(transport=ASGITransport(app), base_url="http://loop.test")
+    for password in ("secret" * 99, "secret\ud800"):
+        body = json.dumps({"login": "ann", "password": password})
+        answer = await stranger.post(path, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "password"]
+        assert "secret" not in answer.text
