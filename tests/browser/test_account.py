@@ -147,7 +147,8 @@ def test_a_token_is_shown_once_works_and_is_revoked(page: Page, canned: Server, 
     account(page, canned)
     page.fill("[data-part=make] [name=name]", "<b>nightly</b> export")
     page.click("text=Make a token")
-    token = page.locator("[data-part=token]").inner_text()
+    page.wait_for_selector("[data-part=made]")
+    token = page.inner_text("[data-part=token]")
     page.locator("[data-part=made]").scroll_into_view_if_needed()
     in_all_looks(page, camera, "token")
     asked = {
