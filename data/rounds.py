@@ -12,7 +12,7 @@ from data.database import Database, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
-from data.quality import flip_rate
+from data.quality.flips import flip_rate
 from data.quarantines import IN_FORCE
 from data.records import Choice, Flag, Preference, Round, RoundState, Snapshot, Split
 from data.selection import Decision, Selection, Vote, select

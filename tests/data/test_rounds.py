@@ -4,7 +4,7 @@ import pytest
 
 from data.admission import pairs_or_ratings
 from data.errors import ConflictError, NotFoundError
-from data.quality import FEWEST_VOTE_PAIRS
+from data.quality.flips import FEWEST_VOTE_PAIRS
 from data.records import Choice, Round, RoundState, Split
 from data.selection import Selection
 from tests.data.scene import Scene

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from data.quality import FEWEST_VOTE_PAIRS, LARGEST_FLIP_RATE, flip_rate, vote_pairs
+from data.quality.flips import FEWEST_VOTE_PAIRS, LARGEST_FLIP_RATE, flip_rate, vote_pairs
 from data.records import Choice, Split
 from data.selection import Vote
 

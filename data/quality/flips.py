@@ -1,4 +1,4 @@
-"""How well annotators agree, from their votes alone: pure functions. Knows nothing of tables or trainers."""
+"""How often a vote is flipped, from votes alone. Knows nothing of tables or trainers, and imports nothing heavy."""
 
 import math
 from collections.abc import Iterable

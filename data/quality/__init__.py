@@ -1,0 +1,1 @@
+"""How well people judge, from their judgments alone. Knows nothing of tables or pages."""
