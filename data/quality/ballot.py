@@ -1,0 +1,86 @@
+"""A judgment as the measures of quality see it. Knows nothing of tables, and nothing of what was answered."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from data.records import Choice, Purpose
+
+SAYS_NOTHING = frozenset({Choice.SKIP, Choice.RETRACTED})
+"""Choices that are no word on the item. All others are; a tie and "both bad" are the same word: neither wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One current judgment by one person.
+
+    item_id: what was compared; a hidden re-ask has the item id of the pair that it asks again. choice and gold are in
+    the item's own a and b, not in the sides as shown. swapped: completion b was shown left. length_a, length_b:
+    characters. elapsed_ms: how long both could be read, if known. created_at: ms since the Unix epoch. gold: the
+    expected choice, where it is known.
+    """
+
+    judgment_id: int
+    annotator_id: int
+    item_id: int
+    purpose: Purpose
+    choice: Choice
+    strength: int | None
+    swapped: bool
+    length_a: int
+    length_b: int
+    elapsed_ms: int | None
+    created_at: int
+    gold: Choice | None = None
+
+    @property
+    def winner(self) -> Choice | None:
+        """The completion that wins, a or b; None if neither does."""
+        return self.choice if self.choice.decisive else None
+
+    @property
+    def left(self) -> bool | None:
+        """Whether the completion that was shown left wins; None if neither does."""
+        return (self.choice is Choice.A) != self.swapped if self.choice.decisive else None
+
+    @property
+    def shown_lengths(self) -> tuple[int, int]:
+        """Characters of the completions shown left and right."""
+        return (self.length_b, self.length_a) if self.swapped else (self.length_a, self.length_b)
+
+    @property
+    def longer(self) -> bool | None:
+        """Whether the longer completion wins; None if neither wins or neither is longer."""
+        if self.length_a == self.length_b or not self.choice.decisive:
+            return None
+        return (self.choice is Choice.A) == (self.length_a > self.length_b)
+
+
+def first_words(ballots: Iterable[Ballot]) -> tuple[Ballot, ...]:
+    """What each person said when first asked of each item, in the order said. A re-ask is no second opinion."""
+    firsts: dict[tuple[int, int], Ballot] = {}
+    for ballot in in_order(ballots):
+        firsts.setdefault((ballot.annotator_id, ballot.item_id), ballot)
+    return tuple(firsts.values())
+
+
+def in_order(ballots: Iterable[Ballot]) -> list[Ballot]:
+    """The ballots that say something, in the order said."""
+    said = (ballot for ballot in ballots if ballot.choice not in SAYS_NOTHING)
+    return sorted(said, key=lambda ballot: (ballot.created_at, ballot.judgment_id))
+
+
+def by_item(ballots: Iterable[Ballot]) -> Mapping[int, Sequence[Ballot]]:
+    """The ballots on each item."""
+    items: dict[int, list[Ballot]] = defaultdict(list)
+    for ballot in ballots:
+        items[ballot.item_id].append(ballot)
+    return items
+
+
+def by_annotator(ballots: Iterable[Ballot]) -> Mapping[int, Sequence[Ballot]]:
+    """The ballots of each person, by annotator id."""
+    people: dict[int, list[Ballot]] = defaultdict(list)
+    for ballot in ballots:
+        people[ballot.annotator_id].append(ballot)
+    return dict(sorted(people.items()))

@@ -1,0 +1,93 @@
+"""What a choice owes to where and how long an answer stands. Knows nothing of which answer is better."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+
+from data.quality.ballot import Ballot
+from data.quality.share import Share, share
+
+PRIOR_DEVIATION = 2.5
+"""Of both coefficients of the length bias: hardly felt, but somebody who always takes the longer one stays finite.
+
+A. Gelman et al., "A weakly informative default prior distribution for logistic and other regression models", Ann. Appl.
+Stat. 2 (2008), have this scale.
+"""
+_95_PERCENT = 1.959964
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LengthBias:
+    """By what factor the odds of an answer grow when it is twice as long, with the 95 % interval; 1 is no bias.
+
+    coefficient: the log of the factor; deviation: its standard error. of: the ballots it is known from.
+    """
+
+    coefficient: float
+    deviation: float
+    of: int
+
+    @property
+    def odds(self) -> float:
+        """The factor per doubling."""
+        return math.exp(self.coefficient)
+
+    @property
+    def low(self) -> float:
+        """The lower end of the factor."""
+        return math.exp(self.coefficient - _95_PERCENT * self.deviation)
+
+    @property
+    def high(self) -> float:
+        """The upper end of the factor."""
+        return math.exp(self.coefficient + _95_PERCENT * self.deviation)
+
+
+def position_bias(ballots: Iterable[Ballot]) -> Share | None:
+    """How often the left side wins where a side does; one half is no bias, since sides are drawn by lot."""
+    return share(ballot.left for ballot in ballots)
+
+
+def longer_wins(ballots: Iterable[Ballot]) -> Share | None:
+    """How often the longer answer wins where one is longer and one wins."""
+    return share(ballot.longer for ballot in ballots)
+
+
+def length_bias(ballots: Iterable[Ballot]) -> LengthBias | None:
+    """Logistic regression of "left wins" on a constant and log2(length left / length right), both in characters + 1.
+
+    The constant takes up a bias of position. The coefficients have a Gaussian prior (PRIOR_DEVIATION); the estimate is
+    the posterior's mode, the interval Laplace's (the curvature at the mode; C. Bishop, PRML, eq. 4.143). None without
+    a ballot that names a winner.
+    """
+    decisive = [(ballot.left, ballot.shown_lengths) for ballot in ballots if ballot.left is not None]
+    if not decisive:
+        return None
+    signs = np.array([1.0 if left else -1.0 for left, _ in decisive])
+    ratios = np.array([math.log2((left + 1) / (right + 1)) for _, (left, right) in decisive])
+    design = np.column_stack([np.ones_like(ratios), ratios])
+    mode, curvature = _fit(signs[:, None] * design)
+    return LengthBias(float(mode[1]), math.sqrt(np.linalg.inv(curvature)[1, 1]), len(decisive))
+
+
+def _fit(signed: _Floats) -> tuple[_Floats, _Floats]:
+    """The mode, (k,), and the curvature there, (k, k), of a logistic regression; signed: (n, k), rows times +-1."""
+
+    def loss(weights: _Floats) -> float:
+        return float(weights @ weights / 2 / PRIOR_DEVIATION**2 - log_expit(signed @ weights).sum())
+
+    def slope(weights: _Floats) -> _Floats:
+        return np.asarray(weights / PRIOR_DEVIATION**2 - signed.T @ expit(-signed @ weights))
+
+    def curvature(weights: _Floats) -> _Floats:
+        odds = expit(signed @ weights)
+        return np.asarray(np.eye(len(weights)) / PRIOR_DEVIATION**2 + (signed.T * (odds * (1 - odds))) @ signed)
+
+    mode = minimize(loss, np.zeros(signed.shape[1]), jac=slope, hess=curvature, method="trust-exact").x
+    return mode, curvature(mode)

@@ -1,0 +1,136 @@
+"""What stands out in a person's judgments. A hint for an admin, never a verdict: it changes nothing by itself.
+
+Every finding asks that a whole 99 % interval lies on the wrong side of a bound, so few judgments find nothing, and a
+small fault is none however many judgments show it. Good crowds agree on 63-81 % of such pairs and no more; so, where
+people may differ in earnest, the bound is how the others do. Gold and reading speed have bounds of their own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import log
+from statistics import median
+from typing import Protocol
+
+from data.quality.annotator import AnnotatorQuality
+from data.quality.share import pooled
+
+CONFIDENCE = 0.99
+COIN = 0.5
+FEWEST_SHARED = 20
+"""Votes that others or gold say something of, below which nothing is said of a person's reliability."""
+
+SIDE_BOUND = 0.6
+LENGTH_BOUND = 0.75
+UNDECIDED_BOUND = 0.5
+GOLD_BOUND = 0.7
+"""What crowdsourcing platforms commonly ask of test questions. Gold items should be clear."""
+
+FAST_BOUND = 0.25
+"""Some pairs are settled at a glance: an empty answer, or gibberish."""
+
+MIRROR_MARGIN = log(9)
+"""Log odds, 9 to 1, that it is not everybody else who has it the wrong way round."""
+
+
+class FindingKind(StrEnum):
+    """What stands out.
+
+    ONE_SIDE: mostly the left or mostly the right answer wins. BY_LENGTH: mostly the longer or mostly the shorter.
+    UNDECIDED: mostly neither. CHANCE: no better than a coin, where others are. AGAINST_OTHERS: mostly the worse
+    answer wins. INCONSISTENT: asked again, says something else. MISSES_GOLD: known choices are missed. TOO_FAST:
+    answers cannot have been read.
+    """
+
+    ONE_SIDE = "one_side"
+    BY_LENGTH = "by_length"
+    UNDECIDED = "undecided"
+    CHANCE = "chance"
+    AGAINST_OTHERS = "against_others"
+    INCONSISTENT = "inconsistent"
+    MISSES_GOLD = "misses_gold"
+    TOO_FAST = "too_fast"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What stands out and the numbers behind it: a value, its 99 % interval and the bound it is beyond, in 0-1.
+
+    of: the judgments it is known from.
+    """
+
+    annotator_id: int
+    kind: FindingKind
+    value: float
+    low: float
+    high: float
+    bound: float
+    of: int
+
+
+class _Measured(Protocol):
+    @property
+    def value(self) -> float: ...
+    @property
+    def of(self) -> int: ...
+    def interval(self, confidence: float) -> tuple[float, float]: ...
+
+
+def findings(own: AnnotatorQuality, others: Sequence[AnnotatorQuality]) -> Iterator[Finding]:
+    """What stands out in one person's judgments against those of all others."""
+    candidates = (
+        (FindingKind.ONE_SIDE, own.left, 1 - SIDE_BOUND, SIDE_BOUND),
+        (FindingKind.BY_LENGTH, own.longer, *_length_bounds(others)),
+        (FindingKind.UNDECIDED, own.undecided, None, _undecided_bound(others)),
+        (FindingKind.INCONSISTENT, own.repeats, _repeats_bound(others), None),
+        (FindingKind.MISSES_GOLD, own.gold, GOLD_BOUND, None),
+        (FindingKind.TOO_FAST, own.too_fast, None, FAST_BOUND),
+    )
+    for kind, measured, least, most in candidates:
+        if measured is not None:
+            yield from _beyond(own.annotator_id, kind, measured, least, most)
+    yield from _unreliable(own, others)
+
+
+def _beyond(
+    annotator_id: int, kind: FindingKind, measured: _Measured, least: float | None, most: float | None
+) -> Iterator[Finding]:
+    """A finding if the interval lies wholly below least or wholly above most."""
+    low, high = measured.interval(CONFIDENCE)
+    for bound, beyond in ((least, least is not None and high < least), (most, most is not None and low > most)):
+        if bound is not None and beyond:
+            yield Finding(annotator_id, kind, measured.value, low, high, bound, measured.of)
+
+
+def _unreliable(own: AnnotatorQuality, others: Sequence[AnnotatorQuality]) -> Iterator[Finding]:
+    if own.reliability is None or own.reliability.of < FEWEST_SHARED:
+        return
+    low, high = own.reliability.interval(CONFIDENCE)
+    if high < COIN and own.margin > MIRROR_MARGIN:
+        yield from _beyond(own.annotator_id, FindingKind.AGAINST_OTHERS, own.reliability, COIN, None)
+    elif low <= COIN <= high:
+        yield from _beyond(own.annotator_id, FindingKind.CHANCE, own.reliability, _common_reliability(others), None)
+
+
+def _common_reliability(others: Sequence[AnnotatorQuality]) -> float | None:
+    """The median of those who surely do better than a coin; None without any."""
+    measured = [other.reliability for other in others if other.reliability is not None]
+    better = [one.value for one in measured if one.interval(CONFIDENCE)[0] > COIN]
+    return median(better) if better else None
+
+
+def _length_bounds(others: Sequence[AnnotatorQuality]) -> tuple[float, float]:
+    """The shares of longer winners that are too few and too many; longer answers may well be the better ones."""
+    usual = pooled(other.longer for other in others)
+    low, high = usual.interval(CONFIDENCE) if usual else (COIN, COIN)
+    return min(1 - LENGTH_BOUND, low), max(LENGTH_BOUND, high)
+
+
+def _undecided_bound(others: Sequence[AnnotatorQuality]) -> float:
+    usual = pooled(other.undecided for other in others)
+    return max(UNDECIDED_BOUND, usual.interval(CONFIDENCE)[1]) if usual else UNDECIDED_BOUND
+
+
+def _repeats_bound(others: Sequence[AnnotatorQuality]) -> float:
+    usual = pooled(other.repeats for other in others)
+    return max(COIN, usual.interval(CONFIDENCE)[0]) if usual else COIN

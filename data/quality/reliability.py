@@ -1,0 +1,60 @@
+"""How surely a person votes for the better answer. Knows nothing of how the others' votes were weighed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG
+from data.quality.share import SHOWN_CONFIDENCE
+
+_GRID = np.linspace(0.0025, 0.9975, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """The probability that a vote goes to the better answer, as a distribution over an even grid on 0-1.
+
+    weights: (200,), sum 1. of: the votes it is known from. One half is a coin, below it votes go to the worse answer.
+    """
+
+    weights: tuple[float, ...]
+    of: int
+
+    @property
+    def value(self) -> float:
+        """The mean, in 0-1."""
+        return float(_GRID @ np.array(self.weights))
+
+    @property
+    def low(self) -> float:
+        """The lower end of the 95 % interval, in 0-1."""
+        return self.interval(SHOWN_CONFIDENCE)[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of the 95 % interval, in 0-1."""
+        return self.interval(SHOWN_CONFIDENCE)[1]
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The interval that leaves equally much on both sides."""
+        below = np.cumsum(self.weights)
+        low, high = np.interp([(1 - confidence) / 2, (1 + confidence) / 2], below, _GRID)
+        return float(low), float(high)
+
+
+def reliability(supports: Iterable[float | None]) -> Reliability | None:
+    """From what gold and the others' votes say of each answer voted for: the probability that it is the better one.
+
+    A vote for an answer that is better with probability p has likelihood r p + (1 - r)(1 - p) at reliability r, so
+    where the others are at odds it tells little. The prior is the consensus' own. The others' reliabilities are taken
+    as they are. None without a vote that somebody else, or gold, says something of.
+    """
+    told = np.array([support for support in supports if support is not None])
+    if not len(told):
+        return None
+    likelihoods = np.outer(_GRID, told) + np.outer(1 - _GRID, 1 - told)
+    log_posterior = np.log(likelihoods).sum(axis=1)
+    log_posterior += SUPPOSED_RIGHT * np.log(_GRID) + SUPPOSED_WRONG * np.log1p(-_GRID)
+    weights = np.exp(log_posterior - log_posterior.max())
+    return Reliability(tuple(float(weight) for weight in weights / weights.sum()), len(told))

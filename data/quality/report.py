@@ -1,0 +1,64 @@
+"""The quality of all judgments at once: overall, of each person, and what stands out. Knows nothing of pages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from data.quality.agreement import fleiss, krippendorff, percent_agreement
+from data.quality.annotator import AnnotatorQuality, annotator_quality
+from data.quality.ballot import Ballot, by_annotator, by_item, first_words
+from data.quality.bias import LengthBias, length_bias, position_bias
+from data.quality.consensus import consensus
+from data.quality.consistency import paces
+from data.quality.findings import Finding, findings
+from data.quality.share import Share
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """What all ballots show. What they do not show is None.
+
+    items: what was judged at all; shared: by two or more people. agreement: the share of agreeing pairs of words on
+    one item, fleiss and alpha (Krippendorff's) the same beyond chance; the words are a, b and neither. left, length:
+    the biases of all together. annotators: by id. findings: by annotator id.
+    """
+
+    judgments: int
+    items: int
+    shared: int
+    agreement: float | None
+    fleiss: float | None
+    alpha: float | None
+    left: Share | None
+    length: LengthBias | None
+    annotators: tuple[AnnotatorQuality, ...]
+    findings: tuple[Finding, ...]
+
+    def findings_on(self, annotator_id: int) -> tuple[Finding, ...]:
+        """What stands out in one person's judgments."""
+        return tuple(finding for finding in self.findings if finding.annotator_id == annotator_id)
+
+
+def quality_report(ballots: Iterable[Ballot]) -> QualityReport:
+    """Measure everybody against everybody. One person's first word on an item counts; a re-ask only tests himself."""
+    cast = list(ballots)
+    words = first_words(cast)
+    units = [[word.winner for word in group] for group in by_item(words).values()]
+    people = by_annotator(cast)
+    agreed = consensus(words)
+    pace = paces(people)
+    annotators = tuple(annotator_quality(number, own, agreed, pace.get(number)) for number, own in people.items())
+    found = [
+        finding for own in annotators for finding in findings(own, [other for other in annotators if other is not own])
+    ]
+    return QualityReport(
+        judgments=len(cast),
+        items=len(units),
+        shared=sum(len(unit) > 1 for unit in units),
+        agreement=percent_agreement(units),
+        fleiss=fleiss(units),
+        alpha=krippendorff(units),
+        left=position_bias(cast),
+        length=length_bias(cast),
+        annotators=annotators,
+        findings=tuple(found),
+    )
