@@ -265,7 +265,7 @@ async def test_an_empty_prompt_is_refused_in_words(tmp_path: Path):
 async def test_guidelines_come_once_and_again_when_they_change(tmp_path: Path):
     async with stage(tmp_path) as services:
         page, ann, view = await opened(services)
-        assert "</h2>" in view["guide"]["html"]["en"] or "</h3>" in view["guide"]["html"]["en"]
+        assert "</h4>" in view["guide"]["html"]["en"]
         assert {*view["guide"]["html"]} == {"en", "zh"}
         known = view["guide"]["version"]
         assert "guide" not in await page.act({"do": "next", "guide": known}, ann)
