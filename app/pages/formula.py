@@ -65,14 +65,15 @@ def find_formulas(parser: MarkdownIt) -> None:
 
 def draw(source: str, *, display: bool) -> str:
     """A formula as MathML, or as its source where it cannot be drawn, or not without hiding something."""
+    style = "block" if display else "inline"
     try:
-        tree = None if _REFUSED.search(source) else convert_to_element(_known(source))
+        tree = None if _REFUSED.search(source) else convert_to_element(_known(source), display=style)
         body = None if tree is None else "".join(_inside(tree))
     except Exception:  # latex2mathml raises whatever it stumbles over, RecursionError among it
         body = None
     if body is None:
         return f'<code class="pl-source" dir="ltr">{escape(source)}</code>'
-    return f'<math display="block">{body}</math>' if display else f"<math>{body}</math>"
+    return f'<math display="{style}">{body}</math>'
 
 
 def _known(source: str) -> str:

@@ -124,6 +124,7 @@ def _cleaner() -> nh3.Cleaner:
 
 def _listing(code: str, info: str, *, coloured: bool) -> str:
     """A block of code with all that its fence says of it."""
+    code = code.removesuffix("\n")
     said = "".join(char for char in info.strip() if char.isprintable())
     label = f' data-language="{escape(said)}"' if said else ""
     body = highlighted(code, said.split(maxsplit=1)[0]) if said and coloured else escape(code)

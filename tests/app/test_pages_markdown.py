@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from app.pages.code import CLASSES
+from app.pages.layout import static
 from app.pages.markdown import Markdown
 from tests.app.pages_stage import HOSTILE
 
@@ -157,7 +159,7 @@ class TestAddresses:
 class TestCode:
     def test_keeps_each_character_and_says_its_language(self):
         code = 'def f(x):\n\treturn f"<{x}>"  # & more\n\n'
-        assert Elements(html(f"```python\n{code}```")).text.removesuffix("\n") == code
+        assert Elements(html(f"```python\n{code}```")).text.rstrip("\n") == code.rstrip("\n")
         assert attributes(f"```python\n{code}```", "pre", "data-language") == ["python"]
 
     @given(
@@ -174,13 +176,13 @@ class TestCode:
         assert elements("```py\n" + "x = 1\n" * 1_000 + "```") == elements("```klingon\nx = 1\n```") == ["pre", "code"]
 
     def test_is_reached_by_keyboard_and_read_from_the_left(self):
-        assert html("```\nשלום\n```") == '<pre tabindex="0" dir="ltr"><code>שלום\n</code></pre>\n'
+        assert html("```\nשלום\n```") == '<pre tabindex="0" dir="ltr"><code>שלום</code></pre>\n'
 
 
 class TestFormulas:
     @pytest.mark.parametrize("text", ["$x^2$", r"\(x^2\)", "so $x^2$.", "设$x^2$为", "**$x^2$**"])
     def test_in_a_line(self, text: str):
-        assert "<math><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>" in html(text)
+        assert '<math display="inline"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>' in html(text)
 
     @pytest.mark.parametrize(
         "text",
@@ -196,6 +198,10 @@ class TestFormulas:
     )
     def test_on_their_own(self, text: str):
         assert '<math display="block"><mrow><mi>x</mi></mrow></math>' in html(text)
+
+    def test_on_their_own_have_limits_above_and_below(self):
+        assert elements(r"$$\sum_{i=1}^n i$$").count("munderover") == 1
+        assert elements(r"$\sum_{i=1}^n i$").count("msubsup") == 1
 
     def test_may_have_lines_that_look_like_a_list(self):
         assert elements("So\n\\[\na\n+ b\n\\]").count("li") == 0
@@ -300,6 +306,30 @@ class TestLimits:
     )
     def test_what_opens_and_never_ends_is_text(self, unit: str):
         assert unit.strip()[-1:] in seen(unit * (8_000 // len(unit)))
+
+
+class TestColours:
+    @pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+    def test_of_code_have_a_contrast_of_4_5_to_their_ground(self, mode: int):
+        """WCAG 2.2, success criterion 1.4.3; relative luminance as defined there."""
+
+        def colours(style: str) -> dict[str, str]:
+            root = re.findall(r":root[^{]*\{([^}]*)\}", static(style))[mode]
+            return dict(re.findall(r"--(pl-[a-z-]+): #([0-9a-f]{6})", root))
+
+        def luminance(colour: str) -> float:
+            parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+            linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+            return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+        def contrast(one: str, other: str) -> float:
+            darker, lighter = sorted(map(luminance, (one, other)))
+            return (lighter + 0.05) / (darker + 0.05)
+
+        assert contrast("ffffff", "000000") == pytest.approx(21)
+        ground, code = colours("base.css")["pl-sunk"], colours("answer.css")
+        assert {*CLASSES.values()} == {*code}
+        assert {name: ratio for name, colour in code.items() if (ratio := contrast(colour, ground)) < 4.5} == {}
 
 
 class TestHarm:
