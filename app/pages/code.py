@@ -1,7 +1,7 @@
 """Code with its words coloured by kind, by Pygments. Knows nothing of pages."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
@@ -50,10 +50,11 @@ def highlighted(code: str, language: str) -> str:
     if language.lower() not in _LANGUAGES.split() or len(code) > _LONGEST or _SLOW.search(code):
         return escape(code)
     lexer = get_lexer_by_name(language.lower(), stripnl=False, ensurenl=False)
-    return "".join(_spans(lexer.get_tokens(code)))
+    *tokens, (kind, last) = lexer.get_tokens(f"{code}\n")  # some lexers know a line by its end
+    return "".join(_spans([*tokens, (kind, last.removesuffix("\n"))]))
 
 
-def _spans(tokens: Iterator[tuple[_TokenType, str]]) -> Iterator[str]:
+def _spans(tokens: Sequence[tuple[_TokenType, str]]) -> Iterator[str]:
     for kind, run in groupby(tokens, lambda token: _class(token[0])):
         text = escape("".join(piece for _, piece in run))
         yield f'<span class="{kind}">{text}</span>' if kind else text

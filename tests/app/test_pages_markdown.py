@@ -172,6 +172,9 @@ class TestCode:
     def test_has_words_coloured_by_kind(self):
         assert 'class="pl-c-keyword">def<' in html("```py\ndef f(): pass\n```")
 
+    def test_has_its_last_line_coloured_as_well(self):
+        assert html("```diff\n- old\n+ new\n```").count("<span") == 2
+
     def test_that_is_long_or_in_no_known_language_has_one_colour(self):
         assert elements("```py\n" + "x = 1\n" * 1_000 + "```") == elements("```klingon\nx = 1\n```") == ["pre", "code"]
 
