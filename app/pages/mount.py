@@ -18,4 +18,4 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     add_sign_in(app)
     add_account_pages(app, services.accounts)
     mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "answer.css", "panels.css"))
-    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("rounds.css",))
+    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("admin_nav.css", "rounds.css"))

@@ -1,26 +1,37 @@
-"""A round's report in words, as the training board shows it. Knows nothing of how it is drawn."""
+"""A round's report in words, as the training board shows it. Knows nothing of how it is drawn.
+
+Titles, heads and names are English words to be read in the reader's language. The trainer's own notes are finished
+sentences and stay English.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from app.algorithms import Algorithm
+from app.pages.views import Note
 from trainer.manifest import Agreement, Drift, Manifest, Report, RewardReport
+
+Cell = Note | str
+"""Without words, such as a count or a name, it is shown as it is."""
+
+Rows = Sequence[tuple[str, *tuple[Cell, ...]]]
+"""The first cell names the row."""
 
 _NONE = "–"
 
 
 class TableWords(TypedDict):
-    """A table of the report; the first cell of each row names it."""
+    """A table of the report."""
 
     title: str
     head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Rows
 
 
 class ReportWords(TypedDict):
     """tiles: the most important numbers by name; tables: all of them; notes: what people should know besides."""
 
-    tiles: Sequence[tuple[str, str]]
+    tiles: Sequence[tuple[str, Cell]]
     tables: Sequence[TableWords]
     notes: Sequence[str]
 
@@ -35,20 +46,20 @@ def report_words(manifest: Manifest) -> ReportWords:
     return ReportWords(tiles=list(_tiles(report)), tables=tables, notes=report.notes)
 
 
-def _tiles(report: Report) -> Iterator[tuple[str, str]]:
+def _tiles(report: Report) -> Iterator[tuple[str, Cell]]:
     yield "Held-out accuracy", _percent(report.heldout.accuracy)
     yield "Training accuracy", _percent(report.train.accuracy)
     if report.reward is not None:
         yield "Reward model, held out", _percent(report.reward.heldout_accuracy)
-    yield "KL to the reference", f"{report.drift.kl_mean:z.1f} nats"
-    yield "Mean length", f"{report.drift.mean_length:.0f} tokens"
+    yield "KL to the reference", Note(words="{nats} nats", values={"nats": f"{report.drift.kl_mean:z.1f}"})
+    yield "Mean length", _tokens(f"{report.drift.mean_length:.0f}")
     yield "Answers that end (EOS)", _percent(report.drift.eos_rate)
-    yield "Time", f"{report.seconds:.0f} s"
+    yield "Time", _seconds(report.seconds)
 
 
 def _agreement(train: Agreement, heldout: Agreement) -> TableWords:
     both = (train, heldout)
-    rows = [
+    rows: Rows = [
         ("Pairs", *(str(found.pairs) for found in both)),
         ("Accuracy: the chosen answer gained more", *(_percent(found.accuracy) for found in both)),
         ("Margin: by how much more", *(_nats(found.margin) for found in both)),
@@ -61,11 +72,11 @@ def _agreement(train: Agreement, heldout: Agreement) -> TableWords:
 
 
 def _drift(drift: Drift) -> TableWords:
-    rows = [
-        ("KL to the reference, mean", f"{drift.kl_mean:z.2f} nats an answer"),
-        ("KL to the reference, median", f"{drift.kl_median:z.2f} nats an answer"),
-        ("KL to the reference, largest", f"{drift.kl_max:z.2f} nats an answer"),
-        ("Mean length", f"{drift.mean_length:.1f} tokens"),
+    rows: Rows = [
+        ("KL to the reference, mean", _nats_an_answer(drift.kl_mean)),
+        ("KL to the reference, median", _nats_an_answer(drift.kl_median)),
+        ("KL to the reference, largest", _nats_an_answer(drift.kl_max)),
+        ("Mean length", _tokens(f"{drift.mean_length:.1f}")),
         ("Answers that end by themselves (EOS)", _percent(drift.eos_rate)),
         ("Different words (distinct-1)", f"{drift.distinct_1:.2f}"),
         ("Different word pairs (distinct-2)", f"{drift.distinct_2:.2f}"),
@@ -75,7 +86,7 @@ def _drift(drift: Drift) -> TableWords:
 
 def _reward(reward: RewardReport) -> TableWords:
     error = reward.calibration_error
-    rows = [
+    rows: Rows = [
         ("Accuracy on training pairs", _percent(reward.train_accuracy)),
         ("Accuracy on held-out pairs", _percent(reward.heldout_accuracy)),
         ("Calibration error on held-out pairs", _NONE if error is None else f"{error:.2f}"),
@@ -85,7 +96,7 @@ def _reward(reward: RewardReport) -> TableWords:
 
 def _course(report: Report, steps: int) -> TableWords:
     label = Algorithm(report.algorithm).label if report.algorithm in list(Algorithm) else report.algorithm
-    rows = [
+    rows: Rows = [
         ("Algorithm", label),
         ("Reference", report.reference),
         ("Steps", str(steps)),
@@ -93,15 +104,27 @@ def _course(report: Report, steps: int) -> TableWords:
         ("Prompts cut from the left", str(report.prompts_cut)),
         ("Examples left out, too long", str(report.dropped)),
         ("Forward pass", report.forward),
-        ("Time", f"{report.seconds:.0f} s"),
+        ("Time", _seconds(report.seconds)),
         ("Peak memory", f"{report.memory_mb:.0f} MiB"),
     ]
     return TableWords(title="How it was trained", head=("", ""), rows=rows)
 
 
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{100 * share:.0f} %"
+def _percent(share: float | None) -> Cell:
+    return _NONE if share is None else Note(words="{share} %", values={"share": f"{100 * share:.0f}"})
 
 
-def _nats(value: float | None) -> str:
-    return _NONE if value is None else f"{value:+.2f} nats"
+def _nats(value: float | None) -> Cell:
+    return _NONE if value is None else Note(words="{nats} nats", values={"nats": f"{value:+.2f}"})
+
+
+def _nats_an_answer(value: float) -> Note:
+    return Note(words="{nats} nats an answer", values={"nats": f"{value:z.2f}"})
+
+
+def _tokens(count: str) -> Note:
+    return Note(words="{count} tokens", values={"count": count})
+
+
+def _seconds(seconds: float) -> Note:
+    return Note(words="{seconds} s", values={"seconds": f"{seconds:.0f}"})

@@ -11,6 +11,7 @@ import gradio as gr
 from app.algorithms import Algorithm
 from app.pages.layout import person
 from app.pages.rounds_view import Overview, View
+from app.pages.views import Note, words_of
 from app.pages.widgets import training_board
 from app.services import Services
 from data.errors import InputError, PrefloopError
@@ -28,7 +29,7 @@ class RoundsPage:
 
     def build(self) -> gr.Blocks:
         """The page with its component and its events."""
-        page = gr.Blocks(title="prefloop: training", fill_width=True, analytics_enabled=False)
+        page = gr.Blocks(title="Training · prefloop", fill_width=True, analytics_enabled=False)
         with page:
             board = training_board()
             timer = gr.Timer(_REFRESH_SECONDS)
@@ -43,32 +44,35 @@ class RoundsPage:
         """The state of things."""
         return await asyncio.to_thread(self._overview.view)
 
-    async def train(self, actor: Annotator, algorithm: str) -> str:
+    async def train(self, actor: Annotator, algorithm: str) -> Note:
         """Start a round. Raises InputError for an unknown algorithm, ConflictError with words when none can start."""
         if algorithm not in list(Algorithm):
-            raise InputError(f"there is no algorithm {algorithm!r}; choose one of {', '.join(Algorithm)}")
+            known = ", ".join(Algorithm)
+            raise InputError(
+                "There is no algorithm '{algorithm}'. Choose one of {known}.", algorithm=algorithm, known=known
+            )
         started = await self._services.rounds.start(actor, algorithm=Algorithm(algorithm))
-        return f"Round {started.id} has started"
+        return Note(words="Round {round} has started", values={"round": started.id})
 
-    async def cancel(self, round_id: int) -> str:
+    async def cancel(self, round_id: int) -> Note:
         """Cancel a round. Raises ConflictError when it cannot be cancelled any more."""
         await self._services.rounds.cancel(round_id)
-        return f"Round {round_id} is being cancelled"
+        return Note(words="Round {round} is being cancelled", values={"round": round_id})
 
-    async def serve(self, name: str, actor: Annotator) -> str:
+    async def serve(self, name: str, actor: Annotator) -> Note:
         """Serve another version. Raises AdapterError, and what serves goes on serving, if it is refused."""
         served = {event.version for event in self._services.store.versions.serving_history()}
         action = ServingAction.ROLLBACK if name in served else ServingAction.PROMOTE
         reason = f"chosen by {actor.pseudonym} on the training page"
         await self._services.router.promote(name, action=action, actor_id=actor.id, reason=reason)
-        return f"{name} serves now"
+        return Note(words="{version} serves now", values={"version": name})
 
-    async def answer(self, ask: str, work: Awaitable[str]) -> View:
+    async def answer(self, ask: str, work: Awaitable[Note]) -> View:
         """Do the work, then show the state of things with what came of it in words."""
         try:
             note = View(note=await work, tone="ok", answers=ask)
         except PrefloopError as error:
-            note = View(note=str(error), tone="warn", answers=ask)
+            note = View(note=words_of(error), tone="warn", answers=ask)
         self._overview.forget_preview()
         return await self.refresh() | note
 

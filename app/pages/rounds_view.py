@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 
 from app.algorithms import Algorithm
 from app.pages.report_view import ReportWords, report_words
+from app.pages.views import Note
 from app.rounds import RoundView
 from app.services import Services
 from data.records import AdapterVersion, Round, RoundState, ServingEvent, Snapshot
@@ -45,7 +46,7 @@ class Curve(TypedDict):
 
 
 class RoundWords(TypedDict):
-    """The newest round. curves: by name, in the order to show; words: how it ended."""
+    """The newest round. curves: by name, in the order to show; outcome: how it ended, in sentences."""
 
     id: int
     state: str
@@ -59,7 +60,7 @@ class RoundWords(TypedDict):
     steps: int
     seconds_left: float | None
     curves: dict[str, Curve]
-    words: str
+    outcome: list[Note]
     report: ReportWords | None
 
 
@@ -84,7 +85,7 @@ class View(TypedDict, total=False):
     preview: PreviewWords
     round: RoundWords | None
     versions: list[VersionWords]
-    note: str
+    note: Note
     tone: Literal["ok", "warn"]
     answers: str
 
@@ -167,7 +168,7 @@ def round_words(view: RoundView, champion: str) -> RoundWords:
         steps=progress.steps if progress else 0,
         seconds_left=progress.seconds_left if progress else None,
         curves=_curves(view.metrics),
-        words=_outcome(view, champion),
+        outcome=_outcome(view, champion),
         report=report_words(view.manifest) if view.manifest else None,
     )
 
@@ -203,24 +204,30 @@ def _curve(name: str, rows: list[dict[str, float]]) -> Curve:
     return Curve(steps=[row["step"] for row in rows], values=[row[name] for row in rows])
 
 
-def _outcome(view: RoundView, champion: str) -> str:
-    number, reason = f"Round {view.round.id}", view.round.reason
+def _outcome(view: RoundView, champion: str) -> list[Note]:
+    values: dict[str, str | int] = {"round": view.round.id, "reason": view.round.reason or ""}
+    stays = Note(words="{version} goes on serving.", values={"version": champion})
     match view.round.state:
         case RoundState.PROMOTED:
-            return f"{number} is done, and its version has taken over.{_verdict(view.manifest)}"
+            done = Note(words="Round {round} is done, and its version has taken over.", values=values)
+            return [done, *_verdict(view.manifest)]
         case RoundState.CANCELLED:
-            return f"{number} was cancelled. {champion} goes on serving."
+            return [Note(words="Round {round} was cancelled.", values=values), stays]
+        case RoundState.FAILED if not view.round.reason:
+            return [Note(words="Round {round} failed; no reason was given.", values=values), stays]
         case RoundState.FAILED:
-            return f"{number} failed: {reason or 'no reason was given'}. {champion} goes on serving."
+            return [Note(words="Round {round} failed: {reason}.", values=values), stays]
         case _:
-            return ""
+            return []
 
 
-def _verdict(manifest: Manifest | None) -> str:
+def _verdict(manifest: Manifest | None) -> list[Note]:
     if manifest is None:
-        return ""
+        return []
     heldout = manifest.report.heldout
     if heldout.accuracy is None:
-        return " No held-out pair was there to measure it."
-    agreed = f"{100 * heldout.accuracy:.0f} % of {heldout.pairs} held-out pairs"
-    return f" It prefers the answer that people preferred in {agreed}."
+        return [Note(words="No held-out pair was there to measure it.")]
+    agreed: dict[str, str | int] = {"share": f"{100 * heldout.accuracy:.0f}", "pairs": heldout.pairs}
+    return [
+        Note(words="It prefers the answer that people preferred in {share} % of {pairs} held-out pairs.", values=agreed)
+    ]

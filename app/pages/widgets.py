@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from app.pages.admin_nav import admin_nav
 from app.pages.layout import static
 
 _BOARD_SCRIPTS = ("root", "keymap", "stopwatch", "draft", "session", "remarks", "answers", "panels", "board")
+_TRAINING_SCRIPTS = ("ask", "chart", "rounds_words", "rounds")
 
 
 def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:
@@ -31,8 +33,8 @@ def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:
 def training_board() -> gr.HTML:
     """The training board. Its script fires "train", "cancel" and "serve"; its value is a view to draw."""
     return gr.HTML(
-        html_template=static("rounds.html"),
-        js_on_load=static("chart.js") + static("rounds.js"),
+        html_template=static("rounds.html").replace("@nav@", admin_nav("/admin/")),
+        js_on_load="\n".join(static(f"{name}.js") for name in _TRAINING_SCRIPTS),
         apply_default_css=False,
         elem_id="rounds",
     )

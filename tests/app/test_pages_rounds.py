@@ -11,6 +11,7 @@ from app.algorithms import Algorithm
 from app.pages.report_view import report_words
 from app.pages.rounds import RoundsPage
 from app.pages.rounds_view import Overview, round_words
+from app.pages.views import Note
 from app.rounds import RoundView
 from app.services import Services
 from data.errors import AdapterError, ConflictError, InputError
@@ -45,6 +46,11 @@ async def judged(services: Services, choice: Choice, strength: int | None) -> No
     while (lease := await services.desk.next(ann)) is None:
         await asyncio.sleep(0.01)
     await services.desk.judge(ann, lease.token, Verdict(choice, strength), f"key-{choice}")
+
+
+def said(cell: Note | str) -> str:
+    """What an English reader sees."""
+    return cell if isinstance(cell, str) else cell["words"].format(**cell.get("values", {}))
 
 
 def round_of(state: RoundState, reason: str | None = None, config: dict[str, object] | None = None) -> Round:
@@ -94,7 +100,7 @@ async def test_what_cannot_be_done_is_answered_in_words(services: Services, monk
     page, boss = RoundsPage(services), services.accounts.add("boss", Role.ADMIN)
     with pytest.raises(ConflictError):
         await page.train(boss, "kto")
-    with pytest.raises(InputError, match="no algorithm 'sgd'; choose one of dpo"):
+    with pytest.raises(InputError, match=r"no algorithm 'sgd'\. Choose one of dpo"):
         await page.train(boss, "sgd")
     with pytest.raises(ConflictError):
         monkeypatch.setattr(type(services.rounds), "cancel", _nothing_to_cancel)
@@ -103,7 +109,7 @@ async def test_what_cannot_be_done_is_answered_in_words(services: Services, monk
     with pytest.raises(AdapterError):
         await page.serve("x", boss)
     answer = await page.answer("ask-1", page.serve("x", boss))
-    assert (answer["note"], answer["tone"], answer["answers"]) == ("adapter x is refused", "warn", "ask-1")
+    assert (said(answer["note"]), answer["tone"], answer["answers"]) == ("adapter x is refused", "warn", "ask-1")
 
 
 async def _nothing_to_cancel(*_: object) -> None:
@@ -114,7 +120,7 @@ async def test_serving_another_version_names_who_chose_it(services: Services):
     boss: Annotator = services.accounts.add("boss", Role.ADMIN)
     page = RoundsPage(services)
     answer = await page.answer("ask", page.serve("base", boss))
-    assert (answer["note"], answer["tone"]) == ("base serves now", "ok")
+    assert (said(answer["note"]), answer["tone"]) == ("base serves now", "ok")
     event = services.store.versions.serving_history()[-1]
     assert (event.action, event.actor_id) == ("rollback", boss.id)
     assert boss.login not in event.reason
@@ -126,6 +132,7 @@ async def test_serving_another_version_names_who_chose_it(services: Services):
         (RoundState.PROMOTED, None, 0.75, "It prefers the answer that people preferred in 75 % of 4 held-out pairs."),
         (RoundState.PROMOTED, None, None, "No held-out pair was there to measure it."),
         (RoundState.FAILED, "the disk is full", None, "Round 3 failed: the disk is full. base goes on serving."),
+        (RoundState.FAILED, None, None, "Round 3 failed; no reason was given. base goes on serving."),
         (RoundState.CANCELLED, "cancelled", None, "Round 3 was cancelled. base goes on serving."),
         (RoundState.TRAINING, None, None, ""),
     ],
@@ -133,8 +140,9 @@ async def test_serving_another_version_names_who_chose_it(services: Services):
 def test_how_a_round_ended_is_said(state: RoundState, reason: str | None, accuracy: float | None, words: str):
     done = manifest(accuracy) if state is RoundState.PROMOTED else None
     shown = round_words(RoundView(round_of(state, reason), None, [], done), "base")
-    assert shown["words"].endswith(words)
-    assert bool(shown["words"]) == state.ended
+    outcome = " ".join(map(said, shown["outcome"]))
+    assert outcome.endswith(words)
+    assert bool(outcome) == state.ended
     assert bool(shown["report"]) == (done is not None)
 
 
@@ -170,8 +178,10 @@ def test_a_round_names_its_algorithm_if_it_is_known(config: dict[str, object], l
 
 def test_a_report_has_all_numbers_in_words():
     shown = report_words(manifest(0.75))
-    tables = {table["title"]: {row[0]: list(row[1:]) for row in table["rows"]} for table in shown["tables"]}
-    assert dict(shown["tiles"])["Held-out accuracy"] == "75 %"
+    tables = {
+        table["title"]: {row[0]: [said(cell) for cell in row[1:]] for row in table["rows"]} for table in shown["tables"]
+    }
+    assert said(dict(shown["tiles"])["Held-out accuracy"]) == "75 %"
     assert set(tables) == {"Agreement with people", "Fresh answers at temperature 1", "How it was trained"}
     agreement = tables["Agreement with people"]
     assert agreement["Pairs"] == ["1", "4"]
@@ -187,7 +197,7 @@ def test_a_report_of_ppo_tells_what_its_reward_model_is_worth():
     reward = RewardReport(train_accuracy=0.9, heldout_accuracy=0.7, calibration_error=None)
     report = REPORT.model_copy(update={"algorithm": "ppo", "reward": reward, "notes": ("memory ran out once",)})
     shown = report_words(manifest(None).model_copy(update={"report": report}))
-    assert dict(shown["tiles"])["Reward model, held out"] == "70 %"
+    assert said(dict(shown["tiles"])["Reward model, held out"]) == "70 %"
     assert [table["title"] for table in shown["tables"]].index("Reward model") == 2
     assert shown["notes"] == ("memory ran out once",)
 
@@ -202,7 +212,7 @@ async def test_a_version_whose_report_an_older_prefloop_wrote_shows_none(service
     view = await RoundsPage(services).refresh()
     assert view["round"] is not None
     assert view["round"]["report"] is None
-    assert view["round"]["words"] == "Round 1 is done, and its version has taken over."
+    assert [said(note) for note in view["round"]["outcome"]] == ["Round 1 is done, and its version has taken over."]
     assert [(version["pairs"], version["accuracy"]) for version in view["versions"]] == [(None, None), (None, None)]
 
 

@@ -33,7 +33,7 @@ const drawChart = (figure, { title, steps, values, end, unit = round2, ...scale 
   const y = (value) => floor - ((floor - EDGE.top) * (value - least)) / (most - least);
   const path = (line) => line.map((value, i) => `${i ? 'L' : 'M'}${x(steps[i]).toFixed(1)} ${y(value).toFixed(1)}`).join('');
   const smooth = runningMean(values);
-  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `${title} by step` });
+  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': t('{title} by step: {value} now', { title, value: unit(smooth.at(-1)) }) });
   for (const part of [0, 0.5, 1]) {
     const value = least + part * (most - least);
     picture.append(
@@ -43,7 +43,7 @@ const drawChart = (figure, { title, steps, values, end, unit = round2, ...scale 
   }
   if (scale.mark !== undefined) picture.append(svg('line', { x1: EDGE.left, x2: right, y1: y(scale.mark), y2: y(scale.mark), class: 'mark' }));
   picture.append(
-    svg('text', { x: EDGE.left, y: HEIGHT - 5 }, 'step 0'),
+    svg('text', { x: EDGE.left, y: HEIGHT - 5 }, t('step 0')),
     svg('text', { x: right, y: HEIGHT - 5, 'text-anchor': 'end' }, String(end)),
     svg('path', { d: path(values), class: 'raw' }),
     svg('path', { d: path(smooth), class: 'mean' }),

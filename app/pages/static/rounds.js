@@ -1,25 +1,18 @@
 // The training board. Draws the view that rounds.py sends every second; fires what the admin wants.
 const root = element.querySelector('.pl');
 const part = (name) => root.querySelector(`[data-part="${name}"]`);
-const percent = (share) => (share === null || share === undefined ? '–' : `${Math.round(100 * share)} %`);
-const plural = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
-const REASONS = { tie: 'tie', both_bad: '“both bad”', skip: 'skip', split: 'split vote' };
-const RATED = 'kto';
 const CHARTS = {
-  score: { title: 'Reward model’s score', mark: 0 },
-  kl: { title: 'KL to the reference, nats an answer', mark: 0 },
-  length: { title: 'Length, tokens', low: 0 },
-  loss: { title: 'Loss' },
-  margin: { title: 'Margin', mark: 0 },
-  accuracy: { title: 'Accuracy on the batch', low: 0, high: 1, mark: 0.5, unit: percent },
+  score: { title: t('Reward model’s score'), mark: 0 },
+  kl: { title: t('KL to the reference, nats an answer'), mark: 0 },
+  length: { title: t('Length, tokens'), low: 0 },
+  loss: { title: t('Loss') },
+  margin: { title: t('Margin'), mark: 0 },
+  accuracy: { title: t('Accuracy on the batch'), low: 0, high: 1, mark: 0.5, unit: percent },
 };
 
 let wanted = null;
 let noteTimer = 0;
 let drawn;
-
-const when = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const duration = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`);
 
 const say = (text, tone) => {
   clearTimeout(noteTimer);
@@ -32,7 +25,7 @@ const say = (text, tone) => {
 const drawServing = ({ name, since }) => {
   const label = document.createElement('b');
   label.textContent = name;
-  part('serving').replaceChildren(label, since ? ` serves since ${when(since)}` : ' serves');
+  part('serving').replaceChildren(label, since ? t('serves since {when}', { when: when(since) }) : t('serves'));
 };
 
 const fillAlgorithms = ({ configured, known }) => {
@@ -41,33 +34,16 @@ const fillAlgorithms = ({ configured, known }) => {
   select.append(...known.map(([name, label]) => new Option(label, name, name === configured, name === configured)));
 };
 
-const material = ({ train, both_bad: bad }) => {
-  const rated = part('algorithm').value === RATED ? bad : 0;
-  return [train && plural(train, 'compared pair'), rated && `${plural(rated, 'pair')} of two bad answers`].filter(Boolean);
-};
-
-const previewWords = (preview) => {
-  const { heldout, both_bad: bad, flip_rate: flips, excluded } = preview;
-  const left = Object.entries(excluded).map(([reason, count]) => plural(count, REASONS[reason] ?? reason));
-  if (bad && part('algorithm').value !== RATED) left.unshift(`${plural(bad, 'pair')} of two bad answers, which KTO would use`);
-  const out = left.length ? ` Left out: ${left.join(', ')}.` : '';
-  const used = material(preview);
-  if (!used.length) return `Nothing to train on yet: judge some pairs first.${out}`;
-  const kept = heldout ? `${plural(heldout, 'held-out pair')} will measure the result.` : 'no held-out pair is there yet to measure the result.';
-  const agreed = flips === null ? '' : ` By those pairs that several people judged, ${percent(flips)} of the votes are flipped.`;
-  return `Would train on ${used.join(' and ')}; ${kept}${agreed}${out}`;
-};
-
 const drawTraining = (view) => {
   const { round, preview } = view;
   const running = Boolean(round?.running);
   fillAlgorithms(view.algorithms);
-  part('title').textContent = running ? `Round ${round.id} is ${round.state}` : 'Next round';
+  part('title').textContent = running ? roundTitle(round) : t('Next round');
   part('sentence').textContent = running
-    ? `${round.algorithm}: ${plural(round.train, 'pair')} to learn from, ${round.heldout} held out. People go on with what serves now.`
-    : previewWords(preview);
+    ? t('{algorithm}: {pairs} to learn from, {heldout} held out. People go on with what serves now.', { ...round, pairs: pairs(round.train) })
+    : previewWords(preview, part('algorithm').value);
   part('train').hidden = running;
-  part('train').disabled = !material(preview).length;
+  part('train').disabled = !material(preview, part('algorithm').value).length;
   part('choice').hidden = running;
   part('cancel').hidden = !round?.cancellable;
   part('run').hidden = !running;
@@ -75,13 +51,13 @@ const drawTraining = (view) => {
     const share = round.steps ? round.step / round.steps : 0;
     part('fill').style.width = `${100 * share}%`;
     part('left').textContent = [
-      round.phase,
-      round.steps ? `step ${round.step} of ${round.steps}` : '',
-      round.seconds_left === null ? '' : `${duration(round.seconds_left)} left`,
+      PHASES[round.phase] ?? round.phase,
+      round.steps ? t('step {step} of {steps}', round) : '',
+      round.seconds_left === null ? '' : t('{time} left', { time: duration(round.seconds_left) }),
     ].filter(Boolean).join(' · ');
   }
   part('trouble').hidden = !view.trouble;
-  part('trouble').textContent = view.trouble ? `No new pairs for annotators: ${view.trouble}` : '';
+  part('trouble').textContent = view.trouble ? t('No new pairs for annotators: {why}', { why: t(view.trouble) }) : '';
 };
 
 const drawCharts = (round) => {
@@ -105,11 +81,11 @@ const textNode = (name, text) => {
 
 const reportTable = ({ title, head, rows }) => {
   const table = document.createElement('table');
-  table.createCaption().textContent = title;
-  if (head.some(Boolean)) table.createTHead().insertRow().append(...head.map((text) => textNode('th', text)));
+  table.createCaption().textContent = t(title);
+  if (head.some(Boolean)) table.createTHead().insertRow().append(...head.map((words) => textNode('th', t(words))));
   const body = table.createTBody();
   for (const [name, ...values] of rows) {
-    body.insertRow().append(textNode('th', name), ...values.map((value) => textNode('td', value)));
+    body.insertRow().append(textNode('th', t(name)), ...values.map((value) => textNode('td', told(value))));
   }
   return table;
 };
@@ -120,7 +96,7 @@ const drawReport = (report) => {
   part('report').hidden = !report;
   const tiles = (report?.tiles ?? []).map(([name, value]) => {
     const tile = document.createElement('div');
-    tile.append(textNode('dt', name), textNode('dd', value));
+    tile.append(textNode('dt', t(name)), textNode('dd', told(value)));
     return tile;
   });
   part('tiles').replaceChildren(...tiles);
@@ -132,15 +108,15 @@ const drawOutcome = (round) => {
   part('outcome').hidden = !round || round.running;
   if (part('outcome').hidden) return;
   part('outcome').dataset.state = round.state;
-  part('outcome-words').textContent = round.words;
+  part('outcome-words').textContent = sentences(...round.outcome.map(told));
   drawReport(round.report);
 };
 
 const versionRow = (version, serving) => {
   const row = document.createElement('tr');
-  const state = version.name === serving ? 'serving' : version.served ? 'retired' : 'never served';
+  const state = version.name === serving ? 'serving' : version.served ? 'retired' : 'idle';
   row.dataset.state = state;
-  const texts = [version.name, state, version.round ?? '–', version.parent ?? '–', version.pairs ?? '–', percent(version.accuracy), when(version.created)];
+  const texts = [version.name, VERSION_STATES[state], version.round ?? '–', version.parent ?? '–', version.pairs ?? '–', percent(version.accuracy), when(version.created)];
   for (const [i, text] of texts.entries()) {
     const cell = row.insertCell();
     cell.textContent = text;
@@ -151,7 +127,7 @@ const versionRow = (version, serving) => {
     const button = document.createElement('button');
     button.type = 'button';
     button.className = 'pl-button small';
-    button.textContent = version.served ? 'Roll back to this' : 'Serve this';
+    button.textContent = version.served ? t('Roll back to this') : t('Serve this');
     button.dataset.serve = version.name;
     last.append(button);
   }
@@ -166,7 +142,7 @@ const show = (view) => {
   part('versions').replaceChildren(...view.versions.map((version) => versionRow(version, view.serving.name)));
   root.dataset.champion = view.serving.name;
   root.dataset.round = view.round ? view.round.state : '';
-  if (view.note && view.answers === wanted) { wanted = null; say(view.note, view.tone); }
+  if (view.note && view.answers === wanted) { wanted = null; say(told(view.note), view.tone); }
 };
 
 const want = (event, data = {}) => {
@@ -187,24 +163,18 @@ const confirmThen = (title, words, yes, then) => {
 
 const cancel = () => {
   const { id } = props.value.round;
-  confirmThen(`Cancel round ${id}?`, 'What it has learned so far is not used. What serves now goes on serving.', 'Cancel the round', () => want('cancel', { round: id }));
+  const words = t('What it has learned so far is not used. What serves now goes on serving.');
+  confirmThen(t('Cancel round {round}?', { round: id }), words, t('Cancel the round'), () => want('cancel', { round: id }));
 };
 
 const serve = (name) => {
-  const words = `It is checked and loaded, then it answers in place of ${props.value.serving.name}. Nobody has to wait, and you can go back at any time.`;
-  confirmThen(`Serve ${name}?`, words, `Serve ${name}`, () => want('serve', { name }));
-};
-
-const leave = async () => {
-  await fetch('/auth/logout', { method: 'POST' });
-  location.assign('/sign-in/');
+  const words = t('It is checked and loaded, then it answers in place of {version}. Nobody has to wait, and you can go back at any time.', { version: props.value.serving.name });
+  confirmThen(t('Serve {version}?', { version: name }), words, t('Serve {version}', { version: name }), () => want('serve', { name }));
 };
 
 const act = {
   train: () => want('train', { algorithm: part('algorithm').value }),
   cancel,
-  mode: () => window.prefloopMode.toggle(),
-  leave,
   no: () => part('confirm').close(),
   yes: () => { part('confirm').close(); confirmed(); },
 };
@@ -218,5 +188,7 @@ element.addEventListener('click', (event) => {
 
 part('algorithm').addEventListener('change', () => drawTraining(props.value));
 
+document.title = t('Training · prefloop');
+window.prefloopTexts.translate(root);
 watch('value', () => { if (props.value) show(props.value); });
 if (props.value) show(props.value);
