@@ -38,7 +38,8 @@ class Reliability:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """The interval that leaves equally much on both sides."""
-        below = np.cumsum(self.weights)
+        weights = np.array(self.weights)
+        below = np.cumsum(weights) - weights / 2
         low, high = np.interp([(1 - confidence) / 2, (1 + confidence) / 2], below, _GRID)
         return float(low), float(high)
 

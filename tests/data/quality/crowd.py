@@ -105,6 +105,6 @@ def _cast(source: Random, annotator_id: int, habit: Habit, item: Item, swapped: 
         swapped=swapped,
         length_a=item.lengths[0],
         length_b=item.lengths[1],
-        elapsed_ms=int(1000 * source.lognormvariate(3.4, 0.5)),
+        elapsed_ms=int(sum(item.lengths) / 30 * 1000 * source.lognormvariate(0, 0.4)),
         gold=item.truth if item.gold else None,
     )

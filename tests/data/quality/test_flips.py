@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Sequence
 from random import Random
 
@@ -62,3 +64,9 @@ def test_the_rate_that_annotators_flip_with_is_found(people: int, rate: float) -
     votes = ballots(*[[t.mirrored if source.random() < rate else t for _ in range(people)] for t in truths])
     source.shuffle(votes)
     assert flip_rate(votes) == pytest.approx(rate, abs=0.03)
+
+
+def test_rounds_know_the_rate_without_the_weight_of_statistics() -> None:
+    """The command line and the trainer import them, and must not wait."""
+    code = "import sys, data.rounds; sys.exit(bool({'scipy', 'statsmodels', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
