@@ -24,9 +24,9 @@ def message(turn: object) -> Message:
     if not isinstance(role, str) or role not in _ROLES:
         raise InputError(f"role {role!r} is none of system, user, assistant")
     if not isinstance(content, str) or not content.strip():
-        raise InputError(f"a {role} turn without text")
+        raise InputError("a {role} turn without text", role=role)
     if not _is_unicode(content):
-        raise InputError(f"a {role} turn with half a surrogate pair, which is no Unicode text")
+        raise InputError("a {role} turn with half a surrogate pair, which is no Unicode text", role=role)
     return {"role": _ROLES[role], "content": content}
 
 
@@ -36,7 +36,7 @@ def conversation(turns: Sequence[object]) -> tuple[Message, ...]:
     if not messages:
         raise InputError("a conversation without a turn")
     if messages[-1]["role"] != "user":
-        raise InputError(f"a conversation ends with a user turn, this one with {messages[-1]['role']}")
+        raise InputError("a conversation ends with a user turn, this one with {role}", role=messages[-1]["role"])
     return messages
 
 

@@ -61,7 +61,7 @@ class Guidelines:
         """The guideline with this id. Raises NotFoundError."""
         row = self._database.row("select * from guideline where id = ?", [guideline_id])
         if row is None:
-            raise NotFoundError(f"there is no guideline {guideline_id}")
+            raise NotFoundError("there is no guideline {guideline}", guideline=guideline_id)
         return _guideline(row)
 
     def all(self) -> list[Guideline]:

@@ -143,7 +143,7 @@ class Judgments:
         """The judgment with this id, current or not. Raises NotFoundError."""
         row = self._database.row(f"{_OF_ALL} where j.id = ?", [judgment_id])
         if row is None:
-            raise NotFoundError(f"there is no judgment {judgment_id}")
+            raise NotFoundError("there is no judgment {judgment}", judgment=judgment_id)
         return _judgment(row)
 
     def progress(self, annotator_id: int) -> int:

@@ -48,7 +48,7 @@ class Pairs:
 
         def work(db: sqlite_utils.Database) -> int:
             if not first(db, "select 1 from prompt where id = ?", [prompt_id]):
-                raise NotFoundError(f"there is no prompt {prompt_id}")
+                raise NotFoundError("there is no prompt {prompt}", prompt=prompt_id)
             now = self._clock()
             common = {"prompt_id": prompt_id, "version_id": version_id(db, a.version), "created_at": now}
             answers = {
@@ -153,7 +153,7 @@ class Pairs:
         """The pair with this id. Raises NotFoundError."""
         found = self.by_ids([pair_id])
         if pair_id not in found:
-            raise NotFoundError(f"there is no pair {pair_id}")
+            raise NotFoundError("there is no pair {pair}", pair=pair_id)
         return found[pair_id]
 
     def by_ids(self, pair_ids: Iterable[int]) -> dict[int, Pair]:
@@ -183,11 +183,11 @@ class Pairs:
     def _assert_free(self, db: sqlite_utils.Database, pair_id: int, annotator_id: int, now: int) -> None:
         pair = first(db, "select withdrawn_at from pair where id = ?", [pair_id])
         if pair is None:
-            raise NotFoundError(f"there is no pair {pair_id}")
+            raise NotFoundError("there is no pair {pair}", pair=pair_id)
         if pair["withdrawn_at"] is not None:
-            raise ConflictError(f"pair {pair_id} is withdrawn; ask for the next one")
+            raise ConflictError("pair {pair} is withdrawn; ask for the next one", pair=pair_id)
         judged = "select 1 from current_judgment where pair_id = ? and annotator_id = ?"
         if first(db, judged, [pair_id, annotator_id]):
-            raise ConflictError(f"you have judged pair {pair_id} already; undo that first")
+            raise ConflictError("you have judged pair {pair} already; undo that first", pair=pair_id)
         if not leases.has_room(db, pair_id, annotator_id, now=now):
-            raise ConflictError(f"pair {pair_id} is with others; ask for the next one")
+            raise ConflictError("pair {pair} is with others; ask for the next one", pair=pair_id)

@@ -69,7 +69,7 @@ class Prompts:
             "select p.* from prompt p join pair on pair.prompt_id = p.id where pair.id = ?", [pair_id]
         )
         if row is None:
-            raise NotFoundError(f"there is no pair {pair_id}")
+            raise NotFoundError("there is no pair {pair}", pair=pair_id)
         so_far = _prompt(row)
         turns: list[Message] = [{"role": "assistant", "content": answer}, {"role": "user", "content": text}]
         return self._keep(
@@ -117,7 +117,7 @@ class Prompts:
         """The prompt with this id. Raises NotFoundError."""
         found = self.by_ids([prompt_id])
         if prompt_id not in found:
-            raise NotFoundError(f"there is no prompt {prompt_id}")
+            raise NotFoundError("there is no prompt {prompt}", prompt=prompt_id)
         return found[prompt_id]
 
     def by_sha256(self, digest: str) -> Prompt:

@@ -13,11 +13,11 @@ def assert_sensible(verdict: Verdict, idempotency_key: str) -> None:
     if verdict.choice is Choice.RETRACTED:
         raise InputError("a judgment is retracted by an undo, not by a verdict")
     if verdict.strength is not None and not verdict.choice.decisive:
-        raise InputError(f"a strength goes with a or b, not with {verdict.choice.value}; leave it out")
+        raise InputError("a strength goes with a or b, not with {choice}; leave it out", choice=verdict.choice.value)
     if verdict.strength not in (None, 1, 2, 3):
-        raise InputError(f"strength {verdict.strength} is none of 1, 2, 3")
+        raise InputError("strength {strength} is none of 1, 2, 3", strength=verdict.strength)
     if verdict.elapsed_ms is not None and verdict.elapsed_ms < 0:
-        raise InputError(f"elapsed_ms {verdict.elapsed_ms} is below 0")
+        raise InputError("elapsed_ms {elapsed_ms} is below 0", elapsed_ms=verdict.elapsed_ms)
     if verdict.edit is not None and not verdict.choice.decisive:
         raise InputError("Only a better answer can be edited: choose A or B, or leave the edit out.")
     if not idempotency_key:
@@ -34,6 +34,8 @@ def _assert_readable(remarks: Remarks) -> None:
         )
     reasons = (*remarks.reasons_a, *remarks.reasons_b)
     if len(reasons) > MOST_REASONS or any(not 0 < len(reason) <= LONGEST_REASON for reason in reasons):
-        raise InputError(f"at most {MOST_REASONS} reasons of 1 to {LONGEST_REASON} characters are kept")
+        raise InputError(
+            "at most {most} reasons of 1 to {length} characters are kept", most=MOST_REASONS, length=LONGEST_REASON
+        )
     if len(set(remarks.reasons_a)) + len(set(remarks.reasons_b)) < len(reasons):
         raise InputError("a reason is given twice for one side")
