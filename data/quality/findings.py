@@ -4,9 +4,9 @@ Every finding asks that a whole 99 % interval lies on the wrong side of a bound,
 small fault is none however many judgments show it. Good crowds agree on 63-81 % of such pairs and no more; so, where
 people may differ in earnest, the bound is how the others do. Gold and reading speed have bounds of their own.
 
-In simulated crowds (tests/data/quality/test_findings.py) who judge the same 60 pairs, about 1 in
-700 careful people has any finding where people agree on 78 or 70 %, and 1 in 70 where they agree on 63 %. Who looks
-every day looks often: a finding that comes and goes is chance.
+In simulated crowds (tests/data/quality/test_findings.py) who judge the same 60 pairs, about 1 in 700 careful
+people has any finding where people agree on 78 or 70 %, and 1 in 70 where they agree on 63 %. Who looks every day
+looks often: a finding that comes and goes is chance.
 """
 
 from collections.abc import Iterator, Sequence
