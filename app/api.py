@@ -7,7 +7,7 @@ import asyncio
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ from app.algorithms import Algorithm
 from app.callers import Admin, Caller, admin
 from app.desk_api import build_desk_api
 from app.people_api import build_people_api
+from app.refusals import LARGEST_ID, Id, refusals
 from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
@@ -31,6 +32,9 @@ from data.records import (
 
 MAX_ANSWERS = 8
 MAX_JOBS = 1000
+MAX_PROMPTS = 10_000
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 
 class Credentials(BaseModel):
@@ -44,7 +48,7 @@ class JobIn(BaseModel):
     """A prompt to answer, once per seed."""
 
     messages: tuple[Message, ...]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, max_length=MAX_ANSWERS)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_ANSWERS)]
 
 
 class CompletionsIn(BaseModel):
@@ -68,9 +72,12 @@ class Promotion(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+_NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
+
+
 def build_api(services: Services) -> APIRouter:
     """All routes under /api/v1."""
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix="/api/v1", responses=refusals(404, 409))
     api.include_router(_session_routes(services))
     api.include_router(build_desk_api(services.desk, services.feeder))
     api.include_router(build_account_api(services.accounts))
@@ -112,12 +119,12 @@ def _round_routes(services: Services) -> APIRouter:
         return [{"id": r.id, "state": r.state, "reason": r.reason} for r in services.store.rounds.all()]
 
     @routes.get("/{round_id}")
-    def state(round_id: int) -> dict[str, object]:
+    def state(round_id: Id) -> dict[str, object]:
         """A round with its progress, and its report once it has one."""
         return _round(services.rounds.view(round_id))
 
     @routes.post("/{round_id}/cancel")
-    async def cancel(round_id: int) -> dict[str, object]:
+    async def cancel(round_id: Id) -> dict[str, object]:
         """Stop a round that trains."""
         await services.rounds.cancel(round_id)
         return {"id": round_id}
@@ -150,14 +157,14 @@ def _operator_routes(services: Services) -> APIRouter:
             drawn = await asyncio.gather(*(complete(services.engine, job) for job in jobs))
         return {"version": version, "completions": [[_measured(c) for c in answers] for answers in drawn]}
 
-    @routes.get("/export")
+    @routes.get("/export", response_class=StreamingResponse, responses=_NDJSON)
     def export(format: Literal["trl"] = "trl") -> StreamingResponse:
         """All preferences as JSONL; the header X-Format echoes the layout."""
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in trl.rows(services.store.rounds.preferences()))
         return StreamingResponse(lines, media_type="application/x-ndjson", headers={"X-Format": format})
 
     @routes.get("/prompts")
-    def prompts(split: Split, count: int, seed: int = 0) -> dict[str, Any]:
+    def prompts(split: Split, count: Annotated[int, Query(ge=1, le=MAX_PROMPTS)], seed: Seed = 0) -> dict[str, Any]:
         """A random sample of the prompts of a split."""
         return {"prompts": [p.messages for p in services.store.prompts.sample(split, count, seed)]}
 

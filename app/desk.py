@@ -8,11 +8,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from data.gold import Expected
-
 from app.feeder import Feeder
 from app.serving.router import Router
 from data.errors import ConflictError, InputError, NotFoundError
+from data.gold import Expected
 from data.records import Annotator, Choice, Guideline, Judgment, Lease, Pair, Prompt, Verdict
 from data.stats import Stats
 from data.store import PreferenceStore

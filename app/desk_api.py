@@ -12,7 +12,7 @@ from app.blindness import trouble_told
 from app.callers import Caller
 from app.desk import Desk
 from app.feeder import Feeder
-from app.refusals import LARGEST_ID, Id, refusals
+from app.refusals import LARGEST_ID, Id
 from data.completions import LONGEST_WRITTEN
 from data.records import Annotator, Choice, Flag, Judgment, Lease, Message, Pair, Prompt, Remarks, Verdict
 from data.verdicts import LONGEST_COMMENT, LONGEST_REASON, MOST_REASONS
@@ -131,7 +131,7 @@ class DeskInfo(BaseModel):
 
 def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
     """The routes of an annotator's work."""
-    routes = APIRouter(tags=["annotate"], responses=refusals(404, 409))
+    routes = APIRouter(tags=["annotate"])
 
     @routes.get("/desk")
     async def info(me: Caller) -> DeskInfo:

@@ -6,6 +6,7 @@ from data import integrity
 from data.clock import Clock, now_ms
 from data.database import Database
 from data.devices import Devices
+from data.gold import Gold
 from data.guidelines import Guidelines
 from data.invites import Invites
 from data.judgments import Judgments
@@ -37,6 +38,7 @@ class PreferenceStore:
         self.versions = Versions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
         self.judgments = Judgments(database, clock, self.pairs)
+        self.gold = Gold(database, clock)
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
         self.stats = OwnStats(database, clock)

@@ -16,10 +16,9 @@ from app.accounts import Accounts
 from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
-from app.pages.mount import mount_pages
 from app.planning import Planner
 from app.rounds import Rounds
-from app.security import add_security
+from app.server import create_app
 from app.services import Services, publish_guidelines
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
@@ -113,11 +112,8 @@ async def stage(
 
 
 def web(services: Services) -> FastAPI:
-    """The pages behind the gate, as the server has them."""
-    app = FastAPI(openapi_url=None)
-    mount_pages(app, services)
-    add_security(app, services.accounts)
-    return app
+    """The whole web application, as the server has it."""
+    return create_app(services)
 
 
 def client(app: FastAPI, services: Services, role: Role | None) -> AsyncClient:

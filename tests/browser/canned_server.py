@@ -24,9 +24,12 @@ async def main(home: Path, live: bool) -> None:
         services.accounts.add("ann", Role.ANNOTATOR, "correct horse")
         with bind("127.0.0.1", 0) as listener:
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            while not (server.started or serving.done()):
+                await asyncio.sleep(0.02)
             port = listener.getsockname()[1]
             sys.stdout.write(f"http://127.0.0.1:{port}/auth/link?token={services.accounts.make_link(boss.id)}\n")
-            await server.serve(sockets=[listener])
+            await serving
 
 
 if __name__ == "__main__":
