@@ -2,9 +2,12 @@
 const LOOK = 'prefloop-look';
 const look = { plain: false, difference: false, together: true, ...JSON.parse(localStorage.getItem(LOOK)) };
 
+const drawLook = () => {
+  for (const name of ['plain', 'difference', 'together']) root.querySelector(`[data-do="${name}"]`).setAttribute('aria-pressed', String(look[name]));
+};
+
 const drawAnswers = async () => {
   const { token } = view;
-  for (const name of ['plain', 'difference', 'together']) root.querySelector(`[data-do="${name}"]`).setAttribute('aria-pressed', String(look[name]));
   root.dataset.plain = String(look.plain || look.difference);
   for (const side of ['a', 'b']) {
     if (look.plain && view.text) part(side).textContent = view.text[side];
@@ -21,8 +24,10 @@ const toggleLook = (name) => {
   if (name === 'plain' && look.plain) look.difference = false;
   if (name === 'difference' && look.difference) look.plain = false;
   localStorage.setItem(LOOK, JSON.stringify(look));
-  drawAnswers();
+  drawLook();
+  if (name !== 'together') drawAnswers();
 };
+drawLook();
 
 // Both answers scroll by the same share of their own length, so that both ends come together.
 let leading = null;

@@ -41,9 +41,10 @@ const drawKeys = () => {
     const key = keyFor(button.dataset.pick ?? button.dataset.do);
     const cap = button.querySelector('kbd');
     if (!cap || button.dataset.do === 'close' || button.dataset.do === 'send') continue;
-    cap.textContent = shownKey(key);
     cap.hidden = !key;
-    if (key) button.setAttribute('aria-keyshortcuts', shownKey(key).replace('Ctrl', 'Control'));
+    if (!key) continue;
+    cap.textContent = shownKey(key);
+    button.setAttribute('aria-keyshortcuts', shownKey(key).replace('Ctrl', 'Control'));
   }
 };
 
