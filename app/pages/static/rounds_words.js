@@ -3,7 +3,7 @@ const { lang } = document.documentElement;
 const RATED = 'kto';
 const told = (note) => (typeof note === 'string' ? note : t(note.words, note.values));
 const sentences = (...all) => all.filter(Boolean).join(lang === 'en' ? ' ' : '');
-const listed = (items) => new Intl.ListFormat(lang).format(items);
+const listed = (items) => new Intl.ListFormat(lang, { style: 'narrow' }).format(items);
 const percent = (share) => (share === null || share === undefined ? '–' : t('{share} %', { share: Math.round(100 * share) }));
 
 const pairs = (count) => (count === 1 ? t('1 pair') : t('{count} pairs', { count }));
