@@ -8,12 +8,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.training import training_of
 from data.errors import InputError
+from data.queue import QueueRules
 from data.records import Sampling
+from data.strategies import StrategyName
 from data.verdicts import LONGEST_REASON
 from trainer.base import BUILT_IN
 from trainer.config import SMALL_MODEL, Fraction, Positive, Strict
@@ -29,6 +31,42 @@ def _good_training(given: dict[str, Any]) -> dict[str, Any]:
     except InputError as error:
         raise PydanticCustomError(_WORDS, "{words}", {"words": str(error)}) from error
     return given
+
+
+class QueueSettings(Strict):
+    """What annotators are given: see data/queue.py for the rules.
+
+    overlap: the share of new pairs that overlap_judgments people judge. gold_feedback: whether people are told at
+    once what a known pair was expected to be.
+    """
+
+    strategy: StrategyName = StrategyName.RANDOM
+    explore: Fraction = 0.2
+    overlap: Fraction = 0.1
+    overlap_judgments: Annotated[int, Field(ge=2)] = 2
+    gold: Fraction = 0.05
+    gold_feedback: bool = True
+    reask: Fraction = 0.03
+    reask_after: Positive = 10
+    evaluation: Fraction = 0.05
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> "QueueSettings":
+        if self.gold + self.reask + self.evaluation > 1:
+            raise PydanticCustomError(_WORDS, "queue: gold, reask and evaluation together are more than 1; lower one")
+        return self
+
+    @property
+    def rules(self) -> QueueRules:
+        """The settings as the queue takes them."""
+        return QueueRules(
+            strategy=self.strategy,
+            explore=self.explore,
+            gold=self.gold,
+            reask=self.reask,
+            reask_after=self.reask_after,
+            evaluation=self.evaluation,
+        )
 
 
 class Settings(Strict):
@@ -55,7 +93,6 @@ class Settings(Strict):
         "Follows the instruction",
         "Right length",
     )
-    second_opinions: Fraction = 0.0
     lease_minutes: Positive = 10
     session_hours: Positive = 168
     heldout_share: Fraction = 0.15
@@ -65,6 +102,7 @@ class Settings(Strict):
     seed: int = 0
     trainer: Annotated[tuple[str, ...], Field(min_length=1)] = (sys.executable, "-m", "trainer")
     sampling: Sampling = Sampling()
+    queue: QueueSettings = QueueSettings()
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
 
 

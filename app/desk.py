@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from app.config import QueueSettings
 from app.feeder import Feeder
 from app.serving.router import Router
 from data.errors import ConflictError, InputError, NotFoundError
@@ -29,7 +30,8 @@ class LivePair:
 class Desk:
     """Lends pairs, takes judgments, takes them back, and takes prompts.
 
-    reasons: the tags a judgment may bear; turns: how often the user may speak in a conversation.
+    reasons: the tags a judgment may bear; turns: how often the user may speak in a conversation; queue: what people
+    are given, and told.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Desk:
         lease_ms: int,
         reasons: tuple[str, ...],
         turns: int,
-        gold_feedback: bool,
+        queue: QueueSettings,
     ) -> None:
         self.reasons = reasons
         self._store = store
@@ -49,12 +51,16 @@ class Desk:
         self._router = router
         self._lease_ms = lease_ms
         self._turns = turns
-        self._gold_feedback = gold_feedback
+        self._queue = queue
 
     async def next(self, annotator: Annotator) -> Lease | None:
         """The pair to judge: the one already lent to this annotator, else a ready one, else None."""
         lease = await asyncio.to_thread(
-            self._store.pairs.lease, annotator.id, duration_ms=self._lease_ms, version=self._router.champion
+            self._store.pairs.lease,
+            annotator.id,
+            duration_ms=self._lease_ms,
+            version=self._router.champion,
+            rules=self._queue.rules,
         )
         self._feeder.poke()
         return lease
@@ -89,7 +95,7 @@ class Desk:
 
     async def expected(self, judgment: Judgment) -> Expected | None:
         """What a known pair should have been judged, if annotators are to be told; None for any other pair."""
-        if not self._gold_feedback:
+        if not self._queue.gold_feedback:
             return None
         return await asyncio.to_thread(self._store.gold.expected, judgment.pair_id)
 

@@ -11,11 +11,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from app.serving.engine import Engine, Job
+from app.config import QueueSettings
+from app.matches import Matches, flaw
+from app.serving.engine import BASE, Engine, Job
 from app.serving.router import Router
 from data.errors import InputError, PrefloopError
-from data.records import FinishReason, NewCompletion, Pair, Prompt, Sampling
+from data.records import NewCompletion, Pair, Prompt, Sampling
 from data.store import PreferenceStore
+from data.strategies import StrategyName
 
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 1.0
@@ -31,21 +34,10 @@ class Draft:
     pair: Pair | None
 
 
-def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
-    """Why comparing two completions would teach nothing, or None when it would."""
-    if not (a.text and b.text):
-        return "an empty answer"
-    if FinishReason.LENGTH in (a.finish_reason, b.finish_reason):
-        return "an answer cut off at max_new_tokens"
-    if a.text.split() == b.text.split():
-        return "two identical answers"
-    return None
-
-
 class Feeder:
     """Fills the buffer of ready pairs in the background, and makes single pairs on demand.
 
-    second_opinions: the share of pairs that two people judge.
+    queue: how many people judge a pair, and whether its margin is wanted; matches: makes pairs that measure.
     """
 
     def __init__(
@@ -57,7 +49,8 @@ class Feeder:
         sampling: Sampling,
         buffer: int,
         workers: int,
-        second_opinions: float,
+        queue: QueueSettings,
+        matches: Matches,
         source: random.Random,
     ) -> None:
         self.ready = 0
@@ -69,7 +62,8 @@ class Feeder:
         self._sampling = sampling
         self._buffer = buffer
         self._workers = workers
-        self._second_opinions = second_opinions
+        self._queue = queue
+        self._matches = matches
         self._random = source
         self._filled_for: str | None = None
         self._in_work: set[int] = set()
@@ -88,6 +82,8 @@ class Feeder:
                 missing = await self._missing()
                 made = await asyncio.gather(*(self._make() for _ in range(min(missing, self._workers))))
                 self.trouble = self._explain() if missing and not any(made) else None
+                if not missing:
+                    made = [await self._matches.make()]
             except PrefloopError as error:
                 made, self.trouble = [], str(error)
             if not any(made):
@@ -156,12 +152,33 @@ class Feeder:
                 a, b = completions
                 why = flaw(a, b) or ""
                 if not why:
-                    wanted = 2 if self._random.random() < self._second_opinions else 1
-                    pair = await asyncio.to_thread(self._store.pairs.add, prompt.id, a, b, target_judgments=wanted)
-                    yield Draft(prompt, (a.text, b.text), pair)
+                    yield Draft(prompt, (a.text, b.text), await self._keep(prompt, a, b))
                     return
         self._useless.add(prompt.id)
         self.set_aside[why] += 1
+
+    async def _keep(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> Pair:
+        overlaps = self._random.random() < self._queue.overlap
+        return await asyncio.to_thread(
+            self._store.pairs.add,
+            prompt.id,
+            a,
+            b,
+            margin=await self._margin(prompt, a, b),
+            target_judgments=self._queue.overlap_judgments if overlaps else 1,
+        )
+
+    async def _margin(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> float | None:
+        """The version's implicit reward of a less that of b, against the base (nats); None where nobody asks for it.
+
+        Against the base whatever reference the version was trained with: the base is what there always is.
+        """
+        if self._queue.strategy is not StrategyName.UNCERTAINTY or a.version == BASE:
+            return None
+        rewards = [
+            sum(one.logprobs) - sum(await self._engine.score(prompt.messages, one.token_ids, BASE)) for one in (a, b)
+        ]
+        return rewards[0] - rewards[1]
 
     def _explain(self) -> str:
         """Why no pair could be made, in words."""

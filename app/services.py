@@ -16,6 +16,7 @@ from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
 from app.home import Home
+from app.matches import Matches
 from app.planning import Planner
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
@@ -132,7 +133,16 @@ def _wire(
         sampling=settings.sampling,
         buffer=settings.buffer,
         workers=settings.max_rows // 2,
-        second_opinions=settings.second_opinions,
+        queue=settings.queue,
+        matches=Matches(
+            store,
+            engine,
+            router,
+            sampling=settings.sampling,
+            share=settings.queue.evaluation,
+            buffer=settings.buffer,
+            source=random.Random(),
+        ),
         source=random.Random(),
     )
     return Services(
@@ -150,7 +160,7 @@ def _wire(
             lease_ms=settings.lease_minutes * _MINUTE_MS,
             reasons=settings.reasons,
             turns=settings.turns,
-            gold_feedback=True,
+            queue=settings.queue,
         ),
         rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),

@@ -68,6 +68,16 @@ class Guidelines:
         """Every version, newest first."""
         return [_guideline(row) for row in self._database.rows("select * from guideline order by id desc")]
 
+    def uses(self) -> dict[int, int]:
+        """How many standing judgments were given under each version, by its id; versions without any are not in it."""
+        rows = self._database.rows(
+            """
+            select guideline_id, count(*) as judgments from current_judgment
+            where guideline_id is not null and follows_id is null group by guideline_id
+            """
+        )
+        return {int(row["guideline_id"]): int(row["judgments"]) for row in rows}
+
 
 def _guideline(row: Row) -> Guideline:
     return Guideline(

@@ -51,12 +51,15 @@ def grant(
     term: Term,
     *,
     swapped: bool | None = None,
+    strategy: str | None = None,
+    propensity: float | None = None,
     changes_id: int | None = None,
 ) -> int:
     """Lend a pair and give back what the annotator held; sides at random unless given. Answers the id.
 
-    changes_id: the judgment that one on this lease is to replace. The guideline in force is noted. Raises
-    NotFoundError if there is no such annotator.
+    strategy, propensity: how the queue chose it and how probable that was; None if it did not. changes_id: the
+    judgment that one on this lease is to replace. The guideline in force is noted. Raises NotFoundError if there is
+    no such annotator.
     """
     if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
         raise NotFoundError(f"there is no annotator {annotator_id}")
@@ -68,6 +71,8 @@ def grant(
         "swapped": int(_drawn_side(db, annotator_id) if swapped is None else swapped),
         "leased_at": term.now,
         "expires_at": term.now + term.duration_ms,
+        "strategy": strategy,
+        "propensity": propensity,
         "guideline_id": _guideline_in_force(db),
         "changes_id": changes_id,
     }

@@ -304,7 +304,7 @@ def written_completions(db: sqlite_utils.Database) -> None:
           created_at integer not null,
           sha256 text not null,
           check ((version_id is null) = (author_id is not null)),
-          check ((author_id is null) = (edits_id is null)),
+          check (edits_id is null or author_id is not null),
           check (version_id is null or (token_ids is not null and logprobs is not null
             and finish_reason is not null and sampling is not null and seed is not null))
         ) strict;
@@ -366,14 +366,24 @@ def purposes(db: sqlite_utils.Database) -> None:
     """Gold pairs, hidden re-asks, what the queue drew by, and annotators whose judgments do not count.
 
     `pair.repeats_id`: the pair with the same answers that this one asks again; `pair.margin`: the champion's implicit
-    reward of a less that of b, in nats, when the pair was made. The open pairs that train are indexed apart by whether
-    somebody has judged them already.
+    reward of a less that of b, in nats, when the pair was made. Pairs that nobody has judged are indexed apart from
+    those that want another judgment: each search walks only its own.
     """
     db.executescript("""
         alter table pair add column repeats_id integer references pair(id);
         alter table pair add column for_annotator_id integer references annotator(id);
         alter table pair add column margin real;
         create index pair_repeats on pair(repeats_id, for_annotator_id) where repeats_id is not null;
+        create index pair_for_one on pair(for_annotator_id) where for_annotator_id is not null;
+        drop index pair_open;
+        drop index pair_open_of_version;
+        create index pair_fresh on pair(purpose, priority desc, id) where judged = 0 and withdrawn_at is null;
+        create index pair_fresh_of_version on pair(purpose, version_id, priority desc, id)
+          where judged = 0 and withdrawn_at is null;
+        create index pair_half on pair(priority desc, id) where judged > 0 and judged < target_judgments
+          and withdrawn_at is null and purpose = 'train';
+        create index pair_half_of_version on pair(version_id, priority desc, id) where judged > 0
+          and judged < target_judgments and withdrawn_at is null and purpose = 'train';
         alter table lease add column strategy text;
         alter table lease add column propensity real;
         create table gold(

@@ -1,7 +1,8 @@
 """Pairs of completions, and lending them to people. Knows nothing of what people say of them."""
 
 import json
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Mapping
 
 import sqlite_utils
 
@@ -11,15 +12,16 @@ from data.completions import Completions, assert_sound, insert_completion
 from data.database import Database, first, insert
 from data.errors import ConflictError, InputError, NotFoundError
 from data.prompts import Prompts
-from data.queue import next_pair
-from data.records import Completion, Lease, NewCompletion, Pair
+from data.queue import TRAINING_ALONE, Asking, QueueRules, next_pair
+from data.records import Completion, Lease, NewCompletion, Pair, Purpose
 from data.versions import version_id
 
 
 class Pairs:
     """The pairs of a store."""
 
-    def __init__(self, database: Database, clock: Clock, prompts: Prompts) -> None:
+    def __init__(self, database: Database, clock: Clock, prompts: Prompts, source: random.Random | None = None) -> None:
+        self._source = source or random.SystemRandom()
         self._database = database
         self._clock = clock
         self._prompts = prompts
@@ -32,9 +34,10 @@ class Pairs:
         b: NewCompletion,
         *,
         strategy: str = "random",
+        margin: float | None = None,
         target_judgments: int = 1,
     ) -> Pair:
-        """Store two answers of one version to one prompt.
+        """Store two answers of one version to one prompt, to train on. margin: see queue.py.
 
         Raises NotFoundError for an unknown prompt or version; InputError for answers of two versions,
         token ids and log-probabilities that do not match, a seed beyond 63 bits, or a target below 1.
@@ -43,23 +46,49 @@ class Pairs:
             raise InputError(f"a pair is of one version, these answers are of {a.version} and {b.version}")
         if target_judgments < 1:
             raise InputError(f"a pair wants at least 1 judgment, not {target_judgments}")
+        wanted = {"strategy": strategy, "margin": margin, "target_judgments": target_judgments}
+        return self._add(prompt_id, a, b, version=a.version, wanted=wanted)
+
+    def add_evaluation(self, prompt_id: int, a: NewCompletion, b: NewCompletion, *, champion: str) -> Pair:
+        """Store an answer of the champion and one of another version, to be measured against each other.
+
+        Raises as `add`, and InputError unless just one of the two is of the champion.
+        """
+        if (a.version == champion) == (b.version == champion):
+            raise InputError(f"one answer must be of {champion}, these are of {a.version} and {b.version}")
+        wanted = {"purpose": Purpose.EVAL.value, "strategy": "random", "target_judgments": 1}
+        return self._add(prompt_id, a, b, version=champion, wanted=wanted)
+
+    def _add(
+        self, prompt_id: int, a: NewCompletion, b: NewCompletion, *, version: str, wanted: Mapping[str, object]
+    ) -> Pair:
         assert_sound(a)
         assert_sound(b)
 
         def work(db: sqlite_utils.Database) -> int:
             if not first(db, "select 1 from prompt where id = ?", [prompt_id]):
                 raise NotFoundError("there is no prompt {prompt}", prompt=prompt_id)
-            now = self._clock()
-            common = {"prompt_id": prompt_id, "version_id": version_id(db, a.version), "created_at": now}
+            common = {"prompt_id": prompt_id, "created_at": self._clock()}
             answers = {
-                f"completion_{side}_id": insert_completion(db, new, common) for side, new in (("a", a), ("b", b))
+                f"completion_{side}_id": insert_completion(
+                    db, new, common | {"version_id": version_id(db, new.version)}
+                )
+                for side, new in (("a", a), ("b", b))
             }
-            return insert(db, "pair", common | answers | {"strategy": strategy, "target_judgments": target_judgments})
+            of = {"version_id": version_id(db, version)}
+            return insert(db, "pair", {**common, **answers, **of, **wanted})
 
         return self.by_id(self._database.write(work))
 
-    def lease(self, annotator_id: int, *, duration_ms: int, version: str | None = None) -> Lease | None:
-        """Lend the annotator a pair: the one he holds, else the next by the queue's rule, else None.
+    def lease(
+        self,
+        annotator_id: int,
+        *,
+        duration_ms: int,
+        version: str | None = None,
+        rules: QueueRules = TRAINING_ALONE,
+    ) -> Lease | None:
+        """Lend the annotator a pair: the one he holds, else the next by the queue's rules, else None.
 
         Raises NotFoundError for an unknown annotator or version.
         """
@@ -69,10 +98,18 @@ class Pairs:
             if (own := leases.held(db, annotator_id, now=now)) is not None:
                 return int(own["id"])
             of = None if version is None else version_id(db, version)
-            pair_id = next_pair(db, annotator_id, now=now, version_id=of)
-            if pair_id is None:
+            drawn = next_pair(db, Asking(annotator_id, now, of, rules, self._source))
+            if drawn is None:
                 return None
-            return leases.grant(db, pair_id, annotator_id, leases.Term(now, duration_ms))
+            return leases.grant(
+                db,
+                drawn.pair_id,
+                annotator_id,
+                leases.Term(now, duration_ms),
+                swapped=drawn.swapped,
+                strategy=drawn.strategy,
+                propensity=drawn.propensity,
+            )
 
         lease_id = self._database.write(work)
         return None if lease_id is None else self.lease_by_id(lease_id)
@@ -120,13 +157,12 @@ class Pairs:
 
         self._database.write(work)
 
-    def ready(self, version: str | None = None) -> int:
+    def ready(self, version: str | None = None, *, purpose: Purpose = Purpose.TRAIN) -> int:
         """How many pairs (of a version) that nobody has judged yet any annotator could still be given."""
-        # "judged < target_judgments" follows from "judged = 0"; said all the same, it opens the partial indexes
         return self._database.value(
             f"""
             select count(*) from pair p
-            where p.judged = 0 and p.judged < p.target_judgments and p.withdrawn_at is null
+            where p.judged = 0 and p.withdrawn_at is null and p.purpose = '{purpose.value}'
             and (:version is null or p.version_id = (select id from adapter_version where name = :version))
             and (p.id not in (select pair_id from lease where released_at is null)
               or {leases.TAKEN} < p.target_judgments)
@@ -137,12 +173,12 @@ class Pairs:
     def withdraw_except(self, version: str) -> int:
         """Stop offering pairs of other versions that nobody judged or holds; the answer is how many.
 
-        Raises NotFoundError for an unknown version.
+        Known pairs and re-asks stay. Raises NotFoundError for an unknown version.
         """
         now = self._clock()
         sql = f"""
             update pair as p set withdrawn_at = :now
-            where p.judged < p.target_judgments and p.withdrawn_at is null
+            where p.judged = 0 and p.withdrawn_at is null and p.purpose in ('train', 'eval')
             and p.version_id <> :version and {leases.TAKEN} = 0
         """
         return self._database.write(
@@ -169,6 +205,7 @@ class Pairs:
                 prompt=prompts[row["prompt_id"]],
                 a=completions[row["completion_a_id"]],
                 b=completions[row["completion_b_id"]],
+                purpose=Purpose(row["purpose"]),
                 strategy=row["strategy"],
                 target_judgments=row["target_judgments"],
                 created_at=row["created_at"],

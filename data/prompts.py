@@ -102,14 +102,14 @@ class Prompts:
         found = self.by_ids(drawn)
         return [found[prompt_id] for prompt_id in drawn]
 
-    def next(self, exclude: Collection[int] = ()) -> Prompt | None:
-        """The prompt to sample a pair for: fewest pairs first, then by hash; None if all are excluded."""
+    def next(self, exclude: Collection[int] = (), split: Split | None = None) -> Prompt | None:
+        """The prompt (of a split) to sample a pair for: fewest pairs first, then by hash; None if all are excluded."""
         row = self._database.row(
             """
-            select * from prompt where retired_at is null and id not in (select value from json_each(?))
-            order by pairs, sha256 limit 1
+            select * from prompt where retired_at is null and split = coalesce(?, split)
+            and id not in (select value from json_each(?)) order by pairs, sha256 limit 1
             """,
-            [json.dumps(list(exclude))],
+            [_word(split), json.dumps(list(exclude))],
         )
         return None if row is None else _prompt(row)
 

@@ -199,7 +199,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two completions of one prompt by one version."""
+    """Two completions of one prompt by one version; to measure one version against another, by two.
+
+    strategy: how it came to be.
+    """
 
     id: int
     prompt: Prompt
@@ -208,6 +211,7 @@ class Pair:
     strategy: str
     target_judgments: int
     created_at: int
+    purpose: Purpose = Purpose.TRAIN
 
 
 @dataclass(frozen=True, slots=True)

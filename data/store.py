@@ -3,9 +3,13 @@
 from pathlib import Path
 
 from data import integrity
+from data.activity import Activities
+from data.audit import Audit
+from data.ballots import Ballots
 from data.clock import Clock, now_ms
 from data.database import Database
 from data.devices import Devices
+from data.flags import Flags
 from data.gold import Gold
 from data.guidelines import Guidelines
 from data.invites import Invites
@@ -38,9 +42,13 @@ class PreferenceStore:
         self.versions = Versions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
         self.judgments = Judgments(database, clock, self.pairs)
-        self.gold = Gold(database, clock)
+        self.gold = Gold(database, clock, self.prompts, self.pairs)
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
+        self.ballots = Ballots(database)
+        self.flags = Flags(database)
+        self.activities = Activities(database)
+        self.audit = Audit(database, clock)
         self.stats = OwnStats(database, clock)
         self.rounds = Rounds(database, clock, self.pairs)
 

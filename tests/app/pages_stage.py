@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from app.accounts import Accounts
-from app.config import Settings
+from app.config import QueueSettings, Settings
 from app.desk import Desk
 from app.feeder import Feeder
+from app.matches import Matches
 from app.planning import Planner
 from app.rounds import Rounds
 from app.server import create_app
@@ -57,6 +58,10 @@ PROMPTS: tuple[list[Message], ...] = (
 )
 
 
+TRAINING_ALONE = QueueSettings(overlap=0, gold=0, reask=0, evaluation=0)
+"""Every pair is given once, to train on."""
+
+
 class CannedEngine:
     """Answers from a list, piece by piece."""
 
@@ -65,7 +70,7 @@ class CannedEngine:
         self._pause = pause
 
     async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
-        full = random.Random(job.seeds[0]).sample(self._answers, 2)
+        full = random.Random(job.seeds[0]).sample(self._answers, len(job.seeds))
         words = max(len(text.split(" ")) for text in full)
         for n in range(0, words, 4):
             yield Answers(tuple(" ".join(text.split(" ")[:n]) for text in full))
@@ -95,11 +100,11 @@ async def stage(
     pause: float = 0.0,
     prompts: int = 60,
     answers: Sequence[str] = ANSWERS,
-    second_opinions: float = 0.0,
+    queue: QueueSettings = TRAINING_ALONE,
 ) -> AsyncIterator[Services]:
     """Services with a working feeder."""
     with PreferenceStore.open(home / "prefloop.db") as store:
-        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, second_opinions)
+        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, queue)
         store.versions.ensure_base("canned", "0")
         publish_guidelines(store)
         store.prompts.add(list(itertools.islice(_prompts(), prompts)), source="test")
@@ -137,7 +142,7 @@ def _completion(text: str, job: Job, seed: int) -> NewCompletion:
     return NewCompletion(job.version, text, (1, 2), (-0.5, -0.5), FinishReason.STOP, job.sampling, seed)
 
 
-def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int, second_opinions: float) -> Services:
+def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int, queue: QueueSettings) -> Services:
     shelf = AdapterShelf(home / "adapters")
     router = Router(engine, shelf, store.versions)
     feeder = Feeder(
@@ -147,7 +152,10 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         sampling=Sampling(),
         buffer=buffer,
         workers=4,
-        second_opinions=second_opinions,
+        queue=queue,
+        matches=Matches(
+            store, engine, router, sampling=Sampling(), share=queue.evaluation, buffer=buffer, source=random.Random(0)
+        ),
         source=random.Random(0),
     )
     template = RoundConfig(model="canned", revision="0", seed=0)
@@ -168,7 +176,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             lease_ms=600_000,
             reasons=Settings().reasons,
             turns=4,
-            gold_feedback=True,
+            queue=queue,
         ),
         rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),

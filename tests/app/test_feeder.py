@@ -4,8 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from app.feeder import flaw
-from data.records import Choice, FinishReason, NewCompletion, Role, Sampling, Verdict
+from app.config import QueueSettings
+from app.matches import flaw
+from data.records import (
+    Choice,
+    FinishReason,
+    NewCompletion,
+    Purpose,
+    Role,
+    Sampling,
+    ServingAction,
+    Split,
+    Verdict,
+)
+from data.strategies import StrategyName
 from tests.app.pages_stage import stage
 
 GOOD = NewCompletion("base", "Boil it.", (7, 2), (-0.1, -0.1), FinishReason.STOP, Sampling(), 1)
@@ -57,14 +69,14 @@ async def test_the_buffer_is_filled_with_pairs_of_the_champion(tmp_path: Path) -
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 async def test_a_share_of_the_pairs_wants_two_opinions(tmp_path: Path, share: float) -> None:
-    async with stage(tmp_path, buffer=0, second_opinions=share) as services:
+    async with stage(tmp_path, buffer=0, queue=QueueSettings(overlap=share)) as services:
         [pair] = [draft.pair async for draft in services.feeder.drafts() if draft.pair]
 
         assert pair.target_judgments == 1 + share
 
 
 async def test_one_who_judges_alone_does_not_run_dry_of_pairs_that_wait_for_another(tmp_path: Path) -> None:
-    async with stage(tmp_path, buffer=2, second_opinions=1.0) as services:
+    async with stage(tmp_path, buffer=2, queue=QueueSettings(overlap=1.0)) as services:
         ann = services.accounts.add("ann", Role.ANNOTATOR)
         async with asyncio.timeout(20):
             for number in range(6):
@@ -73,3 +85,48 @@ async def test_one_who_judges_alone_does_not_run_dry_of_pairs_that_wait_for_anot
                 await services.desk.judge(ann, lease.token, Verdict(Choice.TIE), f"key {number}")
 
         assert services.store.judgments.count() == 6
+
+
+async def test_a_margin_is_measured_where_pairs_are_chosen_by_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=0, queue=QueueSettings(strategy=StrategyName.UNCERTAINTY)) as services:
+        services.store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
+        for version, known in (("base", False), ("v1", True)):
+            services.router.champion = version
+            [pair] = [draft.pair async for draft in services.feeder.drafts() if draft.pair]
+            [row] = services.store._database.rows("select margin from pair where id = ?", [pair.id])
+            assert (row["margin"] is not None) is known
+        # the canned engine's log-probs are the same for all answers, so their margins are 0
+        assert row["margin"] == 0.0
+
+
+async def test_the_champion_is_measured_against_the_version_before_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=4, queue=QueueSettings(evaluation=0.5)) as services:
+        store = services.store
+        assert store.pairs.ready("base", purpose=Purpose.EVAL) == 0
+        store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
+        store.versions.record_serving("v1", ServingAction.PROMOTE, actor_id=None, reason="test")
+        services.router.champion = "v1"
+        services.feeder.poke()
+        async with asyncio.timeout(20):
+            while store.pairs.ready("v1", purpose=Purpose.EVAL) < 2:
+                await asyncio.sleep(0.05)
+        rows = store._database.rows("select id from pair where purpose = 'eval'")
+        pairs = store.pairs.by_ids(row["id"] for row in rows)
+        assert all({pair.a.version, pair.b.version} == {"base", "v1"} for pair in pairs.values())
+        assert all(pair.prompt.split is Split.HELDOUT for pair in pairs.values())
+
+
+async def test_a_version_before_that_cannot_be_served_stops_nobody(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=2, queue=QueueSettings(evaluation=1.0, gold=0, reask=0)) as services:
+        store = services.store
+        for name in ("v1", "v2"):
+            store.versions.add(name, round_id=None, parent="base", sha256="0" * 64)
+            store.versions.record_serving(name, ServingAction.PROMOTE, actor_id=None, reason="test")
+        services.router.champion = "v2"  # v1 has no files
+        services.feeder.poke()
+        async with asyncio.timeout(20):
+            while store.pairs.ready("v2") < 2:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        assert store.pairs.ready("v2", purpose=Purpose.EVAL) == 0
+        assert services.feeder.trouble is None

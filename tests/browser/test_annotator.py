@@ -284,7 +284,7 @@ def test_the_page_speaks_chinese_by_the_browser_s_language_and_by_choice(
 def test_every_control_has_a_name_and_shows_its_focus(canned: Server, signed_in: Opener) -> None:
     page = signed_in(canned)
     page.keyboard.press("r")
-    nameless = page.evaluate("""() => [...document.querySelectorAll('.pl button, .pl a, .pl textarea, .pl select, .pl input')]
+    nameless = page.evaluate("""() => [...document.querySelectorAll('.pl :is(button, a, textarea, select, input)')]
         .filter((node) => !(node.innerText.trim() || node.ariaLabel || node.labels?.length || node.textContent.trim()))
         .map((node) => node.outerHTML)""")
     assert nameless == []

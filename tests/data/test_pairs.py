@@ -174,18 +174,17 @@ def test_a_pair_with_others_or_judged_or_withdrawn_is_not_lent(scene: Scene) -> 
 def test_ready_counts_what_could_still_be_given(scene: Scene) -> None:
     ann, other = scene.annotator(), scene.annotator()
     scene.add_version("v1")
-    scene.pair()
-    scene.pair(target=2)
+    pair, overlap = scene.pair(), scene.pair(target=2)
     scene.pair(version="v1")
     ready = scene.store.pairs.ready
     assert (ready(), ready("base"), ready("v1"), ready("v9")) == (3, 2, 1, 0)
-    lease = scene.lease(ann)
+    lease = scene.lease(ann, pair)
     assert (ready(), ready("base")) == (2, 1)
     scene.answer(lease, Choice.TIE)
     assert ready() == 2
-    scene.lease(ann)
+    scene.lease(ann, overlap)
     assert ready("base") == 1
-    scene.lease(other)
+    scene.lease(other, overlap)
     assert ready("base") == 0
     scene.clock.now += 10 * MINUTE
     assert ready("base") == 1

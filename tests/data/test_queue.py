@@ -1,23 +1,186 @@
+import random
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
 
 from data import queue
-from data.records import Choice, Role
+from data.queue import QueueRules
+from data.records import Annotator, Choice, Completion, Judgment, Lease, Purpose, Role
 from data.store import PreferenceStore
-from tests.data.scene import MINUTE, Scene, raw
+from data.strategies import StrategyName
+from tests.data.scene import MINUTE, Scene, completion, raw
 
 MANY = 100_000
 
 
-def test_the_oldest_pair_comes_first(scene: Scene) -> None:
+def drawn(scene: Scene, lease: Lease) -> tuple[str, float]:
+    """How the queue chose what is leased, as the row has it."""
+    with raw(scene.path) as connection:
+        sql = "select strategy, propensity from lease where token = ?"
+        strategy, propensity = connection.execute(sql, [lease.token]).fetchone()
+    return strategy, propensity
+
+
+def ask(scene: Scene, annotator: Annotator, **rules: Any) -> Lease | None:
+    return scene.store.pairs.lease(annotator.id, duration_ms=MINUTE, rules=QueueRules(**rules))
+
+
+def judge(scene: Scene, annotator: Annotator, choice: Choice = Choice.A, **rules: Any) -> Judgment:
+    lease = ask(scene, annotator, **rules)
+    assert lease is not None
+    return scene.answer(lease, choice)
+
+
+def test_every_pair_that_waits_comes_once_by_chance(scene: Scene) -> None:
     ann = scene.annotator()
     pairs = [scene.pair() for _ in range(4)]
-    assert [scene.judge(ann, Choice.A).pair_id for _ in pairs] == [pair.id for pair in pairs]
+    assert {scene.judge(ann, Choice.A).pair_id for _ in pairs} == {pair.id for pair in pairs}
+    assert scene.store.pairs.lease(ann.id, duration_ms=MINUTE) is None
+
+
+def test_the_strategy_and_the_propensity_are_stored(scene: Scene) -> None:
+    ann = scene.annotator()
+    for _ in range(4):
+        scene.pair()
+    assert drawn(scene, scene.lease(ann)) == ("random", 0.25)
+    assert drawn(scene, scene.lease(scene.annotator())) == ("random", pytest.approx(1 / 3))
+
+
+def test_the_least_certain_pair_is_chosen_but_for_a_share(scene: Scene) -> None:
+    pairs = [scene.pair() for _ in range(3)]
+    with raw(scene.path) as connection:
+        for pair, margin in zip(pairs, (-4.0, 0.5, 2.0), strict=True):
+            connection.execute("update pair set margin = ? where id = ?", [margin, pair.id])
+    lease = ask(scene, scene.annotator(), strategy=StrategyName.UNCERTAINTY)
+    assert lease is not None
+    assert (lease.pair.id, drawn(scene, lease)) == (pairs[1].id, ("uncertainty", 1.0))
+
+
+def test_the_least_familiar_prompt_is_chosen(scene: Scene) -> None:
+    texts = ("how do I boil an egg", "how do I boil a potato", "name three rivers of Spain")
+    prompts = [scene.store.prompts.write(text, scene.annotator().id) for text in texts]
+    a, b = completion("one"), completion("two")
+    scene.judge(scene.annotator(), Choice.A, scene.store.pairs.add(prompts[0].id, a, b))
+    likely, unlike = (scene.store.pairs.add(prompt.id, a, b) for prompt in prompts[1:])
+    lease = ask(scene, scene.annotator(), strategy=StrategyName.DIVERSITY)
+    assert lease is not None
+    assert lease.pair == unlike
+    assert likely != unlike
+
+
+def test_a_pair_that_another_judged_comes_before_fresh_ones(scene: Scene) -> None:
+    overlap = scene.pair(target=2)
+    scene.judge(scene.annotator(), Choice.A, overlap)
+    for _ in range(5):
+        scene.pair()
+    lease = scene.lease(scene.annotator())
+    assert (lease.pair, drawn(scene, lease)) == (overlap, ("overlap", 1.0))
+
+
+def test_a_known_pair_is_asked_of_everybody_once_but_not_of_those_who_judged_it(scene: Scene) -> None:
+    author, *people = (scene.annotator() for _ in range(4))
+    pair = scene.pair()
+    scene.judge(author, Choice.A, pair)
+    known = scene.store.gold.make(pair.id, Choice.A, explanation="", made_by=None)
+    for person in people:
+        assert judge(scene, person, gold=1.0).pair_id == known.pair.id
+        assert ask(scene, person, gold=1.0) is None
+    assert ask(scene, author, gold=1.0) is None
+
+
+def test_many_may_hold_a_known_pair_at_once(scene: Scene) -> None:
+    known = scene.store.gold.make(scene.pair().id, Choice.A, explanation="", made_by=None)
+    leases = [ask(scene, scene.annotator(), gold=1.0) for _ in range(5)]
+    assert [lease and lease.pair for lease in leases] == [known.pair] * 5
+
+
+def test_a_retired_known_pair_is_asked_no_more(scene: Scene) -> None:
+    pair = scene.pair()
+    known = scene.store.gold.make(pair.id, Choice.A, explanation="", made_by=None)
+    scene.store.gold.retire(known.pair.id)
+    lease = ask(scene, scene.annotator(), gold=1.0)
+    assert lease is not None
+    assert lease.pair == pair
+
+
+def test_a_pair_is_asked_again_once_with_its_sides_swapped(scene: Scene) -> None:
+    ann = scene.annotator()
+    first = scene.judge(ann, Choice.A, scene.pair())
+    lease = ask(scene, ann, reask=1.0)
+    assert lease is not None
+    assert (lease.pair.a, lease.pair.b, lease.swapped) == (*_answers(scene, first), not first.swapped)
+    assert lease.pair.purpose is Purpose.REASK
+    scene.answer(lease, Choice.A)
+    assert ask(scene, ann, reask=1.0) is None
+    assert len(scene.store.rounds.preview().train) == 1
+
+
+def test_a_re_ask_that_was_given_back_comes_again_the_same_way(scene: Scene) -> None:
+    ann = scene.annotator()
+    first = scene.judge(ann, Choice.A, scene.pair())
+    for _ in range(3):
+        lease = ask(scene, ann, reask=1.0)
+        assert lease is not None
+        assert lease.swapped is not first.swapped
+        scene.store.pairs.release(lease.token, ann.id)
+
+
+def test_a_pair_is_asked_again_only_after_others_and_only_of_its_annotator(scene: Scene) -> None:
+    ann, other = scene.annotator(), scene.annotator()
+    for number in range(3):
+        assert ask(scene, ann, reask=1.0, reask_after=3) is None, number
+        scene.judge(ann, Choice.A, scene.pair())
+    lease = ask(scene, ann, reask=1.0, reask_after=3)
+    assert lease is not None
+    assert ask(scene, other, reask=1.0) is None
+
+
+@pytest.mark.parametrize("choice", [Choice.TIE, Choice.BOTH_BAD, Choice.SKIP])
+def test_only_a_choice_is_asked_again(scene: Scene, choice: Choice) -> None:
+    ann = scene.annotator()
+    scene.judge(ann, choice, scene.pair())
+    assert ask(scene, ann, reask=1.0) is None
+
+
+def test_evaluation_pairs_are_drawn_when_their_turn_comes_and_never_train(scene: Scene) -> None:
+    scene.add_version("v1")
+    newer, older = completion("new", "v1"), completion("old")
+    match = scene.store.pairs.add_evaluation(scene.prompt_id(), newer, older, champion="v1")
+    scene.pair(version="v1")
+    ann = scene.annotator()
+    assert judge(scene, ann, evaluation=1.0).pair_id == match.id
+    assert scene.store.rounds.preview().train == ()
+    assert scene.store.rounds.preview().excluded == {"eval": 1}
+
+
+def test_what_the_drawn_purpose_has_not_another_gives(scene: Scene) -> None:
+    ann = scene.annotator()
+    pair = scene.pair()
+    assert judge(scene, ann, gold=0.4, reask=0.3, evaluation=0.3).pair_id == pair.id
+    known = scene.store.gold.make(scene.pair().id, Choice.A, explanation="", made_by=None)
+    scene.judge(scene.annotator(), Choice.A)
+    assert judge(scene, ann, gold=0.01).pair_id == known.pair.id
+
+
+def test_purposes_come_as_often_as_their_shares_say(scene: Scene) -> None:
+    rules = QueueRules(gold=0.2, reask=0.1, evaluation=0.3)
+    source = random.Random(0)
+    asking = queue.Asking(1, 0, None, rules, source)
+    counts = Counter(next(queue._purposes(asking)) for _ in range(10_000))
+    shares = {Purpose.GOLD: 0.2, Purpose.REASK: 0.1, Purpose.EVAL: 0.3, Purpose.TRAIN: 0.4}
+    assert {purpose: counts[purpose] / 10_000 for purpose in shares} == pytest.approx(shares, abs=0.02)
+
+
+def _answers(scene: Scene, judgment: Judgment) -> tuple[Completion, Completion]:
+    pair = scene.store.pairs.by_id(judgment.pair_id)
+    return pair.a, pair.b
 
 
 def test_a_higher_priority_comes_before_an_older_pair(scene: Scene) -> None:
@@ -72,12 +235,20 @@ def test_a_retracted_judgment_offers_the_pair_again_to_everybody(scene: Scene) -
     assert scene.lease(scene.annotator()).pair == pair
 
 
-@pytest.mark.parametrize("sql", [queue._NEXT_OF_ANY, queue._NEXT_OF_VERSION])
-def test_the_search_sorts_nothing_and_walks_only_open_pairs(scene: Scene, sql: str) -> None:
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (queue._FRESH.format(purpose="train", version=""), "pair_fresh"),
+        (queue._FRESH.format(purpose="eval", version=queue._OF_VERSION), "pair_fresh_of_version"),
+        (queue._HALF.format(version=""), "pair_half"),
+        (queue._HALF.format(version=queue._OF_VERSION), "pair_half_of_version"),
+    ],
+)
+def test_the_search_sorts_nothing_and_walks_only_open_pairs(scene: Scene, sql: str, index: str) -> None:
     with raw(scene.path) as connection:
         params = {"annotator": 1, "now": 1, "version": 1}
         plan = [row[3] for row in connection.execute(f"explain query plan {sql}", params)]
-    assert "USING INDEX pair_open" in plan[0]
+    assert re.search(rf"USING INDEX {index}\b", plan[0]), plan
     assert not any("TEMP B-TREE" in step for step in plan)
     assert all(step.startswith(("SEARCH", "CORRELATED")) for step in plan[1:])
 

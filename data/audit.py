@@ -1,0 +1,48 @@
+"""What admins did, in order; rows are only ever added. Knows nothing of what the acts mean."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from data.clock import Clock
+from data.database import Database, Row, insert
+from data.digests import canonical
+
+Detail = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing done. actor_id: by whom, None from the command line. created_at: ms since the Unix epoch."""
+
+    id: int
+    actor_id: int | None
+    action: str
+    detail: dict[str, str | int | float | bool | None]
+    created_at: int
+
+
+class Audit:
+    """The acts of a store."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, actor_id: int | None, action: str, detail: Detail) -> None:
+        """Keep an act. The detail must hold no secrets: every admin may read it."""
+        row = {
+            "actor_id": actor_id,
+            "action": action,
+            "detail": canonical(dict(detail)),
+            "created_at": self._clock(),
+        }
+        self._database.write(lambda db: insert(db, "audit", row))
+
+    def newest(self, limit: int) -> list[Act]:
+        """The newest acts, newest first."""
+        return [_act(row) for row in self._database.rows("select * from audit order by id desc limit ?", [limit])]
+
+
+def _act(row: Row) -> Act:
+    return Act(row["id"], row["actor_id"], row["action"], json.loads(row["detail"]), row["created_at"])

@@ -1,0 +1,79 @@
+"""Judgments as the measures of quality take them. Knows nothing of what is measured."""
+
+from dataclasses import dataclass
+
+from data.database import Database, Row
+from data.quality.ballot import Ballot
+from data.records import Choice, Purpose
+
+# Once somebody has judged a known pair he may be told what was expected: what he says of it later says nothing of
+# him, and neither does an undo. So there the first word stands; the view has what stands of all other pairs.
+_WORDS = """
+    select id, pair_id, annotator_id, choice, strength, swapped, elapsed_ms, created_at
+      from current_judgment where follows_id is null and pair_id not in (select pair_id from gold)
+    union all
+    select id, pair_id, annotator_id, choice, strength, swapped, elapsed_ms, created_at
+      from judgment where supersedes_id is null and pair_id in (select pair_id from gold)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How people did on a known pair: how many made the expected choice, of how many."""
+
+    right: int
+    of: int
+
+
+class Ballots:
+    """The ballots of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self, *, since: int | None = None) -> list[Ballot]:
+        """Every ballot, oldest first; given a time in ms since the Unix epoch, those cast from then on.
+
+        A re-ask has the item id of the pair that it asks again. What an edit brought along is no ballot: it was not
+        asked.
+        """
+        rows = self._database.rows(
+            f"""
+            select w.*, p.purpose, iif(p.purpose = 'reask', p.repeats_id, p.id) as item_id,
+              length(a.text) as length_a, length(b.text) as length_b, g.choice as gold
+            from ({_WORDS}) w join pair p on p.id = w.pair_id
+            join completion a on a.id = p.completion_a_id join completion b on b.id = p.completion_b_id
+            left join gold g on g.pair_id = w.pair_id
+            where w.created_at >= ? order by w.id
+            """,
+            [since or 0],
+        )
+        return [_ballot(row) for row in rows]
+
+    def tallies(self) -> dict[int, Tally]:
+        """How people did on the known pairs that anybody has judged, by pair id; skips are not counted."""
+        rows = self._database.rows(
+            """
+            select j.pair_id, sum(j.choice = g.choice) as hits, count(*) as words
+            from gold g join judgment j on j.pair_id = g.pair_id
+            where j.supersedes_id is null and j.choice <> 'skip' group by j.pair_id
+            """
+        )
+        return {int(row["pair_id"]): Tally(int(row["hits"]), int(row["words"])) for row in rows}
+
+
+def _ballot(row: Row) -> Ballot:
+    return Ballot(
+        judgment_id=row["id"],
+        annotator_id=row["annotator_id"],
+        item_id=row["item_id"],
+        purpose=Purpose(row["purpose"]),
+        choice=Choice(row["choice"]),
+        strength=row["strength"],
+        swapped=bool(row["swapped"]),
+        length_a=row["length_a"],
+        length_b=row["length_b"],
+        elapsed_ms=row["elapsed_ms"],
+        created_at=row["created_at"],
+        gold=None if row["gold"] is None else Choice(row["gold"]),
+    )

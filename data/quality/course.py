@@ -1,0 +1,46 @@
+"""How agreement goes over time. Knows nothing of single people."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from data.quality.agreement import krippendorff, percent_agreement
+from data.quality.ballot import Ballot, by_item, first_words
+
+MOST_SPANS = 24
+FEWEST_ITEMS = 10
+"""In a span, so that one item does not make a peak; the last has up to twice as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some shared items in the order they came to be shared. Times in ms since the Unix epoch.
+
+    agreement: the share of agreeing pairs of words, in 0-1. alpha: Krippendorff's, None where only one word was said.
+    """
+
+    begun_at: int
+    ended_at: int
+    items: int
+    agreement: float | None
+    alpha: float | None
+
+
+def agreement_course(ballots: Iterable[Ballot]) -> tuple[Span, ...]:
+    """Spans of equally many items that two or more people judged, MOST_SPANS at most; empty without any."""
+    shared = [group for group in by_item(first_words(ballots)).values() if len(group) > 1]
+    shared.sort(key=_shared_at)
+    count = min(MOST_SPANS, max(1, len(shared) // FEWEST_ITEMS)) if shared else 0
+    ends = [len(shared) * number // count for number in range(count + 1)] if count else []
+    return tuple(_span(shared[start:end]) for start, end in zip(ends, ends[1:], strict=False))
+
+
+def _span(groups: Sequence[Sequence[Ballot]]) -> Span:
+    units = [[word.winner for word in group] for group in groups]
+    return Span(
+        _shared_at(groups[0]), _shared_at(groups[-1]), len(groups), percent_agreement(units), krippendorff(units)
+    )
+
+
+def _shared_at(group: Sequence[Ballot]) -> int:
+    """When the second word was said."""
+    return group[1].created_at
