@@ -18,6 +18,7 @@ from app.feeder import Feeder
 from app.home import Home
 from app.matches import Matches
 from app.planning import Planner
+from app.quality import Examiner
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Engine
@@ -49,6 +50,7 @@ class Services:
     desk: Desk
     rounds: Rounds
     accounts: Accounts
+    examiner: Examiner
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -164,4 +166,5 @@ def _wire(
         ),
         rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
+        examiner=Examiner(store, now_ms),
     )

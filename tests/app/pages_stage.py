@@ -18,6 +18,7 @@ from app.desk import Desk
 from app.feeder import Feeder
 from app.matches import Matches
 from app.planning import Planner
+from app.quality import Examiner
 from app.rounds import Rounds
 from app.server import create_app
 from app.services import Services, publish_guidelines
@@ -25,6 +26,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
 from app.serving.router import Router
 from app.training import Trainings
+from data.clock import now_ms
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
@@ -180,4 +182,5 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         ),
         rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
+        examiner=Examiner(store, now_ms),
     )
