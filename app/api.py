@@ -12,10 +12,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.account_api import build_account_api
+from app.activity_api import build_activity_api
 from app.algorithms import Algorithm
 from app.callers import Admin, Caller, admin
 from app.desk_api import build_desk_api
+from app.gold_api import build_gold_api
+from app.guidelines_api import build_guidelines_api
+from app.pages.markdown import Markdown
 from app.people_api import build_people_api
+from app.quality_api import build_quality_api
 from app.refusals import LARGEST_ID, Id, refusals
 from app.rounds import RoundView
 from app.services import Services
@@ -81,9 +86,16 @@ def build_api(services: Services) -> APIRouter:
     api.include_router(_session_routes(services))
     api.include_router(build_desk_api(services.desk, services.feeder))
     api.include_router(build_account_api(services.accounts))
-    api.include_router(build_people_api(services.accounts), dependencies=[Depends(admin)])
-    api.include_router(_round_routes(services), dependencies=[Depends(admin)])
-    api.include_router(_operator_routes(services), dependencies=[Depends(admin)])
+    for routes in (
+        build_people_api(services.accounts, services.store.audit),
+        build_activity_api(services.store),
+        build_quality_api(services.store, services.examiner),
+        build_guidelines_api(services.store, Markdown()),
+        build_gold_api(services.store),
+        _round_routes(services),
+        _operator_routes(services),
+    ):
+        api.include_router(routes, dependencies=[Depends(admin)])
     return api
 
 

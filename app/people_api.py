@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 
 from app.account_api import Body, Days, EndedOut, Password
 from app.accounts import DAY_MS, Accounts
+from app.audited import audited
 from app.callers import Admin
 from app.refusals import Id, refusals
+from data.audit import Audit
 from data.invites import Invite
 from data.records import Annotator, Role
 
@@ -69,9 +71,9 @@ class NewInviteOut(LinkOut):
     invite: Invite
 
 
-def build_people_api(accounts: Accounts) -> APIRouter:
+def build_people_api(accounts: Accounts, audit: Audit) -> APIRouter:
     """The routes of those who look after people; to be included for admins only."""
-    routes = APIRouter(tags=["people"], responses=refusals())
+    routes = APIRouter(tags=["people"], responses=refusals(), route_class=audited(audit))
     _add_people(routes, accounts)
     _add_ways_in(routes, accounts)
     _add_invites(routes, accounts)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from data.quality.agreement import krippendorff, percent_agreement
 from data.quality.ballot import Ballot, by_item, first_words
 
 MOST_SPANS = 24
 FEWEST_ITEMS = 10
-"""In a span, so that one item does not make a peak; the last has up to twice as many."""
+"""In a span, if there are as many: one item shall not make a peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def agreement_course(ballots: Iterable[Ballot]) -> tuple[Span, ...]:
     shared.sort(key=_shared_at)
     count = min(MOST_SPANS, max(1, len(shared) // FEWEST_ITEMS)) if shared else 0
     ends = [len(shared) * number // count for number in range(count + 1)] if count else []
-    return tuple(_span(shared[start:end]) for start, end in zip(ends, ends[1:], strict=False))
+    return tuple(_span(shared[start:end]) for start, end in pairwise(ends))
 
 
 def _span(groups: Sequence[Sequence[Ballot]]) -> Span:
