@@ -96,12 +96,16 @@ def _guideline_in_force(db: sqlite_utils.Database) -> int | None:
 
 
 def _drawn_side(db: sqlite_utils.Database, annotator_id: int) -> bool:
-    """A coin, except that no side may lead the annotator's recent leases by more than a little."""
+    """A coin, except that no side may lead the annotator's recent leases by more than a little.
+
+    A pair lent again with the same sides, after an undo, counts once: or undoing would tip the coin.
+    """
     row = first(
         db,
         """
         select coalesce(sum(2 * swapped - 1), 0) as lean
-        from (select swapped from lease where annotator_id = ? order by id desc limit ?)
+        from (select distinct pair_id, swapped
+          from (select pair_id, swapped from lease where annotator_id = ? order by id desc limit ?))
         """,
         [annotator_id, _RECENT],
     )

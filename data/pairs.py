@@ -16,6 +16,9 @@ from data.queue import TRAINING_ALONE, Asking, QueueRules, next_pair
 from data.records import Completion, Lease, NewCompletion, Pair, Purpose
 from data.versions import version_id
 
+SAMPLED = "sampled"
+"""How a pair came to be, if it is no edit, copy or re-ask. How one was chosen to be judged stands in its leases."""
+
 
 class Pairs:
     """The pairs of a store."""
@@ -33,11 +36,10 @@ class Pairs:
         a: NewCompletion,
         b: NewCompletion,
         *,
-        strategy: str = "random",
         margin: float | None = None,
         target_judgments: int = 1,
     ) -> Pair:
-        """Store two answers of one version to one prompt, to train on. margin: see queue.py.
+        """Store two answers of one version to one prompt, to train on. margin: see strategies.py.
 
         Raises NotFoundError for an unknown prompt or version; InputError for answers of two versions,
         token ids and log-probabilities that do not match, a seed beyond 63 bits, or a target below 1.
@@ -46,7 +48,7 @@ class Pairs:
             raise InputError(f"a pair is of one version, these answers are of {a.version} and {b.version}")
         if target_judgments < 1:
             raise InputError(f"a pair wants at least 1 judgment, not {target_judgments}")
-        wanted = {"strategy": strategy, "margin": margin, "target_judgments": target_judgments}
+        wanted = {"margin": margin, "target_judgments": target_judgments}
         return self._add(prompt_id, a, b, version=a.version, wanted=wanted)
 
     def add_evaluation(self, prompt_id: int, a: NewCompletion, b: NewCompletion, *, champion: str) -> Pair:
@@ -56,7 +58,7 @@ class Pairs:
         """
         if (a.version == champion) == (b.version == champion):
             raise InputError(f"one answer must be of {champion}, these are of {a.version} and {b.version}")
-        wanted = {"purpose": Purpose.EVAL.value, "strategy": "random", "target_judgments": 1}
+        wanted = {"purpose": Purpose.EVAL.value, "target_judgments": 1}
         return self._add(prompt_id, a, b, version=champion, wanted=wanted)
 
     def _add(
@@ -75,8 +77,8 @@ class Pairs:
                 )
                 for side, new in (("a", a), ("b", b))
             }
-            of = {"version_id": version_id(db, version)}
-            return insert(db, "pair", {**common, **answers, **of, **wanted})
+            made = {"version_id": version_id(db, version), "strategy": SAMPLED}
+            return insert(db, "pair", {**common, **answers, **made, **wanted})
 
         return self.by_id(self._database.write(work))
 
@@ -206,7 +208,6 @@ class Pairs:
                 a=completions[row["completion_a_id"]],
                 b=completions[row["completion_b_id"]],
                 purpose=Purpose(row["purpose"]),
-                strategy=row["strategy"],
                 target_judgments=row["target_judgments"],
                 created_at=row["created_at"],
             )

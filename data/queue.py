@@ -3,8 +3,8 @@
 First it is drawn what for: a known pair, one he judged before, the champion against the version before it, or
 training; what the drawn purpose has not, another gives, so that nobody is locked out. For training, pairs that
 another has judged come first, so that an overlap is whole before the version changes; then the strategy draws from
-the oldest that wait with the highest priority. Nobody is given a pair twice, except as a hidden re-ask with its
-sides swapped.
+the oldest that wait with the highest priority. Nobody is given the same answers twice, except as a hidden re-ask
+with their sides swapped, and nobody a known pair that he made himself.
 """
 
 import json
@@ -27,37 +27,42 @@ _RECENT_PROMPTS = 50
 _UNJUDGED_BY = """
     not exists (select 1 from current_judgment j where j.pair_id = p.id and j.annotator_id = :annotator)
 """
+_UNSEEN_COPY = """
+    not exists (select 1 from pair r join current_judgment j on j.pair_id = r.id
+      where r.repeats_id = p.id and j.annotator_id = :annotator)
+"""
 # The terms are those of the partial indexes, word for word.
 _HALF = f"""
     select p.id from pair p
     where p.judged > 0 and p.judged < p.target_judgments and p.withdrawn_at is null and p.purpose = 'train' {{version}}
-    and {_UNJUDGED_BY} and {TAKEN} < p.target_judgments order by p.priority desc, p.id limit 1
+    and {_UNJUDGED_BY} and {_UNSEEN_COPY} and {TAKEN} < p.target_judgments order by p.priority desc, p.id limit 1
 """
 _FRESH = f"""
     select p.id, p.margin, p.prompt_id, p.priority from pair p
     where p.judged = 0 and p.withdrawn_at is null and p.purpose = '{{purpose}}' {{version}}
-    and {_UNJUDGED_BY} and {TAKEN} < p.target_judgments order by p.priority desc, p.id limit {_CANDIDATES}
+    and {_UNJUDGED_BY} and {_UNSEEN_COPY} and {TAKEN} < p.target_judgments
+    order by p.priority desc, p.id limit {_CANDIDATES}
 """
 # Texts with and without, because "of any version or of this" in one would keep SQLite from the indexes.
 _OF_VERSION = "and p.version_id = :version"
 _GOLD = f"""
     select p.id from gold g join pair p on p.id = g.pair_id
-    where g.retired_at is null and {_UNJUDGED_BY}
+    where g.retired_at is null and g.made_by is not :annotator and {_UNJUDGED_BY}
     and not exists (select 1 from current_judgment j where j.pair_id = p.repeats_id and j.annotator_id = :annotator)
     order by p.id
 """
 _REASKED = f"""
-    select p.id, (select j.swapped from judgment j where j.pair_id = p.repeats_id and j.annotator_id = :annotator
-      order by j.id desc limit 1) as swapped
-    from pair p where p.for_annotator_id = :annotator and p.judged = 0 and p.withdrawn_at is null and {_UNJUDGED_BY}
+    select p.id, first.swapped from pair p
+    join current_judgment first on first.pair_id = p.repeats_id and first.annotator_id = :annotator
+    where p.for_annotator_id = :annotator and p.judged = 0 and p.withdrawn_at is null and {_UNJUDGED_BY}
     order by p.id limit 1
 """
 _TO_REASK = """
     select p.*, j.swapped from (
       select * from current_judgment where annotator_id = :annotator and follows_id is null
       order by id desc limit 200 offset :after) j
-    join pair p on p.id = j.pair_id
-    where j.choice in ('a', 'b') and p.purpose = 'train'
+    join pair p on p.id = j.pair_id join prompt q on q.id = p.prompt_id
+    where j.choice in ('a', 'b') and j.flag is null and p.purpose = 'train' and q.retired_at is null
     and not exists (select 1 from pair r where r.repeats_id = p.id and r.for_annotator_id = :annotator)
 """
 
@@ -84,7 +89,7 @@ TRAINING_ALONE = QueueRules()
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A pair, how it was chosen, and how probable that was among all of its purpose.
+    """A pair, how it was chosen, and how probable that was, given what it was drawn for.
 
     swapped: the side that b must be on; None: any.
     """

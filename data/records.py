@@ -199,16 +199,12 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two completions of one prompt by one version; to measure one version against another, by two.
-
-    strategy: how it came to be.
-    """
+    """Two completions of one prompt by one version; to measure one version against another, by two."""
 
     id: int
     prompt: Prompt
     a: Completion
     b: Completion
-    strategy: str
     target_judgments: int
     created_at: int
     purpose: Purpose = Purpose.TRAIN

@@ -12,13 +12,13 @@ from tests.data.scene import MINUTE, Scene, completion
 def test_a_pair_comes_back_with_all_that_made_it(scene: Scene) -> None:
     prompt_id = scene.prompt_id()
     a, b = completion("a 🙂\0\n", seed=(1 << 63) - 1), completion("b")
-    pair = scene.store.pairs.add(prompt_id, a, b, strategy="best-of-4", target_judgments=3)
+    pair = scene.store.pairs.add(prompt_id, a, b, target_judgments=3)
     for stored, new in ((pair.a, a), (pair.b, b)):
         assert (stored.text, stored.seed, stored.version) == (new.text, new.seed, new.version)
         assert (stored.token_ids, stored.logprobs) == (new.token_ids, new.logprobs)
         assert (stored.finish_reason, stored.sampling) == (new.finish_reason, new.sampling)
         assert scene.store.pairs.completion(stored.id) == stored
-    assert (pair.strategy, pair.target_judgments, pair.prompt.id) == ("best-of-4", 3, prompt_id)
+    assert (pair.target_judgments, pair.prompt.id) == (3, prompt_id)
     assert scene.store.pairs.by_id(pair.id) == pair
 
 
