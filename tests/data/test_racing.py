@@ -19,7 +19,7 @@ from data.store import PreferenceStore
 from tests.data.scene import MINUTE, completion, raw
 
 PEOPLE = 50
-RULES = QueueRules(gold=0.1, reask=0.1, reask_after=2, evaluation=0.2)
+RULES = QueueRules(gold=0.3, reask=0.1, reask_after=2, evaluation=0.1)
 TEN_MINUTES = 600
 
 
@@ -96,7 +96,7 @@ def crowd(store: PreferenceStore, clicks: ThreadPoolExecutor, pairs: int, durati
     for number, prompt in enumerate(prompts):
         one, other = completion(f"{number} one"), completion(f"{number} other")
         made = store.pairs.add(prompt.id, one, other, target_judgments=1 + number % 3)
-        if number % 10 == 0:
+        if number % 6 == 0:
             store.pairs.add_evaluation(prompt.id, completion(f"{number} new", "v1"), one, champion="v1")
             store.gold.make(made.id, Choice.A, explanation="", made_by=None)
     people = [store.people.add(f"person{n}", Role.ANNOTATOR) for n in range(PEOPLE)]
@@ -138,7 +138,7 @@ def test_fifty_people_judge_each_pair_just_as_often_as_it_wants(tmp_path: Path, 
 def fooled_around(path: Path, clicks: ThreadPoolExecutor, acts: int, seed: int) -> None:
     """Fifty people do whatever they like while leases end under them; then they judge what is left."""
     with PreferenceStore.open(path, clock=Ticks()) as store, ThreadPoolExecutor(PEOPLE) as threads:
-        some = crowd(store, clicks, pairs=60, duration_ms=200)
+        some = crowd(store, clicks, pairs=60, duration_ms=60)
         sources = [random.Random(f"{seed} {person.id}") for person in some.people]
         list(threads.map(some.fool_around, some.people, sources, itertools.repeat(acts)))
         for person in some.people:
