@@ -4,6 +4,7 @@ Says who asks, whether they may, and whether the request comes from our own page
 opens and nobody needs; sets the security headers. Knows nothing of what lies behind a path.
 """
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -22,6 +23,7 @@ _PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _GRADIO_MOUNTS = ("/annotate", "/admin")
 _ADMIN = "/admin"
+_OWN_PAGES = re.compile(r"/admin/(quality|people|guidelines)/?")
 _OPEN_GRADIO = frozenset(
     {
         "",
@@ -146,7 +148,7 @@ def _wants_page(asking: HTTPConnection) -> bool:
 def _closed(path: str) -> bool:
     """Whether it is one of Gradio's routes that our pages do not use: uploads, files, proxies, docs, ..."""
     mount = next((mount for mount in _GRADIO_MOUNTS if _under(path, mount)), None)
-    if mount is None:
+    if mount is None or _OWN_PAGES.fullmatch(path):
         return False
     rest = path.removeprefix(mount)
     return rest not in _OPEN_GRADIO and not rest.startswith(_OPEN_GRADIO_UNDER)

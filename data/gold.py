@@ -21,6 +21,7 @@ FEWEST_VOTES = 3
 """Standing judgments that a pair needs before their consensus makes it known."""
 
 _NEVER_FULL = 1_000_000_000
+_UNEXPECTED = "nobody can be expected to say {choice}; expect a, b, tie or both_bad"
 _EXPECTABLE = (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD)
 _MADE_OF = "select 1 from gold join pair r on r.id = gold.pair_id where r.repeats_id = ?"
 _GOLD = "select g.*, p.repeats_id from gold g join pair p on p.id = g.pair_id"
@@ -73,9 +74,9 @@ class Gold:
         def work(db: sqlite_utils.Database) -> int:
             row = first(db, "select * from pair where id = ?", [pair_id])
             if row is None:
-                raise NotFoundError(f"there is no pair {pair_id}")
+                raise NotFoundError("there is no pair {pair}", pair=pair_id)
             if row["purpose"] != Purpose.TRAIN or first(db, _MADE_OF, [pair_id]):
-                raise ConflictError(f"a known pair has been made of pair {pair_id} already")
+                raise ConflictError("a known pair has been made of pair {pair} already", pair=pair_id)
             kept = {key: row[key] for key in ("prompt_id", "completion_a_id", "completion_b_id", "version_id")}
             return self._insert(db, kept | {"repeats_id": pair_id}, Expected(choice, explanation), made_by)
 
@@ -114,7 +115,7 @@ class Gold:
         now = self._clock()
         sql = "update gold set retired_at = coalesce(retired_at, ?) where pair_id = ?"
         if not self._database.write(lambda db: db.execute(sql, [now, pair_id]).rowcount):
-            raise NotFoundError(f"there is no known pair {pair_id}")
+            raise NotFoundError("there is no known pair {pair}", pair=pair_id)
 
     def expected(self, pair_id: int) -> Expected | None:
         """What a pair should be judged, None if that is not known."""
@@ -150,7 +151,9 @@ class Gold:
 
     def _made(self, work: Callable[[sqlite_utils.Database], int], choice: Choice) -> KnownPair:
         if choice not in _EXPECTABLE:
-            raise InputError(f"nobody can be expected to say {choice.value}; expect a, b, tie or both_bad")
+            raise InputError(
+                "nobody can be expected to say {choice}; expect a, b, tie or both_bad", choice=choice.value
+            )
         pair_id = self._database.write(work)
         [made] = self._known(self._database.rows(f"{_GOLD} where g.pair_id = ?", [pair_id]))
         return made

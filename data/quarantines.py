@@ -39,7 +39,7 @@ class Quarantines:
 
         def work(db: sqlite_utils.Database) -> int:
             if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
-                raise NotFoundError(f"there is no annotator {annotator_id}")
+                raise NotFoundError("there is no annotator {annotator}", annotator=annotator_id)
             if first(db, _OPEN, [annotator_id]):
                 raise ConflictError("This annotator is in quarantine already.")
             return insert(db, "quarantine", row)

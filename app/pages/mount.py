@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from app.pages.account import add_account_pages
+from app.pages.admin_pages import add_admin_pages
 from app.pages.annotate import AnnotatePage
 from app.pages.layout import mount
 from app.pages.markdown import Markdown
@@ -17,5 +18,6 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     annotate = AnnotatePage(services, Markdown()).build()
     add_sign_in(app)
     add_account_pages(app, services.accounts)
+    add_admin_pages(app)
     mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "answer.css", "panels.css"))
     mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("admin_nav.css", "rounds.css"))

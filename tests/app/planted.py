@@ -1,9 +1,27 @@
-"""Annotators with known habits, who have judged the same pairs of a canned server's store."""
+"""Annotators with known habits, who have judged the same pairs of a store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
 from random import Random
 
-from data.records import Annotator, Choice, FinishReason, NewCompletion, Pair, Role, Sampling, Split, Verdict
+from data.queue import QueueRules
+from data.records import (
+    NO_REMARKS,
+    Annotator,
+    Choice,
+    FinishReason,
+    Flag,
+    Lease,
+    NewCompletion,
+    Pair,
+    Purpose,
+    Remarks,
+    Role,
+    Sampling,
+    Split,
+    Verdict,
+)
 from data.store import PreferenceStore
 from tests.data.quality.crowd import Habit, Item, always_left, careful, coin, inverted, items
 
@@ -16,39 +34,82 @@ HABITS: Mapping[str, Habit] = {
     "left-leo": always_left,
     "mirror-mia": inverted,
 }
+_ASKED_AGAIN = QueueRules(reask=1, reask_after=1)
+_LONG_MS = 3_600_000
 
 
-def plant(store: PreferenceStore, *, seed: int = 7, pairs: int = PAIRS, gold: int = GOLD) -> dict[str, Annotator]:
-    """Add the people of HABITS, and let everybody judge the same pairs, the first few of which are known."""
-    source = Random(seed)
-    on = items(source, pairs, gold=gold)
-    asked = {item.id: _pair(store, item) for item in on}
+def plant(
+    store: PreferenceStore,
+    *,
+    seed: int = 7,
+    pairs: int = PAIRS,
+    gold: int = GOLD,
+    again: int = 0,
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, Annotator]:
+    """Add the people of HABITS and let everybody judge the same pairs, the first few of which are known.
+
+    again: how many each judges again afterwards. tick is called before each judgment.
+    """
     people = {name: store.people.add(name, Role.ANNOTATOR) for name in HABITS}
-    for name, person in people.items():
-        for item in source.sample(on, len(on)):
-            _judge(store, person, asked[item.id], item, HABITS[name], source)
+    source = Random(seed)
+    crowd = _Crowd(store, source)
+    asked = [(crowd.pair(item), item) for item in items(source, pairs, gold=gold)]
+    orders = {name: source.sample(asked, len(asked)) for name in people}
+    for number in range(pairs):
+        for name, person in people.items():
+            pair, item = orders[name][number]
+            tick()
+            crowd.judge(store.pairs.lease_pair(pair.id, person.id, duration_ms=_LONG_MS), item, HABITS[name])
+    for _ in range(again):
+        for name, person in people.items():
+            lease = store.pairs.lease(person.id, duration_ms=_LONG_MS, version="base", rules=_ASKED_AGAIN)
+            assert lease is not None
+            assert lease.pair.purpose is Purpose.REASK
+            tick()
+            crowd.judge(lease, crowd.items[lease.pair.a.id], HABITS[name])
     return people
 
 
-def _pair(store: PreferenceStore, item: Item) -> Pair:
-    prompts: Sequence = store.prompts.sample(Split.TRAIN, store.prompts.count(Split.TRAIN), 0)
-    prompt = prompts[item.id % len(prompts)]
-    a, b = (_completion(side, length) for side, length in zip("ab", item.lengths, strict=True))
-    pair = store.pairs.add(prompt.id, a, b, target_judgments=len(HABITS))
-    if not item.gold:
-        return pair
-    return store.gold.make(pair.id, item.truth, explanation="Only one is true.", made_by=None).pair
+def agree(store: PreferenceStore, people: Mapping[str, Annotator], choice: Choice) -> Pair:
+    """A pair of which three say the same, the first of them with a flag."""
+    crowd = _Crowd(store, Random(1))
+    pair = crowd.pair(items(Random(1), 1)[0])
+    for number, name in enumerate(("careful-ann", "careful-ben", "coin-cora")):
+        lease = store.pairs.lease_pair(pair.id, people[name].id, duration_ms=_LONG_MS)
+        remarks = NO_REMARKS if number else Remarks(comment="Whoever wrote this gave a name.", flag=Flag.PERSONAL_DATA)
+        crowd.say(lease, choice, 9000, remarks)
+    return pair
+
+
+@dataclass
+class _Crowd:
+    store: PreferenceStore
+    source: Random
+
+    def __post_init__(self) -> None:
+        self.items: dict[int, Item] = {}
+        self._keys = count()
+
+    def pair(self, item: Item) -> Pair:
+        prompts = self.store.prompts.sample(Split.TRAIN, 1000, 0)
+        a, b = (_completion(side, length) for side, length in zip("ab", item.lengths, strict=True))
+        pair = self.store.pairs.add(prompts[item.id % len(prompts)].id, a, b, target_judgments=len(HABITS))
+        self.items[pair.a.id] = item
+        if not item.gold:
+            return pair
+        return self.store.gold.make(pair.id, item.truth, explanation="Only one of them is true.", made_by=None).pair
+
+    def judge(self, lease: Lease, item: Item, habit: Habit) -> None:
+        elapsed = int(sum(item.lengths) / 30 * 1000 * self.source.lognormvariate(0, 0.4))
+        self.say(lease, habit(self.source, item, lease.swapped), elapsed, NO_REMARKS)
+
+    def say(self, lease: Lease, choice: Choice, elapsed_ms: int, remarks: Remarks) -> None:
+        verdict = Verdict(choice.mirrored if lease.swapped else choice, elapsed_ms=elapsed_ms, remarks=remarks)
+        key = f"{lease.token}/{next(self._keys)}"
+        self.store.judgments.record(lease.annotator_id, lease.token, verdict, idempotency_key=key)
 
 
 def _completion(side: str, length: int) -> NewCompletion:
-    text = f"The answer {side}, of {length} characters, goes on and on. ".ljust(length, "m")
-    return NewCompletion("base", text, (1, 2), (-0.5, -0.5), FinishReason.STOP, Sampling(), 1)
-
-
-def _judge(store: PreferenceStore, person: Annotator, pair: Pair, item: Item, habit: Habit, source: Random) -> None:
-    lease = store.pairs.lease_pair(pair.id, person.id, duration_ms=60_000)
-    choice = habit(source, item, lease.swapped)
-    shown = choice.mirrored if lease.swapped else choice
-    elapsed = int(sum(item.lengths) / 30 * 1000 * source.lognormvariate(0, 0.4))
-    verdict = Verdict(Choice(shown), elapsed_ms=elapsed)
-    store.judgments.record(person.id, lease.token, verdict, idempotency_key=f"{person.id}/{pair.id}")
+    text = "One sees it best in the morning, when the light comes in low and the shadows are long. " * 20
+    return NewCompletion("base", f"{side}: {text}"[:length], (1, 2), (-0.5, -0.5), FinishReason.STOP, Sampling(), 1)

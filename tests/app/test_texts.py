@@ -22,11 +22,11 @@ HTML = sorted(STATIC.glob("*.html"))
 SCRIPTS = sorted(STATIC.glob("*.js"))
 PYTHON = sorted(path for layer in ("app", "data") for path in (ROOT / layer).rglob("*.py"))
 TABLE: dict[str, str] = json.loads(static("texts.zh.json"))
-NOT_TRANSLATED = {"prefloop", "A", "B"}
-WITHOUT_WORDS = {"kbd", "option", "style", "script"}
+NOT_TRANSLATED = {"prefloop", "A", "B", "English", "中文"}
+WITHOUT_WORDS = {"kbd", "option", "pre", "style", "script"}
 READ_OUT = ("title", "placeholder", "aria-label", "alt")
 VOID = {"meta", "input", "br", "hr", "img", "link"}
-SAID_TO_PEOPLE = (  # whose errors annotators can meet
+SAID_TO_PEOPLE = (  # whose errors people can meet on a page
     "app/accounts.py",
     "app/blindness.py",
     "app/desk.py",
@@ -34,6 +34,7 @@ SAID_TO_PEOPLE = (  # whose errors annotators can meet
     "data/completions.py",
     "data/conversations.py",
     "data/edits.py",
+    "data/gold.py",
     "data/guidelines.py",
     "data/invites.py",
     "data/judgments.py",
@@ -41,6 +42,7 @@ SAID_TO_PEOPLE = (  # whose errors annotators can meet
     "data/pairs.py",
     "data/people.py",
     "data/prompts.py",
+    "data/quarantines.py",
     "data/verdicts.py",
 )
 # t('...', t("...": up to the closing quote of the same kind

@@ -15,10 +15,21 @@ _FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
     "--disable-sync --no-first-run"
 )
+PASSWORD = "correct horse"
 _READY = '.pl-board[data-state="pair"]'
 
 Opener = Callable[[Server], Page]
 Camera = Callable[[Page, str], None]
+Visitors = Callable[[], BrowserContext]
+
+
+def sign_in(page: Page, server: Server, login: str) -> None:
+    """Sign in with the password that everybody at a canned server has, and wait for a pair."""
+    page.goto(f"{server.url}/sign-in/")
+    page.fill("[name=login]", login)
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(_READY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -89,15 +100,25 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def signed_in(page: Page) -> Opener:
     """Signs in at a canned server as "ann" with a password, and waits for a pair."""
 
-    def sign_in(server: Server, login: str = "ann") -> Page:
-        page.goto(f"{server.url}/annotate/")
-        page.fill("[name=login]", login)
-        page.fill("[name=password]", "correct horse")
-        page.keyboard.press("Enter")
-        page.wait_for_selector(_READY)
+    def open_board(server: Server, login: str = "ann") -> Page:
+        sign_in(page, server, login)
         return page
 
-    return sign_in
+    return open_board
+
+
+@pytest.fixture
+def another(browser: Browser) -> Iterator[Visitors]:
+    """Makes a browser profile of its own for somebody else."""
+    contexts: list[BrowserContext] = []
+
+    def make() -> BrowserContext:
+        contexts.append(browser.new_context())
+        return contexts[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture
@@ -107,6 +128,6 @@ def camera() -> Camera:
 
     def take(page: Page, name: str) -> None:
         if folder:
-            page.screenshot(path=Path(folder) / f"{name}.png")
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     return take

@@ -1,15 +1,15 @@
 """Joining and one's own account in a real browser."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Camera
+from tests.browser.conftest import PASSWORD, Camera, Visitors, sign_in
+from tests.browser.looks import in_all_looks
 from tests.browser.servers import Server
 
-PASSWORD = "correct horse"
 BOARD = '.pl-board[data-state="pair"]'
 SHOWN = '.account[data-state="shown"]'
 
@@ -28,29 +28,8 @@ def invite(canned: Server, api: httpx.Client) -> str:
     return canned.url + api.post("/people/invites", json={"days": 1}).json()["path"]
 
 
-@pytest.fixture
-def another(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    contexts: list[BrowserContext] = []
-
-    def make() -> BrowserContext:
-        contexts.append(browser.new_context())
-        return contexts[-1]
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
 def join(page: Page, invite: str, login: str) -> None:
     page.goto(invite)
-    page.fill("[name=login]", login)
-    page.fill("[name=password]", PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector(BOARD)
-
-
-def sign_in(page: Page, server: Server, login: str) -> None:
-    page.goto(f"{server.url}/sign-in/")
     page.fill("[name=login]", login)
     page.fill("[name=password]", PASSWORD)
     page.keyboard.press("Enter")
@@ -60,18 +39,6 @@ def sign_in(page: Page, server: Server, login: str) -> None:
 def account(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/account/")
     page.wait_for_selector(SHOWN)
-
-
-def in_all_looks(page: Page, camera: Camera, name: str) -> None:
-    """A picture in light, dark and on a phone."""
-    camera(page, f"{name}-light")
-    page.emulate_media(color_scheme="dark")
-    camera(page, f"{name}-dark")
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": 390, "height": 844})
-    camera(page, f"{name}-phone")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.set_viewport_size({"width": 1366, "height": 820})
 
 
 def test_joining_by_an_invite_loses_nothing_on_an_error(page: Page, invite: str, camera: Camera):
@@ -96,9 +63,7 @@ def test_joining_by_an_invite_loses_nothing_on_an_error(page: Page, invite: str,
     in_all_looks(page, camera, "join-closed")
 
 
-def test_a_new_password_ends_the_other_session(
-    page: Page, canned: Server, invite: str, another: Callable[[], BrowserContext]
-):
+def test_a_new_password_ends_the_other_session(page: Page, canned: Server, invite: str, another: Visitors):
     join(page, invite, "pam")
     other = another().new_page()
     sign_in(other, canned, "pam")
@@ -118,7 +83,7 @@ def test_a_new_password_ends_the_other_session(
 
 
 def test_sessions_are_ended_one_by_one_and_all_at_once(
-    page: Page, canned: Server, invite: str, another: Callable[[], BrowserContext], camera: Camera
+    page: Page, canned: Server, invite: str, another: Visitors, camera: Camera
 ):
     join(page, invite, "sam")
     others = [another().new_page() for _ in range(3)]

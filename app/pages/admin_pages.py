@@ -1,0 +1,47 @@
+"""The admin's pages on quality, people and guidelines. Plain HTML that asks the API; the gate lets only admins through.
+
+Knows nothing of what the pages say.
+"""
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+
+from app.pages.admin_nav import admin_nav
+from app.pages.layout import head, static
+
+QUALITY = "/admin/quality/"
+PEOPLE = "/admin/people/"
+GUIDELINES = "/admin/guidelines/"
+
+_NO_STORE = {"cache-control": "no-store"}
+_SHARED = ("ask.js", "admin.js")
+
+
+def add_admin_pages(app: FastAPI) -> None:
+    """Add the pages; before anything is mounted at /admin, which would swallow them."""
+    quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
+    _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))
+    _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people.js",)))
+    guidelines = _page("guidelines", GUIDELINES, styles=("answer.css", "guidelines.css"), scripts=("guidelines.js",))
+    _add(app, GUIDELINES, guidelines)
+
+
+def _page(name: str, address: str, *, styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
+    parts = {
+        "@head@": head("admin_nav.css", "admin.css", *styles),
+        "@nav@": admin_nav(address),
+        "@dialog@": static("admin_dialog.html"),
+        "@scripts@": "\n".join(map(static, (*_SHARED, *scripts))),
+    }
+    page = static(f"{name}.html")
+    for hole, filling in parts.items():
+        page = page.replace(hole, filling)
+    return page
+
+
+def _add(app: FastAPI, address: str, page: str) -> None:
+    def show() -> HTMLResponse:
+        return HTMLResponse(page, headers=_NO_STORE)
+
+    for path in (address, address.removesuffix("/")):
+        app.add_api_route(path, show, include_in_schema=False)

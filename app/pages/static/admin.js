@@ -1,0 +1,115 @@
+// What the admin's plain pages share: the API, parts of the page, numbers and dates as people read them, tabs, questions.
+const page = document.querySelector('.admin');
+const part = (name) => page.querySelector(`[data-part="${name}"]`);
+const action = (name) => page.querySelector(`[data-do="${name}"]`);
+const { lang } = document.documentElement;
+
+const api = async (method, path, body) => {
+  try {
+    return await ask(method, `/api/v1${path}`, body);
+  } catch (error) {
+    if (error.status === 401) location.assign('/sign-in/?why=session');
+    throw error;
+  }
+};
+
+const element = (tag, className, ...content) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...content);
+  return node;
+};
+
+// Somebody's own text: right to left where it is.
+const inItsDirection = (node) => {
+  node.dir = 'auto';
+  return node;
+};
+
+const dates = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' });
+const times = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' });
+const day = (ms) => (ms === null ? '–' : dates.format(new Date(ms)));
+const moment = (ms) => (ms === null ? '–' : times.format(new Date(ms)));
+const count = (number) => new Intl.NumberFormat(lang).format(number);
+const decimal = (number) => (number === null ? '–' : new Intl.NumberFormat(lang, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(number));
+const percent = (share) => (share === null ? '–' : t('{share} %', { share: Math.round(100 * share) }));
+
+const say = (text, tone = 'ok') => {
+  part('said').textContent = text;
+  part('said').dataset.tone = tone;
+  part('said').scrollIntoView({ block: 'nearest' });
+};
+
+// A button that works once at a time and says what goes wrong at the top of the page.
+const button = (words, work, className = 'pl-button') => {
+  const made = element('button', className, words);
+  made.type = 'button';
+  onPress(made, work);
+  return made;
+};
+
+const onPress = (pressed, work) => pressed.addEventListener('click', async () => {
+  pressed.disabled = true;
+  say('');
+  try {
+    await work();
+  } catch (error) {
+    say(error.message, 'warn');
+  }
+  pressed.disabled = false;
+});
+
+// Asks first; `work` gets the reason, if one is asked for, and what goes wrong with it is said in the question.
+let confirmed = async () => {};
+const question = ({ title, words, yes, reason, work }) => {
+  part('dialog-title').textContent = title;
+  part('dialog-words').textContent = words;
+  part('dialog-yes').textContent = yes;
+  part('dialog-field').hidden = !reason;
+  part('dialog-label').textContent = reason ?? '';
+  const form = part('dialog').querySelector('form');
+  form.reason.value = '';
+  form.reason.required = Boolean(reason);
+  form.querySelector('[role="alert"]').textContent = '';
+  confirmed = work;
+  part('dialog').showModal();
+};
+onSubmit(part('dialog').querySelector('form'), async () => {
+  await confirmed(part('dialog').querySelector('textarea').value);
+  part('dialog').close();
+});
+action('dialog-no').addEventListener('click', () => part('dialog').close());
+
+const copyFrom = (node, pressed) => onPress(pressed, async () => {
+  getSelection().selectAllChildren(node); // where the clipboard is closed to pages, Ctrl+C is left
+  await navigator.clipboard?.writeText(node.textContent).then(() => { pressed.textContent = t('Copied'); }, () => {});
+});
+
+const tabs = [...page.querySelectorAll('[role="tab"]')];
+const openTab = (tab) => {
+  for (const other of tabs) {
+    other.setAttribute('aria-selected', other === tab);
+    other.tabIndex = other === tab ? 0 : -1;
+    document.getElementById(other.getAttribute('aria-controls')).hidden = other !== tab;
+  }
+};
+for (const [at, tab] of tabs.entries()) {
+  tab.addEventListener('click', () => openTab(tab));
+  tab.addEventListener('keydown', ({ key }) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    if (!step) return;
+    const next = tabs[(at + step + tabs.length) % tabs.length];
+    openTab(next);
+    next.focus();
+  });
+}
+
+// Shows the page once all has been asked for, or why it cannot be shown.
+const begin = async (...loads) => {
+  try {
+    await Promise.all(loads.map((load) => load()));
+  } catch (error) {
+    say(error.message, 'warn');
+  }
+  page.dataset.state = 'shown';
+};

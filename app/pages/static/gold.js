@@ -1,0 +1,54 @@
+// Known pairs on the page on quality: those there are, those that could be, and one to write.
+const asked = (messages) => messages.at(-1).content;
+const answersOf = ({ a, b, choice }) => {
+  const box = (text, wins) => inItsDirection(element('div', wins ? 'wins' : '', text));
+  return element('div', 'quality-answers', box(a, choice === 'a'), box(b, choice === 'b'));
+};
+const expectedWords = { a: t('The first one is better'), b: t('The second one is better'), tie: t('Neither is better'), both_bad: t('Both are bad') };
+
+const pairItem = (pair, words, acting) => {
+  const text = element('div', 'admin-text', inItsDirection(element('b', '', asked(pair.messages))), answersOf(pair), element('span', '', words));
+  if (pair.explanation) text.append(element('p', '', pair.explanation));
+  return element('li', '', text, ...(acting ? [acting] : []));
+};
+
+const retireGold = (known) => question({
+  title: t('Ask this known pair no more?'),
+  words: t('What has been said of it still counts. It cannot be taken up again.'),
+  yes: t('Ask it no more'),
+  work: async () => {
+    await api('POST', `/gold/${known.pair_id}/retire`);
+    await showGold();
+  },
+});
+
+const goldItem = (known) => {
+  const done = known.judged ? t('{right} of {judged} people right', known) : t('nobody asked yet');
+  const words = `${expectedWords[known.choice]} · ${done}${known.retired ? ` · ${t('asked no more')}` : ''}`;
+  return pairItem(known, words, known.retired ? null : button(t('Retire'), async () => retireGold(known)));
+};
+
+const accept = async ({ pair_id: id, choice }) => {
+  await api('POST', '/gold', { pair_id: id, choice });
+  await showGold();
+  say(t('It is a known pair now, for those who have not judged it.'));
+};
+const candidateItem = (pair) => pairItem(pair, `${expectedWords[pair.choice]} · ${t('{votes} people say so', pair)}`, button(t('Make it known'), () => accept(pair)));
+
+const showGold = async () => {
+  const [known, candidates] = await Promise.all([api('GET', '/gold'), api('GET', '/gold/candidates')]);
+  part('gold').replaceChildren(...known.map(goldItem));
+  part('gold-none').hidden = known.length > 0;
+  part('candidates').replaceChildren(...candidates.map(candidateItem));
+  part('candidates-panel').hidden = candidates.length === 0;
+  part('count-gold').textContent = count(known.filter(({ retired }) => !retired).length);
+};
+
+onSubmit(part('write'), async () => {
+  const form = part('write');
+  const written = Object.fromEntries(['prompt', 'good', 'bad', 'explanation'].map((name) => [name, form[name].value]));
+  await api('POST', '/gold/written', written);
+  form.reset();
+  await showGold();
+  say(t('Added. Annotators will meet it among their other pairs.'));
+});

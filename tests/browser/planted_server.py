@@ -1,0 +1,38 @@
+"""python -m tests.browser.planted_server HOME: the pages over a store that annotators with known habits have filled."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from data.clock import now_ms
+from data.records import Choice, RoundState
+from data.store import PreferenceStore
+from tests.app.pages_stage import PROMPTS
+from tests.app.planted import agree, plant
+from tests.browser import canned_server
+from tests.data.scene import HandClock
+
+_DAYS = 20
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def fill(home: Path) -> None:
+    """Some weeks of judgments that end now, and a round that used them."""
+    judgments = 60 * 5 + 12 * 5
+    clock = HandClock(now_ms() - _DAYS * _DAY_MS)
+
+    def tick() -> None:
+        clock.now += _DAYS * _DAY_MS // (judgments + 10)
+
+    with PreferenceStore.open(home / "prefloop.db", clock=clock) as store:
+        store.versions.ensure_base("canned", "0")
+        store.prompts.add(PROMPTS, source="test")
+        people = plant(store, again=12, tick=tick)
+        begun, _ = store.rounds.create(config={}, started_by=None)
+        store.rounds.set_state(begun.id, RoundState.CANCELLED)
+        agree(store, people, Choice.B)
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]))
+    asyncio.run(canned_server.main(Path(sys.argv[1]), live=False))
