@@ -10,8 +10,9 @@ from data.errors import HomeError
 from data.migrations import STEPS
 from data.records import Choice
 from data.store import PreferenceStore
-from tests.data.scene import Scene, raw
+from tests.data.scene import HandClock, Scene, raw
 
+BEFORE_REMARKS = Path(__file__).parent / "stores/before_remarks.sql"
 COPY = """
     {verb} into judgment({id} pair_id, annotator_id, lease_id, idempotency_key, choice, swapped, created_at,
       supersedes_id, sha256)
@@ -128,6 +129,26 @@ def test_a_round_of_an_older_store_has_no_flip_rate(scene: Scene) -> None:
         assert store.rounds.by_id(created.id) == created
         assert store.rounds.snapshot(created.id) == snapshot
         assert snapshot.flip_rate is None
+        assert store.check() == []
+
+
+def test_a_store_of_before_remarks_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "prefloop.db"
+    with raw(path) as connection:
+        connection.executescript(BEFORE_REMARKS.read_text())
+    with PreferenceStore.open(path, clock=HandClock(1_700_000_005_000)) as store:
+        assert store.check() == []
+        ann, ben = store.people.all()
+        assert store.sessions.person("a" * 64) == ann
+        standing = store.judgments.standing(ann.id, before=None, limit=9)
+        said = [(judgment.pair_id, judgment.choice, judgment.strength) for judgment in standing]
+        assert said == [(4, Choice.B, None), (3, Choice.TIE, None), (2, Choice.B, 2), (1, Choice.A, 2)]
+        assert [pair.chosen.text for pair in store.rounds.snapshot(1).train] == ["left 2", "right 4"]
+        assert [pair.chosen.text for pair in store.rounds.preferences()] == ["left 2", "right 4", "right 10"]
+        scene = Scene(store, path, HandClock())
+        assert scene.lease(ben).pair.id == 6
+        lease, _ = scene.undo(ann)
+        assert scene.answer(lease, Choice.A).pair_id == 4
         assert store.check() == []
 
 

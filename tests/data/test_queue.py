@@ -1,3 +1,4 @@
+import math
 import random
 import re
 import sys
@@ -11,8 +12,9 @@ import pytest
 import sqlite_utils
 
 from data import queue
+from data.pairs import Pairs
 from data.queue import QueueRules
-from data.records import Annotator, Choice, Completion, Judgment, Lease, Purpose, Role
+from data.records import Annotator, Choice, Completion, Flag, Judgment, Lease, Purpose, Remarks, Role, Verdict
 from data.store import PreferenceStore
 from data.strategies import StrategyName
 from tests.data.scene import MINUTE, Scene, completion, raw
@@ -176,6 +178,90 @@ def test_purposes_come_as_often_as_their_shares_say(scene: Scene) -> None:
     counts = Counter(next(queue._purposes(asking)) for _ in range(10_000))
     shares = {Purpose.GOLD: 0.2, Purpose.REASK: 0.1, Purpose.EVAL: 0.3, Purpose.TRAIN: 0.4}
     assert {purpose: counts[purpose] / 10_000 for purpose in shares} == pytest.approx(shares, abs=0.02)
+
+
+def test_draws_are_as_frequent_as_the_propensity_says(scene: Scene) -> None:
+    """Each pair's share of 400 draws is within four standard errors of what its leases say."""
+    scene.store.pairs = Pairs(scene.store._database, scene.clock, scene.store.prompts, random.Random(0))
+    pairs = [scene.pair() for _ in range(4)]
+    with raw(scene.path) as connection:
+        connection.executemany("update pair set margin = id where id = ?", [(pair.id,) for pair in pairs])
+    ann, drawn_pairs, said = scene.annotator(), Counter[int](), dict[int, float]()
+    for _ in range(400):
+        lease = ask(scene, ann, strategy=StrategyName.UNCERTAINTY, explore=0.6)
+        assert lease is not None
+        drawn_pairs[lease.pair.id] += 1
+        said[lease.pair.id] = drawn(scene, lease)[1]
+        scene.store.pairs.release(lease.token, ann.id)
+    assert said == pytest.approx({pairs[0].id: 0.55} | {pair.id: 0.15 for pair in pairs[1:]})
+    for pair_id, share in said.items():
+        assert abs(drawn_pairs[pair_id] / 400 - share) < 4 * math.sqrt(share * (1 - share) / 400)
+
+
+def test_who_judged_the_copy_is_not_given_the_original(scene: Scene) -> None:
+    ann = scene.annotator()
+    pair, half = scene.pair(), scene.pair(target=2)
+    scene.judge(scene.annotator(), Choice.A, half)
+    for original in (pair, half):
+        scene.store.gold.make(original.id, Choice.A, explanation="", made_by=None)
+        judge(scene, ann, gold=1.0)
+    assert ask(scene, ann) is None
+    assert scene.lease(scene.annotator()).pair == half
+
+
+def test_nobody_is_tested_by_a_known_pair_of_his_own(scene: Scene) -> None:
+    maker = scene.annotator()
+    known = scene.store.gold.write("2 + 2?", "4", "5", explanation="", made_by=maker.id)
+    assert ask(scene, maker, gold=1.0) is None
+    assert judge(scene, scene.annotator(), gold=1.0).pair_id == known.pair.id
+
+
+def test_what_was_taken_back_is_not_asked_again(scene: Scene) -> None:
+    ann = scene.annotator()
+    scene.judge(ann, Choice.A, scene.pair())
+    begun = ask(scene, ann, reask=1.0)
+    assert begun is not None
+    undone, _ = scene.undo(ann)
+    scene.store.pairs.release(undone.token, ann.id)
+    again = ask(scene, ann, reask=1.0)
+    assert again is not None
+    assert again.pair == undone.pair
+
+
+def test_a_flagged_pair_and_a_retired_prompt_are_not_asked_again(scene: Scene) -> None:
+    ann = scene.annotator()
+    flagged = Verdict(Choice.A, remarks=Remarks(flag=Flag.PERSONAL_DATA))
+    scene.store.judgments.record(ann.id, scene.lease(ann, scene.pair()).token, flagged, idempotency_key="flag")
+    assert ask(scene, ann, reask=1.0) is None
+    pair = scene.pair()
+    scene.judge(ann, Choice.A, pair)
+    scene.store.prompts.retire(pair.prompt.id)
+    assert ask(scene, ann, reask=1.0) is None
+
+
+def test_sides_are_balanced_over_all_that_one_is_given(scene: Scene) -> None:
+    """Re-asks have a side prescribed; the others make up for it."""
+    ann, sides = scene.annotator(), list[bool]()
+    for _ in range(60):
+        scene.pair()
+        lease = ask(scene, ann, reask=0.2)
+        assert lease is not None
+        sides.append(lease.swapped)
+        scene.answer(lease, Choice.A)
+    leans = [abs(2 * sum(sides[: n + 1]) - (n + 1)) for n in range(50)]
+    assert max(leans) <= 10
+
+
+def test_undoing_does_not_foretell_the_next_side(scene: Scene) -> None:
+    ann, seen = scene.annotator(), set[bool]()
+    for _ in range(40):
+        judged = scene.judge(ann, Choice.A, scene.pair())
+        for _ in range(5):
+            scene.answer(scene.undo(ann)[0], Choice.A)
+        lease = scene.lease(ann, scene.pair())
+        seen.add(lease.swapped == judged.swapped)
+        scene.answer(lease, Choice.A)
+    assert seen == {True, False}
 
 
 def _answers(scene: Scene, judgment: Judgment) -> tuple[Completion, Completion]:
