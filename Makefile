@@ -6,6 +6,8 @@ HOME_DIR ?= var
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# one process a core, one thread each: more would fight for the cores
+export OMP_NUM_THREADS = 1
 
 serve: .venv/serve
 	$(BIN)/prefloop serve --home $(HOME_DIR) --port $(PORT)
@@ -15,7 +17,7 @@ test: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser" -n auto --dist worksteal
 	$(PYTEST) -m "browser and not slow" tests/browser
 
 test-slow: .venv/dev
