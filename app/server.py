@@ -26,6 +26,8 @@ from data.lock import HomeLock
 from data.records import Annotator, Role
 
 _GRACE_SECONDS = 3
+_IDLE_SECONDS = 75
+"""Longer than people think over a pair: else the connection may close just when they click."""
 _STATUS: tuple[tuple[type[PrefloopError], int], ...] = (
     (NotFoundError, 404),
     (InputError, 422),
@@ -84,7 +86,9 @@ async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> N
 
 
 async def _listen(app: FastAPI, listener: socket.socket, started: Callable[[], None]) -> None:
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS)
+    config = uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS, timeout_keep_alive=_IDLE_SECONDS
+    )
     server = uvicorn.Server(config)
     # uvicorn raises the signal again once it has stopped; without a handler that would skip our clean-up.
     for number in (signal.SIGTERM, signal.SIGINT):
