@@ -206,7 +206,7 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | N
 def _train(study: Study, owner: Remote) -> dict[str, Any]:
     """Run one round to its end; returns its report."""
     number = owner.post("/rounds", algorithm=study.algorithm)["id"]
-    while (state := owner.get(f"/rounds/{number}"))["state"] not in ("promoted", "failed", "cancelled"):
+    while (state := owner.get(f"/rounds/{number}"))["state"] in ("queued", "training", "swapping"):
         time.sleep(0.5)
     if state["state"] != "promoted":
         raise RoundError(f"round {number} {state['state']}: {state['reason']}")

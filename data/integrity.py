@@ -12,6 +12,9 @@ from data.digests import row_digest, sha256
 from data.errors import HomeError
 
 _GUARDS = {
+    "decision_no_delete",
+    "decision_no_replace",
+    "decision_no_update",
     "judgment_no_update",
     "judgment_no_delete",
     "judgment_no_replace",

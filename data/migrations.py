@@ -447,3 +447,51 @@ def accounts(db: sqlite_utils.Database) -> None:
           check ((spent_at is null) = (spent_by is null))
         ) strict;
     """)
+
+
+@STEPS()
+def decisions(db: sqlite_utils.Database) -> None:
+    """What was decided on a version, and why; a round can end with a version that waits, or that was refused.
+
+    The round table is made anew, since the states it may have change; foreign keys are off while steps run.
+    """
+    db.executescript("""
+        create table round_anew(
+          id integer primary key,
+          state text not null check
+            (state in ('queued', 'training', 'swapping', 'waiting', 'promoted', 'refused', 'failed', 'cancelled')),
+          reason text,
+          config text not null check (json_valid(config)),
+          counts text not null check (json_valid(counts)),
+          started_by integer references annotator(id),
+          created_at integer not null,
+          ended_at integer,
+          flip_rate real,
+          check ((ended_at is null) = (state in ('queued', 'training', 'swapping')))
+        ) strict;
+        insert into round_anew
+          select id, state, reason, config, counts, started_by, created_at, ended_at, flip_rate from round;
+        drop table round;
+        alter table round_anew rename to round;
+        create unique index round_one_at_a_time on round((ended_at is null)) where ended_at is null;
+        create table decision(
+          id integer primary key,
+          version_id integer not null references adapter_version(id),
+          ruling text not null check (ruling in ('wait', 'try', 'promote', 'refuse', 'roll_back', 'retire')),
+          reason text not null,
+          numbers text not null check (json_valid(numbers)),
+          actor_id integer references annotator(id),
+          created_at integer not null
+        ) strict;
+        create index decision_of_version on decision(version_id);
+        create trigger decision_no_update before update on decision begin
+          select raise(abort, 'decision is append-only');
+        end;
+        create trigger decision_no_delete before delete on decision begin
+          select raise(abort, 'decision is append-only');
+        end;
+        create trigger decision_no_replace before insert on decision
+          when exists (select 1 from decision where id = new.id) begin
+          select raise(abort, 'decision is append-only');
+        end;
+    """)

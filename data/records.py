@@ -4,6 +4,7 @@ All times are milliseconds since the Unix epoch.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -74,19 +75,40 @@ class Purpose(StrEnum):
 
 
 class RoundState(StrEnum):
-    """queued -> training -> swapping -> promoted; from any but the last also failed or cancelled."""
+    """queued -> training -> swapping -> promoted, waiting or refused; on the way there also failed or cancelled.
+
+    PROMOTED: its version took over. WAITING: its version is there, and what becomes of it is decided later. REFUSED:
+    its version is there, and its evaluation speaks against it.
+    """
 
     QUEUED = "queued"
     TRAINING = "training"
     SWAPPING = "swapping"
+    WAITING = "waiting"
     PROMOTED = "promoted"
+    REFUSED = "refused"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self in (RoundState.PROMOTED, RoundState.FAILED, RoundState.CANCELLED)
+        """Whether the round is over."""
+        return self not in (RoundState.QUEUED, RoundState.TRAINING, RoundState.SWAPPING)
+
+
+class Ruling(StrEnum):
+    """What was decided on a version.
+
+    WAIT: an admin is to decide. TRY: annotators compare it, blind, with the one that serves. PROMOTE: it takes over.
+    REFUSE: it shall not serve. ROLL_BACK: it served and proved worse. RETIRE: it is put away.
+    """
+
+    WAIT = "wait"
+    TRY = "try"
+    PROMOTE = "promote"
+    REFUSE = "refuse"
+    ROLL_BACK = "roll_back"
+    RETIRE = "retire"
 
 
 class ServingAction(StrEnum):
@@ -326,6 +348,19 @@ class Round:
     created_at: int
     ended_at: int | None
     flip_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A ruling on a version. numbers: what it rests on. actor_id: who decided, None for prefloop by its rules."""
+
+    id: int
+    version: str
+    ruling: Ruling
+    reason: str
+    numbers: Mapping[str, float | int | str | None]
+    actor_id: int | None
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True)

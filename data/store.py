@@ -8,6 +8,7 @@ from data.audit import Audit
 from data.ballots import Ballots
 from data.clock import Clock, now_ms
 from data.database import Database
+from data.decisions import Decisions
 from data.devices import Devices
 from data.flags import Flags
 from data.gold import Gold
@@ -40,6 +41,7 @@ class PreferenceStore:
         self.invites = Invites(database, clock)
         self.prompts = Prompts(database, clock, heldout_share=heldout_share)
         self.versions = Versions(database, clock)
+        self.decisions = Decisions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
         self.judgments = Judgments(database, clock, self.pairs)
         self.gold = Gold(database, clock, self.prompts, self.pairs)

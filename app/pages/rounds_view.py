@@ -209,16 +209,29 @@ def _outcome(view: RoundView, champion: str) -> list[Note]:
     stays = Note(words="{version} goes on serving.", values={"version": champion})
     match view.round.state:
         case RoundState.PROMOTED:
-            done = Note(words="Round {round} is done, and its version has taken over.", values=values)
-            return [done, *_verdict(view.manifest)]
+            said, rest = (
+                Note(words="Round {round} is done, and its version has taken over.", values=values),
+                _verdict(view.manifest),
+            )
+        case RoundState.WAITING:
+            said, rest = (
+                Note(words="Round {round} is done, and its version waits to be decided on.", values=values),
+                _verdict(view.manifest),
+            )
+        case RoundState.REFUSED:
+            said, rest = (
+                Note(words="Round {round} is done, and its version is refused: {reason}", values=values),
+                _verdict(view.manifest),
+            )
         case RoundState.CANCELLED:
-            return [Note(words="Round {round} was cancelled.", values=values), stays]
+            said, rest = Note(words="Round {round} was cancelled.", values=values), [stays]
         case RoundState.FAILED if not view.round.reason:
-            return [Note(words="Round {round} failed; no reason was given.", values=values), stays]
+            said, rest = Note(words="Round {round} failed; no reason was given.", values=values), [stays]
         case RoundState.FAILED:
-            return [Note(words="Round {round} failed: {reason}.", values=values), stays]
+            said, rest = Note(words="Round {round} failed: {reason}.", values=values), [stays]
         case _:
             return []
+    return [said, *rest]
 
 
 def _verdict(manifest: Manifest | None) -> list[Note]:
