@@ -206,32 +206,24 @@ def _curve(name: str, rows: list[dict[str, float]]) -> Curve:
 
 def _outcome(view: RoundView, champion: str) -> list[Note]:
     values: dict[str, str | int] = {"round": view.round.id, "reason": view.round.reason or ""}
-    stays = Note(words="{version} goes on serving.", values={"version": champion})
     match view.round.state:
         case RoundState.PROMOTED:
-            said, rest = (
-                Note(words="Round {round} is done, and its version has taken over.", values=values),
-                _verdict(view.manifest),
-            )
+            said = Note(words="Round {round} is done, and its version has taken over.", values=values)
         case RoundState.WAITING:
-            said, rest = (
-                Note(words="Round {round} is done, and its version waits to be decided on.", values=values),
-                _verdict(view.manifest),
-            )
+            said = Note(words="Round {round} is done, and its version waits to be decided on.", values=values)
         case RoundState.REFUSED:
-            said, rest = (
-                Note(words="Round {round} is done, and its version is refused: {reason}", values=values),
-                _verdict(view.manifest),
-            )
+            said = Note(words="Round {round} is done, and its version is refused: {reason}", values=values)
         case RoundState.CANCELLED:
-            said, rest = Note(words="Round {round} was cancelled.", values=values), [stays]
+            said = Note(words="Round {round} was cancelled.", values=values)
         case RoundState.FAILED if not view.round.reason:
-            said, rest = Note(words="Round {round} failed; no reason was given.", values=values), [stays]
+            said = Note(words="Round {round} failed; no reason was given.", values=values)
         case RoundState.FAILED:
-            said, rest = Note(words="Round {round} failed: {reason}.", values=values), [stays]
+            said = Note(words="Round {round} failed: {reason}.", values=values)
         case _:
             return []
-    return [said, *rest]
+    trained = view.round.state in (RoundState.PROMOTED, RoundState.WAITING, RoundState.REFUSED)
+    stays = Note(words="{version} goes on serving.", values={"version": champion})
+    return [said, *(_verdict(view.manifest) if trained else [stays])]
 
 
 def _verdict(manifest: Manifest | None) -> list[Note]:
