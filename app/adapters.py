@@ -1,0 +1,134 @@
+"""What can be done with versions: promote, roll back, refuse, retire, hand out. Each act is decided and recorded here.
+
+Knows nothing of who may, nor of how one comes to a decision.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.serving.adapters import AdapterShelf
+from app.serving.router import Router
+from data.errors import ConflictError
+from data.records import AdapterVersion, Decision, Ruling, ServingAction
+from data.standing import Serving, Standing, servings, standings
+from data.store import PreferenceStore
+from data.versions import BASE
+
+Numbers = Mapping[str, float | int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterView:
+    """A version with all that became of it; decisions and servings are oldest first."""
+
+    version: AdapterVersion
+    standing: Standing
+    decisions: tuple[Decision, ...]
+    servings: tuple[Serving, ...]
+
+
+class Adapters:
+    """The versions of a home, as those who answer for them handle them. moved: called when another one serves."""
+
+    def __init__(
+        self, store: PreferenceStore, router: Router, shelf: AdapterShelf, *, moved: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._shelf = shelf
+        self._moved = moved
+        self._one_at_a_time = asyncio.Lock()
+
+    def all(self) -> list[AdapterView]:
+        """Every version, oldest first."""
+        versions = self._store.versions.all()
+        decisions = self._store.decisions.all()
+        events = self._store.versions.serving_history()
+        stand, served = standings(versions, decisions, events), servings(events)
+        return [
+            AdapterView(
+                version,
+                stand[version.name],
+                tuple(decision for decision in decisions if decision.version == version.name),
+                tuple(serving for serving in served if serving.version == version.name),
+            )
+            for version in versions
+        ]
+
+    async def promote(
+        self, name: str, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None
+    ) -> None:
+        """Let a version serve, an older one included: verified, loaded, proved by its canary, then swapped in.
+
+        Raises NotFoundError for an unknown version, ConflictError for one that serves or is retired, AdapterError
+        with the reason when it is refused; then the one before goes on serving.
+        """
+        async with self._one_at_a_time:
+            standing = await self._standing(name)
+            if standing is Standing.SERVES:
+                raise ConflictError("{version} serves already", version=name)
+            if standing is Standing.RETIRED:
+                raise ConflictError("{version} is retired; promote another version", version=name)
+            action = ServingAction.ROLLBACK if standing is Standing.SERVED else ServingAction.PROMOTE
+            await self._router.promote(name, action=action, actor_id=actor_id, reason=reason)
+            await self._decide(name, Ruling.PROMOTE, reason, actor_id, numbers)
+        self._moved()
+
+    async def roll_back(self, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None) -> str:
+        """Serve again what served before, and refuse what serves now; returns the version that serves then.
+
+        Raises ConflictError when nothing served before, AdapterError as promote does.
+        """
+        async with self._one_at_a_time:
+            worse = self._router.champion
+            better = await asyncio.to_thread(self._before, worse)
+            await self._router.promote(better, action=ServingAction.ROLLBACK, actor_id=actor_id, reason=reason)
+            await self._decide(worse, Ruling.ROLL_BACK, reason, actor_id, numbers)
+        self._moved()
+        return better
+
+    async def rule(
+        self, name: str, ruling: Ruling, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None
+    ) -> None:
+        """Decide what needs no swap: that a version waits, is tried, is refused or is retired.
+
+        Raises NotFoundError for an unknown version, ConflictError for one that serves, and for the base, which is
+        always there to go back to.
+        """
+        async with self._one_at_a_time:
+            if await self._standing(name) is Standing.SERVES:
+                raise ConflictError("{version} serves; promote another version first", version=name)
+            if name == BASE:
+                raise ConflictError("the base model is always there to go back to; choose another version")
+            await self._decide(name, ruling, reason, actor_id, numbers)
+
+    def files(self, name: str) -> Path:
+        """The directory of a version, in PEFT's format, verified.
+
+        Raises NotFoundError for an unknown version, ConflictError for the base, AdapterError for damaged files.
+        """
+        version = self._store.versions.by_name(name)
+        if version.sha256 is None:
+            raise ConflictError("the base model has no adapter; choose a version that a round made")
+        return self._shelf.verify(name, version.sha256)
+
+    async def _standing(self, name: str) -> Standing:
+        await asyncio.to_thread(self._store.versions.by_name, name)
+        return {view.version.name: view.standing for view in await asyncio.to_thread(self.all)}[name]
+
+    def _before(self, champion: str) -> str:
+        """The last other version that served and was neither refused nor retired since."""
+        views = {view.version.name: view.standing for view in self.all()}
+        for event in reversed(self._store.versions.serving_history()):
+            if event.version != champion and views[event.version] is Standing.SERVED:
+                return event.version
+        raise ConflictError("nothing served before {version}, so there is nothing to go back to", version=champion)
+
+    async def _decide(
+        self, name: str, ruling: Ruling, reason: str, actor_id: int | None, numbers: Numbers | None
+    ) -> None:
+        await asyncio.to_thread(
+            self._store.decisions.add, name, ruling, reason=reason, numbers=numbers, actor_id=actor_id
+        )

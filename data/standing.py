@@ -1,0 +1,69 @@
+"""Where each version stands, from what was decided on it and when it served. Pure; knows nothing of tables.
+
+What serves is told by the serving events alone: a decision may be older than a move of the champion.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from data.records import AdapterVersion, Decision, Ruling, ServingEvent
+
+
+class Standing(StrEnum):
+    """SERVES now; ON_TRIAL: annotators compare it with the one that serves; WAITS for an admin; SERVED before and may
+    again; REFUSED; RETIRED: put away; UNUSED: nothing has been decided and it never served.
+    """
+
+    SERVES = "serves"
+    ON_TRIAL = "on_trial"
+    WAITS = "waits"
+    SERVED = "served"
+    REFUSED = "refused"
+    RETIRED = "retired"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A time in which a version served, in ms since the Unix epoch; until is None while it does."""
+
+    version: str
+    since: int
+    until: int | None
+    reason: str
+
+
+_AFTER = {
+    Ruling.WAIT: Standing.WAITS,
+    Ruling.TRY: Standing.ON_TRIAL,
+    Ruling.REFUSE: Standing.REFUSED,
+    Ruling.ROLL_BACK: Standing.REFUSED,
+    Ruling.RETIRE: Standing.RETIRED,
+}
+
+
+def servings(events: Sequence[ServingEvent]) -> tuple[Serving, ...]:
+    """The times in which versions served, oldest first; events in their order."""
+    ends = [event.created_at for event in events[1:]] + [None]
+    return tuple(
+        Serving(event.version, event.created_at, until, event.reason) for event, until in zip(events, ends, strict=True)
+    )
+
+
+def standings(
+    versions: Iterable[AdapterVersion], decisions: Iterable[Decision], events: Sequence[ServingEvent]
+) -> dict[str, Standing]:
+    """Where each version stands, by name; decisions and events in their order."""
+    latest = {decision.version: decision.ruling for decision in decisions}
+    served = {event.version for event in events}
+    serves = events[-1].version if events else None
+
+    def standing(name: str) -> Standing:
+        if name == serves:
+            return Standing.SERVES
+        if (ruling := latest.get(name)) in _AFTER:
+            return _AFTER[ruling]
+        return Standing.SERVED if name in served else Standing.UNUSED
+
+    return {version.name: standing(version.name) for version in versions}

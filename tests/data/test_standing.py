@@ -1,0 +1,65 @@
+import pytest
+
+from data.records import Ruling, ServingAction
+from data.standing import Serving, Standing, servings, standings
+from tests.data.scene import Scene
+
+
+def of(scene: Scene, name: str) -> Standing:
+    store = scene.store
+    return standings(store.versions.all(), store.decisions.all(), store.versions.serving_history())[name]
+
+
+def serve(scene: Scene, name: str, reason: str = "because") -> None:
+    scene.store.versions.record_serving(name, ServingAction.PROMOTE, actor_id=None, reason=reason)
+
+
+def test_nothing_is_known_of_a_new_version(scene: Scene) -> None:
+    scene.add_version("v1")
+    assert of(scene, "v1") is Standing.UNUSED
+
+
+@pytest.mark.parametrize(
+    ("ruling", "standing"),
+    [
+        (Ruling.WAIT, Standing.WAITS),
+        (Ruling.TRY, Standing.ON_TRIAL),
+        (Ruling.REFUSE, Standing.REFUSED),
+        (Ruling.RETIRE, Standing.RETIRED),
+    ],
+)
+def test_the_last_decision_says_where_a_version_stands(scene: Scene, ruling: Ruling, standing: Standing) -> None:
+    scene.add_version("v1")
+    scene.store.decisions.add("v1", Ruling.WAIT, reason="first")
+    scene.store.decisions.add("v1", ruling, reason="then")
+    assert of(scene, "v1") is standing
+
+
+def test_what_serves_serves_whatever_was_decided(scene: Scene) -> None:
+    scene.add_version("v1")
+    scene.store.decisions.add("v1", Ruling.REFUSE, reason="too long")
+    serve(scene, "v1", "an admin knows better")
+    assert of(scene, "v1") is Standing.SERVES
+
+
+def test_who_was_replaced_has_served_and_who_was_rolled_back_is_refused(scene: Scene) -> None:
+    for name in ("v1", "v2"):
+        scene.add_version(name)
+        scene.store.decisions.add(name, Ruling.PROMOTE, reason="better")
+        serve(scene, name)
+    assert of(scene, "v1") is Standing.SERVED
+    scene.store.decisions.add("v2", Ruling.ROLL_BACK, reason="worse")
+    serve(scene, "v1")
+    assert of(scene, "v2") is Standing.REFUSED
+
+
+def test_servings_follow_on_each_other(scene: Scene) -> None:
+    start = scene.clock.now
+    serve(scene, "base", "first")
+    scene.clock.now += 5
+    scene.add_version("v1")
+    serve(scene, "v1", "then")
+    assert servings(scene.store.versions.serving_history()) == (
+        Serving("base", start, start + 5, "first"),
+        Serving("v1", start + 5, None, "then"),
+    )
