@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.account_api import build_account_api
 from app.activity_api import build_activity_api
+from app.adapters_api import build_adapters_api
 from app.algorithms import Algorithm
 from app.callers import Admin, Caller, admin
 from app.desk_api import build_desk_api
@@ -31,7 +32,6 @@ from data.records import (
     Message,
     NewCompletion,
     Sampling,
-    ServingAction,
     Split,
 )
 
@@ -71,12 +71,6 @@ class RoundIn(BaseModel):
     algorithm: Algorithm | None = None
 
 
-class Promotion(BaseModel):
-    """Why a version shall serve."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
-
-
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 
 
@@ -92,6 +86,7 @@ def build_api(services: Services) -> APIRouter:
         build_quality_api(services.store, services.examiner),
         build_guidelines_api(services.store, Markdown()),
         build_gold_api(services.store),
+        build_adapters_api(services.store, services.adapters),
         _round_routes(services),
         _operator_routes(services),
     ):
@@ -146,19 +141,6 @@ def _round_routes(services: Services) -> APIRouter:
 
 def _operator_routes(services: Services) -> APIRouter:
     routes = APIRouter(tags=["admin"])
-
-    @routes.get("/adapters")
-    def adapters() -> dict[str, Any]:
-        """All versions, and which one serves."""
-        names = [version.name for version in services.store.versions.all()]
-        return {"champion": services.router.champion, "versions": names}
-
-    @routes.post("/adapters/{name}/promote")
-    async def promote(name: str, body: Promotion, me: Admin) -> dict[str, str]:
-        """Serve a version: verified, loaded, proved by its canary, then swapped in."""
-        await services.router.promote(name, action=ServingAction.ROLLBACK, actor_id=me.id, reason=body.reason)
-        services.feeder.poke()
-        return {"champion": services.router.champion}
 
     @routes.post("/completions")
     async def completions(body: CompletionsIn) -> dict[str, Any]:

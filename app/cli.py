@@ -64,7 +64,7 @@ def list_adapters(home: HomePath = HOME) -> None:
     if server:
         with server:
             found = server.get("/adapters")
-        champion, names = found["champion"], found["versions"]
+        champion, names = found["champion"], [version["name"] for version in found["versions"]]
     else:
         champion, names = list_offline(place)
     for name in names:

@@ -15,7 +15,6 @@ from app.services import open_services, open_store
 from data.errors import HomeError
 from data.formats import trl
 from data.lock import HomeLock
-from data.records import ServingAction
 from data.store import PreferenceStore
 
 
@@ -49,7 +48,7 @@ async def promote_adapter(home: Home, name: str, reason: str) -> None:
     """Make a version the champion after the same proof that a server asks for: the model is loaded for it."""
     with _opened(home) as (settings, store):
         async with open_services(home, settings, store, serve_champion=False) as services:
-            await services.router.promote(name, action=ServingAction.ROLLBACK, actor_id=None, reason=reason)
+            await services.adapters.promote(name, reason=reason)
 
 
 def export(home: Home, out: Path) -> int:

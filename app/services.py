@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from app.accounts import Accounts
+from app.adapters import Adapters
 from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
@@ -46,6 +47,7 @@ class Services:
     engine: Engine
     router: Router
     shelf: AdapterShelf
+    adapters: Adapters
     feeder: Feeder
     desk: Desk
     rounds: Rounds
@@ -154,6 +156,7 @@ def _wire(
         engine=engine,
         router=router,
         shelf=shelf,
+        adapters=Adapters(store, router, shelf, moved=feeder.poke),
         feeder=feeder,
         desk=Desk(
             store,

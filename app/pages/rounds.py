@@ -15,7 +15,7 @@ from app.pages.views import Note, words_of
 from app.pages.widgets import training_board
 from app.services import Services
 from data.errors import InputError, PrefloopError
-from data.records import Annotator, ServingAction
+from data.records import Annotator
 
 _REFRESH_SECONDS = 1.0
 
@@ -61,10 +61,8 @@ class RoundsPage:
 
     async def serve(self, name: str, actor: Annotator) -> Note:
         """Serve another version. Raises AdapterError, and what serves goes on serving, if it is refused."""
-        served = {event.version for event in self._services.store.versions.serving_history()}
-        action = ServingAction.ROLLBACK if name in served else ServingAction.PROMOTE
         reason = f"chosen by {actor.pseudonym} on the training page"
-        await self._services.router.promote(name, action=action, actor_id=actor.id, reason=reason)
+        await self._services.adapters.promote(name, reason=reason, actor_id=actor.id)
         return Note(words="{version} serves now", values={"version": name})
 
     async def answer(self, ask: str, work: Awaitable[Note]) -> View:

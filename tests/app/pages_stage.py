@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from app.accounts import Accounts
+from app.adapters import Adapters
 from app.config import QueueSettings, Settings
 from app.desk import Desk
 from app.feeder import Feeder
@@ -170,6 +171,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         engine=engine,
         router=router,
         shelf=shelf,
+        adapters=Adapters(store, router, shelf, moved=feeder.poke),
         feeder=feeder,
         desk=Desk(
             store,

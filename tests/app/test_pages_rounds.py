@@ -16,6 +16,7 @@ from app.rounds import RoundView
 from app.services import Services
 from data.errors import AdapterError, ConflictError, InputError
 from data.records import Annotator, Choice, Role, Round, RoundState, Split, Verdict
+from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
 from tests.models import REPORT
 from trainer.manifest import Agreement, Canary, Manifest, Progress, RewardReport
@@ -105,7 +106,7 @@ async def test_what_cannot_be_done_is_answered_in_words(services: Services, monk
     with pytest.raises(ConflictError):
         monkeypatch.setattr(type(services.rounds), "cancel", _nothing_to_cancel)
         await page.cancel(1)
-    monkeypatch.setattr(type(services.router), "promote", refuse)
+    monkeypatch.setattr(type(services.adapters), "promote", refuse)
     with pytest.raises(AdapterError):
         await page.serve("x", boss)
     answer = await page.answer("ask-1", page.serve("x", boss))
@@ -118,11 +119,12 @@ async def _nothing_to_cancel(*_: object) -> None:
 
 async def test_serving_another_version_names_who_chose_it(services: Services):
     boss: Annotator = services.accounts.add("boss", Role.ADMIN)
+    add_version(services, "v1")
     page = RoundsPage(services)
-    answer = await page.answer("ask", page.serve("base", boss))
-    assert (said(answer["note"]), answer["tone"]) == ("base serves now", "ok")
+    answer = await page.answer("ask", page.serve("v1", boss))
+    assert (said(answer["note"]), answer["tone"]) == ("v1 serves now", "ok")
     event = services.store.versions.serving_history()[-1]
-    assert (event.action, event.actor_id) == ("rollback", boss.id)
+    assert (event.action, event.actor_id) == ("promote", boss.id)
     assert boss.login not in event.reason
 
 

@@ -1,0 +1,160 @@
+"""REST for admins: versions, what became of them, and what shall. Knows nothing of how a version is served."""
+
+import asyncio
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
+
+from app.account_api import Body
+from app.adapters import Adapters, AdapterView
+from app.audited import audited
+from app.callers import Admin
+from app.refusals import refusals
+from data.records import Ruling
+from data.standing import Standing
+from data.store import PreferenceStore
+
+Name = Annotated[str, InPath(max_length=64)]
+
+_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {"schema": {"type": "string"}}}}}
+
+
+class Why(Body):
+    """The reason for an act, for those who ask later."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+
+
+class DecisionOut(BaseModel):
+    """What was decided on a version; by: the admin's pseudonym, null for prefloop by its rules."""
+
+    ruling: Ruling
+    reason: str
+    numbers: dict[str, float | int | str | None]
+    by: str | None
+    created_at: int
+
+
+class ServingOut(BaseModel):
+    """A time in which a version served, in ms since the Unix epoch; until is null while it does."""
+
+    since: int
+    until: int | None
+    reason: str
+
+
+class AdapterOut(BaseModel):
+    """A version; parent: the one its training began from. decisions and servings: oldest first."""
+
+    name: str
+    standing: Standing
+    parent: str | None
+    round: int | None
+    sha256: str | None
+    created_at: int
+    decisions: list[DecisionOut]
+    servings: list[ServingOut]
+
+
+class AdaptersOut(BaseModel):
+    """All versions, oldest first; champion: the one that serves."""
+
+    champion: str
+    versions: list[AdapterOut]
+
+
+class ChampionOut(BaseModel):
+    """What serves from now on."""
+
+    champion: str
+
+
+def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
+    """The routes of those who answer for what serves; to be included for admins only."""
+    routes = APIRouter(
+        prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
+    )
+    _add_list(routes, store, adapters)
+    _add_moves(routes, adapters)
+
+    @routes.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
+    async def files(name: Name) -> FileResponse:
+        """A version as a zip of a directory that PEFT takes."""
+        packed = await asyncio.to_thread(_pack, adapters.files(name), name)
+        return FileResponse(
+            packed, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(packed.unlink)
+        )
+
+    return routes
+
+
+def _add_list(routes: APIRouter, store: PreferenceStore, adapters: Adapters) -> None:
+    @routes.get("")
+    def all_versions() -> AdaptersOut:
+        """All versions, and which one serves."""
+        views = adapters.all()
+        names = {person.id: person.pseudonym for person in store.people.all()}
+        [champion] = [view.version.name for view in views if view.standing is Standing.SERVES]
+        return AdaptersOut(champion=champion, versions=[_out(view, names) for view in views])
+
+
+def _add_moves(routes: APIRouter, adapters: Adapters) -> None:
+    @routes.post("/{name}/promote")
+    async def promote(name: Name, body: Why, me: Admin) -> ChampionOut:
+        """Let a version serve: verified, loaded, proved by its canary, then swapped in."""
+        await adapters.promote(name, reason=body.reason, actor_id=me.id)
+        return ChampionOut(champion=name)
+
+    @routes.post("/roll-back")
+    async def roll_back(body: Why, me: Admin) -> ChampionOut:
+        """Serve again what served before, and refuse what serves now."""
+        return ChampionOut(champion=await adapters.roll_back(reason=body.reason, actor_id=me.id))
+
+    @routes.post("/{name}/refuse", status_code=204)
+    async def refuse(name: Name, body: Why, me: Admin) -> None:
+        """Decide that a version shall not serve; it can still be promoted later."""
+        await adapters.rule(name, Ruling.REFUSE, reason=body.reason, actor_id=me.id)
+
+    @routes.post("/{name}/retire", status_code=204)
+    async def retire(name: Name, body: Why, me: Admin) -> None:
+        """Put a version away for good; its files stay."""
+        await adapters.rule(name, Ruling.RETIRE, reason=body.reason, actor_id=me.id)
+
+
+def _out(view: AdapterView, names: dict[int, str]) -> AdapterOut:
+    return AdapterOut(
+        name=view.version.name,
+        standing=view.standing,
+        parent=view.version.parent,
+        round=view.version.round_id,
+        sha256=view.version.sha256,
+        created_at=view.version.created_at,
+        decisions=[
+            DecisionOut(
+                ruling=decision.ruling,
+                reason=decision.reason,
+                numbers=dict(decision.numbers),
+                by=None if decision.actor_id is None else names[decision.actor_id],
+                created_at=decision.created_at,
+            )
+            for decision in view.decisions
+        ],
+        servings=[
+            ServingOut(since=serving.since, until=serving.until, reason=serving.reason) for serving in view.servings
+        ],
+    )
+
+
+def _pack(directory: Path, name: str) -> Path:
+    """A zip of a version's directory; weights do not shrink, so nothing is compressed."""
+    with tempfile.NamedTemporaryFile(suffix=".zip", delete=False) as packed, zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(directory.iterdir()):
+            archive.write(file, f"{name}/{file.name}")
+    return Path(packed.name)
