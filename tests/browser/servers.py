@@ -38,7 +38,9 @@ def running(arguments: list[str], home: Path) -> Iterator[Server]:
         watchdog = threading.Timer(_START_SECONDS, process.kill)
         watchdog.start()
         try:
-            yield Server(_link(process, home), home)
+            link = _link(process, home)
+            watchdog.cancel()
+            yield Server(link, home)
         finally:
             watchdog.cancel()
             process.send_signal(signal.SIGTERM)

@@ -52,7 +52,7 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
         assert _median_latency(board, database) < _MEDIAN_MS
     assert board.done % _SERIES == 0
 
-    page.click('[data-part="admin"]')
+    page.click(".pl-top [data-admin]")
     expect(page.locator('[data-part="sentence"]')).to_contain_text("Would train on")
     camera(page, "admin-before")
     page.click('[data-part="train"]')

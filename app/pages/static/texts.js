@@ -6,6 +6,7 @@
   const known = (tag) => tag === 'en' || tag in tables;
   const wanted = () => [localStorage.getItem(stored), ...navigator.languages].map((tag) => (tag ?? '').slice(0, 2));
   const language = wanted().find(known) ?? 'en';
+  const tagged = language === 'zh' ? 'zh-Hans' : language;
   const fill = (words, values) => words.replace(/\{(\w+)\}/g, (hole, name) => values?.[name] ?? hole);
   const t = (words, values) => fill(tables[language]?.[words] ?? words, values);
   const translate = (root) => {
@@ -16,6 +17,9 @@
   };
   const choose = (tag) => { localStorage.setItem(stored, tag); location.reload(); };
   window.prefloopTexts = { t, translate, choose, language };
-  document.documentElement.lang = language === 'zh' ? 'zh-Hans' : language;
+  const page = document.documentElement;
+  const speak = () => { if (page.lang !== tagged) page.lang = tagged; };
+  speak();
+  new MutationObserver(speak).observe(page, { attributeFilter: ['lang'] }); // Gradio puts the browser's there
   document.addEventListener('DOMContentLoaded', () => translate(document));
 })();
