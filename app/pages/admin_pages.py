@@ -1,6 +1,6 @@
-"""The admin's pages on quality, people and guidelines. Plain HTML that asks the API; the gate lets only admins through.
+"""The admin's pages on versions, quality, people and guidelines: plain HTML that asks the API.
 
-Knows nothing of what the pages say.
+The gate lets only admins through. Knows nothing of what the pages say.
 """
 
 from fastapi import FastAPI
@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
 
+VERSIONS = "/admin/versions/"
 QUALITY = "/admin/quality/"
 PEOPLE = "/admin/people/"
 GUIDELINES = "/admin/guidelines/"
@@ -19,6 +20,7 @@ _SHARED = ("ask.js", "admin.js")
 
 def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; before anything is mounted at /admin, which would swallow them."""
+    _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=("versions.js",)))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
     _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))
     _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people.js",)))

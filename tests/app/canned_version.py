@@ -1,6 +1,7 @@
 """A version that the canned engine serves: its canary is what that engine answers, and what its base would not."""
 
-from app.services import Services
+from app.serving.adapters import AdapterShelf
+from data.store import PreferenceStore
 from trainer.adapter import CONFIG, WEIGHTS, directory_sha256
 from trainer.manifest import Canary
 
@@ -9,11 +10,11 @@ CANARY = Canary(
 )
 
 
-def add_version(services: Services, name: str) -> None:
-    """Install a version that a round might have made of the base."""
-    path = services.shelf.path(name)
+def add_version(store: PreferenceStore, shelf: AdapterShelf, name: str, *, parent: str = "base") -> None:
+    """Install a version that a round might have made."""
+    path = shelf.path(name)
     path.mkdir(parents=True)
     (path / CONFIG).write_text("{}")
     (path / WEIGHTS).write_bytes(name.encode())
     (path / "prefloop.json").write_text(f'{{"canary": {CANARY.model_dump_json()}}}')
-    services.store.versions.add(name, round_id=None, parent="base", sha256=directory_sha256(path))
+    store.versions.add(name, round_id=None, parent=parent, sha256=directory_sha256(path))

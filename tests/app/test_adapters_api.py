@@ -14,7 +14,7 @@ from trainer.adapter import CONFIG, WEIGHTS
 async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
     async with admin_api(tmp_path) as api:
         for name in ("v1", "v2"):
-            add_version(api.services, name)
+            add_version(api.store, api.services.shelf, name)
         yield api
 
 

@@ -119,7 +119,7 @@ async def _nothing_to_cancel(*_: object) -> None:
 
 async def test_serving_another_version_names_who_chose_it(services: Services):
     boss: Annotator = services.accounts.add("boss", Role.ADMIN)
-    add_version(services, "v1")
+    add_version(services.store, services.shelf, "v1")
     page = RoundsPage(services)
     answer = await page.answer("ask", page.serve("v1", boss))
     assert (said(answer["note"]), answer["tone"]) == ("v1 serves now", "ok")

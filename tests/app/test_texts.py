@@ -28,11 +28,13 @@ READ_OUT = ("title", "placeholder", "aria-label", "alt")
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 SAID_TO_PEOPLE = (  # whose errors people can meet on a page
     "app/accounts.py",
+    "app/adapters.py",
     "app/blindness.py",
     "app/desk.py",
     "app/pages/rounds.py",
     "data/completions.py",
     "data/conversations.py",
+    "data/decisions.py",
     "data/edits.py",
     "data/gold.py",
     "data/guidelines.py",

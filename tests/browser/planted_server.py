@@ -4,9 +4,11 @@ import asyncio
 import sys
 from pathlib import Path
 
+from app.serving.adapters import AdapterShelf
 from data.clock import now_ms
-from data.records import Choice, RoundState
+from data.records import Choice, RoundState, Ruling, ServingAction
 from data.store import PreferenceStore
+from tests.app.canned_version import add_version
 from tests.app.pages_stage import PROMPTS
 from tests.app.planted import agree, plant
 from tests.browser import canned_server
@@ -17,7 +19,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 
 def fill(home: Path) -> None:
-    """Some weeks of judgments that end now, and a round that used them."""
+    """Some weeks of judgments that end now, a round that used them, and versions."""
     judgments = 60 * 5 + 12 * 5
     clock = HandClock(now_ms() - _DAYS * _DAY_MS)
 
@@ -31,6 +33,14 @@ def fill(home: Path) -> None:
         begun, _ = store.rounds.create(config={}, started_by=None)
         store.rounds.set_state(begun.id, RoundState.CANCELLED)
         agree(store, people, Choice.B)
+        shelf = AdapterShelf(home / "adapters")
+        for name, parent in (("round-000001", "base"), ("round-000002", "round-000001"), ("round-000003", "base")):
+            add_version(store, shelf, name, parent=parent)
+        clock.now -= 9 * _DAY_MS
+        for name in ("base", "round-000001", "round-000002"):
+            clock.now += 2 * _DAY_MS
+            store.versions.record_serving(name, ServingAction.PROMOTE, actor_id=None, reason="better on held-out pairs")
+        store.decisions.add("round-000003", Ruling.REFUSE, reason="Its answers are twice as long.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,120 @@
+// The page on versions: what serves, what served when, the tree of all, and what can be done with each.
+const STANDINGS = {
+  serves: t('serves'), on_trial: t('on trial'), waits: t('waits to be decided on'), served: t('served before'),
+  refused: t('refused'), retired: t('retired'), unused: t('never served'),
+};
+const RULINGS = {
+  wait: t('left to an admin'), try: t('put on trial'), promote: t('promoted'), refuse: t('refused'),
+  roll_back: t('rolled back'), retire: t('retired'),
+};
+
+const decide = (name, act, { title, words, yes, said }) => question({
+  title,
+  words,
+  yes,
+  reason: t('Why, for those who ask later'),
+  work: async (reason) => {
+    await api('POST', act, { reason });
+    await showVersions();
+    say(said ?? t('{version}: it is done.', { version: name }));
+  },
+});
+const promote = ({ name }) => decide(name, `/adapters/${name}/promote`, {
+  title: t('Serve {version}?', { version: name }),
+  words: t('It is verified and loaded, then it answers in place of what serves now. Nobody has to wait.'),
+  yes: t('Promote'),
+  said: t('{version} serves now', { version: name }),
+});
+const refuse = ({ name }) => decide(name, `/adapters/${name}/refuse`, {
+  title: t('Refuse {version}?', { version: name }),
+  words: t('It is not tried or promoted by itself any more. You can still promote it later.'),
+  yes: t('Refuse'),
+});
+const retire = ({ name }) => decide(name, `/adapters/${name}/retire`, {
+  title: t('Retire {version}?', { version: name }),
+  words: t('It can never serve again. Its files stay, and so does all that it wrote.'),
+  yes: t('Retire'),
+});
+const rollBack = () => question({
+  title: t('Roll back?'),
+  words: t('What served before serves again, and what serves now is refused.'),
+  yes: t('Roll back'),
+  reason: t('Why, for those who ask later'),
+  work: async (reason) => {
+    const { champion } = await api('POST', '/adapters/roll-back', { reason });
+    await showVersions();
+    say(t('{version} serves now', { version: champion }));
+  },
+});
+
+const CAN = {
+  serves: [], retired: [], on_trial: [promote, refuse, retire], waits: [promote, refuse, retire],
+  served: [promote, retire], unused: [promote, refuse, retire], refused: [promote, retire],
+};
+const WORDS = new Map([[promote, t('Promote')], [refuse, t('Refuse')], [retire, t('Retire')]]);
+const actionsOf = (version) => {
+  const acts = CAN[version.standing].filter((act) => version.name !== 'base' || act === promote);
+  const buttons = acts.map((act) => button(WORDS.get(act), async () => act(version)));
+  for (const made of buttons) made.setAttribute('aria-label', `${made.textContent}: ${version.name}`);
+  if (version.sha256) {
+    const link = element('a', 'pl-button', t('Download'));
+    link.href = `/api/v1/adapters/${version.name}/files`;
+    link.setAttribute('aria-label', `${t('Download')}: ${version.name}`);
+    buttons.push(link);
+  }
+  return element('div', 'admin-buttons', ...buttons);
+};
+
+const decisionItem = ({ ruling, reason, by, created_at: at }) => element('li', '', element('b', '', RULINGS[ruling]), ` ${moment(at)}${by ? ` · ${by}` : ''} · ${reason}`);
+const versionItem = (version, children) => {
+  const name = element('b', '', version.name);
+  const chip = element('i', `versions-chip ${version.standing}`, STANDINGS[version.standing]);
+  const made = version.round === null ? day(version.created_at) : t('round {round}, {day}', { round: version.round, day: day(version.created_at) });
+  const text = element('div', 'admin-text', element('div', 'versions-name', name, chip), element('span', '', made));
+  const latest = version.decisions.at(-1);
+  if (latest) text.append(element('p', '', `${RULINGS[latest.ruling]}: ${latest.reason}`));
+  if (version.decisions.length > 1) {
+    const all = element('ul', 'versions-decisions', ...version.decisions.map(decisionItem));
+    text.append(element('details', '', element('summary', '', t('All {count} decisions', { count: version.decisions.length })), all));
+  }
+  const item = element('li', '', element('div', 'versions-item', text, actionsOf(version)));
+  item.dataset.name = version.name;
+  item.dataset.standing = version.standing;
+  if (children.length) item.append(element('ul', '', ...children));
+  return item;
+};
+const branch = (versions, parent) => versions.filter((version) => version.parent === parent).map((version) => versionItem(version, branch(versions, version.name)));
+
+const drawCourse = (versions) => {
+  const served = versions.filter(({ servings }) => servings.length);
+  part('course').hidden = served.length < 2;
+  if (part('course').hidden) return;
+  const from = Math.min(...served.flatMap(({ servings }) => servings.map(({ since }) => since)));
+  const whole = Date.now() - from || 1;
+  const share = (ms) => `${(100 * (ms - from)) / whole}%`;
+  part('bars').replaceChildren(...served.map(({ name, servings }) => {
+    const bars = servings.map(({ since, until, reason }) => {
+      const bar = element('i', until === null ? 'now' : '');
+      bar.style.left = share(since);
+      bar.style.width = `max(3px, calc(${share(until ?? Date.now())} - ${share(since)}))`;
+      bar.title = t('{since} to {until}: {reason}', { since: moment(since), until: until === null ? t('now') : moment(until), reason });
+      return bar;
+    });
+    return element('div', '', element('span', '', name), element('div', '', ...bars));
+  }));
+  part('first').textContent = moment(from);
+};
+
+const showVersions = async () => {
+  const { champion, versions } = await api('GET', '/adapters');
+  const serving = versions.find(({ name }) => name === champion);
+  part('serving').textContent = champion;
+  const now = serving.servings.at(-1);
+  part('why').textContent = t('since {since}: {reason}', { since: moment(now.since), reason: now.reason });
+  action('roll-back').hidden = !versions.some(({ standing }) => standing === 'served');
+  drawCourse(versions);
+  part('tree').replaceChildren(...branch(versions, null));
+};
+
+onPress(action('roll-back'), async () => rollBack());
+begin(showVersions);
