@@ -25,7 +25,7 @@ const say = (text, tone) => {
 const drawServing = ({ name, since }) => {
   const label = document.createElement('b');
   label.textContent = name;
-  part('serving').replaceChildren(label, since ? t('serves since {when}', { when: when(since) }) : t('serves'));
+  part('serving').replaceChildren(label, ' ', since ? t('serves since {when}', { when: when(since) }) : t('serves'));
 };
 
 const fillAlgorithms = ({ configured, known }) => {
