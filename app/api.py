@@ -21,6 +21,7 @@ from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
 from app.pages.markdown import Markdown
 from app.people_api import build_people_api
+from app.prompts_api import build_prompts_api
 from app.quality_api import build_quality_api
 from app.refusals import LARGEST_ID, Id, refusals
 from app.rounds import RoundView
@@ -86,6 +87,7 @@ def build_api(services: Services) -> APIRouter:
         build_quality_api(services.store, services.examiner),
         build_guidelines_api(services.store, Markdown()),
         build_gold_api(services.store),
+        build_prompts_api(services.store, moved=services.feeder.poke),
         build_adapters_api(services.store, services.adapters),
         _round_routes(services),
         _operator_routes(services),

@@ -100,11 +100,6 @@ def _add_flags(routes: APIRouter, store: PreferenceStore) -> None:
             for flagged in store.flags.newest(limit)
         ]
 
-    @routes.post("/prompts/{prompt_id}/retire", status_code=204, responses=refusals(404))
-    def retire_prompt(prompt_id: Id) -> None:
-        """Sample a prompt no more, and offer none of its pairs that nobody has judged."""
-        store.prompts.retire(prompt_id)
-
 
 def _quality_out(store: PreferenceStore, quality: Quality) -> QualityOut:
     report = quality.report

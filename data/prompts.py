@@ -76,6 +76,21 @@ class Prompts:
             conversation([*so_far.messages, *turns]), _Origin(so_far.source, author_id, pair_id, so_far.split)
         )
 
+    def edit(self, prompt_id: int, text: str, author_id: int) -> Prompt:
+        """Put another last user turn in a prompt's place: a new prompt, and the old one is retired.
+
+        It stays in the old one's split, since they are much alike. Raises NotFoundError, and InputError for an empty
+        text or one that is there already.
+        """
+        old = self.by_id(prompt_id)
+        messages = conversation([*old.messages[:-1], {"role": "user", "content": text}])
+        row = self._database.row("select id from prompt where sha256 = ?", [sha256(canonical_text(messages))])
+        if row is not None:
+            raise InputError("Prompt {prompt} says that already. Retire this one instead.", prompt=row["id"])
+        edited = self._keep(messages, _Origin(old.source, author_id, split=old.split))
+        self.retire(old.id)
+        return edited
+
     def retire(self, prompt_id: int) -> None:
         """Sample this prompt no more, and offer none of its pairs that nobody has judged. Raises NotFoundError."""
         self.by_id(prompt_id)

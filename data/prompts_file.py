@@ -21,16 +21,20 @@ def read_prompts(path: Path) -> list[list[Message]]:
 
     Raises InputError with the file, the line (or the place in the array) and the reason.
     """
-    text = _text(path)
-    if path.suffix == ".json" and text.lstrip().startswith("["):
-        entries: Iterator[tuple[str, object]] = _array(path, text)
-    elif path.suffix in (".json", ".jsonl", ".ndjson"):
-        entries = _json_lines(path, text)
+    return prompts_in(_text(path), path)
+
+
+def prompts_in(text: str, name: Path) -> list[list[Message]]:
+    """The conversations in the text of a file of that name, as read_prompts has them. Raises InputError."""
+    if name.suffix == ".json" and text.lstrip().startswith("["):
+        entries: Iterator[tuple[str, object]] = _array(name, text)
+    elif name.suffix in (".json", ".jsonl", ".ndjson"):
+        entries = _json_lines(name, text)
     else:
-        entries = ((place, {"prompt": line.strip()}) for place, line in _lines(path, text))
+        entries = ((place, {"prompt": line.strip()}) for place, line in _lines(name, text))
     prompts = [_conversation(place, entry) for place, entry in entries]
     if not prompts:
-        raise InputError(f"{path} holds no prompt; put one a line")
+        raise InputError(f"{name} holds no prompt; put one a line")
     return prompts
 
 

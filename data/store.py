@@ -6,6 +6,7 @@ from data import integrity
 from data.activity import Activities
 from data.audit import Audit
 from data.ballots import Ballots
+from data.catalogue import Catalogue
 from data.clock import Clock, now_ms
 from data.database import Database
 from data.decisions import Decisions
@@ -39,6 +40,7 @@ class PreferenceStore:
         self.sessions = Sessions(database, clock)
         self.devices = Devices(database, clock)
         self.invites = Invites(database, clock)
+        self.catalogue = Catalogue(database)
         self.prompts = Prompts(database, clock, heldout_share=heldout_share)
         self.versions = Versions(database, clock)
         self.decisions = Decisions(database, clock)
