@@ -1,4 +1,4 @@
-"""The admin's pages on versions, quality, people and guidelines: plain HTML that asks the API.
+"""The admin's pages on versions, prompts, quality, people and guidelines: plain HTML that asks the API.
 
 The gate lets only admins through. Knows nothing of what the pages say.
 """
@@ -10,6 +10,7 @@ from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
 
 VERSIONS = "/admin/versions/"
+PROMPTS = "/admin/prompts/"
 QUALITY = "/admin/quality/"
 PEOPLE = "/admin/people/"
 GUIDELINES = "/admin/guidelines/"
@@ -21,6 +22,7 @@ _SHARED = ("ask.js", "admin.js")
 def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; before anything is mounted at /admin, which would swallow them."""
     _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=("versions.js",)))
+    _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
     _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))
     _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people.js",)))

@@ -146,7 +146,7 @@ def test_the_page_speaks_chinese(quality: Page, camera: Camera):
 
 def test_an_annotator_is_shown_out(planted: Server, page: Page):
     sign_in(page, planted, "ann")
-    for name in ("quality", "people", "guidelines"):
+    for name in ("versions", "prompts", "quality", "people", "guidelines"):
         answer = page.goto(f"{planted.url}/admin/{name}/")
         assert answer is not None
         assert answer.status == 403
