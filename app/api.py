@@ -27,6 +27,7 @@ from app.refusals import LARGEST_ID, Id, refusals
 from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
+from app.settings_api import build_settings_api
 from app.visitors import visitor_of
 from data.formats import trl
 from data.records import (
@@ -88,6 +89,7 @@ def build_api(services: Services) -> APIRouter:
         build_guidelines_api(services.store, Markdown()),
         build_gold_api(services.store),
         build_prompts_api(services.store, moved=services.feeder.poke),
+        build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
         _round_routes(services),
         _operator_routes(services),

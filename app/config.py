@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.training import training_of
@@ -104,6 +104,12 @@ class Settings(Strict):
     sampling: Sampling = Sampling()
     queue: QueueSettings = QueueSettings()
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
+    _flags: frozenset[str] = PrivateAttr(frozenset())
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The keys that the command line gave."""
+        return self._flags
 
 
 def load_settings(home: Path, **flags: object) -> Settings:
@@ -116,12 +122,14 @@ def load_settings(home: Path, **flags: object) -> Settings:
         written = tomllib.loads(file.read_text()) if file.exists() else {}
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    given: dict[str, Any] = {**written, **{key: value for key, value in flags.items() if value is not None}}
+    said = {key: value for key, value in flags.items() if value is not None}
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate({**written, **said})
     except ValidationError as error:
         problems = "; ".join(_in_words(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
         raise InputError(f"{file}: {problems}") from error
+    settings._flags = frozenset(said)
+    return settings
 
 
 def _in_words(kind: str, location: tuple[int | str, ...], message: str) -> str:

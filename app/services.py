@@ -51,6 +51,7 @@ class Services:
     feeder: Feeder
     desk: Desk
     rounds: Rounds
+    trainings: Trainings
     accounts: Accounts
     examiner: Examiner
 
@@ -82,7 +83,7 @@ async def open_services(
     shelf = AdapterShelf(home.adapters)
     planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=max_rank)
     try:
-        services = _wire(home, settings, store, base, engine, planner, shelf)
+        services = _wire(home, settings, store, base, engine, trainings, planner, shelf)
         if serve_champion:
             await services.router.start()
         yield services
@@ -126,6 +127,7 @@ def _wire(
     store: PreferenceStore,
     base: Base,
     engine: Engine,
+    trainings: Trainings,
     planner: Planner,
     shelf: AdapterShelf,
 ) -> Services:
@@ -168,6 +170,7 @@ def _wire(
             queue=settings.queue,
         ),
         rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
+        trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         examiner=Examiner(store, now_ms),
     )

@@ -1,4 +1,4 @@
-"""The admin's pages on versions, prompts, quality, people and guidelines: plain HTML that asks the API.
+"""The admin's pages on versions, prompts, quality, people, guidelines and settings: plain HTML that asks the API.
 
 The gate lets only admins through. Knows nothing of what the pages say.
 """
@@ -14,6 +14,7 @@ PROMPTS = "/admin/prompts/"
 QUALITY = "/admin/quality/"
 PEOPLE = "/admin/people/"
 GUIDELINES = "/admin/guidelines/"
+SETTINGS = "/admin/settings/"
 
 _NO_STORE = {"cache-control": "no-store"}
 _SHARED = ("ask.js", "admin.js")
@@ -28,6 +29,7 @@ def add_admin_pages(app: FastAPI) -> None:
     _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people.js",)))
     guidelines = _page("guidelines", GUIDELINES, styles=("answer.css", "guidelines.css"), scripts=("guidelines.js",))
     _add(app, GUIDELINES, guidelines)
+    _add(app, SETTINGS, _page("settings", SETTINGS, styles=("settings.css",), scripts=("settings.js",)))
 
 
 def _page(name: str, address: str, *, styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:

@@ -183,6 +183,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             queue=queue,
         ),
         rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
+        trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
         examiner=Examiner(store, now_ms),
     )

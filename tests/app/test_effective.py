@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings, load_settings
+from app.effective import EffectiveSetting, Source, effective
+from app.training import training_of
+
+FILE = """
+buffer = 32
+host = "127.0.0.1"
+[queue]
+gold = 0.1
+[sampling]
+temperature = 0.5
+[training]
+rank = 4
+"""
+
+
+def in_force(settings: Settings) -> dict[str, EffectiveSetting]:
+    training = training_of(settings.training, parameters=10)
+    return {one.key: one for one in effective(settings, training, training_of({}, parameters=10))}
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> dict[str, EffectiveSetting]:
+    (tmp_path / "prefloop.toml").write_text(FILE)
+    return in_force(load_settings(tmp_path, port=0, model=None))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "default", "source"),
+    [
+        ("port", 0, 7860, Source.FLAG),
+        ("buffer", 32, 16, Source.FILE),
+        ("host", "127.0.0.1", "127.0.0.1", Source.FILE),  # said, if only what it would be anyway
+        ("goal", 50, 50, Source.DEFAULT),
+        ("model", "built-in", "built-in", Source.DEFAULT),
+        ("queue.gold", 0.1, 0.05, Source.FILE),
+        ("queue.reask", 0.03, 0.03, Source.DEFAULT),
+        ("sampling.temperature", 0.5, 0.9, Source.FILE),
+        ("sampling.top_p", 0.95, 0.95, Source.DEFAULT),
+        ("training.rank", 4, 8, Source.FILE),
+        ("training.algorithm", "dpo", "dpo", Source.DEFAULT),
+    ],
+)
+def test_each_value_tells_where_it_came_from(
+    found: dict[str, EffectiveSetting], key: str, value: object, default: object, source: Source
+) -> None:
+    assert found[key] == EffectiveSetting(key, value, default, source)
+
+
+def test_without_a_file_all_are_defaults(tmp_path: Path) -> None:
+    found = in_force(load_settings(tmp_path))
+    assert {one.source for one in found.values()} == {Source.DEFAULT}
+    assert all(one.value == one.default for one in found.values())
+
+
+def test_the_command_line_beats_the_file(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text("port = 1")
+    port = in_force(load_settings(tmp_path, port=2))["port"]
+    assert (port.value, port.source) == (2, Source.FLAG)
