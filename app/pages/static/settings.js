@@ -17,7 +17,7 @@ const settingRow = ({ key, value, default: usual, source }) => {
   return row;
 };
 const sectionPanel = (name, settings) => {
-  const head = element('tr', '', ...[t('Key'), t('Value'), t('From')].map((words) => element('th', '', words)));
+  const head = element('tr', '', ...[t('Key'), t('Value'), t('Source')].map((words) => element('th', '', words)));
   const table = element('table', '', element('thead', '', head), element('tbody', '', ...settings.map(settingRow)));
   return element('section', 'admin-panel', element('h2', '', name ? element('code', '', `[${name}]`) : t('General')), element('div', 'admin-scroll', table));
 };
