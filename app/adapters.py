@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
+from app.webhooks import Event, Tell
 from data.errors import ConflictError
 from data.records import AdapterVersion, Decision, Ruling, ServingAction
 from data.standing import Serving, Standing, servings, standings
@@ -17,6 +18,12 @@ from data.store import PreferenceStore
 from data.versions import BASE
 
 Numbers = Mapping[str, float | int | str | None]
+
+_TOLD = {
+    Ruling.PROMOTE: Event.VERSION_PROMOTED,
+    Ruling.REFUSE: Event.VERSION_REFUSED,
+    Ruling.ROLL_BACK: Event.VERSION_ROLLED_BACK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +37,18 @@ class AdapterView:
 
 
 class Adapters:
-    """The versions of a home, as those who answer for them handle them. moved: called when another one serves."""
+    """The versions of a home, as those who answer for them handle them. moved: called when another one serves;
+    tell: takes what was decided.
+    """
 
     def __init__(
-        self, store: PreferenceStore, router: Router, shelf: AdapterShelf, *, moved: Callable[[], None]
+        self, store: PreferenceStore, router: Router, shelf: AdapterShelf, *, moved: Callable[[], None], tell: Tell
     ) -> None:
         self._store = store
         self._router = router
         self._shelf = shelf
         self._moved = moved
+        self._tell = tell
         self._one_at_a_time = asyncio.Lock()
 
     def all(self) -> list[AdapterView]:
@@ -132,3 +142,6 @@ class Adapters:
         await asyncio.to_thread(
             self._store.decisions.add, name, ruling, reason=reason, numbers=numbers, actor_id=actor_id
         )
+        if ruling in _TOLD:
+            champion = self._router.champion
+            await self._tell(_TOLD[ruling], {"version": name, "reason": reason, "champion": champion})

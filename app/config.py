@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_
 from pydantic_core import PydanticCustomError
 
 from app.training import training_of
+from app.webhooks import Webhook
 from data.errors import InputError
 from data.queue import QueueRules
 from data.records import Sampling
@@ -103,6 +104,7 @@ class Settings(Strict):
     trainer: Annotated[tuple[str, ...], Field(min_length=1)] = (sys.executable, "-m", "trainer")
     sampling: Sampling = Sampling()
     queue: QueueSettings = QueueSettings()
+    webhooks: tuple[Webhook, ...] = ()
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
     _flags: frozenset[str] = PrivateAttr(frozenset())
 

@@ -18,6 +18,7 @@ from app.algorithms import Algorithm
 from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
+from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, ServingAction, Snapshot
 from data.store import PreferenceStore
@@ -41,7 +42,7 @@ class RoundView:
 class Rounds:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
-    command is what trains: it gets the round directory as its last argument.
+    command is what trains: it gets the round directory as its last argument. tell: takes how a round ended.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Rounds:
         directory: Path,
         planner: Planner,
         command: Sequence[str],
+        tell: Tell,
     ) -> None:
         self._store = store
         self._router = router
@@ -60,6 +62,7 @@ class Rounds:
         self._directory = directory
         self._planner = planner
         self._command = command
+        self._tell = tell
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
@@ -165,6 +168,8 @@ class Rounds:
 
     async def _set(self, round_id: int, state: RoundState, reason: str | None = None) -> None:
         await asyncio.to_thread(self._store.rounds.set_state, round_id, state, reason=reason)
+        if state.ended:
+            await self._tell(Event.ROUND_FINISHED, {"round": round_id, "state": state.value, "reason": reason})
 
     async def _train(self, round_id: int) -> Manifest:
         """Run the trainer until there is a manifest; one that was killed is started once more and resumes."""

@@ -26,6 +26,7 @@ from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from app.training import Trainings
+from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.prompts_file import read_prompts
 from data.store import PreferenceStore
@@ -54,6 +55,7 @@ class Services:
     trainings: Trainings
     accounts: Accounts
     examiner: Examiner
+    webhooks: Webhooks
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -93,14 +95,18 @@ async def open_services(
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
-    """Feeder and rounds at work until the block ends."""
-    feeding = asyncio.create_task(services.feeder.run(), name="feeder")
+    """Feeder, webhooks and rounds at work until the block ends."""
+    working = [
+        asyncio.create_task(services.feeder.run(), name="feeder"),
+        asyncio.create_task(services.webhooks.run(), name="webhooks"),
+    ]
     await services.rounds.resume()
     try:
         yield
     finally:
-        feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         await services.rounds.close()
 
 
@@ -132,6 +138,7 @@ def _wire(
     shelf: AdapterShelf,
 ) -> Services:
     router = Router(engine, shelf, store.versions)
+    webhooks = Webhooks(settings.webhooks, store.outbox, now_ms)
     feeder = Feeder(
         store,
         engine,
@@ -158,7 +165,7 @@ def _wire(
         engine=engine,
         router=router,
         shelf=shelf,
-        adapters=Adapters(store, router, shelf, moved=feeder.poke),
+        adapters=Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell),
         feeder=feeder,
         desk=Desk(
             store,
@@ -169,8 +176,17 @@ def _wire(
             turns=settings.turns,
             queue=settings.queue,
         ),
-        rounds=Rounds(store, router, shelf, directory=home.rounds, planner=planner, command=settings.trainer),
+        rounds=Rounds(
+            store,
+            router,
+            shelf,
+            directory=home.rounds,
+            planner=planner,
+            command=settings.trainer,
+            tell=webhooks.tell,
+        ),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         examiner=Examiner(store, now_ms),
+        webhooks=webhooks,
     )

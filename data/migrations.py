@@ -495,3 +495,23 @@ def decisions(db: sqlite_utils.Database) -> None:
           select raise(abort, 'decision is append-only');
         end;
     """)
+
+
+@STEPS()
+def outbox(db: sqlite_utils.Database) -> None:
+    """Messages for other programs that are not delivered yet, and what became of the others."""
+    db.executescript("""
+        create table outbox(
+          id integer primary key,
+          key text not null unique,
+          address text not null,
+          body text not null check (json_valid(body)),
+          tries integer not null default 0,
+          next_at integer not null,
+          created_at integer not null,
+          sent_at integer,
+          given_up_at integer,
+          error text
+        ) strict;
+        create index outbox_waiting on outbox(next_at) where sent_at is null and given_up_at is null;
+    """)

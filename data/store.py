@@ -16,6 +16,7 @@ from data.gold import Gold
 from data.guidelines import Guidelines
 from data.invites import Invites
 from data.judgments import Judgments
+from data.outbox import Outbox
 from data.pairs import Pairs
 from data.people import People
 from data.prompts import Prompts
@@ -52,6 +53,7 @@ class PreferenceStore:
         self.ballots = Ballots(database)
         self.flags = Flags(database)
         self.activities = Activities(database)
+        self.outbox = Outbox(database, clock)
         self.audit = Audit(database, clock)
         self.stats = OwnStats(database, clock)
         self.rounds = Rounds(database, clock, self.pairs)

@@ -27,6 +27,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
 from app.serving.router import Router
 from app.training import Trainings
+from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
@@ -148,6 +149,7 @@ def _completion(text: str, job: Job, seed: int) -> NewCompletion:
 def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int, queue: QueueSettings) -> Services:
     shelf = AdapterShelf(home / "adapters")
     router = Router(engine, shelf, store.versions)
+    webhooks = Webhooks((), store.outbox, now_ms)
     feeder = Feeder(
         store,
         engine,
@@ -171,7 +173,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         engine=engine,
         router=router,
         shelf=shelf,
-        adapters=Adapters(store, router, shelf, moved=feeder.poke),
+        adapters=Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell),
         feeder=feeder,
         desk=Desk(
             store,
@@ -182,8 +184,11 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             turns=4,
             queue=queue,
         ),
-        rounds=Rounds(store, router, shelf, directory=home / "rounds", planner=planner, command=("false",)),
+        rounds=Rounds(
+            store, router, shelf, directory=home / "rounds", planner=planner, command=("false",), tell=webhooks.tell
+        ),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
         examiner=Examiner(store, now_ms),
+        webhooks=webhooks,
     )

@@ -6,10 +6,12 @@ import pytest
 from app.adapters import Adapters
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
+from app.webhooks import Event
 from data.errors import AdapterError, ConflictError, InputError, NotFoundError
 from data.records import Ruling, ServingAction
 from data.standing import Standing
 from data.store import PreferenceStore
+from tests.app.told import Told
 from trainer.adapter import WEIGHTS
 
 NewVersion = Callable[[str, int], Path]
@@ -21,13 +23,18 @@ def moves() -> list[str]:
 
 
 @pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
 def adapters(
-    store: PreferenceStore, router: Router, shelf: AdapterShelf, new_version: NewVersion, moves: list[str]
+    store: PreferenceStore, router: Router, shelf: AdapterShelf, new_version: NewVersion, moves: list[str], told: Told
 ) -> Adapters:
     """Two versions that have not served."""
     for seed in (1, 2):
         new_version(f"v{seed}", seed)
-    return Adapters(store, router, shelf, moved=lambda: moves.append(router.champion))
+    return Adapters(store, router, shelf, moved=lambda: moves.append(router.champion), tell=told)
 
 
 def stand(adapters: Adapters) -> dict[str, str]:
@@ -117,3 +124,15 @@ async def test_a_damaged_version_is_neither_promoted_nor_handed_out(
 async def test_the_base_has_no_files(adapters: Adapters) -> None:
     with pytest.raises(ConflictError, match="no adapter"):
         adapters.files("base")
+
+
+async def test_who_listens_is_told_what_was_decided(adapters: Adapters, told: Told) -> None:
+    await adapters.promote("v1", reason="better")
+    await adapters.rule("v2", Ruling.REFUSE, reason="too long")
+    await adapters.rule("v2", Ruling.WAIT, reason="not so sure")
+    await adapters.roll_back(reason="worse")
+    assert told == [
+        (Event.VERSION_PROMOTED, {"version": "v1", "reason": "better", "champion": "v1"}),
+        (Event.VERSION_REFUSED, {"version": "v2", "reason": "too long", "champion": "v1"}),
+        (Event.VERSION_ROLLED_BACK, {"version": "v1", "reason": "worse", "champion": "base"}),
+    ]

@@ -15,9 +15,11 @@ from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.training import Trainings
+from app.webhooks import Event
 from data.errors import ConflictError
 from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Sampling, Split, Verdict
 from data.store import PreferenceStore
+from tests.app.told import Told
 from trainer.base import load_base
 from trainer.config import RoundConfig
 
@@ -42,8 +44,13 @@ def judge(store: PreferenceStore, count: int, *, bad: int = 0) -> None:
 
 
 @pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
 async def start(
-    store: PreferenceStore, router: Router, shelf: AdapterShelf, model: Path, tmp_path: Path
+    store: PreferenceStore, router: Router, shelf: AdapterShelf, model: Path, tmp_path: Path, told: Told
 ) -> AsyncIterator[Start]:
     """Makes a Rounds over judged pairs, trained by a command."""
     base = load_base(str(model))
@@ -53,7 +60,9 @@ async def start(
     def make(command: tuple[str, ...] = REAL, **given: object) -> Rounds:
         trainings = Trainings({**TRAINING, **given}, base.model.num_parameters())
         planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=8)
-        rounds = Rounds(store, router, shelf, directory=tmp_path / "rounds", planner=planner, command=command)
+        rounds = Rounds(
+            store, router, shelf, directory=tmp_path / "rounds", planner=planner, command=command, tell=told
+        )
         made.append(rounds)
         return rounds
 
@@ -76,7 +85,9 @@ async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_round_trains_and_its_adapter_serves(start: Start, router: Router, store: PreferenceStore) -> None:
+async def test_a_round_trains_and_its_adapter_serves(
+    start: Start, router: Router, store: PreferenceStore, told: Told
+) -> None:
     rounds = start()
     created = await rounds.start(None)
     await rounds.wait()
@@ -88,6 +99,7 @@ async def test_a_round_trains_and_its_adapter_serves(start: Start, router: Route
     assert view.manifest is not None
     assert view.manifest.report.train.accuracy == 1.0
     assert [line["step"] for line in view.metrics] == list(range(1, 17))
+    assert told == [(Event.ROUND_FINISHED, {"round": created.id, "state": "promoted", "reason": None})]
 
 
 async def test_one_round_at_a_time(start: Start) -> None:
