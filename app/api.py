@@ -19,6 +19,7 @@ from app.callers import Admin, Caller, admin
 from app.desk_api import build_desk_api
 from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
+from app.overview_api import build_overview_api
 from app.pages.markdown import Markdown
 from app.people_api import build_people_api
 from app.prompts_api import build_prompts_api
@@ -89,6 +90,7 @@ def build_api(services: Services) -> APIRouter:
         build_guidelines_api(services.store, Markdown()),
         build_gold_api(services.store),
         build_prompts_api(services.store, moved=services.feeder.poke),
+        build_overview_api(services),
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
         _round_routes(services),

@@ -44,6 +44,15 @@ class Flags:
         )
         return [_flagged(row) for row in rows]
 
+    def count(self) -> int:
+        """How many flags stand on prompts that are not retired."""
+        return self._database.value(
+            """
+            select count(*) from current_judgment j join pair p on p.id = j.pair_id join prompt q on q.id = p.prompt_id
+            where j.flag is not null and q.retired_at is null
+            """
+        )
+
 
 def _flagged(row: Row) -> Flagged:
     return Flagged(

@@ -8,6 +8,7 @@ from data.audit import Audit
 from data.ballots import Ballots
 from data.catalogue import Catalogue
 from data.clock import Clock, now_ms
+from data.daily import Daily
 from data.database import Database
 from data.decisions import Decisions
 from data.devices import Devices
@@ -55,6 +56,7 @@ class PreferenceStore:
         self.activities = Activities(database)
         self.outbox = Outbox(database, clock)
         self.audit = Audit(database, clock)
+        self.daily = Daily(database, clock)
         self.stats = OwnStats(database, clock)
         self.rounds = Rounds(database, clock, self.pairs)
 

@@ -1,4 +1,4 @@
-"""The admin's pages on versions, prompts, quality, people, guidelines and settings: plain HTML that asks the API.
+"""The admin's pages, but that on training: plain HTML that asks the API.
 
 The gate lets only admins through. Knows nothing of what the pages say.
 """
@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
 
+OVERVIEW = "/admin/overview/"
 VERSIONS = "/admin/versions/"
 PROMPTS = "/admin/prompts/"
 QUALITY = "/admin/quality/"
@@ -22,6 +23,8 @@ _SHARED = ("ask.js", "admin.js")
 
 def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; before anything is mounted at /admin, which would swallow them."""
+    overview = ("quality_words.js", "overview_drawings.js", "overview.js")
+    _add(app, OVERVIEW, _page("overview", OVERVIEW, styles=("overview.css",), scripts=overview))
     _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=("versions.js",)))
     _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")

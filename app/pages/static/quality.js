@@ -154,5 +154,6 @@ const showQuality = async () => {
   part('count-people').textContent = count(cards.length);
 };
 
+openTab(document.getElementById(`tab-${location.hash.slice(1)}`) ?? tabs[0]);
 part('days').addEventListener('change', () => showQuality().catch((error) => say(error.message, 'warn')));
 begin(showQuality, showGold, showFlags);

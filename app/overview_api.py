@@ -1,0 +1,108 @@
+"""REST for admins: how the loop stands, at a glance. Knows nothing of how any of it comes about."""
+
+import asyncio
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from app.refusals import refusals
+from app.rounds import RoundView
+from app.services import Services
+from data.daily import Day
+from data.records import RoundState
+from data.standing import Standing
+
+_DAYS = 30
+_MOST_OFFSET = 14 * 60  # minutes, the largest there is
+_RECENT_ROUNDS = 30
+
+
+class DayOut(BaseModel):
+    """A calendar day and what was judged on it."""
+
+    day: date
+    judgments: int
+    people: int
+
+
+class RoundOut(BaseModel):
+    """A round; accuracy: on held-out pairs, in 0-1, null without any. Times in ms since the Unix epoch."""
+
+    id: int
+    state: RoundState
+    reason: str | None
+    pairs: int
+    accuracy: float | None
+    created_at: int
+    ended_at: int | None
+
+
+class OverviewOut(BaseModel):
+    """How the loop stands.
+
+    ready: pairs that lie ready, of those wanted; trouble: why none can be made. rounds: the newest, oldest first.
+    waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
+    flags: that stand on prompts in use.
+    """
+
+    champion: str
+    serving_since: int
+    ready: int
+    wanted: int
+    trouble: str | None
+    days: list[DayOut]
+    rounds: list[RoundOut]
+    waiting: list[str]
+    on_trial: list[str]
+    flags: int
+
+
+def build_overview_api(services: Services) -> APIRouter:
+    """The route of those who want to see all at once; to be included for admins only."""
+    routes = APIRouter(tags=["overview"], responses=refusals())
+
+    @routes.get("/overview")
+    async def overview(
+        offset_minutes: Annotated[int, Query(ge=-_MOST_OFFSET, le=_MOST_OFFSET)] = 0,
+    ) -> OverviewOut:
+        """How the loop stands; offset_minutes: how far the reader's clock is ahead of UTC, for his days."""
+        return await asyncio.to_thread(_overview, services, offset_minutes)
+
+    return routes
+
+
+def _overview(services: Services, offset_minutes: int) -> OverviewOut:
+    views = services.adapters.all()
+    [serving] = [view for view in views if view.standing is Standing.SERVES]
+    rounds = [services.rounds.view(entry.id) for entry in services.store.rounds.all()[:_RECENT_ROUNDS]]
+    return OverviewOut(
+        champion=serving.version.name,
+        serving_since=serving.servings[-1].since,
+        ready=services.feeder.ready,
+        wanted=services.settings.buffer,
+        trouble=services.feeder.trouble,
+        days=[_day(day) for day in services.store.daily.last(_DAYS, offset_minutes=offset_minutes)],
+        rounds=[_round(view) for view in reversed(rounds)],
+        waiting=[view.version.name for view in views if view.standing is Standing.WAITS],
+        on_trial=[view.version.name for view in views if view.standing is Standing.ON_TRIAL],
+        flags=services.store.flags.count(),
+    )
+
+
+def _day(day: Day) -> DayOut:
+    return DayOut(day=day.day, judgments=day.judgments, people=day.people)
+
+
+def _round(view: RoundView) -> RoundOut:
+    entry = view.round
+    return RoundOut(
+        id=entry.id,
+        state=entry.state,
+        reason=entry.reason,
+        pairs=entry.counts.get("train", 0),
+        accuracy=view.manifest.report.heldout.accuracy if view.manifest else None,
+        created_at=entry.created_at,
+        ended_at=entry.ended_at,
+    )

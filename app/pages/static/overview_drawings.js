@@ -1,0 +1,28 @@
+// The pictures of the overview, drawn with plain elements; each says its numbers aloud.
+const bar = (share, className, label) => {
+  const drawn = element('div', className);
+  const filled = element('i', '');
+  filled.style.height = `${100 * share}%`;
+  drawn.append(filled);
+  drawn.title = label;
+  drawn.setAttribute('role', 'img');
+  drawn.setAttribute('aria-label', label);
+  return drawn;
+};
+
+const dayBars = (days) => {
+  const most = Math.max(1, ...days.map(({ judgments }) => judgments));
+  return days.map(({ day: when, judgments, people }) => bar(
+    judgments / most, judgments ? '' : 'none',
+    t('{day}: {judgments} by {people} people', { day: dates.format(new Date(`${when}T12:00`)), judgments: count(judgments), people: count(people) }),
+  ));
+};
+
+// Rounds side by side; the line is a coin's share.
+const roundBars = (rounds) => rounds.map((round) => {
+  const share = percent(round.accuracy);
+  const label = t('round {round}, {state}: {share}', { round: round.id, state: ROUND_STATES[round.state], share });
+  const column = element('div', 'overview-round', element('span', '', share), bar(round.accuracy ?? 0, `overview-bar ${round.state}`, label), element('b', '', String(round.id)), element('small', '', ROUND_STATES[round.state]));
+  column.dataset.state = round.state;
+  return column;
+});
