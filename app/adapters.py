@@ -36,6 +36,34 @@ class AdapterView:
     servings: tuple[Serving, ...]
 
 
+def adapter_views(store: PreferenceStore) -> list[AdapterView]:
+    """Every version of a store, oldest first."""
+    versions = store.versions.all()
+    decisions = store.decisions.all()
+    events = store.versions.serving_history()
+    stand, served = standings(versions, decisions, events), servings(events)
+    return [
+        AdapterView(
+            version,
+            stand[version.name],
+            tuple(decision for decision in decisions if decision.version == version.name),
+            tuple(serving for serving in served if serving.version == version.name),
+        )
+        for version in versions
+    ]
+
+
+def adapter_files(store: PreferenceStore, shelf: AdapterShelf, name: str) -> Path:
+    """The directory of a version, in PEFT's format, verified.
+
+    Raises NotFoundError for an unknown version, ConflictError for the base, AdapterError for damaged files.
+    """
+    version = store.versions.by_name(name)
+    if version.sha256 is None:
+        raise ConflictError("the base model has no adapter; choose a version that a round made")
+    return shelf.verify(name, version.sha256)
+
+
 class Adapters:
     """The versions of a home, as those who answer for them handle them. moved: called when another one serves;
     tell: takes what was decided.
@@ -53,19 +81,7 @@ class Adapters:
 
     def all(self) -> list[AdapterView]:
         """Every version, oldest first."""
-        versions = self._store.versions.all()
-        decisions = self._store.decisions.all()
-        events = self._store.versions.serving_history()
-        stand, served = standings(versions, decisions, events), servings(events)
-        return [
-            AdapterView(
-                version,
-                stand[version.name],
-                tuple(decision for decision in decisions if decision.version == version.name),
-                tuple(serving for serving in served if serving.version == version.name),
-            )
-            for version in versions
-        ]
+        return adapter_views(self._store)
 
     async def promote(
         self, name: str, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None
@@ -92,7 +108,7 @@ class Adapters:
         Raises ConflictError when nothing served before, AdapterError as promote does.
         """
         async with self._one_at_a_time:
-            worse = self._router.champion
+            worse = await asyncio.to_thread(self._champion)
             better = await asyncio.to_thread(self._before, worse)
             await self._router.promote(better, action=ServingAction.ROLLBACK, actor_id=actor_id, reason=reason)
             await self._decide(worse, Ruling.ROLL_BACK, reason, actor_id, numbers)
@@ -115,18 +131,17 @@ class Adapters:
             await self._decide(name, ruling, reason, actor_id, numbers)
 
     def files(self, name: str) -> Path:
-        """The directory of a version, in PEFT's format, verified.
-
-        Raises NotFoundError for an unknown version, ConflictError for the base, AdapterError for damaged files.
-        """
-        version = self._store.versions.by_name(name)
-        if version.sha256 is None:
-            raise ConflictError("the base model has no adapter; choose a version that a round made")
-        return self._shelf.verify(name, version.sha256)
+        """The directory of a version, as adapter_files has it."""
+        return adapter_files(self._store, self._shelf, name)
 
     async def _standing(self, name: str) -> Standing:
         await asyncio.to_thread(self._store.versions.by_name, name)
         return {view.version.name: view.standing for view in await asyncio.to_thread(self.all)}[name]
+
+    def _champion(self) -> str:
+        """What serves by the record, with a server or without; the base before the first start."""
+        champion = self._store.versions.champion()
+        return BASE if champion is None else champion.name
 
     def _before(self, champion: str) -> str:
         """The last other version that served and was neither refused nor retired since."""
@@ -143,5 +158,5 @@ class Adapters:
             self._store.decisions.add, name, ruling, reason=reason, numbers=numbers, actor_id=actor_id
         )
         if ruling in _TOLD:
-            champion = self._router.champion
+            champion = await asyncio.to_thread(self._champion)
             await self._tell(_TOLD[ruling], {"version": name, "reason": reason, "champion": champion})

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from app.account_api import Body
-from app.adapters import Adapters, AdapterView
+from app.adapters import Adapters, AdapterView, adapter_views
 from app.audited import audited
 from app.callers import Admin
 from app.refusals import refusals
@@ -64,9 +64,9 @@ class AdapterOut(BaseModel):
 
 
 class AdaptersOut(BaseModel):
-    """All versions, oldest first; champion: the one that serves."""
+    """All versions, oldest first; champion: the one that serves, null before the first start."""
 
-    champion: str
+    champion: str | None
     versions: list[AdapterOut]
 
 
@@ -81,7 +81,12 @@ def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
     routes = APIRouter(
         prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
     )
-    _add_list(routes, store, adapters)
+
+    @routes.get("")
+    def all_versions() -> AdaptersOut:
+        """All versions, and which one serves."""
+        return adapters_out(store)
+
     _add_moves(routes, adapters)
 
     @routes.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
@@ -95,14 +100,12 @@ def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
     return routes
 
 
-def _add_list(routes: APIRouter, store: PreferenceStore, adapters: Adapters) -> None:
-    @routes.get("")
-    def all_versions() -> AdaptersOut:
-        """All versions, and which one serves."""
-        views = adapters.all()
-        names = {person.id: person.pseudonym for person in store.people.all()}
-        [champion] = [view.version.name for view in views if view.standing is Standing.SERVES]
-        return AdaptersOut(champion=champion, versions=[_out(view, names) for view in views])
+def adapters_out(store: PreferenceStore) -> AdaptersOut:
+    """All versions of a store as they are sent."""
+    views = adapter_views(store)
+    names = {person.id: person.pseudonym for person in store.people.all()}
+    champion = next((view.version.name for view in views if view.standing is Standing.SERVES), None)
+    return AdaptersOut(champion=champion, versions=[_out(view, names) for view in views])
 
 
 def _add_moves(routes: APIRouter, adapters: Adapters) -> None:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from app.algorithms import Algorithm
+from app.cli_adapters import adapters
 from app.cli_users import users
 from app.home import Home
 from app.options import HOME, HomePath
@@ -23,7 +24,6 @@ from app.tastes import TasteName, ready_made
 from data.errors import PrefloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
-adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what serves.")
 app.add_typer(users, name="user")
 app.add_typer(adapters, name="adapter")
 
@@ -51,44 +51,6 @@ def serve(
     place = Home(home)
     settings = load_settings(place.path, model=model, prompts=prompts, host=host, port=port)
     asyncio.run(run_server(place, settings, typer.echo))
-
-
-@adapters.command("list")
-def list_adapters(home: HomePath = HOME) -> None:
-    """All versions; the one that serves is marked."""
-    from app.offline import list_adapters as list_offline
-    from app.remote import running_server
-
-    place = Home(home)
-    server = running_server(place)
-    if server:
-        with server:
-            found = server.get("/adapters")
-        champion, names = found["champion"], [version["name"] for version in found["versions"]]
-    else:
-        champion, names = list_offline(place)
-    for name in names:
-        typer.echo(f"{'*' if name == champion else ' '} {name}")
-
-
-@adapters.command("promote")
-def promote_adapter(
-    name: str,
-    home: HomePath = HOME,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "from the command line",
-) -> None:
-    """Serve a version, an older one included: verified and proved before it takes over."""
-    from app.offline import promote_adapter as promote_offline
-    from app.remote import running_server
-
-    place = Home(home)
-    server = running_server(place)
-    if server:
-        with server:
-            server.post(f"/adapters/{name}/promote", reason=reason)
-    else:
-        asyncio.run(promote_offline(place, name, reason))
-    typer.echo(f"{name} serves.")
 
 
 @app.command()

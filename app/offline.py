@@ -3,18 +3,24 @@
 Knows nothing of HTTP.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from app.accounts import Accounts
+from app.adapters import Adapters, adapter_files
+from app.adapters_api import adapters_out
 from app.config import Settings, load_settings
 from app.home import Home
 from app.roster import StoredRoster
 from app.services import open_services, open_store
+from app.serving.adapters import AdapterShelf
 from data.errors import HomeError
 from data.formats import trl
 from data.lock import HomeLock
+from data.records import Ruling
 from data.store import PreferenceStore
 
 
@@ -37,18 +43,41 @@ def roster(home: Home, *, make: bool = False) -> Iterator[StoredRoster]:
         yield StoredRoster(Accounts(store), f"http://{settings.host}:{settings.port}")
 
 
-def list_adapters(home: Home) -> tuple[str | None, list[str]]:
-    """The version that serves (None before the first start), and the names of all."""
+def list_adapters(home: Home) -> dict[str, Any]:
+    """All versions and which one serves, as the API has them."""
     with _opened(home) as (_, store):
-        champion = store.versions.champion()
-        return champion.name if champion else None, [version.name for version in store.versions.all()]
+        return adapters_out(store).model_dump(mode="json")
 
 
 async def promote_adapter(home: Home, name: str, reason: str) -> None:
     """Make a version the champion after the same proof that a server asks for: the model is loaded for it."""
+    async with _adapters(home) as adapters:
+        await adapters.promote(name, reason=reason)
+
+
+async def roll_back(home: Home, reason: str) -> str:
+    """Make the version that served before the champion, by the same proof; returns its name."""
+    async with _adapters(home) as adapters:
+        return await adapters.roll_back(reason=reason)
+
+
+async def rule_on_adapter(home: Home, name: str, ruling: Ruling, reason: str) -> None:
+    """Decide on a version without serving it."""
+    async with _adapters(home) as adapters:
+        await adapters.rule(name, ruling, reason=reason)
+
+
+def copy_adapter(home: Home, name: str, out: Path) -> None:
+    """Copy a version's verified directory to a new one."""
+    with _opened(home) as (_, store):
+        shutil.copytree(adapter_files(store, AdapterShelf(home.adapters), name), out)
+
+
+@asynccontextmanager
+async def _adapters(home: Home) -> AsyncIterator[Adapters]:
     with _opened(home) as (settings, store):
         async with open_services(home, settings, store, serve_champion=False) as services:
-            await services.adapters.promote(name, reason=reason)
+            yield services.adapters
 
 
 def export(home: Home, out: Path) -> int:

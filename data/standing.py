@@ -6,6 +6,7 @@ What serves is told by the serving events alone: a decision may be older than a 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 from data.records import AdapterVersion, Decision, Ruling, ServingEvent
 
@@ -45,9 +46,9 @@ _AFTER = {
 
 def servings(events: Sequence[ServingEvent]) -> tuple[Serving, ...]:
     """The times in which versions served, oldest first; events in their order."""
-    ends = [event.created_at for event in events[1:]] + [None]
     return tuple(
-        Serving(event.version, event.created_at, until, event.reason) for event, until in zip(events, ends, strict=True)
+        Serving(event.version, event.created_at, after.created_at if after else None, event.reason)
+        for event, after in zip_longest(events, events[1:])
     )
 
 

@@ -72,7 +72,8 @@ def test_a_small_study_goes_through_a_real_server_and_a_real_round(
 def test_the_loop_follows_a_taste(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taste: str, low: float, high: float
 ) -> None:
-    rows = study(tmp_path / "home", tmp_path / "out.json", monkeypatch, "--taste", taste)
+    enough = ("--judgments", "120")
+    rows = study(tmp_path / "home", tmp_path / "out.json", monkeypatch, "--taste", taste, *enough)
 
     assert low < rows[-1]["win_low"] < high
 

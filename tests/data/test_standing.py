@@ -53,6 +53,11 @@ def test_who_was_replaced_has_served_and_who_was_rolled_back_is_refused(scene: S
     assert of(scene, "v2") is Standing.REFUSED
 
 
+def test_before_the_first_start_nothing_has_served(scene: Scene) -> None:
+    assert servings([]) == ()
+    assert of(scene, "base") is Standing.UNUSED
+
+
 def test_servings_follow_on_each_other(scene: Scene) -> None:
     start = scene.clock.now
     serve(scene, "base", "first")

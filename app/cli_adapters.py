@@ -1,0 +1,152 @@
+"""The commands `prefloop adapter ...`: versions, on a home with a running server or without.
+
+Heavy imports wait until a command needs them. Knows no rules of its own.
+"""
+
+import asyncio
+import json
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from app.home import Home
+from app.options import HOME, HomePath
+from data.errors import InputError
+from data.records import Ruling
+
+Reason = Annotated[str, typer.Option(help="Why, for the record.")]
+AsJson = Annotated[bool, typer.Option("--json", help="All that is known of them, as JSON.")]
+NewDirectory = Annotated[Path, typer.Argument(help="Directory to write; it must not exist.")]
+
+_SAID = "from the command line"
+
+adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what serves, what shall become of them.")
+
+
+@adapters.command("list")
+def list_adapters(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """All versions with their standing; the one that serves is marked."""
+    found = _ask(Home(home))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for version in found["versions"]:
+        mark = "*" if version["standing"] == "serves" else " "
+        typer.echo(f"{mark} {version['name']:20} {version['standing'].replace('_', ' ')}")
+
+
+@adapters.command("promote")
+def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+    """Serve a version, an older one included: verified and proved before it takes over."""
+    from app.offline import promote_adapter
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server:
+        with server:
+            server.post(f"/adapters/{name}/promote", reason=reason)
+    else:
+        asyncio.run(promote_adapter(place, name, reason))
+    typer.echo(f"{name} serves.")
+
+
+@adapters.command("roll-back")
+def roll_back(home: HomePath = HOME, reason: Reason = _SAID) -> None:
+    """Serve again what served before, and refuse what serves now."""
+    from app.offline import roll_back as roll_back_offline
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server:
+        with server:
+            champion = server.post("/adapters/roll-back", reason=reason)["champion"]
+    else:
+        champion = asyncio.run(roll_back_offline(place, reason))
+    typer.echo(f"{champion} serves.")
+
+
+@adapters.command("refuse")
+def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+    """Decide that a version shall not serve; it can still be promoted later."""
+    _rule(Home(home), name, Ruling.REFUSE, reason)
+    typer.echo(f"{name} is refused.")
+
+
+@adapters.command("retire")
+def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+    """Put a version away for good; its files stay."""
+    _rule(Home(home), name, Ruling.RETIRE, reason)
+    typer.echo(f"{name} is retired.")
+
+
+@adapters.command("download")
+def download(name: str, out: NewDirectory, home: HomePath = HOME) -> None:
+    """Write a version as a directory that PeftModel.from_pretrained takes."""
+    _assert_new(out)
+    _fetch(Home(home), name, out)
+    typer.echo(f"{name} is in {out}")
+
+
+@adapters.command("merge")
+def merge(name: str, out: NewDirectory, home: HomePath = HOME) -> None:
+    """Write the base with a version merged in, in float32, as a model that transformers loads by itself."""
+    from trainer.merging import load_and_merge
+
+    _assert_new(out)
+    with TemporaryDirectory() as folder:
+        adapter = Path(folder) / name
+        _fetch(Home(home), name, adapter)
+        load_and_merge(adapter, out)
+    typer.echo(f"The base with {name} is in {out}")
+
+
+def _fetch(home: Home, name: str, out: Path) -> None:
+    """A version's verified files in a new directory."""
+    from app.offline import copy_adapter
+    from app.remote import running_server
+
+    server = running_server(home)
+    if server is None:
+        copy_adapter(home, name, out)
+        return
+    with server, TemporaryDirectory() as folder:
+        packed = Path(folder) / "version.zip"
+        server.download(f"/adapters/{name}/files", packed)
+        out.mkdir(parents=True)
+        with zipfile.ZipFile(packed) as archive:
+            for entry in archive.infolist():
+                (out / Path(entry.filename).name).write_bytes(archive.read(entry))
+
+
+def _ask(home: Home) -> dict[str, Any]:
+    from app.offline import list_adapters as list_offline
+    from app.remote import running_server
+
+    server = running_server(home)
+    if server is None:
+        return list_offline(home)
+    with server:
+        found: dict[str, Any] = server.get("/adapters")
+        return found
+
+
+def _rule(home: Home, name: str, ruling: Ruling, reason: str) -> None:
+    from app.offline import rule_on_adapter
+    from app.remote import running_server
+
+    server = running_server(home)
+    if server:
+        with server:
+            server.post(f"/adapters/{name}/{ruling.value}", reason=reason)
+    else:
+        asyncio.run(rule_on_adapter(home, name, ruling, reason))
+
+
+def _assert_new(out: Path) -> None:
+    if out.exists():
+        raise InputError(f"{out} exists already; choose a directory that does not")
