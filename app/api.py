@@ -15,6 +15,7 @@ from app.account_api import build_account_api
 from app.activity_api import build_activity_api
 from app.adapters_api import build_adapters_api
 from app.algorithms import Algorithm
+from app.audited import audited
 from app.callers import Admin, Caller, admin
 from app.desk_api import build_desk_api
 from app.gold_api import build_gold_api
@@ -118,10 +119,10 @@ def _session_routes(services: Services) -> APIRouter:
 
 
 def _round_routes(services: Services) -> APIRouter:
-    routes = APIRouter(prefix="/rounds", tags=["rounds"])
+    routes = APIRouter(prefix="/rounds", tags=["rounds"], route_class=audited(services.store.audit))
 
     @routes.post("", status_code=201)
-    async def start(me: Admin, body: RoundIn | None = None) -> dict[str, object]:
+    async def start_round(me: Admin, body: RoundIn | None = None) -> dict[str, object]:
         """Freeze what has been judged and train on it."""
         created = await services.rounds.start(me, algorithm=body.algorithm if body else None)
         return {"id": created.id, "state": created.state, "counts": created.counts}
@@ -137,7 +138,7 @@ def _round_routes(services: Services) -> APIRouter:
         return _round(services.rounds.view(round_id))
 
     @routes.post("/{round_id}/cancel")
-    async def cancel(round_id: Id) -> dict[str, object]:
+    async def cancel_round(round_id: Id) -> dict[str, object]:
         """Stop a round that trains."""
         await services.rounds.cancel(round_id)
         return {"id": round_id}

@@ -14,6 +14,7 @@ from app.pages.rounds_view import Overview, View
 from app.pages.views import Note, words_of
 from app.pages.widgets import training_board
 from app.services import Services
+from data.audit import Detail
 from data.errors import InputError, PrefloopError
 from data.records import Annotator
 
@@ -52,18 +53,25 @@ class RoundsPage:
                 "There is no algorithm '{algorithm}'. Choose one of {known}.", algorithm=algorithm, known=known
             )
         started = await self._services.rounds.start(actor, algorithm=Algorithm(algorithm))
+        await self._keep(actor, "start_round", {"algorithm": algorithm})
         return Note(words="Round {round} has started", values={"round": started.id})
 
-    async def cancel(self, round_id: int) -> Note:
+    async def cancel(self, round_id: int, actor: Annotator) -> Note:
         """Cancel a round. Raises ConflictError when it cannot be cancelled any more."""
         await self._services.rounds.cancel(round_id)
+        await self._keep(actor, "cancel_round", {"round_id": round_id})
         return Note(words="Round {round} is being cancelled", values={"round": round_id})
 
     async def serve(self, name: str, actor: Annotator) -> Note:
         """Serve another version. Raises AdapterError, and what serves goes on serving, if it is refused."""
         reason = f"chosen by {actor.pseudonym} on the training page"
         await self._services.adapters.promote(name, reason=reason, actor_id=actor.id)
+        await self._keep(actor, "promote", {"name": name})
         return Note(words="{version} serves now", values={"version": name})
+
+    async def _keep(self, actor: Annotator, act: str, detail: Detail) -> None:
+        """Keep the act, by the name that the API has for it."""
+        await asyncio.to_thread(self._services.store.audit.add, actor.id, act, detail)
 
     async def answer(self, ask: str, work: Awaitable[Note]) -> View:
         """Do the work, then show the state of things with what came of it in words."""
@@ -77,8 +85,8 @@ class RoundsPage:
     async def _train(self, event: gr.EventData, request: gr.Request) -> View:
         return await self.answer(str(event.ask), self.train(person(request), str(event.algorithm)))
 
-    async def _cancel(self, event: gr.EventData) -> View:
-        return await self.answer(str(event.ask), self.cancel(int(event.round)))
+    async def _cancel(self, event: gr.EventData, request: gr.Request) -> View:
+        return await self.answer(str(event.ask), self.cancel(int(event.round), person(request)))
 
     async def _serve(self, event: gr.EventData, request: gr.Request) -> View:
         return await self.answer(str(event.ask), self.serve(str(event.name), person(request)))

@@ -105,7 +105,7 @@ async def test_what_cannot_be_done_is_answered_in_words(services: Services, monk
         await page.train(boss, "sgd")
     with pytest.raises(ConflictError):
         monkeypatch.setattr(type(services.rounds), "cancel", _nothing_to_cancel)
-        await page.cancel(1)
+        await page.cancel(1, boss)
     monkeypatch.setattr(type(services.adapters), "promote", refuse)
     with pytest.raises(AdapterError):
         await page.serve("x", boss)
@@ -126,6 +126,8 @@ async def test_serving_another_version_names_who_chose_it(services: Services):
     event = services.store.versions.serving_history()[-1]
     assert (event.action, event.actor_id) == ("promote", boss.id)
     assert boss.login not in event.reason
+    [act] = services.store.audit.newest(9)
+    assert (act.actor_id, act.action, act.detail) == (boss.id, "promote", {"name": "v1"})
 
 
 @pytest.mark.parametrize(

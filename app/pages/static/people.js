@@ -112,6 +112,9 @@ const ACTS = {
   publish_guidelines: t('published guidelines'), add_user: t('made an account'), disable: t('disabled an account'),
   enable: t('enabled an account'), role: t('changed a role'), link: t('made a sign-in link'), password: t('set a password'),
   sign_out: t('signed somebody out'), make: t('made an invite'), withdraw: t('withdrew an invite'),
+  start_round: t('started a round'), cancel_round: t('cancelled a round'), promote: t('promoted a version'),
+  roll_back: t('rolled back'), refuse: t('refused a version'), retire: t('retired a version'),
+  add_prompts: t('added prompts'), edit_prompt: t('changed a prompt'),
 };
 const showActs = async () => {
   const [acts, people] = await Promise.all([api('GET', '/audit?limit=50'), api('GET', '/people')]);
