@@ -8,6 +8,7 @@ from data.audit import Audit
 from data.ballots import Ballots
 from data.catalogue import Catalogue
 from data.clock import Clock, now_ms
+from data.contests import Contests
 from data.daily import Daily
 from data.database import Database
 from data.decisions import Decisions
@@ -52,6 +53,7 @@ class PreferenceStore:
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
         self.ballots = Ballots(database)
+        self.contests = Contests(database)
         self.flags = Flags(database)
         self.activities = Activities(database)
         self.outbox = Outbox(database, clock)

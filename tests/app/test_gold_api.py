@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from data.gold import FEWEST_VOTES
+from data.records import Choice
 from tests.app.admin_api import AdminApi, admin_api
-from tests.app.planted import GOLD, HABITS, plant
+from tests.app.planted import GOLD, HABITS, agree, plant
 
 WRITTEN = {"prompt": "2 + 2?", "good": "4", "bad": "5", "explanation": "count"}
 
@@ -26,9 +27,10 @@ async def test_a_pair_can_be_written(api: AdminApi) -> None:
 
 
 async def test_what_all_say_alike_is_offered_once(api: AdminApi) -> None:
-    plant(api.store, gold=0)
+    people = plant(api.store, gold=0)
+    agreed = {agree(api.store, people, choice).id for choice in (Choice.A, Choice.B)}
     candidates = await api.get("/gold/candidates")
-    assert candidates
+    assert agreed <= {one["pair_id"] for one in candidates}
     assert all(FEWEST_VOTES <= one["votes"] <= len(HABITS) for one in candidates)
     first = candidates[0]
     made = await api.post("/gold", {"pair_id": first["pair_id"], "choice": first["choice"]})

@@ -1,0 +1,61 @@
+"""Votes between versions: what people said of pairs that two versions answered. Knows nothing of what they prove."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.database import Database, Row
+from data.evidence import Evidence
+from data.records import Choice
+
+_CONTESTS = """
+    select j.id, j.choice, j.created_at, va.name as a, vb.name as b
+    from current_judgment j join pair p on p.id = j.pair_id
+    join completion ca on ca.id = p.completion_a_id join adapter_version va on va.id = ca.version_id
+    join completion cb on cb.id = p.completion_b_id join adapter_version vb on vb.id = cb.version_id
+    where p.purpose = 'eval' and j.follows_id is null and j.choice <> 'skip'
+    and not exists (select 1 from quarantine q where q.annotator_id = j.annotator_id and q.lifted_at is null)
+    and not exists (select 1 from current_judgment f where f.pair_id = j.pair_id
+      and f.flag in ('broken_prompt', 'personal_data'))
+    order by j.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A vote on an answer of each of two versions. winner: None for a tie or two bad answers.
+
+    given_at: ms since the Unix epoch.
+    """
+
+    judgment_id: int
+    versions: tuple[str, str]
+    winner: str | None
+    given_at: int
+
+
+class Contests:
+    """The votes of a store that stand and may count: of nobody in quarantine, on no pair that is flagged as unfit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[Contest]:
+        """Every vote between any two versions, oldest first."""
+        return [_contest(row) for row in self._database.rows(_CONTESTS)]
+
+    def between(self, challenger: str, champion: str, *, since: int = 0) -> list[Contest]:
+        """The votes between two versions, oldest first; since: ms since the Unix epoch, from then on."""
+        two = {challenger, champion}
+        return [contest for contest in self.all() if set(contest.versions) == two and contest.given_at >= since]
+
+
+def evidence(contests: Sequence[Contest], challenger: str) -> Evidence:
+    """What votes between a challenger and one other version come to."""
+    won = [contest.winner == challenger for contest in contests if contest.winner is not None]
+    return Evidence(sum(won), len(won) - sum(won))
+
+
+def _contest(row: Row) -> Contest:
+    versions = (row["a"], row["b"])
+    winner = {Choice.A: row["a"], Choice.B: row["b"]}.get(Choice(row["choice"]))
+    return Contest(row["id"], versions, winner, row["created_at"])
