@@ -115,6 +115,16 @@ class Adapters:
         self._moved()
         return better
 
+    async def put_on_trial(self, name: str, *, reason: str, actor_id: int | None = None) -> None:
+        """Let annotators compare a version with the one that serves; one that was on trial before waits.
+
+        Raises as rule does.
+        """
+        before = await asyncio.to_thread(self._store.decisions.tried)
+        await self.rule(name, Ruling.TRY, reason=reason, actor_id=actor_id)
+        if before is not None and before.version not in (name, self._router.champion):
+            await self.rule(before.version, Ruling.WAIT, reason=f"{name} is on trial in its place")
+
     async def rule(
         self, name: str, ruling: Ruling, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None
     ) -> None:

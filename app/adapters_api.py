@@ -120,6 +120,11 @@ def _add_moves(routes: APIRouter, adapters: Adapters) -> None:
         """Serve again what served before, and refuse what serves now."""
         return ChampionOut(champion=await adapters.roll_back(reason=body.reason, actor_id=me.id))
 
+    @routes.post("/{name}/try", status_code=204)
+    async def put_on_trial(name: Name, body: Why, me: Admin) -> None:
+        """Let annotators compare a version with the one that serves, until their votes settle it."""
+        await adapters.put_on_trial(name, reason=body.reason, actor_id=me.id)
+
     @routes.post("/{name}/refuse", status_code=204)
     async def refuse(name: Name, body: Why, me: Admin) -> None:
         """Decide that a version shall not serve; it can still be promoted later."""

@@ -5,6 +5,8 @@ An unknown key or a bad value is an error that names it. Knows nothing of what t
 
 import sys
 import tomllib
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +40,7 @@ class QueueSettings(Strict):
     """What annotators are given: see data/queue.py for the rules.
 
     overlap: the share of new pairs that overlap_judgments people judge. gold_feedback: whether people are told at
-    once what a known pair was expected to be.
+    once what a known pair was expected to be. trial: in place of evaluation while a version is on trial.
     """
 
     strategy: StrategyName = StrategyName.RANDOM
@@ -50,11 +52,13 @@ class QueueSettings(Strict):
     reask: Fraction = 0.03
     reask_after: Positive = 10
     evaluation: Fraction = 0.05
+    trial: Fraction = 0.3
 
     @model_validator(mode="after")
     def _leave_room(self) -> "QueueSettings":
-        if self.gold + self.reask + self.evaluation > 1:
-            raise PydanticCustomError(_WORDS, "queue: gold, reask and evaluation together are more than 1; lower one")
+        if self.gold + self.reask + max(self.evaluation, self.trial) > 1:
+            words = "queue: gold, reask and evaluation (or trial) together are more than 1; lower one"
+            raise PydanticCustomError(_WORDS, words)
         return self
 
     @property
@@ -68,6 +72,19 @@ class QueueSettings(Strict):
             reask_after=self.reask_after,
             evaluation=self.evaluation,
         )
+
+    @property
+    def trial_rules(self) -> QueueRules:
+        """The same while a version is on trial."""
+        return replace(self.rules, evaluation=self.trial)
+
+
+class Promotion(StrEnum):
+    """What becomes of a version that a round made: it serves AT_ONCE, waits for an admin, or is tried by people."""
+
+    AT_ONCE = "at_once"
+    BY_HAND = "by_hand"
+    TRIAL = "trial"
 
 
 class Settings(Strict):
@@ -105,6 +122,8 @@ class Settings(Strict):
     sampling: Sampling = Sampling()
     queue: QueueSettings = QueueSettings()
     webhooks: tuple[Webhook, ...] = ()
+    promotion: Promotion = Promotion.AT_ONCE
+    roll_back: bool = True
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
     _flags: frozenset[str] = PrivateAttr(frozenset())
 

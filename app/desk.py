@@ -55,15 +55,14 @@ class Desk:
 
     async def next(self, annotator: Annotator) -> Lease | None:
         """The pair to judge: the one already lent to this annotator, else a ready one, else None."""
-        lease = await asyncio.to_thread(
-            self._store.pairs.lease,
-            annotator.id,
-            duration_ms=self._lease_ms,
-            version=self._router.champion,
-            rules=self._queue.rules,
-        )
+        lease = await asyncio.to_thread(self._lend, annotator.id, self._router.champion)
         self._feeder.poke()
         return lease
+
+    def _lend(self, annotator_id: int, champion: str) -> Lease | None:
+        on_trial = self._store.decisions.tried() is not None
+        rules = self._queue.trial_rules if on_trial else self._queue.rules
+        return self._store.pairs.lease(annotator_id, duration_ms=self._lease_ms, version=champion, rules=rules)
 
     async def live(self, annotator: Annotator, prompt_sha256: str | None = None) -> AsyncGenerator[LivePair, None]:
         """Make a pair now, for this prompt or for the next one, and lend it.

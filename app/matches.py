@@ -1,4 +1,6 @@
-"""Pairs that measure: an answer of the champion and one of the version that served before it, to one prompt.
+"""Pairs that measure: an answer of the champion and one of another version, to one prompt.
+
+The other is the version on trial, or else the one that served before.
 
 Held-out prompts first, since nothing of them ever trains. Knows nothing of who judges them.
 """
@@ -7,6 +9,7 @@ import asyncio
 import math
 import random
 
+from app.config import QueueSettings
 from app.serving.engine import Engine, Job, complete
 from app.serving.router import Router
 from data.errors import PrefloopError
@@ -28,7 +31,7 @@ def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
 
 
 class Matches:
-    """Keeps a few evaluation pairs ready. share: of what annotators are given; buffer: pairs kept ready in all."""
+    """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all."""
 
     def __init__(
         self,
@@ -37,7 +40,7 @@ class Matches:
         router: Router,
         *,
         sampling: Sampling,
-        share: float,
+        queue: QueueSettings,
         buffer: int,
         source: random.Random,
     ) -> None:
@@ -45,37 +48,36 @@ class Matches:
         self._engine = engine
         self._router = router
         self._sampling = sampling
-        self._wanted = math.ceil(share * buffer)
+        self._queue = queue
+        self._buffer = buffer
         self._random = source
-        self._given_up: str | None = None
+        self._given_up: tuple[str, str] | None = None
         self._asked: set[int] = set()
 
     async def make(self) -> bool:
         """Make one evaluation pair if one is missing; whether it came to one.
 
-        Where the version before cannot be served, none is made until there is another champion: work goes on.
+        Where the other version cannot be served, none is made until the two are others: work goes on.
         """
         champion = self._router.champion
-        if not self._wanted or champion == self._given_up:
-            return False
-        before = await asyncio.to_thread(self._before, champion)
-        if before is None:
+        other = await asyncio.to_thread(self._other, champion)
+        if other is None or (champion, other) == self._given_up:
             return False
         try:
-            return await self._play(before)
+            return await self._play(other)
         except PrefloopError:
-            self._given_up = champion
+            self._given_up = champion, other
             return False
 
-    async def _play(self, before: str) -> bool:
+    async def _play(self, other: str) -> bool:
         prompt = await asyncio.to_thread(self._next_prompt)
         if prompt is None:
             return False
-        async with self._router.lease() as champion, self._router.lease(before):
-            newer, older = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, before))
-        if flaw(newer, older):
+        async with self._router.lease() as champion, self._router.lease(other):
+            answers = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, other))
+        if flaw(*answers):
             return False
-        a, b = self._random.sample((newer, older), 2)
+        a, b = self._random.sample(answers, 2)
         await asyncio.to_thread(self._store.pairs.add_evaluation, prompt.id, a, b, champion=champion)
         return True
 
@@ -84,10 +86,15 @@ class Matches:
         [completion] = await complete(self._engine, Job(prompt.messages, version, seeds, self._sampling))
         return completion
 
-    def _before(self, champion: str) -> str | None:
-        """The version that served before the champion, None if none did or enough pairs are ready."""
-        if self._store.pairs.ready(champion, purpose=Purpose.EVAL) >= self._wanted:
+    def _other(self, champion: str) -> str | None:
+        """The version to play against the champion; None if there is none, or enough pairs are ready."""
+        tried = self._store.decisions.tried()
+        on_trial = tried is not None and tried.version != champion
+        wanted = math.ceil((self._queue.trial if on_trial else self._queue.evaluation) * self._buffer)
+        if self._store.pairs.ready(champion, purpose=Purpose.EVAL) >= wanted:
             return None
+        if tried is not None and on_trial:
+            return tried.version
         served = [event.version for event in self._store.versions.serving_history() if event.version != champion]
         return served[-1] if served else None
 

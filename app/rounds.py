@@ -14,13 +14,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from app.adapters import Adapters
 from app.algorithms import Algorithm
+from app.config import Promotion
 from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
-from data.records import Annotator, Round, RoundState, ServingAction, Snapshot
+from data.records import Annotator, Round, RoundState, Ruling, Snapshot
 from data.store import PreferenceStore
 from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
@@ -43,6 +45,7 @@ class Rounds:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
     command is what trains: it gets the round directory as its last argument. tell: takes how a round ended.
+    promotion: what becomes of the versions, by adapters.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Rounds:
         planner: Planner,
         command: Sequence[str],
         tell: Tell,
+        adapters: Adapters,
+        promotion: Promotion,
     ) -> None:
         self._store = store
         self._router = router
@@ -63,6 +68,8 @@ class Rounds:
         self._planner = planner
         self._command = command
         self._tell = tell
+        self._adapters = adapters
+        self._promotion = promotion
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
@@ -204,16 +211,26 @@ class Rounds:
         return await self._process.wait()
 
     async def _swap(self, round_id: int, manifest: Manifest) -> None:
-        """Install the trained adapter as a version and make it the champion."""
+        """Install the trained adapter as a version, and do with it what the settings say."""
         await self._set(round_id, RoundState.SWAPPING)
         name = f"round-{round_id:06d}"
         source = self.directory(round_id).adapter
         await asyncio.to_thread(self._shelf.install, name, source, manifest)
         await asyncio.to_thread(self._add_version, name, round_id, manifest)
-        await self._router.promote(
-            name, action=ServingAction.PROMOTE, actor_id=None, reason=f"round {round_id} ended well"
-        )
-        await self._set(round_id, RoundState.PROMOTED)
+        await self._set(round_id, await self._decide(name, f"round {round_id} ended well"))
+
+    async def _decide(self, name: str, reason: str) -> RoundState:
+        """What becomes of a version, by the settings; one that took over before a restart has done so."""
+        match self._promotion:
+            case Promotion.AT_ONCE:
+                if self._router.champion != name:
+                    await self._adapters.promote(name, reason=reason)
+                return RoundState.PROMOTED
+            case Promotion.BY_HAND:
+                await self._adapters.rule(name, Ruling.WAIT, reason=reason)
+            case Promotion.TRIAL:
+                await self._adapters.put_on_trial(name, reason=reason)
+        return RoundState.WAITING
 
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
         """Enter the version, unless a swap that was cut off had already done so."""

@@ -26,6 +26,7 @@ from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from app.training import Trainings
+from app.trial import Trial
 from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.prompts_file import read_prompts
@@ -56,6 +57,7 @@ class Services:
     accounts: Accounts
     examiner: Examiner
     webhooks: Webhooks
+    trial: Trial
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -95,10 +97,11 @@ async def open_services(
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
-    """Feeder, webhooks and rounds at work until the block ends."""
+    """Feeder, webhooks, trial and rounds at work until the block ends."""
     working = [
         asyncio.create_task(services.feeder.run(), name="feeder"),
         asyncio.create_task(services.webhooks.run(), name="webhooks"),
+        asyncio.create_task(services.trial.run(), name="trial"),
     ]
     await services.rounds.resume()
     try:
@@ -152,12 +155,13 @@ def _wire(
             engine,
             router,
             sampling=settings.sampling,
-            share=settings.queue.evaluation,
+            queue=settings.queue,
             buffer=settings.buffer,
             source=random.Random(),
         ),
         source=random.Random(),
     )
+    adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
     return Services(
         settings=settings,
         store=store,
@@ -165,7 +169,7 @@ def _wire(
         engine=engine,
         router=router,
         shelf=shelf,
-        adapters=Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell),
+        adapters=adapters,
         feeder=feeder,
         desk=Desk(
             store,
@@ -184,7 +188,10 @@ def _wire(
             planner=planner,
             command=settings.trainer,
             tell=webhooks.tell,
+            adapters=adapters,
+            promotion=settings.promotion,
         ),
+        trial=Trial(store, adapters, roll_back=settings.roll_back),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         examiner=Examiner(store, now_ms),

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincc, betaln, hyp2f1, xlog1py, xlogy
 
 PRIOR = 12.0
-"""Of a Beta(12, 12): versions differ little, most often by 5 to 15 points. `benchmarks.trial` has what others cost."""
+"""Of a Beta(12, 12): versions differ little. It settles small differences soonest (docs/benchmarks.md)."""
 
 THRESHOLD = 20.0
 """An e-value that settles it: at most one equal challenger in twenty is ever found better, and one worse."""

@@ -14,7 +14,7 @@ from httpx import ASGITransport, AsyncClient
 
 from app.accounts import Accounts
 from app.adapters import Adapters
-from app.config import QueueSettings, Settings
+from app.config import Promotion, QueueSettings, Settings
 from app.desk import Desk
 from app.feeder import Feeder
 from app.matches import Matches
@@ -27,6 +27,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.engine import Answers, Job
 from app.serving.router import Router
 from app.training import Trainings
+from app.trial import Trial
 from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
@@ -159,13 +160,14 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         workers=4,
         queue=queue,
         matches=Matches(
-            store, engine, router, sampling=Sampling(), share=queue.evaluation, buffer=buffer, source=random.Random(0)
+            store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0)
         ),
         source=random.Random(0),
     )
     template = RoundConfig(model="canned", revision="0", seed=0)
     trainings = Trainings({}, parameters=SMALL_MODEL)
     planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=16)
+    adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
     return Services(
         settings=Settings(),
         store=store,
@@ -173,7 +175,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         engine=engine,
         router=router,
         shelf=shelf,
-        adapters=Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell),
+        adapters=adapters,
         feeder=feeder,
         desk=Desk(
             store,
@@ -185,8 +187,17 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             queue=queue,
         ),
         rounds=Rounds(
-            store, router, shelf, directory=home / "rounds", planner=planner, command=("false",), tell=webhooks.tell
+            store,
+            router,
+            shelf,
+            directory=home / "rounds",
+            planner=planner,
+            command=("false",),
+            tell=webhooks.tell,
+            adapters=adapters,
+            promotion=Promotion.AT_ONCE,
         ),
+        trial=Trial(store, adapters, roll_back=True),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
         examiner=Examiner(store, now_ms),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.adapters import Adapters
 from app.algorithms import Algorithm
+from app.config import Promotion
 from app.pages.rounds_view import round_words
 from app.planning import Planner
 from app.rounds import Rounds
@@ -17,7 +19,7 @@ from app.serving.router import Router
 from app.training import Trainings
 from app.webhooks import Event
 from data.errors import ConflictError
-from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Sampling, Split, Verdict
+from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Ruling, Sampling, Split, Verdict
 from data.store import PreferenceStore
 from tests.app.told import Told
 from trainer.base import load_base
@@ -57,11 +59,19 @@ async def start(
     template = RoundConfig(model=base.name, revision=base.revision, seed=0, sampling=Sampling(max_new_tokens=8))
     made: list[Rounds] = []
 
-    def make(command: tuple[str, ...] = REAL, **given: object) -> Rounds:
+    def make(command: tuple[str, ...] = REAL, *, promotion: Promotion = Promotion.AT_ONCE, **given: object) -> Rounds:
         trainings = Trainings({**TRAINING, **given}, base.model.num_parameters())
         planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=8)
         rounds = Rounds(
-            store, router, shelf, directory=tmp_path / "rounds", planner=planner, command=command, tell=told
+            store,
+            router,
+            shelf,
+            directory=tmp_path / "rounds",
+            planner=planner,
+            command=command,
+            tell=told,
+            adapters=Adapters(store, router, shelf, moved=lambda: None, tell=told),
+            promotion=promotion,
         )
         made.append(rounds)
         return rounds
@@ -99,7 +109,23 @@ async def test_a_round_trains_and_its_adapter_serves(
     assert view.manifest is not None
     assert view.manifest.report.train.accuracy == 1.0
     assert [line["step"] for line in view.metrics] == list(range(1, 17))
-    assert told == [(Event.ROUND_FINISHED, {"round": created.id, "state": "promoted", "reason": None})]
+    assert told[-1] == (Event.ROUND_FINISHED, {"round": created.id, "state": "promoted", "reason": None})
+    [decision] = store.decisions.of(router.champion)
+    assert (decision.ruling, decision.actor_id) == (Ruling.PROMOTE, None)
+
+
+@pytest.mark.parametrize(("promotion", "ruling"), [(Promotion.BY_HAND, Ruling.WAIT), (Promotion.TRIAL, Ruling.TRY)])
+async def test_a_version_waits_or_is_tried_if_the_settings_say_so(
+    start: Start, router: Router, store: PreferenceStore, promotion: Promotion, ruling: Ruling
+) -> None:
+    rounds = start(promotion=promotion)
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert rounds.view(created.id).round.state is RoundState.WAITING
+    assert router.champion == "base"
+    [decision] = store.decisions.all()
+    assert (decision.version, decision.ruling) == (f"round-{created.id:06d}", ruling)
 
 
 async def test_one_round_at_a_time(start: Start) -> None:

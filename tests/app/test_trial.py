@@ -1,0 +1,157 @@
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.services import Services
+from app.trial import Trial
+from data.evidence import Evidence
+from data.records import Choice, FinishReason, NewCompletion, Role, Ruling, Sampling, Verdict
+from data.standing import Standing
+from tests.app.canned_version import add_version
+from tests.app.pages_stage import stage
+from trainer.adapter import WEIGHTS
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    """v1 serves after the base; v2 is there."""
+    async with stage(tmp_path, buffer=0) as services:
+        for name in ("v1", "v2"):
+            add_version(services.store, services.shelf, name)
+        await services.adapters.promote("v1", reason="first")
+        yield services
+
+
+def vote(services: Services, wins: int, losses: int, *, of: str = "v2", against: str = "v1") -> None:
+    """Votes by as many people as it takes, sides by lot."""
+    store, source = services.store, random.Random(0)
+    [prompt] = store.prompts.sample(None, 1, 0)
+    ann = store.people.add(f"voter-{store.judgments.last_id()}", Role.ANNOTATOR)
+    for number, won in enumerate([True] * wins + [False] * losses):
+        a, b = source.sample([_answer(name, f"{name} {number} {wins} {losses}") for name in (of, against)], 2)
+        pair = store.pairs.add_evaluation(prompt.id, a, b, champion=against)
+        winner = Choice.A if (a.version == of) == won else Choice.B
+        lease = store.pairs.lease_pair(pair.id, ann.id, duration_ms=60_000)
+        shown = winner.mirrored if lease.swapped else winner
+        store.judgments.record(ann.id, lease.token, Verdict(shown), idempotency_key=lease.token)
+
+
+def _answer(version: str, text: str) -> NewCompletion:
+    return NewCompletion(version, text, (1, 2), (-1.0, -1.0), FinishReason.STOP, Sampling(), 1)
+
+
+def standing(services: Services, name: str) -> Standing:
+    return {view.version.name: view.standing for view in services.adapters.all()}[name]
+
+
+async def test_a_challenger_that_people_prefer_takes_over(services: Services) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 40, 10)
+    await services.trial.look()
+    assert services.router.champion == "v2"
+    decision = services.store.decisions.of("v2")[-1]
+    assert (decision.ruling, decision.reason, decision.actor_id) == (
+        Ruling.PROMOTE,
+        "it won 40 of 50 votes against v1",
+        None,
+    )
+    found = Evidence(40, 10)
+    assert decision.numbers == {
+        "against": "v1",
+        "wins": 40,
+        "losses": 10,
+        "win_rate": 0.8,
+        "low": found.interval()[0],
+        "high": found.interval()[1],
+        "better": found.better,
+        "worse": found.worse,
+    }
+
+
+async def test_a_challenger_that_people_find_worse_is_refused(services: Services) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 10, 40)
+    await services.trial.look()
+    assert services.router.champion == "v1"
+    assert standing(services, "v2") is Standing.REFUSED
+    assert services.store.decisions.tried() is None
+
+
+async def test_few_votes_decide_nothing(services: Services) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 6, 2)
+    await services.trial.look()
+    match = services.trial.match()
+    assert match is not None
+    assert (match.challenger, match.champion, match.trial) == ("v2", "v1", True)
+    assert match.evidence == Evidence(6, 2)
+    assert standing(services, "v2") is Standing.ON_TRIAL
+
+
+async def test_votes_from_before_the_trial_do_not_count(services: Services) -> None:
+    vote(services, 40, 0)
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    services.store.decisions.add("v2", Ruling.TRY, reason="again")
+    match = services.trial.match()
+    assert match is not None
+    began = services.store.decisions.of("v2")[-1].created_at
+    assert all(contest.given_at >= began for contest in match.votes)
+
+
+async def test_what_serves_and_proves_worse_is_rolled_back(services: Services) -> None:
+    vote(services, 10, 40, of="v1", against="base")
+    await services.trial.look()
+    assert services.router.champion == "base"
+    assert standing(services, "v1") is Standing.REFUSED
+    assert services.store.decisions.of("v1")[-1].reason == "it won 10 of 50 votes against base"
+
+
+async def test_it_stays_if_the_settings_say_so(services: Services) -> None:
+    vote(services, 10, 40, of="v1", against="base")
+    await Trial(services.store, services.adapters, roll_back=False).look()
+    assert services.router.champion == "v1"
+
+
+async def test_what_serves_and_proves_better_stays(services: Services) -> None:
+    vote(services, 40, 10, of="v1", against="base")
+    before = services.store.decisions.all()
+    await services.trial.look()
+    assert services.router.champion == "v1"
+    assert services.store.decisions.all() == before
+
+
+async def test_who_is_in_quarantine_decides_nothing(services: Services) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 40, 10)
+    [voter] = [person for person in services.store.people.all() if person.login.startswith("voter")]
+    services.store.quarantines.begin(voter.id, reason="guesses", made_by=None)
+    await services.trial.look()
+    assert services.router.champion == "v1"
+
+
+async def test_a_winner_that_cannot_be_served_is_left_to_an_admin(services: Services) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    (services.shelf.path("v2") / WEIGHTS).write_bytes(b"damaged")
+    vote(services, 40, 10)
+    await services.trial.look()
+    assert services.router.champion == "v1"
+    assert standing(services, "v2") is Standing.WAITS
+    assert "have changed since it was trained" in services.store.decisions.of("v2")[-1].reason
+
+
+async def test_a_newer_challenger_takes_the_older_one_s_place(services: Services) -> None:
+    add_version(services.store, services.shelf, "v3")
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.adapters.put_on_trial("v3", reason="round 3 ended well")
+    match = services.trial.match()
+    assert match is not None
+    assert match.challenger == "v3"
+    assert standing(services, "v2") is Standing.WAITS
+
+
+async def test_without_another_version_there_is_no_match(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=0) as services:
+        assert services.trial.match() is None
+        await services.trial.look()
