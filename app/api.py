@@ -30,6 +30,7 @@ from app.rounds import RoundView
 from app.services import Services
 from app.serving.engine import Job, complete
 from app.settings_api import build_settings_api
+from app.trial_api import build_trial_api
 from app.visitors import visitor_of
 from data.formats import trl
 from data.records import (
@@ -92,6 +93,7 @@ def build_api(services: Services) -> APIRouter:
         build_gold_api(services.store),
         build_prompts_api(services.store, moved=services.feeder.poke),
         build_overview_api(services),
+        build_trial_api(services.store, services.trial),
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
         _round_routes(services),

@@ -1,4 +1,3 @@
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,10 +6,11 @@ import pytest
 from app.services import Services
 from app.trial import Trial
 from data.evidence import Evidence
-from data.records import Choice, FinishReason, NewCompletion, Role, Ruling, Sampling, Verdict
+from data.records import Ruling
 from data.standing import Standing
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
+from tests.app.planted import contend
 from trainer.adapter import WEIGHTS
 
 
@@ -25,21 +25,7 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
 
 
 def vote(services: Services, wins: int, losses: int, *, of: str = "v2", against: str = "v1") -> None:
-    """Votes by as many people as it takes, sides by lot."""
-    store, source = services.store, random.Random(0)
-    [prompt] = store.prompts.sample(None, 1, 0)
-    ann = store.people.add(f"voter-{store.judgments.last_id()}", Role.ANNOTATOR)
-    for number, won in enumerate([True] * wins + [False] * losses):
-        a, b = source.sample([_answer(name, f"{name} {number} {wins} {losses}") for name in (of, against)], 2)
-        pair = store.pairs.add_evaluation(prompt.id, a, b, champion=against)
-        winner = Choice.A if (a.version == of) == won else Choice.B
-        lease = store.pairs.lease_pair(pair.id, ann.id, duration_ms=60_000)
-        shown = winner.mirrored if lease.swapped else winner
-        store.judgments.record(ann.id, lease.token, Verdict(shown), idempotency_key=lease.token)
-
-
-def _answer(version: str, text: str) -> NewCompletion:
-    return NewCompletion(version, text, (1, 2), (-1.0, -1.0), FinishReason.STOP, Sampling(), 1)
+    contend(services.store, wins=wins, losses=losses, of=of, against=against)
 
 
 def standing(services: Services, name: str) -> Standing:

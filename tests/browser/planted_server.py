@@ -10,7 +10,7 @@ from data.records import Choice, RoundState, Ruling, ServingAction
 from data.store import PreferenceStore
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import PROMPTS
-from tests.app.planted import agree, plant
+from tests.app.planted import agree, contend, plant
 from tests.browser import canned_server
 from tests.data.scene import HandClock
 
@@ -40,6 +40,9 @@ def fill(home: Path) -> None:
         for name in ("base", "round-000001", "round-000002"):
             clock.now += 2 * _DAY_MS
             store.versions.record_serving(name, ServingAction.PROMOTE, actor_id=None, reason="better on held-out pairs")
+        clock.now = now_ms() - _DAY_MS
+        contend(store, wins=20, losses=14, of="round-000001", against="base")
+        contend(store, wins=24, losses=12, of="round-000002", against="round-000001")
         store.decisions.add("round-000003", Ruling.REFUSE, reason="Its answers are twice as long.")
 
 

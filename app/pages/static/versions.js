@@ -30,6 +30,11 @@ const refuse = ({ name }) => decide(name, `/adapters/${name}/refuse`, {
   words: t('It is not tried or promoted by itself any more. You can still promote it later.'),
   yes: t('Refuse'),
 });
+const putOnTrial = ({ name }) => decide(name, `/adapters/${name}/try`, {
+  title: t('Put {version} on trial?', { version: name }),
+  words: t('Annotators compare it, blind, with what serves. Their votes decide whether it takes over.'),
+  yes: t('Put on trial'),
+});
 const retire = ({ name }) => decide(name, `/adapters/${name}/retire`, {
   title: t('Retire {version}?', { version: name }),
   words: t('It can never serve again. Its files stay, and so does all that it wrote.'),
@@ -48,10 +53,10 @@ const rollBack = () => question({
 });
 
 const CAN = {
-  serves: [], retired: [], on_trial: [promote, refuse, retire], waits: [promote, refuse, retire],
-  served: [promote, retire], unused: [promote, refuse, retire], refused: [promote, retire],
+  serves: [], retired: [], on_trial: [promote, refuse, retire], waits: [promote, putOnTrial, refuse, retire],
+  served: [promote, putOnTrial, retire], unused: [promote, putOnTrial, refuse, retire], refused: [promote, putOnTrial, retire],
 };
-const WORDS = new Map([[promote, t('Promote')], [refuse, t('Refuse')], [retire, t('Retire')]]);
+const WORDS = new Map([[promote, t('Promote')], [putOnTrial, t('Try')], [refuse, t('Refuse')], [retire, t('Retire')]]);
 const actionsOf = (version) => {
   const acts = CAN[version.standing].filter((act) => version.name !== 'base' || act === promote);
   const buttons = acts.map((act) => button(WORDS.get(act), async () => act(version)));
@@ -105,13 +110,76 @@ const drawCourse = (versions) => {
   part('first').textContent = moment(from);
 };
 
+const percentOf = (share) => `${(100 * share).toFixed(2)}%`;
+const drawMatch = (match) => {
+  part('match').hidden = match === null;
+  if (match === null) return;
+  const { challenger, champion, wins, losses, undecided } = match;
+  part('match-title').textContent = t('{challenger} against {champion}', { challenger, champion });
+  part('match-votes').textContent = t('{wins} to {losses}, {undecided} for neither', { wins: count(wins), losses: count(losses), undecided: count(undecided) });
+  part('match-words').textContent = match.win_rate === null
+    ? t('Nobody has voted yet.')
+    : [matchWords(match), t('It wins {rate} of the votes; {low} to {high} are not ruled out.', { rate: percent(match.win_rate), low: percent(match.low), high: percent(match.high) })].join(' ');
+  part('match').querySelector('.versions-plot').hidden = match.course.length < 2;
+  part('match-ends').hidden = match.course.length < 2;
+  if (match.course.length < 2) return;
+  part('match-chart').replaceChildren(matchChart(match));
+  const last = element('span', '', t('{count} votes', { count: count(match.course.at(-1).votes) }));
+  part('match-ends').replaceChildren(element('span', '', t('the first vote')), last);
+};
+const matchWords = ({ trial, outcome, better, worse, threshold }) => {
+  const strength = t('Evidence {better} for it and {worse} against it, of {threshold} that settle it.', { better: decimal(better), worse: decimal(worse), threshold });
+  if (trial) return `${t('On trial.')} ${strength}`;
+  return outcome === 'open' ? `${t('It serves, and is measured against the version before.')} ${strength}` : `${outcome === 'better' ? t('It serves, and has proved better than the version before.') : t('It serves, and has proved worse than the version before.')}`;
+};
+const matchChart = ({ course, win_rate: rate }) => {
+  const last = course.at(-1).votes;
+  const x = (votes) => (100 * votes) / last;
+  const y = (share) => 100 - 100 * share;
+  const shape = (points) => points.map(([at, share]) => `${x(at).toFixed(2)},${y(share).toFixed(2)}`).join(' ');
+  const band = [...course.map(({ votes, high }) => [votes, high]), ...[...course].reverse().map(({ votes, low }) => [votes, low])];
+  const svg = (name, attributes) => {
+    const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  const picture = svg('svg', { viewBox: '0 0 100 100', preserveAspectRatio: 'none', role: 'img', 'aria-label': t('Win rate as the votes came in: {rate} after {count}', { rate: percent(rate), count: count(last) }) });
+  picture.append(
+    svg('polygon', { points: shape(band), class: 'band' }),
+    svg('line', { x1: 0, x2: 100, y1: 50, y2: 50, class: 'half' }),
+    svg('polyline', { points: shape(course.map(({ votes, win_rate: share }) => [votes, share])), class: 'rate' }),
+  );
+  return picture;
+};
+const drawLadder = (rungs) => {
+  part('ladder-panel').hidden = rungs.length < 2;
+  const known = rungs.filter(({ elo }) => elo !== null);
+  const least = Math.min(...known.map(({ low }) => low));
+  const whole = Math.max(...known.map(({ high }) => high)) - least || 1;
+  const at = (elo) => percentOf((elo - least) / whole);
+  part('ladder').replaceChildren(...rungs.map(({ version, elo, low, high, votes }) => {
+    const row = element('div', '', element('b', '', version));
+    if (elo === null) return row.append(element('span', '', t('never met the others'))), row;
+    const interval = element('i', '');
+    interval.style.left = at(low);
+    interval.style.width = percentOf((high - low) / whole);
+    const point = element('u', '');
+    point.style.left = at(elo);
+    const words = t('{elo} ({low} to {high}), {count} votes', { elo: Math.round(elo), low: Math.round(low), high: Math.round(high), count: count(votes) });
+    row.append(element('div', '', interval, point), element('span', '', words));
+    return row;
+  }));
+};
+
 const showVersions = async () => {
-  const { champion, versions } = await api('GET', '/adapters');
+  const [{ champion, versions }, match, rungs] = await Promise.all([api('GET', '/adapters'), api('GET', '/trial'), api('GET', '/ladder')]);
   const serving = versions.find(({ name }) => name === champion);
   part('serving').textContent = champion;
   const now = serving.servings.at(-1);
   part('why').textContent = t('since {since}: {reason}', { since: moment(now.since), reason: now.reason });
   action('roll-back').hidden = !versions.some(({ standing }) => standing === 'served');
+  drawMatch(match);
+  drawLadder(rungs);
   drawCourse(versions);
   part('tree').replaceChildren(...branch(versions, null));
 };

@@ -1,0 +1,97 @@
+"""REST for admins: what people's votes say of versions. Knows nothing of what is decided by it."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.refusals import refusals
+from app.trial import Match, Trial
+from data.evidence import THRESHOLD, Evidence, Outcome, course
+from data.ladder import Rung, ladder
+from data.store import PreferenceStore
+from data.versions import BASE
+
+_MOST_POINTS = 300
+
+
+class PointOut(BaseModel):
+    """The votes up to one: the challenger's share of those that named a winner, with the 95 % confidence sequence."""
+
+    votes: int
+    win_rate: float
+    low: float
+    high: float
+
+
+class MatchOut(BaseModel):
+    """A challenger against a champion. better, worse: e-values; either settles it at `threshold`.
+
+    trial: whether it decides who serves; if not, the challenger is the version that serves. undecided: votes for
+    neither. course: the evidence after the votes, thinned out.
+    """
+
+    challenger: str
+    champion: str
+    trial: bool
+    wins: int
+    losses: int
+    undecided: int
+    win_rate: float | None
+    low: float
+    high: float
+    better: float
+    worse: float
+    threshold: float
+    outcome: Outcome
+    course: list[PointOut]
+
+
+def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
+    """The routes of those who want to know what people prefer; to be included for admins only."""
+    routes = APIRouter(tags=["adapters"], responses=refusals())
+
+    @routes.get("/trial")
+    def running_match() -> MatchOut | None:
+        """The match that runs: the version on trial, else the one that serves, against another; null without any."""
+        match = trial.match()
+        return None if match is None else _match(match)
+
+    @routes.get("/ladder")
+    def all_versions_ranked() -> list[Rung]:
+        """All versions that were voted on, strongest first, in Elo points above the base."""
+        results = [(*contest.versions, contest.winner) for contest in store.contests.all()]
+        return list(ladder(results, BASE))
+
+    return routes
+
+
+def _match(match: Match) -> MatchOut:
+    found = match.evidence
+    low, high = found.interval()
+    return MatchOut(
+        challenger=match.challenger,
+        champion=match.champion,
+        trial=match.trial,
+        wins=found.wins,
+        losses=found.losses,
+        undecided=len(match.votes) - found.votes,
+        win_rate=found.win_rate,
+        low=low,
+        high=high,
+        better=found.better,
+        worse=found.worse,
+        threshold=THRESHOLD,
+        outcome=found.outcome,
+        course=_course(match),
+    )
+
+
+def _course(match: Match) -> list[PointOut]:
+    """The last point is always there."""
+    points = course(contest.winner == match.challenger for contest in match.votes if contest.winner is not None)
+    stride = max(1, -(-len(points) // _MOST_POINTS))
+    return [_point(evidence) for evidence in points[::-stride][::-1]]
+
+
+def _point(evidence: Evidence) -> PointOut:
+    low, high = evidence.interval()
+    return PointOut(votes=evidence.votes, win_rate=evidence.wins / evidence.votes, low=low, high=high)
