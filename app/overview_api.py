@@ -42,7 +42,8 @@ class RoundOut(BaseModel):
 class OverviewOut(BaseModel):
     """How the loop stands.
 
-    ready: pairs that lie ready, of those wanted; trouble: why none can be made. rounds: the newest, oldest first.
+    ready: pairs that lie ready, of those wanted; trouble: why none can be made;
+    trial_trouble: why what the votes decided could not be done. rounds: the newest, oldest first.
     waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
     flags: that stand on prompts in use.
     """
@@ -52,6 +53,7 @@ class OverviewOut(BaseModel):
     ready: int
     wanted: int
     trouble: str | None
+    trial_trouble: str | None
     days: list[DayOut]
     rounds: list[RoundOut]
     waiting: list[str]
@@ -83,6 +85,7 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,
+        trial_trouble=services.trial.trouble,
         days=[_day(day) for day in services.store.daily.last(_DAYS, offset_minutes=offset_minutes)],
         rounds=[_round(view) for view in reversed(rounds)],
         waiting=[view.version.name for view in views if view.standing is Standing.WAITS],

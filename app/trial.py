@@ -39,6 +39,7 @@ class Trial:
     """Watches the votes between versions. roll_back: whether a champion that proves worse is taken back by itself."""
 
     def __init__(self, store: PreferenceStore, adapters: Adapters, *, roll_back: bool) -> None:
+        self.trouble: str | None = None
         self._store = store
         self._adapters = adapters
         self._roll_back = roll_back
@@ -57,13 +58,17 @@ class Trial:
         return self._between(serving.version, before[-1], trial=False, since=serving.created_at)
 
     async def run(self) -> None:
-        """Decide as votes come in, until cancelled."""
+        """Decide as votes come in, until cancelled. What cannot be done is kept in `trouble`."""
         seen = None
         while True:
             now = await asyncio.to_thread(self._state)
             if now != seen:
-                await self.look()
                 seen = now
+                try:
+                    await self.look()
+                    self.trouble = None
+                except PrefloopError as error:
+                    self.trouble = str(error)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -135,6 +136,21 @@ async def test_a_newer_challenger_takes_the_older_one_s_place(services: Services
     assert match is not None
     assert match.challenger == "v3"
     assert standing(services, "v2") is Standing.WAITS
+
+
+async def test_what_cannot_be_done_is_told_and_the_watch_goes_on(services: Services) -> None:
+    """Nothing but a damaged version served before, so there is nothing sound to go back to."""
+    await services.adapters.promote("v2", reason="second")
+    (services.shelf.path("v1") / WEIGHTS).write_bytes(b"damaged")
+    vote(services, 10, 40, of="v2", against="v1")
+    watching = asyncio.create_task(services.trial.run())
+    async with asyncio.timeout(10):
+        while services.trial.trouble is None:
+            await asyncio.sleep(0.01)
+    assert "v1 is refused: its files have changed" in services.trial.trouble
+    assert services.router.champion == "v2"
+    assert not watching.done()
+    watching.cancel()
 
 
 async def test_without_another_version_there_is_no_match(tmp_path: Path) -> None:
