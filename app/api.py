@@ -37,6 +37,7 @@ from data.records import (
     Message,
     NewCompletion,
     Sampling,
+    Snapshot,
     Split,
 )
 
@@ -74,6 +75,19 @@ class RoundIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     algorithm: Algorithm | None = None
+
+
+class PreviewOut(BaseModel):
+    """What a round would use: pairs that train, held-out ones, pairs of two bad answers.
+
+    excluded: judgments left out, by reason. flip_rate: the share of flipped votes, null while it is not known.
+    """
+
+    train: int
+    heldout: int
+    both_bad: int
+    excluded: dict[str, int]
+    flip_rate: float | None
 
 
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
@@ -134,6 +148,11 @@ def _round_routes(services: Services) -> APIRouter:
         """All rounds, newest first."""
         return [{"id": r.id, "state": r.state, "reason": r.reason} for r in services.store.rounds.all()]
 
+    @routes.get("/preview")
+    async def preview() -> PreviewOut:
+        """What a round would use now."""
+        return _preview(await asyncio.to_thread(services.rounds.preview))
+
     @routes.get("/{round_id}")
     def state(round_id: Id) -> dict[str, object]:
         """A round with its progress, and its report once it has one."""
@@ -146,6 +165,17 @@ def _round_routes(services: Services) -> APIRouter:
         return {"id": round_id}
 
     return routes
+
+
+def _preview(snapshot: Snapshot) -> PreviewOut:
+    """A snapshot that is not frozen, in numbers."""
+    return PreviewOut(
+        train=len(snapshot.train),
+        heldout=len(snapshot.heldout),
+        both_bad=len(snapshot.both_bad),
+        excluded=snapshot.excluded,
+        flip_rate=snapshot.flip_rate,
+    )
 
 
 def _operator_routes(services: Services) -> APIRouter:

@@ -1,0 +1,114 @@
+"""The commands `prefloop round ...`: what a round would use, and rounds of a running server.
+
+Heavy imports wait until a command needs them. Knows no rules of its own.
+"""
+
+import json
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.algorithms import Algorithm
+from app.home import Home
+from app.options import HOME, HomePath
+from data.errors import HomeError, RoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.remote import Remote
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+RoundId = Annotated[int, typer.Argument(help="The round's number.")]
+
+_RUNNING = ("queued", "training", "swapping")
+_LOOK_SECONDS = 1.0
+
+rounds = typer.Typer(no_args_is_help=True, help="Rounds of training.")
+
+
+@rounds.command("preview")
+def preview(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Say what a round would use now, and start none."""
+    with _server(home) as server:
+        found = server.get("/rounds/preview")
+    if as_json:
+        _show(found)
+        return
+    pairs = f"{found['train']} pairs to train on, {found['heldout']} held out"
+    typer.echo(f"{pairs}, {found['both_bad']} of two bad answers")
+    for reason, judgments in found["excluded"].items():
+        typer.echo(f"{judgments} judgments left out: {reason}")
+
+
+@rounds.command("start")
+def start(
+    home: HomePath = HOME,
+    algorithm: Annotated[Algorithm | None, typer.Option(help="The configured one by default.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is over; exit status 2 unless it went well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze what has been judged and train on it."""
+    with _server(home) as server:
+        number = server.post("/rounds", algorithm=algorithm.value if algorithm else None)["id"]
+        while wait and server.get(f"/rounds/{number}")["state"] in _RUNNING:
+            time.sleep(_LOOK_SECONDS)
+        found = server.get(f"/rounds/{number}")
+    if as_json:
+        _show(found)
+    else:
+        typer.echo(_line(found))
+    if wait and found["state"] in ("failed", "cancelled"):
+        raise RoundError(f"round {number} {found['state']}: {found['reason']}")
+
+
+@rounds.command("list")
+def list_rounds(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """All rounds, newest first."""
+    with _server(home) as server:
+        found = server.get("/rounds")
+    if as_json:
+        _show(found)
+        return
+    for entry in found:
+        typer.echo(_line(entry))
+
+
+@rounds.command("show")
+def show(number: RoundId, home: HomePath = HOME) -> None:
+    """A round with its progress, and its report once it has one, as JSON."""
+    with _server(home) as server:
+        _show(server.get(f"/rounds/{number}"))
+
+
+@rounds.command("cancel")
+def cancel(number: RoundId, home: HomePath = HOME) -> None:
+    """Stop a round that trains."""
+    with _server(home) as server:
+        server.post(f"/rounds/{number}/cancel")
+    typer.echo(f"Round {number} is being cancelled.")
+
+
+@contextmanager
+def _server(home: Path) -> "Iterator[Remote]":
+    """The server of a home. Raises HomeError when none runs: rounds are its work."""
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server is None:
+        raise HomeError(f"no server runs on {place.path}; start one with `prefloop serve --home {place.path}`")
+    with server:
+        yield server
+
+
+def _line(entry: dict[str, Any]) -> str:
+    reason = f": {entry['reason']}" if entry["reason"] else ""
+    return f"round {entry['id']} {entry['state']}{reason}"
+
+
+def _show(found: object) -> None:
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))

@@ -1,0 +1,50 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.test_cli import run
+from tests.browser.servers import Server, running
+
+Out = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`prefloop serve` with its defaults, where nobody has judged."""
+    home = tmp_path_factory.mktemp("home")
+    with running(["-m", "app.cli", "serve", "--home", str(home), "--port", "0"], home) as server:
+        yield server
+
+
+def test_a_preview_is_empty_at_first(server: Server, monkeypatch: Patch, capsys: Out) -> None:
+    assert run("round", "preview", "--home", server.home, monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == "0 pairs to train on, 0 held out, 0 of two bad answers\n"
+    assert run("round", "preview", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
+    empty = {"train": 0, "heldout": 0, "both_bad": 0, "excluded": {}, "flip_rate": None}
+    assert json.loads(capsys.readouterr().out) == empty
+
+
+def test_a_round_without_judgments_is_refused_in_words(server: Server, monkeypatch: Patch, capsys: Out) -> None:
+    assert run("round", "start", "--wait", "--home", server.home, monkeypatch=monkeypatch) == 2
+    assert "judge some pairs first" in capsys.readouterr().err
+    assert run("round", "list", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("command", [("show", 9), ("cancel", 9)])
+def test_an_unknown_round_is_named(
+    server: Server, monkeypatch: Patch, capsys: Out, command: tuple[object, ...]
+) -> None:
+    assert run("round", *command, "--home", server.home, monkeypatch=monkeypatch) == 2
+    assert "9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("preview",), ("start",), ("list",), ("show", 1), ("cancel", 1)])
+def test_without_a_server_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: Patch, capsys: Out, command: tuple[object, ...]
+) -> None:
+    assert run("round", *command, "--home", tmp_path, monkeypatch=monkeypatch) == 2
+    assert "start one with `prefloop serve --home" in capsys.readouterr().err
