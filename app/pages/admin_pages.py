@@ -25,7 +25,8 @@ def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; before anything is mounted at /admin, which would swallow them."""
     overview = ("quality_words.js", "overview_drawings.js", "overview.js")
     _add(app, OVERVIEW, _page("overview", OVERVIEW, styles=("overview.css",), scripts=overview))
-    _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=("versions.js",)))
+    versions = ("versions_drawings.js", "versions.js")
+    _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=versions))
     _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
     _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))

@@ -20,6 +20,13 @@ const element = (tag, className, ...content) => {
   return node;
 };
 
+// A part of a picture.
+const svg = (name, attributes = {}) => {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return node;
+};
+
 // Somebody's own text: right to left where it is.
 const inItsDirection = (node) => {
   node.dir = 'auto';

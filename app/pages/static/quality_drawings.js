@@ -1,9 +1,4 @@
 // Small pictures as SVG, in percent of their width, so that they fit wherever they stand. Each says its numbers aloud.
-const svg = (name, attributes = {}) => {
-  const node = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
-};
 const at = (share) => `${(100 * share).toFixed(2)}%`;
 const line = (x1, y1, x2, y2, className) => svg('line', { x1, y1, x2, y2, class: className });
 
