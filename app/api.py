@@ -9,14 +9,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.account_api import build_account_api
 from app.activity_api import build_activity_api
 from app.adapters_api import build_adapters_api
-from app.algorithms import Algorithm
-from app.audited import audited
-from app.callers import Admin, Caller, admin
+from app.callers import Caller, admin
 from app.desk_api import build_desk_api
 from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
@@ -25,21 +23,15 @@ from app.pages.markdown import Markdown
 from app.people_api import build_people_api
 from app.prompts_api import build_prompts_api
 from app.quality_api import build_quality_api
-from app.refusals import LARGEST_ID, Id, refusals
-from app.rounds import RoundView
+from app.refusals import LARGEST_ID, refusals
+from app.rounds_api import build_rounds_api
 from app.services import Services
 from app.serving.engine import Job, complete
 from app.settings_api import build_settings_api
 from app.trial_api import build_trial_api
 from app.visitors import visitor_of
 from data.formats import trl
-from data.records import (
-    Message,
-    NewCompletion,
-    Sampling,
-    Snapshot,
-    Split,
-)
+from data.records import Message, NewCompletion, Sampling, Split
 
 MAX_ANSWERS = 8
 MAX_JOBS = 1000
@@ -70,26 +62,6 @@ class CompletionsIn(BaseModel):
     sampling: Sampling | None = None
 
 
-class RoundIn(BaseModel):
-    """A round to start. algorithm: the configured one, if None."""
-
-    model_config = ConfigDict(extra="forbid")
-    algorithm: Algorithm | None = None
-
-
-class PreviewOut(BaseModel):
-    """What a round would use: pairs that train, held-out ones, pairs of two bad answers.
-
-    excluded: judgments left out, by reason. flip_rate: the share of flipped votes, null while it is not known.
-    """
-
-    train: int
-    heldout: int
-    both_bad: int
-    excluded: dict[str, int]
-    flip_rate: float | None
-
-
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 
 
@@ -110,7 +82,7 @@ def build_api(services: Services) -> APIRouter:
         build_trial_api(services.store, services.trial),
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
-        _round_routes(services),
+        build_rounds_api(services.store, services.rounds),
         _operator_routes(services),
     ):
         api.include_router(routes, dependencies=[Depends(admin)])
@@ -132,50 +104,6 @@ def _session_routes(services: Services) -> APIRouter:
         return {"login": me.login, "role": me.role, "judgments": await services.desk.progress(me)}
 
     return routes
-
-
-def _round_routes(services: Services) -> APIRouter:
-    routes = APIRouter(prefix="/rounds", tags=["rounds"], route_class=audited(services.store.audit))
-
-    @routes.post("", status_code=201)
-    async def start_round(me: Admin, body: RoundIn | None = None) -> dict[str, object]:
-        """Freeze what has been judged and train on it."""
-        created = await services.rounds.start(me, algorithm=body.algorithm if body else None)
-        return {"id": created.id, "state": created.state, "counts": created.counts}
-
-    @routes.get("")
-    def history() -> list[dict[str, object]]:
-        """All rounds, newest first."""
-        return [{"id": r.id, "state": r.state, "reason": r.reason} for r in services.store.rounds.all()]
-
-    @routes.get("/preview")
-    async def preview() -> PreviewOut:
-        """What a round would use now."""
-        return _preview(await asyncio.to_thread(services.rounds.preview))
-
-    @routes.get("/{round_id}")
-    def state(round_id: Id) -> dict[str, object]:
-        """A round with its progress, and its report once it has one."""
-        return _round(services.rounds.view(round_id))
-
-    @routes.post("/{round_id}/cancel")
-    async def cancel_round(round_id: Id) -> dict[str, object]:
-        """Stop a round that trains."""
-        await services.rounds.cancel(round_id)
-        return {"id": round_id}
-
-    return routes
-
-
-def _preview(snapshot: Snapshot) -> PreviewOut:
-    """A snapshot that is not frozen, in numbers."""
-    return PreviewOut(
-        train=len(snapshot.train),
-        heldout=len(snapshot.heldout),
-        both_bad=len(snapshot.both_bad),
-        excluded=snapshot.excluded,
-        flip_rate=snapshot.flip_rate,
-    )
 
 
 def _operator_routes(services: Services) -> APIRouter:
@@ -206,15 +134,3 @@ def _operator_routes(services: Services) -> APIRouter:
 
 def _measured(completion: NewCompletion) -> dict[str, object]:
     return {"text": completion.text, "tokens": len(completion.token_ids), "seed": completion.seed}
-
-
-def _round(view: RoundView) -> dict[str, object]:
-    return {
-        "id": view.round.id,
-        "state": view.round.state,
-        "reason": view.round.reason,
-        "counts": view.round.counts,
-        "progress": view.progress,
-        "last": view.metrics[-1] if view.metrics else None,
-        "report": view.manifest.report if view.manifest else None,
-    }
