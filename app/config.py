@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.limits import Limits
 from app.training import training_of
 from app.webhooks import Webhook
 from data.errors import InputError
@@ -80,11 +81,14 @@ class QueueSettings(Strict):
 
 
 class Promotion(StrEnum):
-    """What becomes of a version that a round made: it serves AT_ONCE, waits for an admin, or is tried by people."""
+    """What becomes of a version that broke no limit: it serves (GATE), is put on TRIAL, or waits for an admin.
 
-    AT_ONCE = "at_once"
-    BY_HAND = "by_hand"
+    One that broke a limit is refused whatever this says.
+    """
+
+    GATE = "gate"
     TRIAL = "trial"
+    BY_HAND = "by_hand"
 
 
 class Settings(Strict):
@@ -96,6 +100,7 @@ class Settings(Strict):
 
     model: str = BUILT_IN
     prompts: Path | None = None
+    probes: Path | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     buffer: Positive = 16
@@ -122,7 +127,8 @@ class Settings(Strict):
     sampling: Sampling = Sampling()
     queue: QueueSettings = QueueSettings()
     webhooks: tuple[Webhook, ...] = ()
-    promotion: Promotion = Promotion.AT_ONCE
+    promotion: Promotion = Promotion.GATE
+    limits: Limits = Limits()
     roll_back: bool = True
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
     _flags: frozenset[str] = PrivateAttr(frozenset())

@@ -4,6 +4,8 @@ All of it is decided when the round starts and stands in its record, so that a s
 behind freezes the same. Knows nothing of processes or of swapping.
 """
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from app.algorithms import Algorithm
@@ -64,7 +66,7 @@ class Planner:
         """
         training = self._trainings.of(algorithm)
         training = training.model_copy(update={"reference": _named(training.reference, champion)})
-        config = self._template.model_copy(update={"training": training})
+        config = self._template.model_copy(update={"training": training, **self._served(champion)})
         parent = parent_of(config)
         if parent == BASE:
             self._assert_servable(training, 0)
@@ -85,8 +87,21 @@ class Planner:
             raise RoundError(f"round {entry.id} was begun by another version of prefloop; start a new one") from error
         config = planned.model_copy(update={"seed": planned.seed + entry.id, "flip_rate": snapshot.flip_rate})
         parent = parent_of(config)
-        adapter = None if parent == BASE else self._shelf.verify(parent, str(config.parent_sha256))
-        directory.freeze(config, lines_of_store(snapshot), parent=adapter)
+        directory.freeze(
+            config,
+            lines_of_store(snapshot),
+            parent=self._verified(parent, config.parent_sha256),
+            champion=self._verified(config.champion, config.champion_sha256),
+        )
+
+    def _verified(self, name: str, sha256: str | None) -> Path | None:
+        """The files of a version; None for the base, which has none."""
+        return None if sha256 is None else self._shelf.verify(name, sha256)
+
+    def _served(self, champion: str) -> dict[str, str | None]:
+        """What serves, as a round keeps it to compare its own version with."""
+        sha256 = None if champion == BASE else self._versions.by_name(champion).sha256
+        return {"champion": champion, "champion_sha256": sha256}
 
     def _sha256(self, name: str) -> str:
         known = {version.name: version.sha256 for version in self._versions.all()}

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from app.adapters import Adapters
 from app.algorithms import Algorithm
 from app.config import Promotion
+from app.limits import Limits, breaches
 from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
@@ -24,7 +25,7 @@ from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, Ruling, Snapshot
 from data.store import PreferenceStore
-from trainer.manifest import Manifest, Progress
+from trainer.manifest import Evaluation, Manifest, Progress
 from trainer.round_dir import RoundDir
 
 _TRIES = 2
@@ -45,7 +46,7 @@ class Rounds:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
     command is what trains: it gets the round directory as its last argument. tell: takes how a round ended.
-    promotion: what becomes of the versions, by adapters.
+    promotion: what becomes of the versions that break none of the limits, by adapters.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Rounds:
         tell: Tell,
         adapters: Adapters,
         promotion: Promotion,
+        limits: Limits,
     ) -> None:
         self._store = store
         self._router = router
@@ -70,6 +72,7 @@ class Rounds:
         self._tell = tell
         self._adapters = adapters
         self._promotion = promotion
+        self._limits = limits
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
@@ -217,19 +220,36 @@ class Rounds:
         source = self.directory(round_id).adapter
         await asyncio.to_thread(self._shelf.install, name, source, manifest)
         await asyncio.to_thread(self._add_version, name, round_id, manifest)
-        await self._set(round_id, await self._decide(name, f"round {round_id} ended well"))
+        await self._set(round_id, *await self._decide(name, round_id, manifest.evaluation))
 
-    async def _decide(self, name: str, reason: str) -> RoundState:
-        """What becomes of a version, by the settings; one that took over before a restart has done so."""
+    async def _decide(self, name: str, round_id: int, evaluation: Evaluation | None) -> tuple[RoundState, str | None]:
+        """What becomes of a version, by its evaluation and the settings, and why not more.
+
+        One that took over before a restart has done so.
+        """
+        if self._router.champion == name:
+            return RoundState.PROMOTED, None
+        if evaluation is None:
+            reason = "its trainer has not compared it with the version that serves"
+            await self._adapters.rule(name, Ruling.WAIT, reason=reason)
+            return RoundState.WAITING, reason
+        if found := breaches(evaluation, self._limits):
+            reason = "; ".join(breach.words for breach in found)
+            numbers = {breach.name: breach.value for breach in found}
+            await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
+            return RoundState.REFUSED, reason
+        return await self._let_through(name, f"round {round_id} ended well and broke no limit"), None
+
+    async def _let_through(self, name: str, reason: str) -> RoundState:
+        """What becomes of a version that broke no limit."""
         match self._promotion:
-            case Promotion.AT_ONCE:
-                if self._router.champion != name:
-                    await self._adapters.promote(name, reason=reason)
+            case Promotion.GATE:
+                await self._adapters.promote(name, reason=reason)
                 return RoundState.PROMOTED
-            case Promotion.BY_HAND:
-                await self._adapters.rule(name, Ruling.WAIT, reason=reason)
             case Promotion.TRIAL:
                 await self._adapters.put_on_trial(name, reason=reason)
+            case Promotion.BY_HAND:
+                await self._adapters.rule(name, Ruling.WAIT, reason=reason)
         return RoundState.WAITING
 
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:

@@ -83,7 +83,13 @@ async def open_services(
     trainings = Trainings(settings.training, base.model.num_parameters())
     max_rank = settings.max_rank or trainings.of().rank
     engine = InProcessEngine(base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank)
-    template = RoundConfig(model=base.name, revision=base.revision, seed=settings.seed, sampling=settings.sampling)
+    template = RoundConfig(
+        model=base.name,
+        revision=base.revision,
+        seed=settings.seed,
+        sampling=settings.sampling,
+        probes=tuple(map(tuple, read_prompts(settings.probes or _SEED / "probes.jsonl"))),
+    )
     shelf = AdapterShelf(home.adapters)
     planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=max_rank)
     try:
@@ -190,6 +196,7 @@ def _wire(
             tell=webhooks.tell,
             adapters=adapters,
             promotion=settings.promotion,
+            limits=settings.limits,
         ),
         trial=Trial(store, adapters, roll_back=settings.roll_back),
         trainings=trainings,

@@ -36,19 +36,25 @@ def brevity(text: str) -> float:
     return -len(text.split()) / 5
 
 
+def verbosity(text: str) -> float:
+    """More words, whatever they say: the bias of somebody who takes length for quality."""
+    return -brevity(text)
+
+
 def listiness(text: str) -> float:
     """Lines of a list, of which four are enough."""
     return float(min(4, len(_LIST_LINE.findall(text))))
 
 
 class TasteName(StrEnum):
-    """The ready-made tastes; random and inverted are controls, measured against politeness."""
+    """The ready-made tastes; random and inverted are controls, measured against politeness, long is a bias."""
 
     POLITE = "polite"
     BRIEF = "brief"
     LISTY = "listy"
     RANDOM = "random"
     INVERTED = "inverted"
+    LONG = "long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +94,5 @@ def ready_made(name: TasteName) -> Taste:
             return Taste(politeness, 0)
         case TasteName.INVERTED:
             return Taste(politeness, -1)
+        case TasteName.LONG:
+            return Taste(verbosity, 1)

@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from app.tastes import TasteName, ready_made
+from app.tastes import Taste, TasteName, ready_made
 from data.prompts_file import read_prompts
 from data.records import Choice, FinishReason, Message, Sampling
 from trainer.adapter import Adapter, read_adapter
@@ -60,11 +60,23 @@ def answers(base: Base, prompts: Sequence[tuple[Message, ...]], adapter: Adapter
     return [base.text(row.token_ids) for row in rows]
 
 
-def judged_pairs(base: Base, prompts: Sequence[tuple[Message, ...]], *, seed: int) -> list[SnapshotPair]:
-    """Pairs that the taste decided, one for each prompt that gave two whole answers which differ to it."""
-    sampler = Sampler(base, max_rows=16)
+def judged_pairs(
+    base: Base,
+    prompts: Sequence[tuple[Message, ...]],
+    *,
+    seed: int,
+    taste: Taste = TASTE,
+    adapter: Adapter | None = None,
+) -> list[SnapshotPair]:
+    """Pairs that a taste decided, one for each prompt that gave two whole answers which differ to it.
+
+    adapter: whose answers; None is the bare base.
+    """
+    sampler = Sampler(base, max_rows=16, max_adapters=1, max_rank=adapter.rank if adapter else 1)
+    if adapter:
+        sampler.load("policy", adapter)
     requests = [
-        Request(base.encode(prompt), None, seed + 2 * i + side, SAMPLING)
+        Request(base.encode(prompt), "policy" if adapter else None, seed + 2 * i + side, SAMPLING)
         for i, prompt in enumerate(prompts)
         for side in (0, 1)
     ]
@@ -80,7 +92,7 @@ def judged_pairs(base: Base, prompts: Sequence[tuple[Message, ...]], *, seed: in
         ]
         if len(done) < 2:
             continue
-        verdict = TASTE.judge(done[0].text, done[1].text, source)
+        verdict = taste.judge(done[0].text, done[1].text, source)
         if verdict.choice.decisive:
             chosen, rejected = done if verdict.choice is Choice.A else done[::-1]
             pairs.append(SnapshotPair(i, prompt, chosen, rejected, float(verdict.strength or 1)))

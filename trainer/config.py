@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from data.records import Sampling
+from data.records import Message, Sampling
 
 Positive = Annotated[int, Field(gt=0)]
 Above = Annotated[float, Field(gt=0)]
@@ -255,7 +255,9 @@ class RoundConfig(Strict):
     """Everything `python -m trainer ROUND_DIR` needs besides the snapshot.
 
     parent_sha256 is of the adapter in `parent/`, when the reference is a version. flip_rate is what the store
-    measured of its annotators, None when too few pairs were judged twice.
+    measured of its annotators, None when too few pairs were judged twice. champion: the version that serves when the
+    round begins, and what its result is compared with; champion_sha256: of the adapter in `champion/`, None for the
+    base. probes: questions that all of them answer.
     """
 
     model: str
@@ -265,3 +267,6 @@ class RoundConfig(Strict):
     sampling: Sampling = Sampling()
     flip_rate: FlipRate | None = None
     parent_sha256: str | None = None
+    champion: str = "base"
+    champion_sha256: str | None = None
+    probes: tuple[tuple[Message, ...], ...] = ()

@@ -69,6 +69,81 @@ class Drift(BaseModel):
     distinct_2: float
 
 
+class Manner(BaseModel):
+    """How a version answers, whatever it says: fresh samples at temperature 1, lengths in tokens.
+
+    eos_rate, distinct_1, distinct_2: as in Drift. repetition: the mean share of an answer's runs of four words that it
+    had before (seq-rep-4, Welleck 2020, 1908.04319).
+    """
+
+    model_config = ConfigDict(frozen=True)
+    answers: int
+    mean_length: float
+    eos_rate: float
+    distinct_1: float
+    distinct_2: float
+    repetition: float
+
+
+class Divergence(BaseModel):
+    """How far a policy's own answers are from another: log pi - log pi_other of each, in nats an answer.
+
+    The mean is KL(pi || pi_other), estimated; single ones may be below zero.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    mean: float
+    median: float
+    max: float
+
+
+class Interval(BaseModel):
+    """Where a number is with 95 % confidence."""
+
+    model_config = ConfigDict(frozen=True)
+    low: float
+    high: float
+
+
+class Comparison(BaseModel):
+    """A challenger against a rival, a version by name: what changed from the rival to the challenger.
+
+    heldout: how they rank held-out pairs, where "before" is the rival. accuracy: Wilson's interval of its accuracy;
+    margin: Student's of its margin, in nats; both None without two pairs.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    rival: str
+    heldout: Agreement
+    accuracy: Interval | None = None
+    margin: Interval | None = None
+    kl: Divergence
+    manner: Manner
+
+
+class Probe(BaseModel):
+    """A fixed question and what everybody answers to it, by name, each with the same seed."""
+
+    model_config = ConfigDict(frozen=True)
+    prompt: tuple[Message, ...]
+    answers: dict[str, str]
+
+
+class Evaluation(BaseModel):
+    """A challenger before anyone sees it: against the version that served when the round began, and against the base.
+
+    champion: that version against the base, on the same held-out pairs and prompts, where it is not the base itself;
+    then the two comparisons differ. probes leave out questions that the model cannot read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    manner: Manner
+    against_base: Comparison
+    against_champion: Comparison
+    champion: Comparison | None = None
+    probes: tuple[Probe, ...] = ()
+
+
 class RewardReport(BaseModel):
     """A reward model on pairs it trained on and on held-out ones (None without any).
 
@@ -106,7 +181,7 @@ class Report(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The last file a trainer writes."""
+    """The last file a trainer writes. evaluation: None in those of an older prefloop."""
 
     model_config = ConfigDict(frozen=True)
     format: int = 2
@@ -118,3 +193,4 @@ class Manifest(BaseModel):
     report: Report
     canary: Canary
     software: dict[str, str]
+    evaluation: Evaluation | None = None

@@ -45,7 +45,7 @@ class Policy:
 
         Raises AdapterError when the version changes the output head.
         """
-        _check_head(base, version)
+        check_head(base, version)
         return cls(base, LoraStack(base.model), Lora(version), below=(), against=(Lora(version).freeze(),))
 
     @classmethod
@@ -55,7 +55,7 @@ class Policy:
         The version acts as a frozen adapter below instead of being folded into the weights: the same function,
         and nothing is rounded. Raises AdapterError when the version changes the output head.
         """
-        _check_head(base, version)
+        check_head(base, version)
         below = Lora(version).freeze()
         lora = Lora.fresh(base.model, rank=rank, alpha=alpha, seed=seed)
         return cls(base, LoraStack(base.model), lora, below=(below,), against=(below,))
@@ -92,7 +92,8 @@ class Policy:
         write_adapter(path, self.adapter(), self.model, base_name=self.base.name)
 
 
-def _check_head(base: Base, version: Adapter) -> None:
+def check_head(base: Base, version: Adapter) -> None:
+    """Raise AdapterError when a version changes the output head, whose weights log-probabilities are computed from."""
     head = base.model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if any(base.model.get_submodule(name) is head for name in version.layers):
         raise AdapterError("this version changes the output head, which stays frozen here; train from the base")

@@ -3,19 +3,16 @@
 Knows nothing of how it was trained or whether it will serve.
 """
 
-import random
 import statistics
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
+from torch import Tensor
 
-from data.records import FinishReason, Message, Sampling
-from trainer.adapter import Adapter
+from data.records import Message
 from trainer.base import Base
-from trainer.generate import Request, Row, Sampler
 from trainer.logprobs import Forward
-from trainer.manifest import Agreement, Canary, Drift
+from trainer.manifest import Agreement, Canary, Divergence, Drift, Manner
 from trainer.memory import Budget
 from trainer.packing import Group
 from trainer.policy import Policy
@@ -24,30 +21,39 @@ from trainer.tokens import TokenPair
 
 _CANARY_TOKENS = 24
 _STAND_IN: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
-_SAMPLES = 64
+_SHOWN = {"mean_length", "eos_rate", "distinct_1", "distinct_2"}
 
 
 def agreement(
     policy: Policy, forward: Forward, pairs: Sequence[TokenPair], reference: Reference, budget: Budget
 ) -> Agreement:
     """How the policy ranks pairs; reference holds the log-probabilities of their groups."""
-    if not pairs:
-        return Agreement(pairs=0)
     with policy.acting():
         found = group_logps(policy, forward, [pair.group for pair in pairs], budget)
-    after = torch.tensor([found[pair.group] for pair in pairs], dtype=torch.float64)
-    before = torch.tensor([reference[pair.group] for pair in pairs], dtype=torch.float64)
+    return agreed(pairs, before=reference, after=found)
+
+
+def agreed(pairs: Sequence[TokenPair], *, before: Reference, after: Reference) -> Agreement:
+    """How the ranking of pairs changes from one policy to another, by the log-probabilities of their groups."""
+    if not pairs:
+        return Agreement(pairs=0)
+    there, here = logps_of(pairs, before), logps_of(pairs, after)
     lengths = torch.tensor([[len(pair.chosen_ids), len(pair.rejected_ids)] for pair in pairs])
-    shift = after - before
+    shift = here - there
     return Agreement(
         pairs=len(pairs),
         accuracy=_wins(shift),
         margin=float((shift[:, 0] - shift[:, 1]).mean()),
-        ranking_before=_wins(before / lengths),
-        ranking_after=_wins(after / lengths),
+        ranking_before=_wins(there / lengths),
+        ranking_after=_wins(here / lengths),
         chosen_shift=float(shift[:, 0].mean()),
         rejected_shift=float(shift[:, 1].mean()),
     )
+
+
+def logps_of(pairs: Sequence[TokenPair], found: Reference) -> Tensor:
+    """Log-probabilities of pairs' chosen and rejected completions, in nats, [N, 2]."""
+    return torch.tensor([found[pair.group] for pair in pairs], dtype=torch.float64).reshape(-1, 2)
 
 
 def canary_prompt(base: Base, prompts: Sequence[tuple[Message, ...]]) -> tuple[Message, ...]:
@@ -80,51 +86,15 @@ def make_canary(policy: Policy, forward: Forward, prompt: tuple[Message, ...]) -
     )
 
 
-def drift(
-    base: Base,
-    adapter: Adapter,
-    reference: Adapter | None,
-    prompts: Sequence[tuple[Message, ...]],
-    *,
-    max_new_tokens: int,
-    seed: int,
-) -> Drift:
-    """Sample from an adapter at temperature 1 and measure it against the reference (None: the bare base).
-
-    KL(policy || reference) is the mean of log pi - log pi_ref over completions drawn from the policy. A prompt that
-    leaves no room for an answer is cut from the left.
-    """
-    ranks = [found.rank for found in (adapter, reference) if found]
-    sampler = Sampler(base, max_adapters=2, max_rank=max(ranks))
-    sampler.load("policy", adapter)
-    if reference:
-        sampler.load("reference", reference)
-    plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
-    ids = [base.encode(prompt)[-(base.context - max_new_tokens) :] for prompt in prompts]
-    chosen = random.Random(seed).choices(ids, k=_SAMPLES)
-    rows = sampler.generate([Request(prompt, "policy", seed + i, plain) for i, prompt in enumerate(chosen)])
-    against = "reference" if reference else None
-    return _drift(
-        rows, [sum(sampler.score(row.request.prompt_ids, tuple(row.token_ids), against)) for row in rows], base
-    )
+def drift(ratios: Sequence[float], manner: Manner) -> Drift:
+    """A policy's own answers against its reference: their log ratios in nats, and how they are."""
+    kl = divergence(ratios)
+    return Drift(kl_mean=kl.mean, kl_median=kl.median, kl_max=kl.max, **manner.model_dump(include=_SHOWN))
 
 
-def _drift(rows: Sequence[Row], reference_logps: Sequence[float], base: Base) -> Drift:
-    kl = [sum(row.logprobs) - logp for row, logp in zip(rows, reference_logps, strict=True)]
-    words = [base.text(row.token_ids).split() for row in rows]
-    return Drift(
-        kl_mean=statistics.fmean(kl),
-        kl_median=statistics.median(kl),
-        kl_max=max(kl),
-        mean_length=statistics.fmean(len(row.token_ids) for row in rows),
-        eos_rate=statistics.fmean(row.finish_reason is FinishReason.STOP for row in rows),
-        distinct_1=_distinct([word for text in words for word in text]),
-        distinct_2=_distinct([pair for text in words for pair in pairwise(text)]),
-    )
-
-
-def _distinct(items: Sequence[object]) -> float:
-    return len(set(items)) / len(items) if items else 0.0
+def divergence(ratios: Sequence[float]) -> Divergence:
+    """Log ratios of a policy's own answers, in nats, in short."""
+    return Divergence(mean=statistics.fmean(ratios), median=statistics.median(ratios), max=max(ratios))
 
 
 def _wins(scores: torch.Tensor) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import assert_never
 
 from data.errors import RoundError
@@ -14,8 +15,10 @@ from data.records import Message
 from trainer.adapter import Adapter, directory_sha256, read_adapter
 from trainer.base import Base, load_base
 from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig
+from trainer.contenders import Contenders
 from trainer.course import Run
 from trainer.dpo import PreferenceObjective, train_on_pairs
+from trainer.evaluation import CHALLENGER, Champion, Exam, draw_samples, evaluate
 from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
 from trainer.manifest import Manifest, Progress, Report, RewardReport
 from trainer.memory import Budget, peak_memory_mb
@@ -29,6 +32,7 @@ from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
 _ANY_RANK = 1 << 20
+_REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
             f"reads {base.context}; lower max_new_tokens"
         )
     data = _data(directory, base, config)
-    policy = start_policy(base, config, _parent(directory, base, config))
+    policy = start_policy(base, config, _frozen_adapter(directory.parent, config.parent_sha256, base))
     policy.gradient_checkpointing = config.training.gradient_checkpointing
     notes: list[str] = []
     budget = Budget(config.training.token_budget, notes.append)
@@ -142,13 +146,13 @@ def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
     return data
 
 
-def _parent(directory: RoundDir, base: Base, config: RoundConfig) -> Adapter | None:
-    """The adapter that the round starts from. Raises RoundError when it is another than was frozen."""
-    if config.parent_sha256 is None:
+def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | None:
+    """An adapter beside the snapshot, if there is one. Raises RoundError when it is another than was frozen."""
+    if sha256 is None:
         return None
-    if directory_sha256(directory.parent) != config.parent_sha256:
-        raise RoundError(f"{directory.parent} was changed after it was frozen")
-    return read_adapter(directory.parent, base.model, max_rank=_ANY_RANK)
+    if directory_sha256(path) != sha256:
+        raise RoundError(f"{path} was changed after it was frozen")
+    return read_adapter(path, base.model, max_rank=_ANY_RANK)
 
 
 def _reference(round_: Round) -> Reference:
@@ -190,20 +194,17 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
     forward = round_.forward.forward
     directory.set_progress(Progress(phase="measuring", step=steps, steps=steps))
     policy.save(directory.adapter)
+    directory.set_progress(Progress(phase="evaluating", step=steps, steps=steps))
+    exam = _exam(round_)
+    contenders = Contenders(policy.base, {**exam.adapters, **_trained(round_)})
+    samples = draw_samples(contenders, exam, data.prompts, seed=config.seed)
     report = Report(
         algorithm=config.training.algorithm,
         reference=_reference_name(config),
         forward=round_.forward.reason,
         train=agreement(policy, forward, data.train, reference, round_.budget),
         heldout=agreement(policy, forward, data.heldout, reference, round_.budget),
-        drift=drift(
-            policy.base,
-            read_adapter(directory.adapter, policy.model, max_rank=_ANY_RANK),
-            policy.reference_adapter(),
-            data.prompts,
-            max_new_tokens=config.sampling.max_new_tokens,
-            seed=config.seed,
-        ),
+        drift=drift(contenders.log_ratios(samples.rows[CHALLENGER], _REFERENCE), samples.manner(CHALLENGER)),
         rated=len(data.rated),
         prompts_cut=data.cuts.prompts_cut,
         dropped=data.cuts.dropped,
@@ -221,7 +222,21 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
         report=report,
         canary=make_canary(policy, forward, canary_prompt(policy.base, data.prompts)),
         software={name: version(name) for name in _SOFTWARE},
+        evaluation=evaluate(policy, forward, exam, samples, round_.budget),
     )
+
+
+def _exam(round_: Round) -> Exam:
+    config = round_.config
+    adapter = _frozen_adapter(round_.directory.champion, config.champion_sha256, round_.policy.base)
+    champion = None if adapter is None else Champion(config.champion, adapter)
+    return Exam(champion, round_.data.heldout, config.probes, config.sampling)
+
+
+def _trained(round_: Round) -> dict[str, Adapter | None]:
+    """What came of the training, as it was saved, and what it began from."""
+    saved = read_adapter(round_.directory.adapter, round_.policy.model, max_rank=_ANY_RANK)
+    return {CHALLENGER: saved, _REFERENCE: round_.policy.reference_adapter()}
 
 
 def _reference_name(config: RoundConfig) -> str:

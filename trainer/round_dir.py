@@ -5,6 +5,7 @@
     heldout.jsonl     what only measures               written before
     rated.jsonl       completions found good or bad    written before
     parent/           the reference's adapter          written before, if the reference is a version
+    champion/         the adapter that serves          written before, unless the base does
     snapshot.json     hash of the four, counts         written before
     reference.safetensors  the reference's logps       by the trainer
     reward/           a PPO round's reward model       by the trainer
@@ -42,23 +43,33 @@ class RoundDir:
         self.path = path
         self.adapter = path / "adapter"
         self.parent = path / "parent"
+        self.champion = path / "champion"
         self.reference = path / "reference.safetensors"
         self.checkpoint = path / "checkpoint.pt"
         self.metrics_file = path / "metrics.jsonl"
         self.log = path / "trainer.log"
 
-    def freeze(self, config: RoundConfig, snapshot: SnapshotLines, *, parent: Path | None = None) -> str:
+    def freeze(
+        self,
+        config: RoundConfig,
+        snapshot: SnapshotLines,
+        *,
+        parent: Path | None = None,
+        champion: Path | None = None,
+    ) -> str:
         """Write config and snapshot, whole or not at all; returns their hash.
 
-        parent is the adapter directory of a reference that is a version. Raises FileExistsError.
+        parent is the adapter directory of a reference that is a version, champion that of the version that serves.
+        Raises FileExistsError.
         """
         if self.path.exists():
             raise FileExistsError(f"{self.path} is there already; a frozen round is never frozen over")
         part = RoundDir(self.path.with_name(f".{self.path.name}.part"))
         shutil.rmtree(part.path, ignore_errors=True)
         digest = part._fill(config, snapshot)
-        if parent is not None:
-            shutil.copytree(parent, part.parent)
+        for adapter, copy in ((parent, part.parent), (champion, part.champion)):
+            if adapter is not None:
+                shutil.copytree(adapter, copy)
         part.path.rename(self.path)
         return digest
 

@@ -32,9 +32,14 @@ class Share:
         return self.interval(SHOWN_CONFIDENCE)[1]
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Wilson's score interval. E. B. Wilson, "Probable inference ...", J. Am. Stat. Assoc. 22 (1927)."""
-        low, high = proportion_confint(self.hits, self.of, alpha=1 - confidence, method="wilson")
-        return float(low), float(high)
+        """Wilson's score interval."""
+        return wilson(self.hits, self.of, confidence)
+
+
+def wilson(hits: float, of: int, confidence: float) -> tuple[float, float]:
+    """Both ends of the score interval. E. B. Wilson, "Probable inference ...", J. Am. Stat. Assoc. 22 (1927)."""
+    low, high = proportion_confint(hits, of, alpha=1 - confidence, method="wilson")
+    return float(low), float(high)
 
 
 def share(hits: Iterable[bool | None]) -> Share | None:

@@ -17,6 +17,7 @@ from app.adapters import Adapters
 from app.config import Promotion, QueueSettings, Settings
 from app.desk import Desk
 from app.feeder import Feeder
+from app.limits import Limits
 from app.matches import Matches
 from app.planning import Planner
 from app.quality import Examiner
@@ -195,7 +196,8 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             command=("false",),
             tell=webhooks.tell,
             adapters=adapters,
-            promotion=Promotion.AT_ONCE,
+            promotion=Promotion.GATE,
+            limits=Limits(),
         ),
         trial=Trial(store, adapters, roll_back=True),
         trainings=trainings,

@@ -70,6 +70,24 @@ def test_the_champion_is_whoever_serves_when_the_round_starts(
     assert parent_of(config) == "v1"
 
 
+def test_what_serves_is_kept_to_be_compared_with(
+    planner: Plan, new_version: NewVersion, store: PreferenceStore, tmp_path: Path
+) -> None:
+    path = new_version("v1", 1)
+    config = planner().plan(None, champion="v1")
+    directory = RoundDir(tmp_path / "round")
+    planner().freeze(begun(config), Snapshot((), (), {}), directory)
+
+    assert (config.champion, config.champion_sha256) == ("v1", store.versions.by_name("v1").sha256)
+    assert directory_sha256(directory.champion) == directory_sha256(path)
+    assert not directory.parent.exists()
+
+
+def test_the_base_has_no_files_to_be_compared_with(planner: Plan) -> None:
+    config = planner().plan(None, champion="base")
+    assert (config.champion, config.champion_sha256) == ("base", None)
+
+
 @pytest.mark.parametrize("name", ["champion", "base"])
 def test_a_reference_that_is_the_base_is_a_fresh_start(planner: Plan, name: str) -> None:
     config = planner(reference={"kind": "merged", "name": name}).plan(None, champion="base")

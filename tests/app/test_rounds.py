@@ -11,6 +11,7 @@ import pytest
 from app.adapters import Adapters
 from app.algorithms import Algorithm
 from app.config import Promotion
+from app.limits import Limits
 from app.pages.rounds_view import round_words
 from app.planning import Planner
 from app.rounds import Rounds
@@ -59,7 +60,13 @@ async def start(
     template = RoundConfig(model=base.name, revision=base.revision, seed=0, sampling=Sampling(max_new_tokens=8))
     made: list[Rounds] = []
 
-    def make(command: tuple[str, ...] = REAL, *, promotion: Promotion = Promotion.AT_ONCE, **given: object) -> Rounds:
+    def make(
+        command: tuple[str, ...] = REAL,
+        *,
+        promotion: Promotion = Promotion.GATE,
+        limits: Limits | None = None,
+        **given: object,
+    ) -> Rounds:
         trainings = Trainings({**TRAINING, **given}, base.model.num_parameters())
         planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=8)
         rounds = Rounds(
@@ -72,6 +79,7 @@ async def start(
             tell=told,
             adapters=Adapters(store, router, shelf, moved=lambda: None, tell=told),
             promotion=promotion,
+            limits=limits or Limits(),
         )
         made.append(rounds)
         return rounds
@@ -126,6 +134,58 @@ async def test_a_version_waits_or_is_tried_if_the_settings_say_so(
     assert router.champion == "base"
     [decision] = store.decisions.all()
     assert (decision.version, decision.ruling) == (f"round-{created.id:06d}", ruling)
+
+
+async def test_a_version_that_breaks_a_limit_is_refused_with_the_reason(
+    start: Start, router: Router, store: PreferenceStore, told: Told
+) -> None:
+    rounds = start(promotion=Promotion.TRIAL, limits=Limits(kl_mean=1e-9))
+    created = await rounds.start(None)
+    await rounds.wait()
+    entry = rounds.view(created.id).round
+
+    assert entry.state is RoundState.REFUSED
+    assert entry.reason is not None and "nats from the base (mean); at most 1e-09 are allowed" in entry.reason
+    assert router.champion == "base"
+    [decision] = store.decisions.all()
+    assert (decision.ruling, decision.reason) == (Ruling.REFUSE, entry.reason)
+    manifest = rounds.manifest(created.id)
+    assert manifest is not None and manifest.evaluation is not None
+    assert decision.numbers["kl_mean"] == manifest.evaluation.against_base.kl.mean
+    assert [event for event, _ in told] == [Event.VERSION_REFUSED, Event.ROUND_FINISHED]
+
+
+async def test_a_round_is_compared_with_the_version_that_serves_when_it_begins(start: Start, router: Router) -> None:
+    rounds = start()
+    first = await rounds.start(None)
+    await rounds.wait()
+    champion = router.champion
+    second = await rounds.start(None)
+    await rounds.wait()
+    found = [rounds.manifest(entry.id) for entry in (first, second)]
+
+    rivals = [manifest.evaluation.against_champion.rival for manifest in found if manifest and manifest.evaluation]
+    assert rivals == ["base", champion]
+
+
+async def test_a_version_that_nobody_compared_waits_for_an_admin(
+    start: Start, tmp_path: Path, store: PreferenceStore
+) -> None:
+    forget = (
+        "import subprocess\nsubprocess.run([sys.executable, '-m', 'trainer', str(directory)], check=True)\n"
+        "file = directory / 'manifest.json'\nfound = json.loads(file.read_text())\ndel found['evaluation']\n"
+        "file.write_text(json.dumps(found))"
+    )
+    rounds = start(script(tmp_path, forget))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    entry = rounds.view(created.id).round
+    assert (entry.state, entry.reason) == (
+        RoundState.WAITING,
+        "its trainer has not compared it with the version that serves",
+    )
+    assert store.decisions.all()[0].ruling is Ruling.WAIT
 
 
 async def test_one_round_at_a_time(start: Start) -> None:

@@ -3,6 +3,7 @@
 import math
 import random
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 import torch
 
 from data.errors import InputError
-from data.records import Sampling
+from data.records import Message, Sampling
 from tests.models import save_adapter
 from tests.trainer.plainly import alone
 from tests.trainer.scene import ask, random_lora, toy_pairs
-from trainer.adapter import read_adapter
+from trainer.adapter import Adapter, read_adapter
 from trainer.base import Base, load_base
+from trainer.contenders import Contenders
 from trainer.generate import Request, Sampler
 from trainer.logprobs import Packed
 from trainer.lora import Lora, LoraStack
@@ -24,7 +26,7 @@ from trainer.manifest import Agreement, Drift
 from trainer.memory import Budget
 from trainer.policy import Policy
 from trainer.reference import group_logps
-from trainer.report import _distinct, agreement, drift, make_canary
+from trainer.report import agreement, drift, make_canary
 from trainer.tokens import TokenPair
 
 QUESTION = ask("how do I boil an egg?")
@@ -40,7 +42,21 @@ def drifted(model_dir: Path, adapter: Path, *, seed: int = 0, eos_ids: frozenset
     base = load_base(str(model_dir))
     base = base if eos_ids is None else replace(base, eos_ids=eos_ids)
     found = read_adapter(adapter, base.model, max_rank=4)
-    return drift(base, found, None, [QUESTION, ask("why?")], max_new_tokens=6, seed=seed)
+    return drift_of(base, found, None, [QUESTION, ask("why?")], max_new_tokens=6, seed=seed)
+
+
+def drift_of(
+    base: Base,
+    adapter: Adapter,
+    reference: Adapter | None,
+    prompts: Sequence[tuple[Message, ...]],
+    *,
+    max_new_tokens: int,
+    seed: int,
+) -> Drift:
+    contenders = Contenders(base, {"policy": adapter, "reference": reference})
+    rows = contenders.samples("policy", prompts, max_new_tokens=max_new_tokens, seed=seed)
+    return drift(contenders.log_ratios(rows, "reference"), contenders.manner(rows))
 
 
 @pytest.fixture
@@ -155,7 +171,7 @@ class TestDrift:
                 here = torch.log_softmax(policy.model(input_ids=prompt).logits[0, -1].double(), -1)
         kl = float((here.exp() * (here - there)).sum())
         variance = float((here.exp() * (here - there - kl) ** 2).sum())
-        found = drift(policy.base, policy.adapter(), None, [QUESTION], max_new_tokens=1, seed=0)
+        found = drift_of(policy.base, policy.adapter(), None, [QUESTION], max_new_tokens=1, seed=0)
         assert kl > 0.01
         assert found.kl_mean == pytest.approx(kl, abs=5 * math.sqrt(variance / 64))
         assert found.kl_max >= found.kl_median
@@ -176,7 +192,7 @@ class TestDrift:
                     here = float(alone(policy.model, prompt, ids)[0].sum())
                 with LoraStack(policy.model).acting(Lora(reference)):
                     ratios.append(here - float(alone(policy.model, prompt, ids)[0].sum()))
-        found = drift(policy.base, policy.adapter(), reference, [QUESTION], max_new_tokens=6, seed=5)
+        found = drift_of(policy.base, policy.adapter(), reference, [QUESTION], max_new_tokens=6, seed=5)
         assert found.kl_mean == pytest.approx(statistics.fmean(ratios), abs=1e-3)
         assert found.kl_median == pytest.approx(statistics.median(ratios), abs=1e-3)
         assert found.kl_max == pytest.approx(max(ratios), abs=1e-3)
@@ -186,11 +202,11 @@ class TestDrift:
         assert found.distinct_2 == pytest.approx(len(set(pairs)) / len(pairs))
 
     def test_a_prompt_that_is_longer_than_the_context_is_cut_from_the_left(self, policy: Policy) -> None:
-        found = drift(policy.base, policy.adapter(), None, [ask("egg " * 600)], max_new_tokens=6, seed=0)
+        found = drift_of(policy.base, policy.adapter(), None, [ask("egg " * 600)], max_new_tokens=6, seed=0)
         assert found.mean_length > 1
 
     def test_a_policy_has_not_drifted_from_itself_as_the_reference(self, policy: Policy) -> None:
-        found = drift(policy.base, policy.adapter(), policy.adapter(), [QUESTION], max_new_tokens=6, seed=0)
+        found = drift_of(policy.base, policy.adapter(), policy.adapter(), [QUESTION], max_new_tokens=6, seed=0)
         assert found.kl_max == pytest.approx(0, abs=1e-3)
 
     def test_it_is_a_function_of_its_seed(self, model_dir: Path, tmp_path: Path) -> None:
@@ -205,9 +221,3 @@ class TestDrift:
         found = drifted(model_dir, tmp_path / "v1", eos_ids=ends)
         assert 0.9 < found.eos_rate <= 1  # 1 - 2**-6 is expected
         assert 1 < found.mean_length < 3  # 2 is expected
-
-    @pytest.mark.parametrize(
-        ("words", "expected"), [([], 0.0), (["a"], 1.0), (["a", "b", "a", "b"], 0.5), ([("a", "b")] * 3, 1 / 3)]
-    )
-    def test_distinct_n_is_different_ones_by_all(self, words: list[object], expected: float) -> None:
-        assert _distinct(words) == pytest.approx(expected)

@@ -1,0 +1,182 @@
+"""What a challenger may be like, and what of it goes too far: the gate in front of every promotion.
+
+A version that breaks a limit is refused, with the reason in words. Knows nothing of how a version is measured
+(trainer/evaluation.py), nor of what becomes of one that is refused.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from trainer.config import Above, AtLeast, Fraction, Strict
+from trainer.manifest import Comparison, Evaluation, Manner
+
+Off = Literal["off"]
+
+
+class Limits(Strict):
+    """How far a challenger may go from the version that serves; "off" lets a number be whatever it is.
+
+    accuracy: held-out accuracy against that version and against the base; refused when its 95 % interval lies below,
+    so that few pairs refuse nothing by chance. margin: the same for the margin in nats. kl_mean, kl_median, kl_max:
+    nats an answer from the base. chosen_drop: by how many nats chosen held-out answers may become less likely, on
+    average. longer, shorter: by what share of its mean length; eos_drop: by how much the share of answers that end by
+    themselves may fall; repetition: by how much the repeated share of an answer may rise; distinct_drop: by what
+    share its different word pairs may fall.
+    """
+
+    accuracy: Fraction | Off = 0.5
+    margin: float | Off = 0.0
+    kl_mean: Above | Off = 30.0
+    kl_median: Above | Off = 30.0
+    kl_max: Above | Off = 120.0
+    chosen_drop: AtLeast | Off = 20.0
+    longer: AtLeast | Off = 0.6
+    shorter: Annotated[float, Field(ge=0, le=1)] | Off = 0.7
+    eos_drop: Fraction | Off = 0.15
+    repetition: Fraction | Off = 0.1
+    distinct_drop: Fraction | Off = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A number that goes too far. name: its limit's key in [limits]."""
+
+    name: str
+    value: float
+    limit: float
+    words: str
+
+
+def breaches(evaluation: Evaluation, limits: Limits) -> tuple[Breach, ...]:
+    """What of a challenger goes too far; nothing, if it may be promoted."""
+    return tuple(found for check in _CHECKS for found in check(evaluation, limits))
+
+
+def _agreement(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
+    for against in _rivals(evaluation):
+        if limits.accuracy != "off" and against.accuracy is not None and against.accuracy.high < limits.accuracy:
+            yield Breach("accuracy", against.accuracy.high, limits.accuracy, _accuracy_words(against, limits.accuracy))
+        if limits.margin != "off" and against.margin is not None and against.margin.high < limits.margin:
+            yield Breach("margin", against.margin.high, limits.margin, _margin_words(against, limits.margin))
+
+
+def _accuracy_words(against: Comparison, limit: float) -> str:
+    share, high = against.heldout.accuracy or 0.0, against.accuracy.high if against.accuracy else 0.0
+    return (
+        f"compared with {against.rival}, it moved towards the preferred answer in only {share:.0%} of "
+        f"{against.heldout.pairs} held-out pairs (surely at most {high:.0%}; at least {limit:.0%} is asked)"
+    )
+
+
+def _margin_words(against: Comparison, limit: float) -> str:
+    margin = against.heldout.margin or 0.0
+    return (
+        f"compared with {against.rival}, its margin on {against.heldout.pairs} held-out pairs is {margin:+.1f} nats, "
+        f"surely below the {limit:+.1f} that are asked"
+    )
+
+
+def _divergence(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
+    kl = evaluation.against_base.kl
+    for name, value, limit in (
+        ("kl_mean", kl.mean, limits.kl_mean),
+        ("kl_median", kl.median, limits.kl_median),
+        ("kl_max", kl.max, limits.kl_max),
+    ):
+        if limit != "off" and value > limit:
+            which = name.removeprefix("kl_")
+            yield Breach(
+                name,
+                value,
+                limit,
+                f"its answers are {value:.0f} nats from the base ({which}); at most {limit:g} are allowed",
+            )
+
+
+def _likelihood(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
+    against = evaluation.against_champion
+    fell = -(against.heldout.chosen_shift or 0.0)
+    if limits.chosen_drop != "off" and fell > limits.chosen_drop:
+        yield Breach(
+            "chosen_drop",
+            fell,
+            limits.chosen_drop,
+            f"preferred answers have become {fell:.0f} nats less likely than under {against.rival}; at most "
+            f"{limits.chosen_drop:g} are allowed",
+        )
+
+
+def _length(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
+    rival = evaluation.against_champion
+    change = evaluation.manner.mean_length / rival.manner.mean_length - 1
+    for name, value, limit, word in (
+        ("longer", change, limits.longer, "longer"),
+        ("shorter", -change, limits.shorter, "shorter"),
+    ):
+        if limit != "off" and value > limit:
+            yield Breach(
+                name,
+                value,
+                limit,
+                f"its answers are {value:.0%} {word} than those of {rival.rival}; at most {limit:.0%} are allowed",
+            )
+
+
+def _form(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
+    rival, before, now = evaluation.against_champion.rival, evaluation.against_champion.manner, evaluation.manner
+    for name, value, limit, what in (
+        ("eos_drop", before.eos_rate - now.eos_rate, limits.eos_drop, _ends),
+        ("repetition", now.repetition - before.repetition, limits.repetition, _repeats),
+        ("distinct_drop", _fall(before.distinct_2, now.distinct_2), limits.distinct_drop, _varies),
+    ):
+        if limit != "off" and value > limit:
+            yield Breach(name, value, limit, what(now, before, rival, limit))
+
+
+def _ends(now: Manner, before: Manner, rival: str, limit: float) -> str:
+    return (
+        f"only {now.eos_rate:.0%} of its answers end by themselves, of those of {rival} {before.eos_rate:.0%}; the "
+        f"share may fall by {100 * limit:.0f} points"
+    )
+
+
+def _repeats(now: Manner, before: Manner, rival: str, limit: float) -> str:
+    return (
+        f"it repeats itself: {now.repetition:.0%} of an answer was there before, {before.repetition:.0%} with {rival}; "
+        f"{100 * limit:.0f} points more are allowed"
+    )
+
+
+def _varies(now: Manner, before: Manner, rival: str, limit: float) -> str:
+    return (
+        f"its answers are all alike: {now.distinct_2:.0%} different word pairs, {before.distinct_2:.0%} with {rival}; "
+        f"a fall by {limit:.0%} is allowed"
+    )
+
+
+def _fall(before: float, now: float) -> float:
+    return 1 - now / before if before else 0.0
+
+
+def _rivals(evaluation: Evaluation) -> tuple[Comparison, ...]:
+    """The champion, and the base where that is another."""
+    return (
+        (evaluation.against_champion,)
+        if evaluation.champion is None
+        else (
+            evaluation.against_champion,
+            evaluation.against_base,
+        )
+    )
+
+
+_CHECKS: tuple[Callable[[Evaluation, Limits], Iterator[Breach]], ...] = (
+    _agreement,
+    _divergence,
+    _likelihood,
+    _length,
+    _form,
+)

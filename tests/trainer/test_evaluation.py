@@ -1,0 +1,141 @@
+"""A challenger against champion and base: who is compared with whom, and the intervals by other libraries."""
+
+import statistics
+from collections.abc import Sequence
+
+import pytest
+import torch
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
+
+from data.errors import AdapterError
+from data.records import Message, Sampling
+from tests.trainer.scene import ask, random_lora, toy_pairs
+from trainer.adapter import Adapter, LoraWeights
+from trainer.base import Base
+from trainer.contenders import Contenders
+from trainer.evaluation import BASE, CHALLENGER, Champion, Exam, Samples, draw_samples, evaluate
+from trainer.logprobs import Packed
+from trainer.lora import Lora, LoraStack
+from trainer.manifest import Evaluation
+from trainer.memory import Budget
+from trainer.policy import Policy
+from trainer.reference import group_logps
+from trainer.tokens import TokenPair
+
+PROMPTS = [ask("how do I boil an egg?"), ask("why?")]
+BUDGET = Budget(8192, print)
+
+
+@pytest.fixture
+def policy(base: Base) -> Policy:
+    """Far from the base."""
+    policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in policy.lora.parameters.values():
+            parameter.copy_(torch.randn_like(parameter) * 0.1)
+    return policy
+
+
+def champion_of(base: Base) -> Champion:
+    return Champion("round-000001", random_lora(base.model, seed=5, rank=2))
+
+
+def examined(
+    policy: Policy,
+    champion: Champion | None = None,
+    *,
+    heldout: Sequence[TokenPair] = (),
+    probes: Sequence[tuple[Message, ...]] = (),
+) -> tuple[Evaluation, Samples]:
+    exam = Exam(champion, heldout, probes, Sampling(max_new_tokens=6))
+    contenders = Contenders(policy.base, {**exam.adapters, CHALLENGER: policy.adapter()})
+    samples = draw_samples(contenders, exam, PROMPTS, seed=0)
+    return evaluate(policy, Packed(), exam, samples, BUDGET), samples
+
+
+def gains(policy: Policy, rival: Adapter | None, pairs: Sequence[TokenPair]) -> list[float]:
+    """By how much more each chosen completion gained on the rival."""
+    groups = [pair.group for pair in pairs]
+    with policy.acting():
+        here = group_logps(policy, Packed(), groups, BUDGET)
+    with LoraStack(policy.model).acting(*([Lora(rival)] if rival else [])):
+        there = group_logps(policy, Packed(), groups, BUDGET)
+    return [here[g][0] - there[g][0] - (here[g][1] - there[g][1]) for g in groups]
+
+
+def test_where_the_base_serves_both_comparisons_are_one(policy: Policy) -> None:
+    found, _ = examined(policy, heldout=toy_pairs(6))
+    assert found.against_champion == found.against_base
+    assert found.against_base.rival == BASE
+    assert found.champion is None
+
+
+def test_champion_and_base_are_told_apart(policy: Policy) -> None:
+    champion = champion_of(policy.base)
+    found, samples = examined(policy, champion, heldout=toy_pairs(6))
+    assert (found.against_champion.rival, found.against_base.rival) == ("round-000001", BASE)
+    for comparison, adapter in ((found.against_champion, champion.adapter), (found.against_base, None)):
+        expected = gains(policy, adapter, toy_pairs(6))
+        assert comparison.heldout.accuracy == pytest.approx(statistics.fmean(gain > 0 for gain in expected))
+        assert comparison.heldout.margin == pytest.approx(statistics.fmean(expected), abs=1e-4)
+        assert comparison.manner == samples.manner(comparison.rival)
+        kl = samples.contenders.log_ratios(samples.rows[CHALLENGER], comparison.rival)
+        assert comparison.kl.mean == pytest.approx(statistics.fmean(kl))
+    assert found.manner == samples.manner(CHALLENGER)
+
+
+def test_the_champion_is_measured_against_the_base_on_the_same_pairs(policy: Policy) -> None:
+    champion = champion_of(policy.base)
+    found, _ = examined(policy, champion, heldout=toy_pairs(6))
+    assert found.champion is not None and found.champion.rival == BASE
+    margins = (found.against_base.heldout.margin, found.champion.heldout.margin, found.against_champion.heldout.margin)
+    assert None not in margins
+    own, its, between = (float(margin or 0) for margin in margins)
+    assert own - its == pytest.approx(between, abs=1e-4)  # shifts from one base add up
+
+
+def test_a_policy_that_is_the_champion_differs_in_nothing(policy: Policy) -> None:
+    found, _ = examined(policy, Champion("round-000001", policy.adapter()), heldout=toy_pairs(6))
+    against = found.against_champion
+    assert against.kl.mean == pytest.approx(0, abs=1e-3)
+    assert against.heldout.margin == pytest.approx(0, abs=1e-4)
+    assert against.manner == found.manner
+
+
+def test_the_intervals_are_those_of_other_libraries(policy: Policy) -> None:
+    pairs = toy_pairs(14)
+    found, _ = examined(policy, heldout=pairs)
+    against, expected = found.against_base, gains(policy, None, pairs)
+    wilson = stats.binomtest(sum(gain > 0 for gain in expected), 14).proportion_ci(method="wilson")
+    assert against.accuracy is not None and against.margin is not None
+    assert (against.accuracy.low, against.accuracy.high) == pytest.approx(tuple(wilson))
+    student = DescrStatsW(expected).tconfint_mean(0.05)
+    assert (against.margin.low, against.margin.high) == pytest.approx(student, abs=1e-3)
+
+
+@pytest.mark.parametrize(("pairs", "accuracy", "margin"), [(0, False, False), (1, True, False), (2, True, True)])
+def test_too_few_pairs_have_no_interval(policy: Policy, pairs: int, accuracy: bool, margin: bool) -> None:
+    against = examined(policy, heldout=toy_pairs(pairs))[0].against_base
+    assert (against.accuracy is not None, against.margin is not None) == (accuracy, margin)
+
+
+def test_probes_are_answered_by_all_side_by_side(policy: Policy) -> None:
+    found, samples = examined(policy, champion_of(policy.base), probes=PROMPTS)
+    assert [probe.prompt for probe in found.probes] == PROMPTS
+    for probe in found.probes:
+        assert list(probe.answers) == [BASE, "round-000001", CHALLENGER]
+    alone = samples.contenders.answers("round-000001", PROMPTS, Sampling(max_new_tokens=6), seed=0)
+    assert [probe.answers["round-000001"] for probe in found.probes] == alone
+
+
+def test_a_probe_that_the_model_cannot_read_is_left_out(policy: Policy) -> None:
+    found, _ = examined(policy, probes=[ask("egg " * 600), PROMPTS[0]])
+    assert [probe.prompt for probe in found.probes] == [PROMPTS[0]]
+
+
+def test_a_champion_that_changes_the_output_head_is_refused(policy: Policy) -> None:
+    weights = LoraWeights(torch.zeros(1, 64), torch.zeros(policy.model.config.vocab_size, 1), 1.0)
+    with pytest.raises(AdapterError, match="output head"):
+        examined(policy, Champion("odd", Adapter({"lm_head": weights})), heldout=toy_pairs(2))

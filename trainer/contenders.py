@@ -1,0 +1,84 @@
+"""Adapters side by side on one sampler: what each answers, and how likely each finds another's answers.
+
+Knows nothing of which of them is better.
+"""
+
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from data.records import FinishReason, Message, Sampling
+from trainer.adapter import Adapter
+from trainer.base import Base
+from trainer.generate import Request, Row, Sampler
+from trainer.manifest import Manner
+
+SAMPLES = 64
+_REPEATED = 4
+
+
+class Contenders:
+    """Adapters by name; None is the bare base."""
+
+    def __init__(self, base: Base, adapters: Mapping[str, Adapter | None]) -> None:
+        loaded = {name: adapter for name, adapter in adapters.items() if adapter is not None}
+        rank = max((adapter.rank for adapter in loaded.values()), default=1)
+        self._base = base
+        self._loaded = loaded.keys()
+        self._sampler = Sampler(base, max_adapters=max(1, len(loaded)), max_rank=rank)
+        for name, adapter in loaded.items():
+            self._sampler.load(name, adapter)
+
+    def samples(
+        self, name: str, prompts: Sequence[tuple[Message, ...]], *, max_new_tokens: int, seed: int
+    ) -> list[Row]:
+        """Answers of one at temperature 1, to prompts drawn with replacement: the same for every name.
+
+        A prompt that leaves no room for an answer is cut from the left.
+        """
+        plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
+        room = self._base.context - max_new_tokens
+        drawn = random.Random(seed).choices([self._base.encode(prompt)[-room:] for prompt in prompts], k=SAMPLES)
+        return self._sampler.generate(
+            [Request(prompt, self._adapter(name), seed + i, plain) for i, prompt in enumerate(drawn)]
+        )
+
+    def answers(self, name: str, prompts: Sequence[tuple[Message, ...]], sampling: Sampling, *, seed: int) -> list[str]:
+        """One answer of one to each prompt. Raises InputError for a prompt that leaves no room for it."""
+        ids = [self._base.prompt_ids(prompt, room=sampling.max_new_tokens) for prompt in prompts]
+        rows = self._sampler.generate([Request(prompt, self._adapter(name), seed, sampling) for prompt in ids])
+        return [self._base.text(row.token_ids) for row in rows]
+
+    def log_ratios(self, rows: Sequence[Row], name: str) -> list[float]:
+        """log pi - log pi_name of each answer in nats, where pi drew it: their mean is KL(pi || pi_name)."""
+        return [sum(row.logprobs) - sum(self._score(row, name)) for row in rows]
+
+    def manner(self, rows: Sequence[Row]) -> Manner:
+        """How answers are, whatever they say."""
+        words = [self._base.text(row.token_ids).split() for row in rows]
+        return Manner(
+            answers=len(rows),
+            mean_length=statistics.fmean(len(row.token_ids) for row in rows),
+            eos_rate=statistics.fmean(row.finish_reason is FinishReason.STOP for row in rows),
+            distinct_1=distinct([word for text in words for word in text]),
+            distinct_2=distinct([pair for text in words for pair in pairwise(text)]),
+            repetition=statistics.fmean(map(repetition, words)),
+        )
+
+    def _score(self, row: Row, name: str) -> tuple[float, ...]:
+        return self._sampler.score(row.request.prompt_ids, tuple(row.token_ids), self._adapter(name))
+
+    def _adapter(self, name: str) -> str | None:
+        return name if name in self._loaded else None
+
+
+def distinct(items: Sequence[object]) -> float:
+    """Different ones by all of them (Li 2016, 1510.03055); 0 of none."""
+    return len(set(items)) / len(items) if items else 0.0
+
+
+def repetition(words: Sequence[str]) -> float:
+    """The share of a text's runs of four words that have been there before: seq-rep-4 (Welleck 2020, 1908.04319)."""
+    runs = list(zip(*(words[start:] for start in range(_REPEATED)), strict=False))
+    return 1 - distinct(runs) if runs else 0.0
