@@ -11,7 +11,18 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.records import Message
 from trainer.adapter import directory_sha256
 from trainer.base import load_base
-from trainer.manifest import Agreement, Drift, Manifest, Report
+from trainer.manifest import (
+    Agreement,
+    Comparison,
+    Divergence,
+    Drift,
+    Evaluation,
+    Interval,
+    Manifest,
+    Manner,
+    Probe,
+    Report,
+)
 from trainer.policy import Policy
 from trainer.probe import choose_forward
 from trainer.report import make_canary
@@ -41,6 +52,30 @@ REPORT = Report(
     ),
     seconds=1.0,
     memory_mb=99.0,
+)
+_MANNER = Manner(answers=64, mean_length=40.0, eos_rate=0.95, distinct_1=0.4, distinct_2=0.8, repetition=0.02)
+
+
+def compared(rival: str, manner: Manner = _MANNER) -> Comparison:
+    """A challenger that does well against a rival."""
+    return Comparison(
+        rival=rival,
+        heldout=Agreement(pairs=20, accuracy=0.75, margin=3.0, chosen_shift=-2.0, rejected_shift=-5.0),
+        accuracy=Interval(low=0.53, high=0.89),
+        margin=Interval(low=1.0, high=5.0),
+        kl=Divergence(mean=8.0, median=6.5, max=31.0),
+        manner=manner,
+    )
+
+
+EVALUATION = Evaluation(
+    manner=_MANNER.model_copy(update={"mean_length": 44.0}),
+    against_base=compared("base"),
+    against_champion=compared("round-000001"),
+    champion=compared("base"),
+    probes=(
+        Probe(prompt=EGG, answers={"base": "Boil it.", "round-000001": "Gently.", "challenger": "For 7 minutes."}),
+    ),
 )
 
 

@@ -13,7 +13,7 @@ from app.algorithms import Algorithm
 from app.config import Settings
 from app.pages.layout import static
 from app.pages.report_view import report_words
-from tests.models import REPORT
+from tests.models import EVALUATION, REPORT
 from trainer.manifest import Canary, Manifest, RewardReport
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +127,10 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+VERSIONS = (EVALUATION.against_base.rival, EVALUATION.against_champion.rival)
+"""A table's heads, but no words."""
+
+
 def of_report() -> set[str]:
     """The words of a round's report with everything in it."""
     reward = RewardReport(train_accuracy=0.9, heldout_accuracy=0.7, calibration_error=0.1)
@@ -140,12 +144,13 @@ def of_report() -> set[str]:
             report=REPORT.model_copy(update={"reward": reward, "algorithm": Algorithm.PPO.value}),
             canary=Canary(prompt=(), token_ids=(), logprobs=(), base_logprobs=()),
             software={},
+            evaluation=EVALUATION,
         )
     )
     words = {name for name, _ in shown["tiles"]}
     for table in shown["tables"]:
         words |= {table["title"], *table["head"], *(row[0] for row in table["rows"])}
-    return words - {""}
+    return words - {"", *VERSIONS}
 
 
 def everything_said() -> set[str]:

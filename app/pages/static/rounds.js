@@ -102,6 +102,8 @@ const drawReport = (report) => {
   part('tiles').replaceChildren(...tiles);
   part('notes').replaceChildren(...(report?.notes ?? []).map((note) => textNode('li', note)));
   part('tables').replaceChildren(...(report?.tables ?? []).map(reportTable));
+  part('probed').hidden = !report?.probes.length;
+  part('probes').replaceChildren(...probeNodes(report?.probes ?? []));
 };
 
 const drawOutcome = (round) => {

@@ -22,7 +22,7 @@ const LEFT_OUT = {
 };
 const PHASES = {
   starting: t('starting'), loading: t('loading'), reference: t('reference'), training: t('training'),
-  'reward model': t('reward model'), measuring: t('measuring'),
+  'reward model': t('reward model'), measuring: t('measuring'), evaluating: t('evaluating'),
 };
 const roundTitle = ({ state, id }) => ({
   queued: t('Round {round} is about to start', { round: id }),
