@@ -24,6 +24,7 @@ from app.people_api import build_people_api
 from app.prompts_api import build_prompts_api
 from app.quality_api import build_quality_api
 from app.refusals import LARGEST_ID, refusals
+from app.round_records_api import build_round_records_api
 from app.rounds_api import build_rounds_api
 from app.services import Services
 from app.serving.engine import Job, complete
@@ -82,6 +83,7 @@ def build_api(services: Services) -> APIRouter:
         build_trial_api(services.store, services.trial),
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
+        build_round_records_api(services.store, services.rounds),
         build_rounds_api(services.store, services.rounds),
         _operator_routes(services),
     ):
