@@ -91,6 +91,17 @@ class Promotion(StrEnum):
     BY_HAND = "by_hand"
 
 
+class ServeDuringTraining(StrEnum):
+    """KEEP: the model stays and answers. BUFFER: it stays, but answers only who would have to wait otherwise.
+
+    OFFLOAD: its weights go to the CPU's memory; people judge what lies ready, and nothing is sampled.
+    """
+
+    KEEP = "keep"
+    BUFFER = "buffer"
+    OFFLOAD = "offload"
+
+
 class Settings(Strict):
     """Everything that can be set; docs/operations.md has the same list in words.
 
@@ -127,6 +138,7 @@ class Settings(Strict):
     sampling: Sampling = Sampling()
     queue: QueueSettings = QueueSettings()
     webhooks: tuple[Webhook, ...] = ()
+    serve_during_training: ServeDuringTraining = ServeDuringTraining.KEEP
     promotion: Promotion = Promotion.GATE
     limits: Limits = Limits()
     roll_back: bool = True

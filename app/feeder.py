@@ -6,9 +6,10 @@ nothing, and withdraws ready pairs of a version that serves no more. Knows nothi
 
 import asyncio
 import random
+import time
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 
 from app.config import QueueSettings
@@ -69,6 +70,7 @@ class Feeder:
         self._in_work: set[int] = set()
         self._useless: set[int] = set()
         self._wake = asyncio.Event()
+        self._resting = False
 
     def poke(self) -> None:
         """Look at the buffer now: a pair was taken, or the champion changed."""
@@ -78,6 +80,9 @@ class Feeder:
         """Fill the buffer until cancelled. An error of the model is kept in `trouble` and tried again."""
         while True:
             self._wake.clear()
+            if self._resting:
+                await self._wake.wait()
+                continue
             try:
                 missing = await self._missing()
                 made = await asyncio.gather(*(self._make() for _ in range(min(missing, self._workers))))
@@ -90,6 +95,23 @@ class Feeder:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_SECONDS):
                         await self._wake.wait()
+
+    async def fill(self, seconds: float) -> None:
+        """Wait until the buffer is full, no pair can be made, or so many seconds have passed."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.trouble and await self._missing():
+            self.poke()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Within, nothing is made ahead: only for those who find nothing ready."""
+        self._resting = True
+        try:
+            yield
+        finally:
+            self._resting = False
+            self.poke()
 
     async def drafts(self, prompt: Prompt | None = None) -> AsyncGenerator[Draft, None]:
         """Make one pair now, telling how far it is; the last item has the stored pair.

@@ -7,25 +7,23 @@ training ended well. A crash in there cannot touch serving. Knows nothing of los
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.adapters import Adapters
 from app.algorithms import Algorithm
-from app.config import Promotion
-from app.limits import Limits, breaches
+from app.gatekeeper import Gatekeeper
 from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
-from data.records import Annotator, Round, RoundState, Ruling, Snapshot
+from data.records import Annotator, Round, RoundState, Snapshot
 from data.store import PreferenceStore
-from trainer.manifest import Evaluation, Manifest, Progress
+from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
 
 _TRIES = 2
@@ -46,7 +44,7 @@ class Rounds:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
     command is what trains: it gets the round directory as its last argument. tell: takes how a round ended.
-    promotion: what becomes of the versions that break none of the limits, by adapters.
+    gatekeeper: decides what becomes of the versions. room: within it, there is room for a round to train.
     """
 
     def __init__(
@@ -59,9 +57,8 @@ class Rounds:
         planner: Planner,
         command: Sequence[str],
         tell: Tell,
-        adapters: Adapters,
-        promotion: Promotion,
-        limits: Limits,
+        gatekeeper: Gatekeeper,
+        room: Callable[[RoundDir], AbstractAsyncContextManager[None]],
     ) -> None:
         self._store = store
         self._router = router
@@ -70,9 +67,8 @@ class Rounds:
         self._planner = planner
         self._command = command
         self._tell = tell
-        self._adapters = adapters
-        self._promotion = promotion
-        self._limits = limits
+        self._gatekeeper = gatekeeper
+        self._room = room
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
@@ -107,10 +103,11 @@ class Rounds:
 
     async def cancel(self, round_id: int) -> None:
         """Stop a round that trains. Raises ConflictError when it does not."""
-        if self._process is None or self.view(round_id).round.state is not RoundState.TRAINING:
+        if self.view(round_id).round.state is not RoundState.TRAINING:
             raise ConflictError(f"round {round_id} is not training, so there is nothing to cancel")
         self._cancelled = True
-        self._process.send_signal(signal.SIGTERM)
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
 
     async def wait(self) -> None:
         """Until the round under way has ended, if there is one."""
@@ -185,12 +182,8 @@ class Rounds:
         """Run the trainer until there is a manifest; one that was killed is started once more and resumes."""
         directory = self.directory(round_id)
         await self._set(round_id, RoundState.TRAINING)
-        for _ in range(_TRIES):
-            status = await self._run_trainer(directory)
-            if self._cancelled:
-                raise RoundError("cancelled; its checkpoint stays in the round directory")
-            if status >= 0:
-                break
+        async with self._room(directory):
+            status = await self._until_it_ends(directory)
         manifest = await asyncio.to_thread(_readable_manifest, directory)
         if manifest is None:
             why = await asyncio.to_thread(directory.failure)
@@ -198,6 +191,21 @@ class Rounds:
         if manifest.snapshot_sha256 != await asyncio.to_thread(directory.snapshot_sha256):
             raise RoundError("the trainer's manifest is of another snapshot; nothing of it is served")
         return manifest
+
+    async def _until_it_ends(self, directory: RoundDir) -> int:
+        """Run the trainer, once more if it was killed; returns its exit status."""
+        status = -1
+        for _ in range(_TRIES):
+            self._assert_wanted()
+            status = await self._run_trainer(directory)
+            if status >= 0:
+                break
+        self._assert_wanted()
+        return status
+
+    def _assert_wanted(self) -> None:
+        if self._cancelled:
+            raise RoundError("cancelled; its checkpoint stays in the round directory")
 
     async def _run_trainer(self, directory: RoundDir) -> int:
         """One run of `python -m trainer`; returns its exit status, negative for a signal."""
@@ -220,37 +228,7 @@ class Rounds:
         source = self.directory(round_id).adapter
         await asyncio.to_thread(self._shelf.install, name, source, manifest)
         await asyncio.to_thread(self._add_version, name, round_id, manifest)
-        await self._set(round_id, *await self._decide(name, round_id, manifest.evaluation))
-
-    async def _decide(self, name: str, round_id: int, evaluation: Evaluation | None) -> tuple[RoundState, str | None]:
-        """What becomes of a version, by its evaluation and the settings, and why not more.
-
-        One that took over before a restart has done so.
-        """
-        if self._router.champion == name:
-            return RoundState.PROMOTED, None
-        if evaluation is None:
-            reason = "its trainer has not compared it with the version that serves"
-            await self._adapters.rule(name, Ruling.WAIT, reason=reason)
-            return RoundState.WAITING, reason
-        if found := breaches(evaluation, self._limits):
-            reason = "; ".join(breach.words for breach in found)
-            numbers = {breach.name: breach.value for breach in found}
-            await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
-            return RoundState.REFUSED, reason
-        return await self._let_through(name, f"round {round_id} ended well and broke no limit"), None
-
-    async def _let_through(self, name: str, reason: str) -> RoundState:
-        """What becomes of a version that broke no limit."""
-        match self._promotion:
-            case Promotion.GATE:
-                await self._adapters.promote(name, reason=reason)
-                return RoundState.PROMOTED
-            case Promotion.TRIAL:
-                await self._adapters.put_on_trial(name, reason=reason)
-            case Promotion.BY_HAND:
-                await self._adapters.rule(name, Ruling.WAIT, reason=reason)
-        return RoundState.WAITING
+        await self._set(round_id, *await self._gatekeeper.decide(name, round_id, manifest.evaluation))
 
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
         """Enter the version, unless a swap that was cut off had already done so."""

@@ -16,6 +16,7 @@ from app.adapters import Adapters
 from app.config import Settings
 from app.desk import Desk
 from app.feeder import Feeder
+from app.gatekeeper import Gatekeeper
 from app.home import Home
 from app.matches import Matches
 from app.planning import Planner
@@ -25,6 +26,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
+from app.sharing import Sharing
 from app.training import Trainings
 from app.trial import Trial
 from app.webhooks import Webhooks
@@ -194,9 +196,8 @@ def _wire(
             planner=planner,
             command=settings.trainer,
             tell=webhooks.tell,
-            adapters=adapters,
-            promotion=settings.promotion,
-            limits=settings.limits,
+            gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
+            room=Sharing(settings.serve_during_training, engine, feeder, base).training,
         ),
         trial=Trial(store, adapters, roll_back=settings.roll_back),
         trainings=trainings,

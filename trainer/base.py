@@ -4,6 +4,7 @@ A name is the built-in model, a local directory or a Hugging Face hub id; only a
 network. Knows nothing of adapters, sampling or training.
 """
 
+import gc
 import hashlib
 import os
 from collections.abc import Sequence
@@ -46,6 +47,13 @@ class Base:
     eos_ids: frozenset[int]
     context: int
     plain_template: bool
+
+    def move(self, device: torch.device) -> None:
+        """Take the weights elsewhere, and give back the accelerator's memory that nothing holds any more."""
+        torch.nn.Module.to(self.model, device)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def encode(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """Ids of a conversation by the chat template, ready for the assistant's answer, however long."""

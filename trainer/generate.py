@@ -16,10 +16,12 @@ it, trainers call `generate`.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from data.errors import ModelError
 from data.records import FinishReason, Sampling
 from trainer.adapter import Adapter
 from trainer.base import Base
@@ -77,18 +79,17 @@ class Sampler:
     def __init__(self, base: Base, *, max_rows: int = 8, max_adapters: int = 4, max_rank: int = 16) -> None:
         self.base = base
         self.max_rows = max_rows
+        self.max_rank = max_rank
         self.rows: list[Row] = []
-        self._model = RowModel(base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
+        self._home = base.model.device
+        self._adapters: dict[str, Adapter] = {}
+        self._build = partial(RowModel, base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
+        self._built: RowModel | None = self._build()
 
     @property
     def adapters(self) -> tuple[str, ...]:
         """Names of the loaded adapters."""
-        return self._model.lora.names
-
-    @property
-    def max_rank(self) -> int:
-        """The largest LoRA rank there is room for."""
-        return self._model.lora.max_rank
+        return tuple(self._adapters)
 
     @property
     def free(self) -> int:
@@ -101,12 +102,40 @@ class Sampler:
         The weights are copied: what becomes of the adapter's own afterwards changes nothing here.
         """
         self._model.lora.load(name, adapter)
+        self._adapters[name] = adapter
 
     def unload(self, name: str) -> None:
         """Forget an adapter. Raises ValueError while a row uses it, KeyError when it is not loaded."""
         if any(row.request.adapter == name for row in self.rows):
             raise ValueError(f"adapter {name} is in use")
-        self._model.lora.unload(name)
+        if self._built is not None:
+            self._built.lora.unload(name)
+        del self._adapters[name]
+
+    def park(self) -> None:
+        """Take the weights to the CPU's memory, and drop all that stands beside them, until `unpark`.
+
+        Raises ValueError while there are rows.
+        """
+        if self.rows:
+            raise ValueError(f"{len(self.rows)} answers are under way")
+        self._built = None
+        self.base.move(torch.device("cpu"))
+
+    def unpark(self) -> None:
+        """Come back with the same adapters. Nothing happens to a sampler that is not parked."""
+        if self._built is None:
+            self.base.move(self._home)
+            built = self._build()
+            for name, adapter in self._adapters.items():
+                built.lora.load(name, adapter)
+            self._built = built
+
+    @property
+    def _model(self) -> RowModel:
+        if self._built is None:
+            raise ModelError("the model is parked, and cannot be asked")
+        return self._built
 
     @torch.inference_mode()
     def join(self, requests: Sequence[Request]) -> list[Row]:

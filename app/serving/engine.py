@@ -54,6 +54,17 @@ class Engine(Protocol):
         """Log-probability of each of the given completion tokens under a version, in nats."""
         ...
 
+    async def park(self) -> None:
+        """Leave the accelerator's memory, once the jobs under way have ended, until `unpark`.
+
+        Meanwhile whatever else is asked raises ConflictError; what was loaded stays so.
+        """
+        ...
+
+    async def unpark(self) -> None:
+        """Come back with all that was loaded. Nothing happens to one that is not parked."""
+        ...
+
     def close(self) -> None:
         """Stop; jobs under way fail."""
         ...

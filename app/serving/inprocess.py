@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.serving.engine import BASE, Answers, Job
-from data.errors import AdapterError, ModelError, PrefloopError
+from data.errors import AdapterError, ConflictError, ModelError, PrefloopError
 from data.records import Message, NewCompletion
 from trainer.adapter import read_adapter
 from trainer.base import Base
@@ -25,6 +25,7 @@ from trainer.generate import Request, Row, Sampler
 _T = TypeVar("_T")
 _FLUSH_SECONDS = 0.12
 _IDLE_SECONDS = 0.5
+_PARKED = "The model makes room for training and answers again when that has ended. Pairs that lie ready can be judged."
 
 
 class _Ticket:
@@ -77,12 +78,14 @@ class InProcessEngine:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: deque[_Ticket] = deque()
         self._running: list[_Ticket] = []
+        self._parked = False
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="generation", daemon=True)
         self._thread.start()
 
     async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
         """See Engine.stream."""
+        self._assert_here()
         prompt_ids = self.base.prompt_ids(job.messages, room=job.sampling.max_new_tokens)
         if len(job.seeds) > self._sampler.max_rows:
             raise ModelError(f"a job of {len(job.seeds)} answers is more than {self._sampler.max_rows} rows")
@@ -99,6 +102,7 @@ class InProcessEngine:
 
     async def load(self, version: str, path: Path) -> None:
         """See Engine.load."""
+        self._assert_here()
         max_rank = self._sampler.max_rank
         adapter = await asyncio.to_thread(read_adapter, path, self.base.model, max_rank=max_rank)
         await self._call(lambda: self._sampler.load(version, adapter))
@@ -109,9 +113,24 @@ class InProcessEngine:
 
     async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
         """See Engine.score."""
+        self._assert_here()
         prompt_ids = self.base.prompt_ids(messages, room=len(token_ids))
         adapter = None if version == BASE else version
         return await self._call(lambda: self._sampler.score(prompt_ids, tuple(token_ids), adapter))
+
+    async def park(self) -> None:
+        """See Engine.park."""
+        self._parked = True
+        try:
+            await self._call(self._park)
+        except BaseException:
+            self._parked = False
+            raise
+
+    async def unpark(self) -> None:
+        """See Engine.unpark."""
+        await self._call(self._sampler.unpark)
+        self._parked = False
 
     def close(self) -> None:
         """See Engine.close."""
@@ -119,6 +138,15 @@ class InProcessEngine:
             self._closed.set()
             self._inbox.put(None)
             self._thread.join()
+
+    def _assert_here(self) -> None:
+        if self._parked:
+            raise ConflictError(_PARKED)
+
+    def _park(self) -> None:
+        while self._running or self._waiting:
+            self._turn()
+        self._sampler.park()
 
     def _unload(self, version: str) -> None:
         self._drop_given_up()
@@ -148,14 +176,18 @@ class InProcessEngine:
     def _run(self) -> None:
         while not self._closed.is_set():
             self._take_work(block=not self._running and not self._waiting)
-            try:
-                self._drop_given_up()
-                self._admit()
-                self._sampler.step()
-                self._report()
-            except Exception as error:
-                self._fail(ModelError(f"the model failed while it answered: {error!r}"))
+            self._turn()
         self._fail(ModelError("the engine is closed"))
+
+    def _turn(self) -> None:
+        """One token for everybody who is answered."""
+        try:
+            self._drop_given_up()
+            self._admit()
+            self._sampler.step()
+            self._report()
+        except Exception as error:
+            self._fail(ModelError(f"the model failed while it answered: {error!r}"))
 
     def _take_work(self, *, block: bool) -> None:
         """Carry out what was posted; wait for it only when there is nothing else to do."""

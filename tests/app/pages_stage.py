@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ from app.adapters import Adapters
 from app.config import Promotion, QueueSettings, Settings
 from app.desk import Desk
 from app.feeder import Feeder
+from app.gatekeeper import Gatekeeper
 from app.limits import Limits
 from app.matches import Matches
 from app.planning import Planner
@@ -195,9 +196,8 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             planner=planner,
             command=("false",),
             tell=webhooks.tell,
-            adapters=adapters,
-            promotion=Promotion.GATE,
-            limits=Limits(),
+            gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
+            room=lambda _: nullcontext(),
         ),
         trial=Trial(store, adapters, roll_back=True),
         trainings=trainings,

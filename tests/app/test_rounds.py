@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from app.adapters import Adapters
 from app.algorithms import Algorithm
 from app.config import Promotion
+from app.gatekeeper import Gatekeeper
 from app.limits import Limits
 from app.pages.rounds_view import round_words
 from app.planning import Planner
@@ -25,8 +27,10 @@ from data.store import PreferenceStore
 from tests.app.told import Told
 from trainer.base import load_base
 from trainer.config import RoundConfig
+from trainer.round_dir import RoundDir
 
 Start = Callable[..., Rounds]
+Room = Callable[[RoundDir], AbstractAsyncContextManager[None]]
 TRAINING = {"learning_rate": 1e-2, "epochs": 4, "batch_size": 2, "rank": 4, "alpha": 32, "checkpoint_every": 1}
 REAL = (sys.executable, "-m", "trainer")
 
@@ -65,10 +69,12 @@ async def start(
         *,
         promotion: Promotion = Promotion.GATE,
         limits: Limits | None = None,
+        room: Room = lambda _: nullcontext(),
         **given: object,
     ) -> Rounds:
         trainings = Trainings({**TRAINING, **given}, base.model.num_parameters())
         planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=8)
+        adapters = Adapters(store, router, shelf, moved=lambda: None, tell=told)
         rounds = Rounds(
             store,
             router,
@@ -77,9 +83,8 @@ async def start(
             planner=planner,
             command=command,
             tell=told,
-            adapters=Adapters(store, router, shelf, moved=lambda: None, tell=told),
-            promotion=promotion,
-            limits=limits or Limits(),
+            gatekeeper=Gatekeeper(adapters, router, promotion=promotion, limits=limits or Limits()),
+            room=room,
         )
         made.append(rounds)
         return rounds

@@ -1,0 +1,51 @@
+"""What becomes of a version that a round made: refused by its evaluation, or let through as the settings say.
+
+Knows nothing of how a version is measured, nor of rounds under way.
+"""
+
+from app.adapters import Adapters
+from app.config import Promotion
+from app.limits import Limits, breaches
+from app.serving.router import Router
+from data.records import RoundState, Ruling
+from trainer.manifest import Evaluation
+
+
+class Gatekeeper:
+    """Holds versions to the limits, and does with those that break none what `promotion` says."""
+
+    def __init__(self, adapters: Adapters, router: Router, *, promotion: Promotion, limits: Limits) -> None:
+        self._adapters = adapters
+        self._router = router
+        self._promotion = promotion
+        self._limits = limits
+
+    async def decide(self, name: str, round_id: int, evaluation: Evaluation | None) -> tuple[RoundState, str | None]:
+        """What becomes of a version, by its evaluation and the settings, and why not more.
+
+        One that took over before a restart has done so.
+        """
+        if name == self._router.champion:
+            return RoundState.PROMOTED, None
+        if evaluation is None:
+            reason = "its trainer has not compared it with the version that serves"
+            await self._adapters.rule(name, Ruling.WAIT, reason=reason)
+            return RoundState.WAITING, reason
+        if found := breaches(evaluation, self._limits):
+            reason = "; ".join(breach.words for breach in found)
+            numbers = {breach.name: breach.value for breach in found}
+            await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
+            return RoundState.REFUSED, reason
+        return await self._let_through(name, f"round {round_id} ended well and broke no limit"), None
+
+    async def _let_through(self, name: str, reason: str) -> RoundState:
+        """What becomes of a version that broke no limit."""
+        match self._promotion:
+            case Promotion.GATE:
+                await self._adapters.promote(name, reason=reason)
+                return RoundState.PROMOTED
+            case Promotion.TRIAL:
+                await self._adapters.put_on_trial(name, reason=reason)
+            case Promotion.BY_HAND:
+                await self._adapters.rule(name, Ruling.WAIT, reason=reason)
+        return RoundState.WAITING

@@ -1,0 +1,71 @@
+"""What serving does while a round trains beside it: goes on, lives on ready pairs, or leaves the accelerator.
+
+Knows nothing of what is trained, nor by whom.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.config import ServeDuringTraining
+from app.feeder import Feeder
+from app.serving.engine import Engine
+from data.errors import RoundError
+from trainer.base import Base
+from trainer.footprint import Footprint, free_bytes
+from trainer.round_dir import RoundDir
+
+_FILL_SECONDS = 120.0
+_GIB = 2**30
+
+
+class Sharing:
+    """Shares the machine between serving and training, as `mode` says."""
+
+    def __init__(self, mode: ServeDuringTraining, engine: Engine, feeder: Feeder, base: Base) -> None:
+        self._mode = mode
+        self._engine = engine
+        self._feeder = feeder
+        self._base = base
+
+    @asynccontextmanager
+    async def training(self, directory: RoundDir) -> AsyncIterator[None]:
+        """Within, a round may train. All is as before at the end, however it ends.
+
+        Raises RoundError when the memory that training needs is not free, in words that say how much is.
+        """
+        if self._mode is ServeDuringTraining.KEEP:
+            await self._assert_room(directory)
+            yield
+            return
+        await self._feeder.fill(_FILL_SECONDS)
+        with self._feeder.resting():
+            if self._mode is ServeDuringTraining.BUFFER:
+                await self._assert_room(directory)
+                yield
+                return
+            await self._engine.park()
+            try:
+                await self._assert_room(directory)
+                yield
+            finally:
+                await asyncio.shield(self._come_back())
+
+    async def _come_back(self) -> None:
+        try:
+            await self._engine.unpark()
+        except RuntimeError as error:  # as torch says that memory ran out
+            raise RoundError(
+                f"the model could not come back from the CPU's memory ({error}); free the memory that something else "
+                "has taken, and start the server again"
+            ) from error
+
+    async def _assert_room(self, directory: RoundDir) -> None:
+        needed = await asyncio.to_thread(Footprint.of, directory, self._base)
+        free = await asyncio.to_thread(free_bytes, self._base.model.device)
+        if needed.bytes > free:
+            ways = "" if self._mode is ServeDuringTraining.OFFLOAD else 'set serve_during_training = "offload", '
+            raise RoundError(
+                f"training needs about {needed.bytes / _GIB:.1f} GiB ({needed}), and {free / _GIB:.1f} GiB are free; "
+                f"{ways}turn on gradient_checkpointing, lower max_tokens or rank, or serve a smaller model"
+            )
