@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from app.algorithms import Algorithm
-from app.pages.report_view import ReportWords, report_words
-from app.pages.views import Note
+from app.pages.report_view import report_words
 from app.refusals import LARGEST_ID, Id, refusals
+from app.report_out import ReportOut, report_out
 from app.round_report import Setting, excluded_of, round_report, settings_of
 from app.rounds import Rounds
 from data.errors import NotFoundError
@@ -83,29 +83,6 @@ class LogOut(BaseModel):
     size: int
 
 
-class NoteOut(BaseModel):
-    """English words, and values for their {names}."""
-
-    words: str
-    values: dict[str, str | int] = {}
-
-
-class TableOut(BaseModel):
-    """A table of a report; the first cell of a row names it."""
-
-    title: str
-    head: list[str]
-    rows: list[list[NoteOut | str]]
-
-
-class ReportOut(BaseModel):
-    """A report: the most important numbers by name, all tables, what people should know besides."""
-
-    tiles: list[tuple[str, NoteOut | str]]
-    tables: list[TableOut]
-    notes: list[str]
-
-
 def build_round_records_api(store: PreferenceStore, rounds: Rounds) -> APIRouter:
     """The reading routes under /rounds; to be included for admins only, and before those that take any id."""
     routes = APIRouter(prefix="/rounds", tags=["rounds"], responses=refusals(404))
@@ -143,7 +120,7 @@ def _add_reports(routes: APIRouter, store: PreferenceStore, rounds: Rounds) -> N
         manifest = rounds.manifest(store.rounds.by_id(round_id).id)
         if manifest is None:
             raise NotFoundError("Round {round} has no report: its training has not ended, or not well.", round=round_id)
-        return _report(report_words(manifest))
+        return report_out(report_words(manifest))
 
     @routes.get("/{round_id}/report.md", response_class=Response, responses=_MARKDOWN)
     async def report_file(round_id: Id) -> Response:
@@ -221,25 +198,6 @@ def _log(directory: RoundDir, after: int | None) -> LogOut:
         start, part = start + cut, part[cut:]
     text, taken = codecs.utf_8_decode(part, "replace", False)
     return LogOut(text=text, start=start, next=start + taken, size=size)
-
-
-def _report(words: ReportWords) -> ReportOut:
-    return ReportOut(
-        tiles=[(name, _cell(cell)) for name, cell in words["tiles"]],
-        tables=[
-            TableOut(
-                title=table["title"],
-                head=list(table["head"]),
-                rows=[[_cell(cell) for cell in row] for row in table["rows"]],
-            )
-            for table in words["tables"]
-        ],
-        notes=list(words["notes"]),
-    )
-
-
-def _cell(cell: Note | str) -> NoteOut | str:
-    return cell if isinstance(cell, str) else NoteOut(words=cell["words"], values=cell.get("values", {}))
 
 
 def _markdown(store: PreferenceStore, rounds: Rounds, round_id: int) -> str:

@@ -7,6 +7,7 @@ files nor tables, and nothing of how a report is drawn on a page.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from app.pages.evaluation_view import ProbeWords
 from app.pages.report_view import report_words
 from app.pages.tables import Cell
 from app.rounds import RoundView
@@ -96,8 +97,17 @@ def _measured(manifest: Manifest) -> Iterator[list[str]]:
     for table in words["tables"]:
         rows = [tuple(map(_said, row)) for row in table["rows"]]
         yield [f"### {_escaped(table['title'])}", "", *_table(table["head"], rows)]
+    if words["probes"]:
+        yield ["### The same questions to all", "", *_answered(words["probes"])]
     if words["notes"]:
         yield ["### Notes", "", *(f"- {_escaped(note)}" for note in words["notes"])]
+
+
+def _answered(probes: Sequence[ProbeWords]) -> Iterator[str]:
+    """Fixed questions and what everybody answered, a list in a list."""
+    for probe in probes:
+        yield f"- {_escaped(' / '.join(probe['prompt']))}"
+        yield from (f"    - {_escaped(name)}: {_escaped(text)}" for name, text in probe["answers"])
 
 
 def _decided(version: str | None, decisions: Sequence[Decision], names: Mapping[int, str]) -> list[str]:

@@ -10,6 +10,7 @@ from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
 
 OVERVIEW = "/admin/overview/"
+ROUNDS = "/admin/rounds/"
 VERSIONS = "/admin/versions/"
 PROMPTS = "/admin/prompts/"
 QUALITY = "/admin/quality/"
@@ -25,6 +26,8 @@ def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; before anything is mounted at /admin, which would swallow them."""
     overview = ("quality_words.js", "overview_drawings.js", "overview.js")
     _add(app, OVERVIEW, _page("overview", OVERVIEW, styles=("overview.css",), scripts=overview))
+    rounds = ("probes.js", *(f"rounds_list{part}.js" for part in ("_words", "_curves", "_report", "")))
+    _add(app, ROUNDS, _page("rounds_list", ROUNDS, styles=("rounds_list.css", "probes.css"), scripts=rounds))
     versions = ("versions_drawings.js", "versions.js")
     _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=versions))
     _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))

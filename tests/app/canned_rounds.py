@@ -32,6 +32,7 @@ def add_round(
     write_steps(directory, range(1, steps + 1), pace=training.learning_rate)
     directory.set_progress(Progress(phase="training", step=steps, steps=60, seconds_left=75.0))
     if accuracy is not None:
+        directory.set_progress(Progress(phase="evaluating", step=steps, steps=steps))
         directory.set_manifest(manifest(accuracy, steps))
     store.rounds.set_state(entry.id, state, reason=reason)
     return directory

@@ -42,7 +42,7 @@ async def test_all_rounds_are_listed_newest_first(api: AdminApi, done: RoundDir,
 
 async def test_a_record_says_where_the_trainer_stands_and_what_it_was_told(api: AdminApi, done: RoundDir) -> None:
     record = await api.get("/rounds/1/record")
-    assert (record["phase"], record["step"], record["steps"], record["seconds_left"]) == ("training", 40, 60, 75.0)
+    assert (record["phase"], record["step"], record["steps"], record["seconds_left"]) == ("evaluating", 40, 40, None)
     assert record["settings"]["training.learning_rate"] == 5e-5
     assert record["settings"]["training.reference.kind"] == "base"
     assert record["reported"] is True

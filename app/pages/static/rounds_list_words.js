@@ -1,0 +1,49 @@
+// What the page on rounds says, in the reader's language.
+const ROUND_STATES = {
+  queued: t('queued'), training: t('in training'), swapping: t('taking over'), waiting: t('waits to be decided on'),
+  promoted: t('promoted'), refused: t('refused'), failed: t('failed'), cancelled: t('cancelled'),
+};
+const RUNNING = ['queued', 'training', 'swapping'];
+const PHASES = {
+  loading: t('loading'), reference: t('reference'), training: t('training'), 'reward model': t('reward model'),
+  measuring: t('measuring'), evaluating: t('evaluating'),
+};
+const LEFT_OUT = {
+  tie: (number) => (number === 1 ? t('1 tie') : t('{count} ties', { count: number })),
+  both_bad: (number) => t('{count} “both bad”', { count: number }),
+  skip: (number) => (number === 1 ? t('1 skip') : t('{count} skips', { count: number })),
+  split: (number) => (number === 1 ? t('1 split vote') : t('{count} split votes', { count: number })),
+  gold: (number) => t('{count} on test pairs', { count: number }),
+  reask: (number) => t('{count} on pairs asked again', { count: number }),
+  eval: (number) => t('{count} on evaluation pairs', { count: number }),
+  flagged: (number) => t('{count} on flagged pairs', { count: number }),
+  quarantined: (number) => t('{count} of annotators in quarantine', { count: number }),
+};
+const leftOut = (excluded) => {
+  const votes = Object.entries(excluded).map(([reason, number]) => LEFT_OUT[reason]?.(number) ?? `${number} ${reason}`);
+  return votes.length ? t('Left out: {votes}.', { votes: new Intl.ListFormat(lang, { style: 'narrow' }).format(votes) }) : '';
+};
+
+const isRunning = ({ state }) => RUNNING.includes(state);
+const roundName = ({ id }) => t('Round {round}', { round: id });
+const pairsOf = (number) => (number === 1 ? t('1 pair') : t('{count} pairs', { count: count(number) }));
+const duration = (seconds) => (seconds < 90
+  ? t('{seconds} s', { seconds: Math.max(1, Math.round(seconds)) })
+  : t('{minutes} min', { minutes: Math.round(seconds / 60) }));
+const took = (round) => duration(((round.ended_at ?? Date.now()) - round.created_at) / 1000);
+const told = (cell) => (typeof cell === 'string' ? cell : t(cell.words, cell.values));
+
+const PLAIN = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+// more: only for those who ask for it
+const CURVES = {
+  score: { title: t('Reward model’s score'), mark: 0 },
+  kl: { title: t('KL to the reference, nats an answer'), mark: 0 },
+  length: { title: t('Length, tokens'), low: 0 },
+  loss: { title: t('Loss') },
+  margin: { title: t('Margin'), mark: 0 },
+  accuracy: { title: t('Accuracy on the batch'), low: 0, high: 1, mark: 0.5, unit: percent },
+  chosen_reward: { title: t('Reward of the chosen answer'), mark: 0, more: true },
+  rejected_reward: { title: t('Reward of the rejected answer'), mark: 0, more: true },
+  grad_norm: { title: t('Length of the gradient'), low: 0, more: true },
+  learning_rate: { title: t('Learning rate'), low: 0, more: true, unit: (value) => value.toExponential(1) },
+};
