@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.records import RoundState
 from data.store import PreferenceStore
-from tests.models import REPORT
+from tests.models import EVALUATION, REPORT
 from trainer.config import RoundConfig, TrainingConfig
 from trainer.manifest import Agreement, Canary, Manifest, Progress
 from trainer.round_dir import RoundDir
@@ -44,7 +44,9 @@ def write_steps(directory: RoundDir, steps: range, *, pace: float) -> None:
         learned = 1 - math.exp(-step * pace * 1000)
         wobble = 0.04 * math.sin(5 * step)
         row = {"step": step, "loss": 0.69 - 0.4 * learned + wobble, "margin": 2 * learned + wobble}
-        directory.add_metrics({**row, "accuracy": 0.5 + 0.4 * learned + wobble, "learning_rate": pace})
+        directory.add_metrics(
+            {**row, "accuracy": 0.5 + 0.4 * learned + wobble, "learning_rate": pace, "chosen_logps": -40 - 9 * learned}
+        )
         with directory.log.open("a") as log:
             log.write(f"step {step}: loss {row['loss']:.3f}\n")
 
@@ -61,4 +63,5 @@ def manifest(accuracy: float, steps: int) -> Manifest:
         report=REPORT.model_copy(update={"heldout": heldout, "notes": ("Memory ran out | once.",), "seconds": 61.0}),
         canary=Canary(prompt=(), token_ids=(), logprobs=(), base_logprobs=()),
         software={"torch": "2.9"},
+        evaluation=EVALUATION,
     )

@@ -116,6 +116,8 @@ async def test_a_report_comes_in_words(api: AdminApi, done: RoundDir) -> None:
     [table] = [table for table in report["tables"] if table["title"] == "Agreement with people"]
     assert table["head"] == ["", "Training pairs", "Held-out pairs"]
     assert table["rows"][0] == ["Pairs", "1", "30"]
+    [probe] = report["probes"]
+    assert (probe["prompt"], probe["answers"][0]) == (["how do I boil an egg?"], ["The new version", "For 7 minutes."])
     assert report["notes"] == ["Memory ran out | once."]
 
 

@@ -63,6 +63,13 @@ def test_all_tables_of_the_page_are_in_the_file() -> None:
     assert found["torch"] == ["2.9"]
 
 
+def test_all_answers_to_fixed_questions_are_in_the_file() -> None:
+    text = round_report(DONE, version=None, decisions=[], names=NAMES)
+    answers = ("The new version: For 7 minutes.", "round-000001: Gently.", "base: Boil it.")
+    assert "\n    - ".join(("- how do I boil an egg?", *answers)) in text
+    assert len(rows(text)["KL, mean"]) == 2
+
+
 def test_settings_are_listed_flat() -> None:
     found = rows(round_report(DONE, version=None, decisions=[], names=NAMES))
     assert (found["training.reference.kind"], found["training.max_tokens"]) == (["base"], ["none"])

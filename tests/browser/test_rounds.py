@@ -40,6 +40,8 @@ def test_a_round_that_ended_shows_its_report_and_its_file(server: Server, page: 
     expect(page.locator(part("reason"))).to_contain_text("2.1 times as long")
     expect(page.locator(part("tiles"))).to_contain_text("71 %")
     expect(page.locator(part("tables"))).to_contain_text("Agreement with people")
+    page.get_by_text("The same questions to all", exact=True).click()
+    expect(page.locator(part("probes"))).to_contain_text("For 7 minutes.")
     expect(page.locator(part("started"))).to_contain_text("by prefloop itself")
     assert page.locator('[data-chart="loss"] .mean').count() == 1
     in_all_looks(page, camera, "rounds-report")
@@ -95,6 +97,14 @@ def test_a_running_round_goes_on_before_ones_eyes(server: Server, page: Page, ca
     expect(page.locator(part("state"))).to_have_text("waits to be decided on")
     expect(page.locator(part("tiles"))).to_contain_text("66 %")
     expect(page.locator('[data-round="5"]')).to_contain_text("66 % held out")
+
+
+def test_a_round_that_does_not_exist_is_named(server: Server, page: Page):
+    open_rounds(page, server, "?round=99")
+    expect(page.locator(part("said"))).to_have_text("there is no round 99")
+    expect(page.locator(part("shown"))).to_be_hidden()
+    page.locator('[data-round="1"] button').click()
+    expect(page.locator(part("title"))).to_have_text("Round 1")
 
 
 def test_the_page_on_rounds_speaks_chinese(server: Server, page: Page, camera: Camera):

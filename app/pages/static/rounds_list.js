@@ -93,12 +93,11 @@ const chooseRound = async (id, { look = false } = {}) => {
   toAddress();
   markList();
   say('');
-  try {
-    await Promise.all([...shownIds().map(fetchRound), readLog()]);
-  } catch (error) {
-    say(error.message, 'warn');
-  }
+  const fetched = await Promise.allSettled([...shownIds().map(fetchRound), readLog()]);
   if (chosen !== id) return;
+  const failed = fetched.find(({ status }) => status === 'rejected');
+  if (failed) say(failed.reason.message, 'warn');
+  part('shown').hidden = !known.has(id);
   drawAll();
   if (look && matchMedia('(max-width: 900px)').matches) part('title').focus();
 };
@@ -163,6 +162,6 @@ begin(async () => {
   await loadList();
   if (listed.length) await chooseRound(chosen ?? listed[0].id);
   part('log-box').open = known.has(chosen) && isRunning(known.get(chosen).record);
-  again(live, LIVE_MS);
-  again(loadList, LIST_MS);
 });
+again(live, LIVE_MS);
+again(loadList, LIST_MS);

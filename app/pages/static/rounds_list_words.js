@@ -44,6 +44,8 @@ const CURVES = {
   accuracy: { title: t('Accuracy on the batch'), low: 0, high: 1, mark: 0.5, unit: percent },
   chosen_reward: { title: t('Reward of the chosen answer'), mark: 0, more: true },
   rejected_reward: { title: t('Reward of the rejected answer'), mark: 0, more: true },
+  chosen_logps: { title: t('Log-probability of the chosen answer'), more: true },
+  rejected_logps: { title: t('Log-probability of the rejected answer'), more: true },
   grad_norm: { title: t('Length of the gradient'), low: 0, more: true },
   learning_rate: { title: t('Learning rate'), low: 0, more: true, unit: (value) => value.toExponential(1) },
 };
