@@ -40,7 +40,7 @@ const drawHead = ({ record }) => {
 const rowOf = (name, values) => {
   const head = element('th', '', name);
   head.scope = 'row';
-  return element('tr', '', head, ...values.map((value) => element('td', value.length > 12 ? '' : 'short', value)));
+  return element('tr', '', head, ...values.map((value) => element('td', value.length > 12 || values.length > 2 ? '' : 'short', value)));
 };
 const tableOf = (head, rows, title) => {
   const table = element('table', '');
