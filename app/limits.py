@@ -33,7 +33,7 @@ class Limits(Strict):
     kl_median: Above | Off = 30.0
     kl_max: Above | Off = 120.0
     chosen_drop: AtLeast | Off = 20.0
-    longer: AtLeast | Off = 0.6
+    longer: AtLeast | Off = 0.5
     shorter: Annotated[float, Field(ge=0, le=1)] | Off = 0.7
     eos_drop: Fraction | Off = 0.15
     repetition: Fraction | Off = 0.1

@@ -157,9 +157,13 @@ class Judgments:
         return self._database.value("select count(*) from current_judgment")
 
     def decisive_since(self, judgment_id: int) -> int:
-        """How many current judgments that name a winner came after this one (0: of all)."""
+        """How many current judgments on training pairs that name a winner came after this one (0: of all)."""
         return self._database.value(
-            "select count(*) from current_judgment where id > ? and choice in ('a', 'b')", [judgment_id]
+            """
+            select count(*) from current_judgment j join pair on pair.id = j.pair_id
+            where j.id > ? and j.choice in ('a', 'b') and pair.purpose = 'train'
+            """,
+            [judgment_id],
         )
 
     def last_id(self) -> int:

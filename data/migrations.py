@@ -515,3 +515,28 @@ def outbox(db: sqlite_utils.Database) -> None:
         ) strict;
         create index outbox_waiting on outbox(next_at) where sent_at is null and given_up_at is null;
     """)
+
+
+@STEPS()
+def triggers(db: sqlite_utils.Database) -> None:
+    """What began a round, by which rules it chose, and the digest of what it chose; a round that waits its turn.
+
+    `round.newest_judgment`: the newest judgment there was when it was frozen, whether it used it or not.
+    `round.rebuilds_id`: the round whose judgments it took again; `left_out`: what of them it did not.
+    """
+    db.executescript("""
+        alter table round add column cause text not null default 'by hand';
+        alter table round add column rules text not null default '{}' check (json_valid(rules));
+        alter table round add column sha256 text;
+        alter table round add column newest_judgment integer not null default 0;
+        update round set newest_judgment =
+          (select coalesce(max(judgment_id), 0) from round_judgment where round_id = round.id);
+        alter table round add column rebuilds_id integer references round(id);
+        alter table round add column left_out text check (left_out is null or json_valid(left_out));
+        create table round_request(
+          id integer primary key check (id = 1),
+          algorithm text,
+          asked_by integer references annotator(id),
+          created_at integer not null
+        ) strict;
+    """)

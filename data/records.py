@@ -5,7 +5,7 @@ All times are milliseconds since the Unix epoch.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -337,7 +337,12 @@ class AdapterVersion:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn of the loop: snapshot, training, swap. flip_rate is as measured when it was frozen."""
+    """One turn of the loop: snapshot, training, swap. flip_rate is as measured when it was frozen.
+
+    cause: what began it, in words. rules: those its pairs were selected by; sha256: of what was selected, None for a
+    round of an older prefloop. newest_judgment: the newest there was then, 0 without any. rebuilds_id: the round whose
+    judgments it took, but those of `without`.
+    """
 
     id: int
     state: RoundState
@@ -348,6 +353,45 @@ class Round:
     created_at: int
     ended_at: int | None
     flip_rate: float | None = None
+    cause: str = "by hand"
+    rules: Mapping[str, float | bool] = field(default_factory=dict)
+    sha256: str | None = None
+    newest_judgment: int = 0
+    rebuilds_id: int | None = None
+    without: "Without | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """Whose judgments, and which prompts', a rebuilt round leaves out: annotators by id, prompts by their source."""
+
+    annotators: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A snapshot in numbers: pairs that train, that are held out, and whose answers are both bad.
+
+    judgments: used ones; excluded: left out, by reason. flip_rate: as Snapshot has it. sha256: of what was selected.
+    """
+
+    train: int
+    heldout: int
+    both_bad: int
+    judgments: int
+    excluded: Mapping[str, int]
+    flip_rate: float | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRequest:
+    """A round that waits until the one under way has ended. algorithm: None for the configured one."""
+
+    algorithm: str | None
+    asked_by: int | None
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True)

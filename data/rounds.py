@@ -1,8 +1,9 @@
 """Rounds and the judgments frozen for each. Knows nothing of training; the rule is in selection.py."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 import sqlite_utils
 
@@ -12,25 +13,15 @@ from data.database import Database, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
-from data.quality.flips import flip_rate
-from data.quarantines import IN_FORCE
-from data.records import Choice, Flag, Preference, Round, RoundState, Snapshot, Split
-from data.selection import Decision, Selection, Vote, select
+from data.records import Outline, Preference, Round, RoundState, Snapshot, Split, Without
+from data.selection import TAKE_ALL, Selection, SelectionRules, Vote, select
+from data.snapshots import preferences_of, snapshot_of
+from data.votes import CURRENT, FROZEN, FROZEN_WITHOUT, flip_rate_of, left_out, votes_in
 
 _EXCLUDED = "excluded_"
-_BARRING_FLAGS = ", ".join(f"'{flag}'" for flag in Flag if flag.bars)
-_CURRENT = f"""
-    select j.id, j.pair_id, j.choice, j.strength, prompt.split, case
-      when pair.purpose <> 'train' then pair.purpose
-      when j.annotator_id in {IN_FORCE} then 'quarantined'
-      when exists (select 1 from current_judgment f where f.flag in ({_BARRING_FLAGS})
-        and (f.pair_id = j.pair_id or f.id = j.follows_id)) then 'flagged'
-      end as barred
-    from current_judgment j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
-"""
-_FROZEN = """
-    select j.id, j.pair_id, j.choice, j.strength, r.role as split, null as barred
-    from round_judgment r join judgment j on j.id = r.judgment_id where r.round_id = ?
+_WITH_A_VERSION = "('promoted', 'waiting', 'refused')"
+_SINCE = f"""
+    select coalesce(max(newest_judgment), 0) from round where state in {_WITH_A_VERSION} and rebuilds_id is null
 """
 
 
@@ -43,7 +34,13 @@ class Rounds:
         self._pairs = pairs
 
     def create(
-        self, *, config: dict[str, object], started_by: int | None, admit: Admission = decided_pairs
+        self,
+        *,
+        config: dict[str, object],
+        started_by: int | None,
+        admit: Admission = decided_pairs,
+        rules: SelectionRules = TAKE_ALL,
+        cause: str = "by hand",
     ) -> tuple[Round, Snapshot]:
         """Begin a round: freeze, in one transaction, the judgments it uses, and say what they are.
 
@@ -53,34 +50,98 @@ class Rounds:
         """
 
         def work(db: sqlite_utils.Database) -> int:
-            running = first(db, "select id, state from round where ended_at is null")
-            if running is not None:
-                raise ConflictError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
-            votes = _votes(db.query(_CURRENT))
-            selection, rate = select(votes), _flip_rate(votes)
-            admit(selection, rate)
-            return self._freeze(db, selection, rate, config, started_by)
+            votes = votes_in(db.query(CURRENT))
+            begun = {
+                "config": canonical(config),
+                "started_by": started_by,
+                "cause": cause,
+                "rules": canonical(asdict(rules)),
+                "newest_judgment": _value(db, "select coalesce(max(id), 0) from judgment"),
+            }
+            return self._begin(db, votes, select(votes, rules, since=_value(db, _SINCE)), admit, begun)
 
         round_id = self._database.write(work)
         return self.by_id(round_id), self.snapshot(round_id)
 
+    def rebuild(
+        self,
+        round_id: int,
+        without: Without,
+        *,
+        config: dict[str, object],
+        started_by: int | None,
+        admit: Admission = decided_pairs,
+    ) -> Round:
+        """Begin a round on the judgments that another one used, but for some.
+
+        Raises NotFoundError; ConflictError while a round runs, if the rest is not admitted, or if nothing is left out.
+        """
+        before = self.by_id(round_id)
+
+        def work(db: sqlite_utils.Database) -> int:
+            votes = votes_in(db.query(FROZEN_WITHOUT, left_out(round_id, without)))
+            if not any(vote.barred for vote in votes):
+                raise ConflictError(f"round {round_id} used no judgment of these; there is nothing to rebuild")
+            begun = {
+                "config": canonical(config),
+                "started_by": started_by,
+                "cause": f"rebuild of round {round_id}",
+                "rules": canonical(before.rules),
+                "newest_judgment": before.newest_judgment,
+                "rebuilds_id": round_id,
+                "left_out": canonical(asdict(without)),
+            }
+            return self._begin(db, votes, select(votes), admit, begun)
+
+        return self.by_id(self._database.write(work))
+
+    def touched(self, without: Without) -> list[int]:
+        """The rounds with a version that used such judgments, oldest first; rebuilt ones are not looked at."""
+        rows = self._database.rows(
+            f"""
+            select distinct r.round_id as id from round_judgment r join round on round.id = r.round_id
+            join judgment j on j.id = r.judgment_id join pair on pair.id = j.pair_id
+            join prompt on prompt.id = pair.prompt_id
+            where round.state in {_WITH_A_VERSION} and round.rebuilds_id is null
+            and (j.annotator_id in (select value from json_each(:annotators))
+              or prompt.source in (select value from json_each(:sources)))
+            order by r.round_id
+            """,
+            left_out(0, without),
+        )
+        return [row["id"] for row in rows]
+
     def snapshot(self, round_id: int) -> Snapshot:
         """What a round was given, rebuilt from what it froze. Raises NotFoundError."""
         entry = self.by_id(round_id)
-        frozen = select(_votes(self._database.rows(_FROZEN, [round_id])))
+        frozen = select(votes_in(self._database.rows(FROZEN, [round_id])))
         excluded = {
             key.removeprefix(_EXCLUDED): count for key, count in entry.counts.items() if key.startswith(_EXCLUDED)
         }
-        return self._snapshot(replace(frozen, excluded=excluded), entry.flip_rate)
+        return snapshot_of(self._pairs, replace(frozen, excluded=excluded), entry.flip_rate)
 
-    def preview(self) -> Snapshot:
+    def preview(self, rules: SelectionRules = TAKE_ALL) -> Snapshot:
         """What a round would be given now."""
-        votes = _votes(self._database.rows(_CURRENT))
-        return self._snapshot(select(votes), _flip_rate(votes))
+        votes = votes_in(self._database.rows(CURRENT))
+        return snapshot_of(self._pairs, select(votes, rules, since=self._since()), flip_rate_of(votes))
+
+    def outline(self, rules: SelectionRules = TAKE_ALL) -> Outline:
+        """The same in numbers, which takes no reading of answers."""
+        votes = votes_in(self._database.rows(CURRENT))
+        selection = select(votes, rules, since=self._since())
+        return Outline(
+            train=len(selection.of(Split.TRAIN)),
+            heldout=len(selection.of(Split.HELDOUT)),
+            both_bad=len(selection.both_bad),
+            judgments=len(selection.judgment_ids),
+            excluded=selection.excluded,
+            flip_rate=flip_rate_of(votes),
+            sha256=selection.sha256,
+        )
 
     def preferences(self) -> tuple[Preference, ...]:
         """All pairs decided now, of both splits, by pair id: what an export holds."""
-        return self._preferences(select(_votes(self._database.rows(_CURRENT))).decisions)
+        return preferences_of(self._pairs, select(votes_in(self._database.rows(CURRENT))).decisions)
 
     def set_state(self, round_id: int, state: RoundState, *, reason: str | None = None) -> Round:
         """Move a round on. Raises NotFoundError, and ConflictError if it has ended."""
@@ -94,6 +155,24 @@ class Rounds:
                 raise ConflictError(f"round {round_id} has ended ({row['state']}); begin a new one")
             sql = "update round set state = ?, reason = ?, ended_at = ? where id = ?"
             db.execute(sql, [state.value, reason, ended_at, round_id])
+
+        self._database.write(work)
+        return self.by_id(round_id)
+
+    def reopen(self, round_id: int) -> Round:
+        """Let a round that failed or was cancelled go on. Raises NotFoundError, ConflictError for any other."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            row = first(db, "select state from round where id = ?", [round_id])
+            if row is None:
+                raise _unknown(round_id)
+            if row["state"] not in (RoundState.FAILED, RoundState.CANCELLED):
+                raise ConflictError(
+                    f"round {round_id} is {row['state']}; only one that failed or was cancelled goes on"
+                )
+            _assert_none_runs(db)
+            sql = "update round set state = ?, reason = null, ended_at = null where id = ?"
+            db.execute(sql, [RoundState.QUEUED.value, round_id])
 
         self._database.write(work)
         return self.by_id(round_id)
@@ -114,72 +193,49 @@ class Rounds:
         row = self._database.row("select * from round where ended_at is null")
         return None if row is None else _round(row)
 
-    def _freeze(
+    def _since(self) -> int:
+        return int(self._database.value(_SINCE))
+
+    def _begin(
         self,
         db: sqlite_utils.Database,
+        votes: Sequence[Vote],
         selection: Selection,
-        rate: float | None,
-        config: dict[str, object],
-        started_by: int | None,
+        admit: Admission,
+        begun: Mapping[str, object],
     ) -> int:
-        used = [(number, decision.split) for decision in selection.decisions for number in decision.judgment_ids]
-        used += [(number, Split.TRAIN) for bad in selection.both_bad for number in bad.judgment_ids]
+        """Enter a round with the judgments it uses."""
+        _assert_none_runs(db)
+        rate = flip_rate_of(votes)
+        admit(selection, rate)
+        used = selection.judgment_ids
         counts = {split.value: len(selection.of(split)) for split in Split}
         counts |= {"both_bad": len(selection.both_bad), "judgments": len(used)}
         counts |= {f"{_EXCLUDED}{reason}": count for reason, count in selection.excluded.items()}
         row = {
             "state": RoundState.QUEUED.value,
-            "config": canonical(config),
             "counts": canonical(counts),
             "flip_rate": rate,
-            "started_by": started_by,
+            "sha256": selection.sha256,
             "created_at": self._clock(),
+            **begun,
         }
         round_id = insert(db, "round", row)
-        for judgment_id, role in used:
+        for judgment_id, role in used.items():
             db.execute("insert into round_judgment values (?, ?, ?)", [round_id, judgment_id, role.value])
         return round_id
 
-    def _snapshot(self, selection: Selection, rate: float | None) -> Snapshot:
-        bad = self._pairs.by_ids(bad.pair_id for bad in selection.both_bad)
-        return Snapshot(
-            train=self._preferences(selection.of(Split.TRAIN)),
-            heldout=self._preferences(selection.of(Split.HELDOUT)),
-            excluded=selection.excluded,
-            both_bad=tuple(bad[pair.pair_id] for pair in selection.both_bad),
-            flip_rate=rate,
-        )
 
-    def _preferences(self, decisions: Sequence[Decision]) -> tuple[Preference, ...]:
-        pairs = self._pairs.by_ids(decision.pair_id for decision in decisions)
-        preferences = []
-        for decision in decisions:
-            pair = pairs[decision.pair_id]
-            chosen, rejected = (pair.a, pair.b) if decision.winner is Choice.A else (pair.b, pair.a)
-            preferences.append(
-                Preference(
-                    pair_id=pair.id,
-                    prompt=pair.prompt,
-                    chosen=chosen,
-                    rejected=rejected,
-                    strength=decision.strength,
-                    judgment_ids=decision.judgment_ids,
-                )
-            )
-        return tuple(preferences)
+def _assert_none_runs(db: sqlite_utils.Database) -> None:
+    running = first(db, "select id, state from round where ended_at is null")
+    if running is not None:
+        raise ConflictError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
 
 
-def _flip_rate(votes: Iterable[Vote]) -> float | None:
-    return flip_rate(vote for vote in votes if not vote.barred)
-
-
-def _votes(rows: Iterable[Row]) -> list[Vote]:
-    return [
-        Vote(
-            row["id"], row["pair_id"], Choice(row["choice"]), row["strength"], Split(row["split"]), barred=row["barred"]
-        )
-        for row in rows
-    ]
+def _value(db: sqlite_utils.Database, sql: str) -> int:
+    row = first(db, sql)
+    assert row is not None
+    return int(next(iter(row.values())))
 
 
 def _unknown(round_id: int) -> NotFoundError:
@@ -197,4 +253,14 @@ def _round(row: Row) -> Round:
         created_at=row["created_at"],
         ended_at=row["ended_at"],
         flip_rate=row["flip_rate"],
+        cause=row["cause"],
+        rules=json.loads(row["rules"]),
+        sha256=row["sha256"],
+        newest_judgment=row["newest_judgment"],
+        rebuilds_id=row["rebuilds_id"],
+        without=None if row["left_out"] is None else _without(json.loads(row["left_out"])),
     )
+
+
+def _without(found: dict[str, list[Any]]) -> Without:
+    return Without(tuple(found["annotators"]), tuple(found["sources"]))

@@ -23,6 +23,7 @@ from data.pairs import Pairs
 from data.people import People
 from data.prompts import Prompts
 from data.quarantines import Quarantines
+from data.requests import RoundRequests
 from data.rounds import Rounds
 from data.sessions import Sessions
 from data.stats import OwnStats
@@ -61,6 +62,7 @@ class PreferenceStore:
         self.daily = Daily(database, clock)
         self.stats = OwnStats(database, clock)
         self.rounds = Rounds(database, clock, self.pairs)
+        self.requests = RoundRequests(database, clock)
 
     @classmethod
     def open(cls, path: Path, *, clock: Clock = now_ms, heldout_share: float = HELDOUT_SHARE) -> "PreferenceStore":

@@ -96,7 +96,7 @@ def test_an_ordinary_round_breaks_nothing() -> None:
         (
             evaluation(mean_length=66),
             "longer",
-            "its answers are 65% longer than those of round-000001; at most 60% are allowed",
+            "its answers are 65% longer than those of round-000001; at most 50% are allowed",
         ),
         (
             evaluation(mean_length=10),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.records import Choice, Split
-from data.selection import BadPair, Decision, Selection, Vote, select
+from data.selection import BadPair, Decision, Selection, SelectionRules, Vote, select
 
 votes = st.builds(
     Vote,
@@ -22,6 +22,15 @@ ballots = st.lists(votes, max_size=30, unique_by=lambda vote: vote.judgment_id).
 )
 
 
+rules = st.builds(
+    SelectionRules,
+    since_last=st.booleans(),
+    replay=st.floats(0, 1),
+    agreement=st.floats(0, 1),
+    least_strength=st.floats(1, 3),
+)
+
+
 def vote(judgment_id: int, choice: Choice, strength: int | None = None, split: Split = Split.TRAIN) -> Vote:
     return Vote(judgment_id, 1, choice, strength, split)
 
@@ -32,7 +41,7 @@ def used_by(selection: Selection) -> list[int]:
 
 def test_the_majority_wins_with_the_mean_strength_of_its_votes() -> None:
     selection = select([vote(3, Choice.A, 3), vote(1, Choice.B, 1), vote(2, Choice.A)])
-    assert selection.decisions == (Decision(1, Choice.A, 2.0, (1, 2, 3), Split.TRAIN),)
+    assert selection.decisions == (Decision(1, Choice.A, 2.0, (1, 2, 3), Split.TRAIN, 2 / 3),)
     assert selection.excluded == {}
 
 
@@ -78,9 +87,70 @@ def test_a_bad_pair_on_a_held_out_prompt_is_left_out() -> None:
     assert selection.excluded == {"both_bad": 2, "split": 1}
 
 
+def on_pairs(count: int, choice: Choice = Choice.A, split: Split = Split.TRAIN) -> list[Vote]:
+    """One vote on each of some pairs, judgment and pair having the same number."""
+    return [Vote(number, number, choice, 2, split) for number in range(1, count + 1)]
+
+
+def test_a_disputed_pair_can_be_left_out() -> None:
+    disputed = [vote(1, Choice.A), vote(2, Choice.A), vote(3, Choice.B)]
+    assert select(disputed, SelectionRules(agreement=0.6)).excluded == {}
+    found = select(disputed, SelectionRules(agreement=0.7))
+    assert (found.decisions, found.excluded) == ((), {"disputed": 3})
+
+
+def test_a_weak_pair_can_be_left_out() -> None:
+    weak = [vote(1, Choice.A, 2), vote(2, Choice.A, 1)]
+    assert select(weak, SelectionRules(least_strength=1.5)).excluded == {}
+    assert select(weak, SelectionRules(least_strength=1.6)).excluded == {"weak": 2}
+
+
+def test_older_pairs_can_be_left_out_and_held_out_ones_are_never_too_old() -> None:
+    mixed = [*on_pairs(4), *(replace(one, judgment_id=9, pair_id=9, split=Split.HELDOUT) for one in on_pairs(1))]
+    found = select(mixed, SelectionRules(since_last=True), since=2)
+    assert [decision.pair_id for decision in found.decisions] == [3, 4, 9]
+    assert found.excluded == {"older": 2}
+    assert [d.pair_id for d in select(mixed, SelectionRules(since_last=True), since=9).decisions] == [9]
+    assert select(mixed, since=9).excluded == {}
+
+
+def test_a_pair_that_was_judged_again_since_is_new() -> None:
+    again = [vote(1, Choice.A), vote(7, Choice.A)]
+    assert select(again, SelectionRules(since_last=True), since=5).excluded == {}
+
+
+def test_a_share_of_the_older_pairs_is_replayed_the_same_each_time() -> None:
+    def replayed(share: float) -> set[int]:
+        found = select(on_pairs(2000), SelectionRules(since_last=True, replay=share), since=2000)
+        return {decision.pair_id for decision in found.decisions}
+
+    assert replayed(0) == set()
+    assert len(replayed(1)) == 2000
+    assert 540 < len(replayed(0.3)) < 660
+    assert replayed(0.2) < replayed(0.3)
+    assert replayed(0.3) == replayed(0.3)
+
+
+def test_of_pairs_with_the_same_answers_the_one_judged_last_counts() -> None:
+    first, second = vote(5, Choice.A), replace(vote(3, Choice.B), pair_id=2)
+    found = select([replace(one, same_as=1) for one in (first, second)])
+    assert [decision.pair_id for decision in found.decisions] == [1]
+    assert found.excluded == {"duplicate": 1}
+
+
 @given(ballots)
-def test_every_vote_is_used_or_excluded_exactly_once(ballot: list[Vote]) -> None:
-    selection = select(ballot)
+def test_the_digest_is_of_what_was_selected_and_of_nothing_else(ballot: list[Vote]) -> None:
+    once = select(ballot)
+    assert select([*ballot, vote(10**7, Choice.SKIP)]).sha256 == once.sha256
+    used = set(used_by(once))
+    assert select([one for one in ballot if one.judgment_id in used]).sha256 == once.sha256
+    fewer = select([one for one in ballot if one.judgment_id != max(used, default=0)])
+    assert (fewer.sha256 == once.sha256) is (not used)
+
+
+@given(ballots, rules, st.integers(0, 10**6))
+def test_every_vote_is_used_or_excluded_exactly_once(ballot: list[Vote], given: SelectionRules, since: int) -> None:
+    selection = select([replace(one, same_as=one.pair_id // 3) for one in ballot], given, since=since)
     used = used_by(selection)
     assert len(used) == len(set(used))
     assert len(used) + sum(selection.excluded.values()) == len(ballot)
@@ -102,10 +172,10 @@ def test_mirrored_votes_give_mirrored_winners(ballot: list[Vote]) -> None:
     assert {d.pair_id: d.winner for d in select(mirrored).decisions} == winners
 
 
-@given(ballots)
-def test_what_was_used_selects_itself_again(ballot: list[Vote]) -> None:
-    """A frozen snapshot is rebuilt by the same rule from the judgments it used."""
-    once = select(ballot)
+@given(ballots, rules, st.integers(0, 10**6))
+def test_what_was_used_selects_itself_again(ballot: list[Vote], given: SelectionRules, since: int) -> None:
+    """A frozen snapshot is rebuilt by the same rule from the judgments it used, whatever rules it was frozen by."""
+    once = select(ballot, given, since=since)
     used = set(used_by(once))
     again = select([vote for vote in ballot if vote.judgment_id in used])
     assert (again.decisions, again.both_bad) == (once.decisions, once.both_bad)
