@@ -84,7 +84,7 @@ def build_api(services: Services) -> APIRouter:
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
         build_round_records_api(services.store, services.rounds),
-        build_rounds_api(services.store, services.rounds),
+        build_rounds_api(services.store, services.rounds, services.triggers),
         _operator_routes(services),
     ):
         api.include_router(routes, dependencies=[Depends(admin)])

@@ -42,6 +42,10 @@ def preview(home: HomePath = HOME, as_json: AsJson = False) -> None:
     typer.echo(f"{pairs}, {found['both_bad']} of two bad answers")
     for reason, judgments in found["excluded"].items():
         typer.echo(f"{judgments} judgments left out: {reason}")
+    typer.echo(f"sha256 {found['sha256']}")
+    typer.echo(found["trouble"] or found["waits"]["words"].format(**found["waits"]["values"]))
+    if found["waiting"]:
+        typer.echo("Another one waits for the round under way to end.")
 
 
 @rounds.command("start")
@@ -54,6 +58,9 @@ def start(
     """Freeze what has been judged and train on it."""
     with _server(home) as server:
         number = server.post("/rounds", algorithm=algorithm.value if algorithm else None)["id"]
+        if number is None:
+            typer.echo("It starts when the round under way has ended; `prefloop round withdraw` takes it back.")
+            return
         while wait and server.get(f"/rounds/{number}")["state"] in _RUNNING:
             time.sleep(_LOOK_SECONDS)
         found = server.get(f"/rounds/{number}")
@@ -92,6 +99,22 @@ def cancel(number: RoundId, home: HomePath = HOME) -> None:
     typer.echo(f"Round {number} is being cancelled.")
 
 
+@rounds.command("resume")
+def resume(number: RoundId, home: HomePath = HOME) -> None:
+    """Let a round that failed or was cancelled go on from its last checkpoint."""
+    with _server(home) as server:
+        server.post(f"/rounds/{number}/resume")
+    typer.echo(f"Round {number} goes on.")
+
+
+@rounds.command("withdraw")
+def withdraw(home: HomePath = HOME) -> None:
+    """Forget the round that waits for another to end."""
+    with _server(home) as server:
+        server.delete("/rounds/waiting")
+    typer.echo("No round waits any more.")
+
+
 @contextmanager
 def _server(home: Path) -> "Iterator[Remote]":
     """The server of a home. Raises HomeError when none runs: rounds are its work."""
@@ -107,7 +130,7 @@ def _server(home: Path) -> "Iterator[Remote]":
 
 def _line(entry: dict[str, Any]) -> str:
     reason = f": {entry['reason']}" if entry["reason"] else ""
-    return f"round {entry['id']} {entry['state']}{reason}"
+    return f"round {entry['id']} ({entry['cause']}) {entry['state']}{reason}"
 
 
 def _show(found: object) -> None:

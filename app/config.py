@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_
 from pydantic_core import PydanticCustomError
 
 from app.limits import Limits
+from app.schedule import RoundSettings
 from app.training import training_of
 from app.webhooks import Webhook
 from data.errors import InputError
@@ -140,6 +141,7 @@ class Settings(Strict):
     webhooks: tuple[Webhook, ...] = ()
     serve_during_training: ServeDuringTraining = ServeDuringTraining.KEEP
     promotion: Promotion = Promotion.GATE
+    rounds: RoundSettings = RoundSettings()
     limits: Limits = Limits()
     roll_back: bool = True
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from app.training import Trainings
 from data.admission import Admission, decided_pairs, pairs_or_ratings
 from data.errors import ConflictError, RoundError
 from data.records import Round, Snapshot
-from data.selection import Selection
+from data.selection import TAKE_ALL, Selection, SelectionRules
 from data.versions import Versions
 from trainer.config import (
     CDPOConfig,
@@ -36,7 +36,7 @@ _CHAMPION = "champion"
 
 
 class Planner:
-    """Plans rounds. template: what all of them share; its seed is that of round 0."""
+    """Plans rounds. template: what all of them share; its seed is that of round 0. rules: which pairs they take."""
 
     def __init__(
         self,
@@ -46,7 +46,9 @@ class Planner:
         template: RoundConfig,
         trainings: Trainings,
         max_rank: int,
+        rules: SelectionRules = TAKE_ALL,
     ) -> None:
+        self.rules = rules
         self._versions = versions
         self._shelf = shelf
         self._template = template

@@ -51,6 +51,10 @@ class Remote:
         """POST a JSON object; the answer's JSON, None if empty. Raises PrefloopError with the server's own words."""
         return self._take(lambda: self._client.post(path, json=body))
 
+    def delete(self, path: str) -> None:
+        """DELETE. Raises PrefloopError with the server's own words."""
+        self._take(lambda: self._client.delete(path))
+
     def download(self, path: str, out: Path, **query: str) -> int:
         """GET lines into a file, which appears whole or not at all; returns how many lines."""
         part = out.with_name(f".{out.name}.part")

@@ -30,6 +30,9 @@ _MARKDOWN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown":
 class RecordOut(BaseModel):
     """A round. algorithm: as people call it, "" if it is not known; started_by: a pseudonym, null for prefloop.
 
+    cause: what began it; sha256: of what it selected, null for a round of an older prefloop; rebuilds: the round whose
+    judgments it took again.
+
     train, heldout, both_bad: pairs; excluded: judgments left out, by reason. accuracy: on held-out pairs, in 0-1, null
     without a report or without such pairs; version: what the round made. Times in ms since the Unix epoch.
     """
@@ -39,6 +42,9 @@ class RecordOut(BaseModel):
     reason: str | None
     algorithm: str
     started_by: str | None
+    cause: str
+    sha256: str | None
+    rebuilds: int | None
     created_at: int
     ended_at: int | None
     train: int
@@ -153,6 +159,9 @@ def _record(entry: Round, manifest: Manifest | None, names: dict[int, str], vers
         "reason": entry.reason,
         "algorithm": Algorithm(algorithm).label if algorithm in list(Algorithm) else "",
         "started_by": None if entry.started_by is None else names[entry.started_by],
+        "cause": entry.cause,
+        "sha256": entry.sha256,
+        "rebuilds": entry.rebuilds_id,
         "created_at": entry.created_at,
         "ended_at": entry.ended_at,
         **{name: entry.counts.get(name, 0) for name in ("train", "heldout", "both_bad")},

@@ -21,7 +21,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
-from data.records import Annotator, Round, RoundState, Snapshot
+from data.records import Annotator, Round, RoundState
 from data.store import PreferenceStore
 from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
@@ -78,7 +78,9 @@ class Rounds:
         """The algorithm of a round that names none."""
         return self._planner.configured
 
-    async def start(self, actor: Annotator | None, *, algorithm: Algorithm | None = None) -> Round:
+    async def start(
+        self, actor: Annotator | None, *, algorithm: Algorithm | None = None, cause: str = "by hand"
+    ) -> Round:
         """Freeze what has been judged and start training on it, by the configured algorithm or another.
 
         Raises ConflictError when a round is under way, the judgments will not do for the algorithm, or its
@@ -91,9 +93,20 @@ class Rounds:
             config=config.model_dump(mode="json"),
             started_by=actor.id if actor else None,
             admit=admission(config.training),
+            rules=self._planner.rules,
+            cause=cause,
         )
         self._watch(created.id)
         return created
+
+    async def take_up(self, round_id: int) -> Round:
+        """Let a round that failed or was cancelled go on from its last checkpoint, on the same snapshot.
+
+        Raises NotFoundError; ConflictError for any other round, and while one runs.
+        """
+        reopened = await asyncio.to_thread(self._store.rounds.reopen, round_id)
+        self._watch(round_id)
+        return reopened
 
     async def resume(self) -> None:
         """Take up a round that an earlier server left behind."""
@@ -145,10 +158,6 @@ class Rounds:
         """The newest round as it stands, or None before the first."""
         rounds = self._store.rounds.all()
         return self.view(rounds[0].id) if rounds else None
-
-    def preview(self) -> Snapshot:
-        """What a round would use now."""
-        return self._store.rounds.preview()
 
     def _freeze(self, round_id: int) -> None:
         """Write the round's directory, unless it is there: it appears whole."""

@@ -29,6 +29,7 @@ from app.serving.router import Router
 from app.sharing import Sharing
 from app.training import Trainings
 from app.trial import Trial
+from app.triggers import Triggers
 from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.prompts_file import read_prompts
@@ -60,6 +61,7 @@ class Services:
     examiner: Examiner
     webhooks: Webhooks
     trial: Trial
+    triggers: Triggers
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -93,7 +95,14 @@ async def open_services(
         probes=tuple(map(tuple, read_prompts(settings.probes or _SEED / "probes.jsonl"))),
     )
     shelf = AdapterShelf(home.adapters)
-    planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=max_rank)
+    planner = Planner(
+        store.versions,
+        shelf,
+        template=template,
+        trainings=trainings,
+        max_rank=max_rank,
+        rules=settings.rounds.selection,
+    )
     try:
         services = _wire(home, settings, store, base, engine, trainings, planner, shelf)
         if serve_champion:
@@ -105,13 +114,14 @@ async def open_services(
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
-    """Feeder, webhooks, trial and rounds at work until the block ends."""
+    """Feeder, webhooks, trial, rounds and what starts them at work until the block ends."""
     working = [
         asyncio.create_task(services.feeder.run(), name="feeder"),
         asyncio.create_task(services.webhooks.run(), name="webhooks"),
         asyncio.create_task(services.trial.run(), name="trial"),
     ]
     await services.rounds.resume()
+    working.append(asyncio.create_task(services.triggers.run(), name="triggers"))
     try:
         yield
     finally:
@@ -170,6 +180,17 @@ def _wire(
         source=random.Random(),
     )
     adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
+    rounds = Rounds(
+        store,
+        router,
+        shelf,
+        directory=home.rounds,
+        planner=planner,
+        command=settings.trainer,
+        tell=webhooks.tell,
+        gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
+        room=Sharing(settings.serve_during_training, engine, feeder, base).training,
+    )
     return Services(
         settings=settings,
         store=store,
@@ -188,17 +209,8 @@ def _wire(
             turns=settings.turns,
             queue=settings.queue,
         ),
-        rounds=Rounds(
-            store,
-            router,
-            shelf,
-            directory=home.rounds,
-            planner=planner,
-            command=settings.trainer,
-            tell=webhooks.tell,
-            gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
-            room=Sharing(settings.serve_during_training, engine, feeder, base).training,
-        ),
+        rounds=rounds,
+        triggers=Triggers(store, rounds, settings.rounds),
         trial=Trial(store, adapters, roll_back=settings.roll_back),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),

@@ -139,6 +139,18 @@ class Rounds:
             sha256=selection.sha256,
         )
 
+    def dependencies(self) -> tuple[int, ...]:
+        """Numbers that an outline depends on: as long as they are the same, so is the outline."""
+        row = self._database.row(
+            """
+            select (select coalesce(max(id), 0) from judgment) as judgments,
+              (select coalesce(max(id), 0) from quarantine) as quarantines,
+              (select count(*) from quarantine where lifted_at is null) as in_force
+            """
+        )
+        assert row is not None
+        return (*row.values(), self._since())
+
     def preferences(self) -> tuple[Preference, ...]:
         """All pairs decided now, of both splits, by pair id: what an export holds."""
         return preferences_of(self._pairs, select(votes_in(self._database.rows(CURRENT))).decisions)

@@ -26,7 +26,11 @@ def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; before anything is mounted at /admin, which would swallow them."""
     overview = ("quality_words.js", "overview_drawings.js", "overview.js")
     _add(app, OVERVIEW, _page("overview", OVERVIEW, styles=("overview.css",), scripts=overview))
-    rounds = ("probes.js", *(f"rounds_list{part}.js" for part in ("_words", "_curves", "_report", "")))
+    rounds = (
+        "probes.js",
+        "left_out.js",
+        *(f"rounds_list{part}.js" for part in ("_words", "_curves", "_report", "_next", "")),
+    )
     _add(app, ROUNDS, _page("rounds_list", ROUNDS, styles=("rounds_list.css", "probes.css"), scripts=rounds))
     versions = ("versions_drawings.js", "versions.js")
     _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=versions))

@@ -20,4 +20,10 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     add_account_pages(app, services.accounts)
     add_admin_pages(app)
     mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "answer.css", "panels.css"))
-    mount(app, RoundsPage(services).build(), "/admin", role=Role.ADMIN, styles=("admin_nav.css", "rounds.css", "probes.css"))
+    mount(
+        app,
+        RoundsPage(services).build(),
+        "/admin",
+        role=Role.ADMIN,
+        styles=("admin_nav.css", "rounds.css", "probes.css"),
+    )

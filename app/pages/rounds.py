@@ -46,14 +46,19 @@ class RoundsPage:
         return await asyncio.to_thread(self._overview.view)
 
     async def train(self, actor: Annotator, algorithm: str) -> Note:
-        """Start a round. Raises InputError for an unknown algorithm, ConflictError with words when none can start."""
+        """Start a round, or let it wait for the one under way.
+
+        Raises InputError for an unknown algorithm, ConflictError with words when none can start.
+        """
         if algorithm not in list(Algorithm):
             known = ", ".join(Algorithm)
             raise InputError(
                 "There is no algorithm '{algorithm}'. Choose one of {known}.", algorithm=algorithm, known=known
             )
-        started = await self._services.rounds.start(actor, algorithm=Algorithm(algorithm))
+        started = await self._services.triggers.ask(actor, Algorithm(algorithm))
         await self._keep(actor, "start_round", {"algorithm": algorithm})
+        if started is None:
+            return Note(words="A round will start when the one under way has ended")
         return Note(words="Round {round} has started", values={"round": started.id})
 
     async def cancel(self, round_id: int, actor: Annotator) -> Note:

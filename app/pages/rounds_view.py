@@ -10,8 +10,9 @@ from app.algorithms import Algorithm
 from app.pages.report_view import ReportWords, report_words
 from app.pages.views import Note
 from app.rounds import RoundView
+from app.schedule import Due
 from app.services import Services
-from data.records import AdapterVersion, Round, RoundState, ServingEvent, Snapshot
+from data.records import AdapterVersion, Round, RoundState, ServingEvent
 from trainer.manifest import Manifest
 
 _POINTS = 240
@@ -29,13 +30,20 @@ class AlgorithmWords(TypedDict):
 
 
 class PreviewWords(TypedDict):
-    """What a round would use now. both_bad: pairs, for KTO alone."""
+    """What a round would use now. both_bad: pairs, for KTO alone; sha256: of all of it.
+
+    waits: what the next round waits for that starts by itself; waiting: whether one waits for another to end.
+    """
 
     train: int
     heldout: int
     both_bad: int
     flip_rate: float | None
     excluded: dict[str, int]
+    sha256: str
+    waits: Note
+    waiting: bool
+    trouble: str | None
 
 
 class Curve(TypedDict):
@@ -123,7 +131,7 @@ class Overview:
     def _previewed(self) -> PreviewWords:
         began = time.monotonic()
         if self._preview is None or began > self._preview_until:
-            self._preview = _preview_words(self._services.rounds.preview())
+            self._preview = _preview_words(self._services)
             took = time.monotonic() - began
             self._preview_until = began + max(_PREVIEW_SECONDS, _PREVIEW_SHARE * took)
         return self._preview
@@ -173,13 +181,20 @@ def round_words(view: RoundView, champion: str) -> RoundWords:
     )
 
 
-def _preview_words(snapshot: Snapshot) -> PreviewWords:
+def _preview_words(services: Services) -> PreviewWords:
+    outline, outlook = services.triggers.outline(), services.triggers.outlook()
     return PreviewWords(
-        train=len(snapshot.train),
-        heldout=len(snapshot.heldout),
-        both_bad=len(snapshot.both_bad),
-        flip_rate=snapshot.flip_rate,
-        excluded=dict(snapshot.excluded),
+        train=outline.train,
+        heldout=outline.heldout,
+        both_bad=outline.both_bad,
+        flip_rate=outline.flip_rate,
+        excluded=dict(outline.excluded),
+        sha256=outline.sha256,
+        waits=Note(words="A round is about to start.")
+        if isinstance(outlook, Due)
+        else Note(words=outlook.words, values=dict(outlook.values)),
+        waiting=services.store.requests.waiting() is not None,
+        trouble=services.triggers.trouble,
     )
 
 

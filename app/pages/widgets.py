@@ -13,7 +13,7 @@ from app.pages.admin_nav import admin_nav
 from app.pages.layout import static
 
 _BOARD_SCRIPTS = ("root", "keymap", "stopwatch", "draft", "session", "remarks", "answers", "panels", "board")
-_TRAINING_SCRIPTS = ("ask", "chart", "probes", "rounds_words", "rounds")
+_TRAINING_SCRIPTS = ("ask", "chart", "probes", "left_out", "rounds_words", "rounds")
 
 
 def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:

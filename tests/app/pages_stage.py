@@ -30,6 +30,7 @@ from app.serving.engine import Answers, Job
 from app.serving.router import Router
 from app.training import Trainings
 from app.trial import Trial
+from app.triggers import Triggers
 from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
@@ -170,6 +171,17 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
     trainings = Trainings({}, parameters=SMALL_MODEL)
     planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=16)
     adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
+    rounds = Rounds(
+        store,
+        router,
+        shelf,
+        directory=home / "rounds",
+        planner=planner,
+        command=("false",),
+        tell=webhooks.tell,
+        gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
+        room=lambda _: nullcontext(),
+    )
     return Services(
         settings=Settings(),
         store=store,
@@ -188,17 +200,8 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
             turns=4,
             queue=queue,
         ),
-        rounds=Rounds(
-            store,
-            router,
-            shelf,
-            directory=home / "rounds",
-            planner=planner,
-            command=("false",),
-            tell=webhooks.tell,
-            gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
-            room=lambda _: nullcontext(),
-        ),
+        rounds=rounds,
+        triggers=Triggers(store, rounds, Settings().rounds),
         trial=Trial(store, adapters, roll_back=True),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),

@@ -1,6 +1,6 @@
 """Annotators with known habits, who have judged the same pairs of a store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -94,6 +94,18 @@ def contend(store: PreferenceStore, *, wins: int, losses: int, of: str, against:
         lease = store.pairs.lease_pair(pair.id, voter.id, duration_ms=_LONG_MS)
         verdict = Verdict(winner.mirrored if lease.swapped else winner)
         store.judgments.record(voter.id, lease.token, verdict, idempotency_key=lease.token)
+
+
+def judge_new_pairs(store: PreferenceStore, choices: Sequence[Choice], *, split: Split) -> None:
+    """Choices of one person, each on a pair of its own of the base's answers."""
+    [prompt, *_] = store.prompts.sample(split, 1, 0)
+    judge = store.people.add(f"judge-{store.judgments.last_id()}", Role.ANNOTATOR)
+    for choice in choices:
+        number = store.judgments.last_id()
+        pair = store.pairs.add(prompt.id, _answer("base", f"one {number}"), _answer("base", f"two {number}"))
+        lease = store.pairs.lease_pair(pair.id, judge.id, duration_ms=_LONG_MS)
+        verdict = Verdict(choice.mirrored if lease.swapped else choice)
+        store.judgments.record(judge.id, lease.token, verdict, idempotency_key=lease.token)
 
 
 def _answer(version: str, text: str) -> NewCompletion:

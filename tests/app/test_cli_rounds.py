@@ -21,10 +21,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_a_preview_is_empty_at_first(server: Server, monkeypatch: Patch, capsys: Out) -> None:
     assert run("round", "preview", "--home", server.home, monkeypatch=monkeypatch) == 0
-    assert capsys.readouterr().out == "0 pairs to train on, 0 held out, 0 of two bad answers\n"
+    counts, digest, waits = capsys.readouterr().out.splitlines()
+    assert counts == "0 pairs to train on, 0 held out, 0 of two bad answers"
+    assert digest.startswith("sha256 ") and len(digest) == 71
+    assert waits == "Rounds start by hand."
     assert run("round", "preview", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
-    empty = {"train": 0, "heldout": 0, "both_bad": 0, "excluded": {}, "flip_rate": None}
-    assert json.loads(capsys.readouterr().out) == empty
+    found = json.loads(capsys.readouterr().out)
+    assert (found["train"], found["heldout"], found["both_bad"], found["excluded"]) == (0, 0, 0, {})
+    assert found["rules"] == {"since_last": False, "replay": 0.0, "agreement": 0.0, "least_strength": 1.0}
+    assert (found["flip_rate"], found["until"], found["waiting"], found["trouble"]) == (None, None, False, None)
 
 
 def test_a_round_without_judgments_is_refused_in_words(server: Server, monkeypatch: Patch, capsys: Out) -> None:
@@ -34,7 +39,7 @@ def test_a_round_without_judgments_is_refused_in_words(server: Server, monkeypat
     assert json.loads(capsys.readouterr().out) == []
 
 
-@pytest.mark.parametrize("command", [("show", 9), ("cancel", 9)])
+@pytest.mark.parametrize("command", [("show", 9), ("cancel", 9), ("resume", 9)])
 def test_an_unknown_round_is_named(
     server: Server, monkeypatch: Patch, capsys: Out, command: tuple[object, ...]
 ) -> None:
@@ -42,7 +47,7 @@ def test_an_unknown_round_is_named(
     assert "9" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [("preview",), ("start",), ("list",), ("show", 1), ("cancel", 1)])
+@pytest.mark.parametrize("command", [("preview",), ("start",), ("list",), ("show", 1), ("cancel", 1), ("withdraw",)])
 def test_without_a_server_the_way_out_is_named(
     tmp_path: Path, monkeypatch: Patch, capsys: Out, command: tuple[object, ...]
 ) -> None:

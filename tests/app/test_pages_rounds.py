@@ -69,7 +69,9 @@ def manifest(accuracy: float | None) -> Manifest:
 
 async def test_the_first_view_says_that_nothing_is_there_yet(services: Services):
     view = await RoundsPage(services).refresh()
-    assert view["preview"] == {"train": 0, "heldout": 0, "both_bad": 0, "flip_rate": None, "excluded": {}}
+    preview = view["preview"]
+    assert (preview["train"], preview["heldout"], preview["both_bad"], preview["excluded"]) == (0, 0, 0, {})
+    assert (said(preview["waits"]), preview["waiting"]) == ("Rounds start by hand.", False)
     assert view["algorithms"]["configured"] == "dpo"
     assert [name for name, _ in view["algorithms"]["known"]] == list(Algorithm)
     assert view["round"] is None
@@ -222,8 +224,8 @@ async def test_a_version_whose_report_an_older_prefloop_wrote_shows_none(service
 
 async def test_a_preview_is_kept_for_a_while(services: Services, monkeypatch: pytest.MonkeyPatch):
     overview, made = Overview(services), []
-    preview = services.rounds.preview
-    monkeypatch.setattr(type(services.rounds), "preview", lambda self: made.append(1) or preview())
+    outline = services.triggers.outline
+    monkeypatch.setattr(type(services.triggers), "outline", lambda self: made.append(1) or outline())
     for _ in range(3):
         overview.view()
     assert len(made) == 1

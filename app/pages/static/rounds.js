@@ -40,7 +40,10 @@ const drawTraining = (view) => {
   fillAlgorithms(view.algorithms);
   part('title').textContent = running ? roundTitle(round) : t('Next round');
   part('sentence').textContent = running
-    ? t('{algorithm}: {pairs} to learn from, {heldout} held out. People go on with what serves now.', { ...round, pairs: pairs(round.train) })
+    ? sentences(
+      t('{algorithm}: {pairs} to learn from, {heldout} held out. People go on with what serves now.', { ...round, pairs: pairs(round.train) }),
+      preview.waiting ? t('Another round waits for it to end.') : '',
+    )
     : previewWords(preview, part('algorithm').value);
   part('train').hidden = running;
   part('train').disabled = !material(preview, part('algorithm').value).length;

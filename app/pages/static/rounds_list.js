@@ -116,6 +116,7 @@ const tickRound = async (id, ticked) => {
 
 const loadList = async () => {
   const newest = await api('GET', '/rounds/records');
+  await loadNext(newest.some(isRunning));
   listed = [...newest, ...listed.filter(({ id }) => newest.length && id < newest.at(-1).id)];
   action('older').hidden = newest.length < PAGE || listed.at(-1).id === 1;
   part('none').hidden = listed.length > 0;
@@ -143,6 +144,16 @@ const again = (work, ms) => setTimeout(async () => {
   again(work, ms);
 }, ms);
 
+onPress(action('start'), async () => {
+  const { id } = await api('POST', '/rounds');
+  await loadList();
+  if (id) await chooseRound(id);
+  else say(t('A round will start when the one under way has ended'));
+});
+onPress(action('withdraw'), async () => {
+  await ask('DELETE', '/api/v1/rounds/waiting');
+  await loadList();
+});
 onPress(action('cancel'), async () => question({
   title: t('Cancel round {round}?', { round: chosen }),
   words: t('Its trainer writes a checkpoint and ends. What serves now goes on serving, and the round can go on later.'),

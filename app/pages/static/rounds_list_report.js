@@ -5,7 +5,21 @@ const versionLink = (version) => {
   link.href = '/admin/versions/';
   return link;
 };
-const startedBy = ({ started_by: by, created_at: at }) => (by ? t('Started {when} by {who}', { when: moment(at), who: by }) : t('Started {when} by prefloop itself', { when: moment(at) }));
+const CAUSES = [
+  [/^every (.+) judgments$/, (count) => t('every {count} judgments', { count })],
+  [/^every (.+) hours$/, (count) => t('every {count} hours', { count })],
+  [/^rebuild of round (.+)$/, (round) => t('rebuild of round {round}', { round })],
+];
+const causeWords = (cause) => {
+  for (const [form, words] of CAUSES) {
+    const found = form.exec(cause);
+    if (found) return words(found[1]);
+  }
+  return t(cause);
+};
+const startedBy = ({ started_by: by, created_at: at, cause }) => (by
+  ? t('Started {when} by {who}: {cause}', { when: moment(at), who: by, cause: causeWords(cause) })
+  : t('Started {when} by prefloop itself: {cause}', { when: moment(at), cause: causeWords(cause) }));
 const factsOf = (record) => [
   ...(record.algorithm ? [fact(t('Algorithm'), record.algorithm)] : []),
   fact(t('Training pairs'), count(record.train)),
@@ -13,6 +27,7 @@ const factsOf = (record) => [
   ...(record.both_bad ? [fact(t('Pairs of two bad answers'), count(record.both_bad))] : []),
   ...(record.flip_rate === null ? [] : [fact(t('Flipped votes'), percent(record.flip_rate))]),
   ...(record.version ? [fact(t('Version'), versionLink(record.version))] : []),
+  ...(record.sha256 ? [fact(t('Digest'), element('code', '', record.sha256.slice(0, 12)))] : []),
   fact(isRunning(record) ? t('Runs for') : t('Took'), took(record)),
 ];
 

@@ -8,19 +8,8 @@ const PHASES = {
   loading: t('loading'), reference: t('reference'), training: t('training'), 'reward model': t('reward model'),
   measuring: t('measuring'), evaluating: t('evaluating'),
 };
-const LEFT_OUT = {
-  tie: (number) => (number === 1 ? t('1 tie') : t('{count} ties', { count: number })),
-  both_bad: (number) => t('{count} “both bad”', { count: number }),
-  skip: (number) => (number === 1 ? t('1 skip') : t('{count} skips', { count: number })),
-  split: (number) => (number === 1 ? t('1 split vote') : t('{count} split votes', { count: number })),
-  gold: (number) => t('{count} on test pairs', { count: number }),
-  reask: (number) => t('{count} on pairs asked again', { count: number }),
-  eval: (number) => t('{count} on evaluation pairs', { count: number }),
-  flagged: (number) => t('{count} on flagged pairs', { count: number }),
-  quarantined: (number) => t('{count} of annotators in quarantine', { count: number }),
-};
 const leftOut = (excluded) => {
-  const votes = Object.entries(excluded).map(([reason, number]) => LEFT_OUT[reason]?.(number) ?? `${number} ${reason}`);
+  const votes = leftOutWords(excluded);
   return votes.length ? t('Left out: {votes}.', { votes: new Intl.ListFormat(lang, { style: 'narrow' }).format(votes) }) : '';
 };
 

@@ -9,17 +9,6 @@ const percent = (share) => (share === null || share === undefined ? '–' : t('{
 const pairs = (count) => (count === 1 ? t('1 pair') : t('{count} pairs', { count }));
 const compared = (count) => (count === 1 ? t('1 compared pair') : t('{count} compared pairs', { count }));
 const bothBad = (count) => (count === 1 ? t('1 pair of two bad answers') : t('{count} pairs of two bad answers', { count }));
-const LEFT_OUT = {
-  tie: (count) => (count === 1 ? t('1 tie') : t('{count} ties', { count })),
-  both_bad: (count) => t('{count} “both bad”', { count }),
-  skip: (count) => (count === 1 ? t('1 skip') : t('{count} skips', { count })),
-  split: (count) => (count === 1 ? t('1 split vote') : t('{count} split votes', { count })),
-  gold: (count) => t('{count} on test pairs', { count }),
-  reask: (count) => t('{count} on pairs asked again', { count }),
-  eval: (count) => t('{count} on evaluation pairs', { count }),
-  flagged: (count) => t('{count} on flagged pairs', { count }),
-  quarantined: (count) => t('{count} of annotators in quarantine', { count }),
-};
 const PHASES = {
   starting: t('starting'), loading: t('loading'), reference: t('reference'), training: t('training'),
   'reward model': t('reward model'), measuring: t('measuring'), evaluating: t('evaluating'),
@@ -42,7 +31,7 @@ const material = ({ train, both_bad: bad }, algorithm) => {
 };
 
 const leftOut = ({ both_bad: bad, excluded }, algorithm) => {
-  const left = Object.entries(excluded).map(([reason, count]) => LEFT_OUT[reason]?.(count) ?? `${count} ${reason}`);
+  const left = leftOutWords(excluded);
   if (bad && algorithm !== RATED) left.unshift(t('{pairs}, which KTO would use', { pairs: bothBad(bad) }));
   return left.length ? t('Left out: {votes}.', { votes: listed(left) }) : '';
 };
@@ -58,5 +47,7 @@ const previewWords = (preview, algorithm) => {
     heldout ? '' : t('No held-out pair is there yet to measure the result.'),
     flips === null ? '' : t('By those pairs that several people judged, {share} of the votes are flipped.', { share: percent(flips) }),
     leftOut(preview, algorithm),
+    t('Digest {sha256}.', { sha256: preview.sha256.slice(0, 12) }),
+    preview.trouble ? t(preview.trouble) : told(preview.waits),
   );
 };

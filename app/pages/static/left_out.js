@@ -1,0 +1,18 @@
+// Why judgments stay out of a round, in the reader's language.
+const LEFT_OUT = {
+  tie: (number) => (number === 1 ? t('1 tie') : t('{count} ties', { count: number })),
+  both_bad: (number) => t('{count} “both bad”', { count: number }),
+  skip: (number) => (number === 1 ? t('1 skip') : t('{count} skips', { count: number })),
+  split: (number) => (number === 1 ? t('1 split vote') : t('{count} split votes', { count: number })),
+  gold: (number) => t('{count} on test pairs', { count: number }),
+  reask: (number) => t('{count} on pairs asked again', { count: number }),
+  eval: (number) => t('{count} on evaluation pairs', { count: number }),
+  flagged: (number) => t('{count} on flagged pairs', { count: number }),
+  quarantined: (number) => t('{count} of annotators in quarantine', { count: number }),
+  older: (number) => t('{count} from before the last round', { count: number }),
+  disputed: (number) => t('{count} on disputed pairs', { count: number }),
+  weak: (number) => t('{count} on pairs of slight preference', { count: number }),
+  duplicate: (number) => t('{count} on answers judged again later', { count: number }),
+  without: (number) => t('{count} that the rebuild leaves out', { count: number }),
+};
+const leftOutWords = (excluded) => Object.entries(excluded).map(([reason, number]) => LEFT_OUT[reason]?.(number) ?? `${number} ${reason}`);

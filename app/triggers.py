@@ -1,0 +1,117 @@
+"""Starts rounds: by themselves when the settings say so, by hand, and those that waited for another to end.
+
+One round at a time; one more may wait. Knows nothing of training, nor of how it is decided that one is due.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from app.algorithms import Algorithm
+from app.rounds import Rounds
+from app.schedule import Due, NotDue, RoundSettings, Standing, due
+from data.errors import PrefloopError
+from data.records import Annotator, Outline, Round
+from data.store import PreferenceStore
+
+_EVERY_SECONDS = 2.0
+
+
+def local_time() -> datetime:
+    """Now, in this machine's zone."""
+    return datetime.now().astimezone()
+
+
+class Triggers:
+    """What starts the rounds of a store. now: tells the local time."""
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        rounds: Rounds,
+        settings: RoundSettings,
+        *,
+        now: Callable[[], datetime] = local_time,
+    ) -> None:
+        self.trouble: str | None = None
+        self._store = store
+        self._rounds = rounds
+        self._settings = settings
+        self._now = now
+        self._one_at_a_time = asyncio.Lock()
+        self._outline: tuple[object, Outline] | None = None
+
+    async def ask(self, actor: Annotator | None, algorithm: Algorithm | None = None) -> Round | None:
+        """Start a round, or let it wait for the one under way: None then.
+
+        Raises ConflictError when one waits already, or as Rounds.start does.
+        """
+        async with self._one_at_a_time:
+            if await asyncio.to_thread(self._store.rounds.unended) is None:
+                return await self._rounds.start(actor, algorithm=algorithm)
+            name = algorithm.value if algorithm else None
+            await asyncio.to_thread(self._store.requests.add, name, actor.id if actor else None)
+            return None
+
+    async def withdraw(self) -> bool:
+        """Forget the round that waits; whether one did."""
+        return await asyncio.to_thread(self._store.requests.take) is not None
+
+    async def run(self) -> None:
+        """Start what is due, until cancelled. What cannot be started is kept in `trouble`."""
+        while True:
+            try:
+                await self.look()
+            except PrefloopError as error:
+                self.trouble = str(error)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def look(self) -> Round | None:
+        """Start the round that waits, or the one that is due; None if there is neither.
+
+        Raises as Rounds.start does; a request that cannot be met is forgotten.
+        """
+        async with self._one_at_a_time:
+            if await asyncio.to_thread(self._store.rounds.unended) is not None:
+                return None
+            if (request := await asyncio.to_thread(self._store.requests.take)) is not None:
+                asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
+                algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
+                started = await self._rounds.start(asked_by, algorithm=algorithm, cause="by hand, after waiting")
+            elif isinstance(found := await asyncio.to_thread(self.outlook), Due):
+                started = await self._rounds.start(None, cause=found.by)
+            else:
+                return None
+        self.trouble = None
+        return started
+
+    def outlook(self) -> Due | NotDue:
+        """Whether a round is to start by itself, and what it waits for."""
+        now = self._now()
+        if not self._settings.automatic:
+            return due(now, self._settings, Standing(0, 0, now, running=False))
+        newest = next((entry for entry in self._store.rounds.all() if entry.rebuilds_id is None), None)
+        last = newest.created_at if newest else self._store.versions.serving_history()[0].created_at
+        standing = Standing(
+            pairs=self._settings.least_pairs,
+            judged=self._store.judgments.decisive_since(newest.newest_judgment if newest else 0),
+            last=datetime.fromtimestamp(last / 1000, now.tzinfo),
+            running=self._store.rounds.unended() is not None,
+        )
+        found = due(now, self._settings, standing)
+        if isinstance(found, NotDue):
+            return found
+        return due(now, self._settings, replace(standing, pairs=self.outline().train))  # dear, and seldom asked for
+
+    @property
+    def rules(self) -> dict[str, float | bool]:
+        """Which pairs a round takes."""
+        return asdict(self._settings.selection)
+
+    def outline(self) -> Outline:
+        """What a round would use now; made anew only when something that it depends on has changed."""
+        state = self._store.rounds.dependencies()
+        if self._outline is None or self._outline[0] != state:
+            self._outline = state, self._store.rounds.outline(self._settings.selection)
+        return self._outline[1]

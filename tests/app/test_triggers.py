@@ -1,0 +1,155 @@
+"""What starts rounds: by themselves, by hand, and after another; over the whole application without a trainer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.algorithms import Algorithm
+from app.schedule import RoundSettings
+from app.services import Services
+from app.triggers import Triggers, local_time
+from data.errors import ConflictError
+from data.records import Choice, Role, RoundState, Split
+from tests.app.admin_api import AdminApi, admin_api
+from tests.app.pages_stage import stage
+from tests.app.planted import judge_new_pairs
+
+NOW = local_time()
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    async with stage(tmp_path, buffer=0, prompts=60) as services:
+        yield services
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
+    async with admin_api(tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+def triggers(services: Services) -> Callable[..., Triggers]:
+    """Triggers by settings, at a time that tests tell."""
+
+    def make(now: Callable[[], datetime] = lambda: NOW, **given: object) -> Triggers:
+        settings = RoundSettings.model_validate({"least_pairs": 1, **given})
+        return Triggers(services.store, services.rounds, settings, now=now)
+
+    return make
+
+
+def judge(services: Services, count: int) -> None:
+    judge_new_pairs(services.store, [Choice.A] * count, split=Split.TRAIN)
+
+
+async def test_so_many_judgments_start_exactly_one_round(services: Services, triggers: Callable[..., Triggers]):
+    every = triggers(every_judgments=3)
+    judge(services, 2)
+    assert await every.look() is None
+    judge(services, 1)
+    started = await every.look()
+    assert started is not None
+    assert (started.cause, started.started_by, started.counts["train"]) == ("every 3 judgments", None, 3)
+    assert await every.look() is None
+    await services.rounds.wait()
+    assert await every.look() is None  # those judgments have begun a round, though it failed
+    judge(services, 3)
+    assert await every.look() is not None
+
+
+async def test_quiet_hours_hold_a_round_until_they_are_over(services: Services, triggers: Callable[..., Triggers]):
+    judge(services, 1)
+    clock = [NOW]
+    hours = f"{NOW - timedelta(hours=1):%H:%M}-{NOW + timedelta(hours=1):%H:%M}"
+    every = triggers(now=lambda: clock[0], every_judgments=1, quiet_hours=hours)
+    assert await every.look() is None
+    clock[0] += timedelta(hours=1, minutes=1)
+    assert await every.look() is not None
+
+
+async def test_nothing_starts_by_itself_unless_the_settings_say_so(
+    services: Services, triggers: Callable[..., Triggers]
+):
+    judge(services, 5)
+    assert await triggers().look() is None
+
+
+async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
+    services: Services, triggers: Callable[..., Triggers]
+):
+    judge(services, 2)
+    admin, by_hand = services.accounts.add("root2", Role.ADMIN), triggers()
+    first = await by_hand.ask(admin)
+    assert first is not None
+    services.store.rounds.set_state(first.id, RoundState.TRAINING)
+    assert await by_hand.ask(admin, Algorithm.KTO) is None
+    with pytest.raises(ConflictError, match="A round waits already"):
+        await by_hand.ask(admin)
+    assert await by_hand.look() is None
+    await services.rounds.wait()
+    judge(services, 1)
+    second = await by_hand.look()
+    assert second is not None
+    assert (second.cause, second.started_by, second.counts["train"]) == ("by hand, after waiting", admin.id, 3)
+    assert second.config["training"]["algorithm"] == "kto"
+    assert services.store.requests.waiting() is None
+
+
+async def test_what_waits_can_be_withdrawn(services: Services, triggers: Callable[..., Triggers]):
+    services.store.requests.add(None, None)
+    by_hand = triggers()
+    assert await by_hand.withdraw()
+    assert not await by_hand.withdraw()
+    assert await by_hand.look() is None
+
+
+async def test_a_request_that_cannot_be_met_is_told_and_forgotten(
+    services: Services, triggers: Callable[..., Triggers]
+):
+    services.store.requests.add(None, None)
+    by_hand = triggers()
+    running = asyncio.create_task(by_hand.run())
+    async with asyncio.timeout(10):
+        while by_hand.trouble is None:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert "judge some pairs first" in by_hand.trouble
+    assert services.store.requests.waiting() is None
+
+
+async def test_the_outline_is_made_anew_only_when_something_was_said(
+    services: Services, triggers: Callable[..., Triggers]
+):
+    every = triggers()
+    judge(services, 1)
+    outline = every.outline()
+    assert every.outline() is outline
+    judge(services, 1)
+    assert every.outline().train == 2
+
+
+async def test_the_api_tells_before_what_the_round_says_after(api: AdminApi):
+    judge_new_pairs(api.store, [Choice.A, Choice.B, Choice.TIE], split=Split.TRAIN)
+    preview = await api.get("/rounds/preview")
+    assert (preview["train"], preview["excluded"]) == (2, {"tie": 1})
+    assert preview["waits"] == {"words": "Rounds start by hand.", "values": {}}
+    started = await api.post("/rounds")
+    assert started["sha256"] == preview["sha256"]
+    assert started["counts"]["excluded_tie"] == 1
+    queued = await api.post("/rounds", status=202)
+    assert (queued["id"], (await api.get("/rounds/preview"))["waiting"]) == (None, True)
+    assert (await api.browser.delete("/api/v1/rounds/waiting")).status_code == 204
+    assert (await api.browser.delete("/api/v1/rounds/waiting")).status_code == 404
+    await api.services.rounds.wait()
+    [entry] = await api.get("/rounds")
+    assert (entry["state"], entry["cause"], entry["sha256"]) == ("failed", "by hand", preview["sha256"])
+    resumed = await api.post(f"/rounds/{entry['id']}/resume")
+    assert resumed["id"] == entry["id"]
+    await api.services.rounds.wait()
+    assert (await api.get(f"/rounds/{entry['id']}"))["rules"]["agreement"] == 0.0
+    assert [act for act, _ in await api.acts()] == ["resume_round", "withdraw_round", "start_round", "start_round"]
