@@ -23,6 +23,7 @@ from app.pages.markdown import Markdown
 from app.people_api import build_people_api
 from app.prompts_api import build_prompts_api
 from app.quality_api import build_quality_api
+from app.rebuilds_api import build_rebuilds_api
 from app.refusals import LARGEST_ID, refusals
 from app.round_records_api import build_round_records_api
 from app.rounds_api import build_rounds_api
@@ -85,6 +86,7 @@ def build_api(services: Services) -> APIRouter:
         build_adapters_api(services.store, services.adapters),
         build_round_records_api(services.store, services.rounds),
         build_rounds_api(services.store, services.rounds, services.triggers),
+        build_rebuilds_api(services.store, services.rebuilds),
         _operator_routes(services),
     ):
         api.include_router(routes, dependencies=[Depends(admin)])

@@ -107,6 +107,24 @@ def resume(number: RoundId, home: HomePath = HOME) -> None:
     typer.echo(f"Round {number} goes on.")
 
 
+@rounds.command("rebuild")
+def rebuild(
+    home: HomePath = HOME,
+    without_annotator: Annotated[list[str] | None, typer.Option(help="A pseudonym; may be given often.")] = None,
+    without_source: Annotated[list[str] | None, typer.Option(help="Where prompts came from.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which rounds that means.")] = False,
+) -> None:
+    """Train rounds again without somebody's judgments, as new versions that wait to be decided on."""
+    left_out = {"annotators": without_annotator or [], "sources": without_source or []}
+    with _server(home) as server:
+        answer = server.get("/rebuilds/plan", **left_out) if dry_run else server.post("/rebuilds", **left_out)
+        numbers = answer["rounds"]
+    if dry_run:
+        typer.echo(f"Rounds to be rebuilt: {', '.join(map(str, numbers)) or 'none'}.")
+    else:
+        typer.echo(f"Being rebuilt, one after the other: {', '.join(map(str, numbers))}.")
+
+
 @rounds.command("withdraw")
 def withdraw(home: HomePath = HOME) -> None:
     """Forget the round that waits for another to end."""

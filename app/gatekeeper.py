@@ -29,14 +29,20 @@ class Gatekeeper:
             return RoundState.PROMOTED, None
         if evaluation is None:
             reason = "its trainer has not compared it with the version that serves"
-            await self._adapters.rule(name, Ruling.WAIT, reason=reason)
-            return RoundState.WAITING, reason
+            return await self.hold(name, reason), reason
         if found := breaches(evaluation, self._limits):
             reason = "; ".join(breach.words for breach in found)
             numbers = {breach.name: breach.value for breach in found}
             await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
             return RoundState.REFUSED, reason
         return await self._let_through(name, f"round {round_id} ended well and broke no limit"), None
+
+    async def hold(self, name: str, reason: str) -> RoundState:
+        """Let a version wait for an admin, whatever it is like; one that serves already stays so."""
+        if name == self._router.champion:
+            return RoundState.PROMOTED
+        await self._adapters.rule(name, Ruling.WAIT, reason=reason)
+        return RoundState.WAITING
 
     async def _let_through(self, name: str, reason: str) -> RoundState:
         """What becomes of a version that broke no limit."""

@@ -4,6 +4,7 @@ All of it is decided when the round starts and stands in its record, so that a s
 behind freezes the same. Knows nothing of processes or of swapping.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from app.serving.engine import BASE
 from app.training import Trainings
 from data.admission import Admission, decided_pairs, pairs_or_ratings
 from data.errors import ConflictError, RoundError
-from data.records import Round, Snapshot
+from data.records import AdapterVersion, Round, Snapshot
 from data.selection import TAKE_ALL, Selection, SelectionRules
 from data.versions import Versions
 from trainer.config import (
@@ -78,6 +79,27 @@ class Planner:
         self._assert_servable(training, self._shelf.rank(parent))
         return config.model_copy(update={"parent_sha256": sha256})
 
+    def replan(self, entry: Round, rebuilt: Mapping[str, AdapterVersion]) -> RoundConfig:
+        """The settings of a round that takes another one again: the same, compared with the version that one made.
+
+        rebuilt: what has been rebuilt already, by the name of the version it takes the place of: it does so as the
+        reference, too. Raises ConflictError for a round without a version or of another prefloop.
+        """
+        try:
+            config = RoundConfig.model_validate(entry.config)
+        except ValidationError as error:
+            raise ConflictError(f"round {entry.id} is of another version of prefloop and cannot be rebuilt") from error
+        made = next((one for one in self._versions.all() if one.round_id == entry.id), None)
+        if made is None:
+            raise ConflictError(f"round {entry.id} has no version to compare with")
+        champion: dict[str, object] = {"champion": made.name, "champion_sha256": made.sha256}
+        parent = rebuilt.get(parent_of(config))
+        if parent is None:
+            return config.model_copy(update=champion)
+        reference = config.training.reference.model_copy(update={"name": parent.name})
+        training = config.training.model_copy(update={"reference": reference})
+        return config.model_copy(update={"training": training, "parent_sha256": parent.sha256, **champion})
+
     def freeze(self, entry: Round, snapshot: Snapshot, directory: RoundDir) -> None:
         """Write the directory of a round that was begun with a plan.
 
@@ -87,7 +109,8 @@ class Planner:
             planned = RoundConfig.model_validate(entry.config)
         except ValidationError as error:
             raise RoundError(f"round {entry.id} was begun by another version of prefloop; start a new one") from error
-        config = planned.model_copy(update={"seed": planned.seed + entry.id, "flip_rate": snapshot.flip_rate})
+        number = entry.rebuilds_id or entry.id  # so that a rebuilt round differs by its judgments alone
+        config = planned.model_copy(update={"seed": planned.seed + number, "flip_rate": snapshot.flip_rate})
         parent = parent_of(config)
         directory.freeze(
             config,

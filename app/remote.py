@@ -43,7 +43,7 @@ class Remote:
         token = self.post("/session", login=login, password=password)["token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
 
-    def get(self, path: str, **query: str | int) -> Any:
+    def get(self, path: str, **query: str | int | list[str]) -> Any:
         """GET; the answer's JSON. Raises PrefloopError with the server's own words."""
         return self._take(lambda: self._client.get(path, params=query))
 

@@ -21,7 +21,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
-from data.records import Annotator, Round, RoundState
+from data.records import Annotator, Round, RoundState, Without
 from data.store import PreferenceStore
 from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
@@ -98,6 +98,28 @@ class Rounds:
         )
         self._watch(created.id)
         return created
+
+    async def rebuild(self, round_id: int, without: Without, actor: Annotator | None) -> Round:
+        """Train a round again on the judgments it used, but for some, with the same settings and seed.
+
+        Raises as PreferenceStore.rounds.rebuild and Planner.replan do.
+        """
+        created = await asyncio.to_thread(self._begin_rebuild, round_id, without, actor)
+        self._watch(created.id)
+        return created
+
+    def _begin_rebuild(self, round_id: int, without: Without, actor: Annotator | None) -> Round:
+        rounds, versions = self._store.rounds, self._store.versions.all()
+        made = {version.round_id: version for version in versions}
+        rebuilt = {made[old].name: made[new] for old, new in rounds.rebuilt(without).items()}
+        config = self._planner.replan(rounds.by_id(round_id), rebuilt)
+        return rounds.rebuild(
+            round_id,
+            without,
+            config=config.model_dump(mode="json"),
+            started_by=actor.id if actor else None,
+            admit=admission(config.training),
+        )
 
     async def take_up(self, round_id: int) -> Round:
         """Let a round that failed or was cancelled go on from its last checkpoint, on the same snapshot.
@@ -237,7 +259,11 @@ class Rounds:
         source = self.directory(round_id).adapter
         await asyncio.to_thread(self._shelf.install, name, source, manifest)
         await asyncio.to_thread(self._add_version, name, round_id, manifest)
-        await self._set(round_id, *await self._gatekeeper.decide(name, round_id, manifest.evaluation))
+        entry = await asyncio.to_thread(self._store.rounds.by_id, round_id)
+        if entry.rebuilds_id is not None:
+            await self._set(round_id, await self._gatekeeper.hold(name, entry.cause), entry.cause)
+        else:
+            await self._set(round_id, *await self._gatekeeper.decide(name, round_id, manifest.evaluation))
 
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
         """Enter the version, unless a swap that was cut off had already done so."""

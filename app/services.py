@@ -21,6 +21,7 @@ from app.home import Home
 from app.matches import Matches
 from app.planning import Planner
 from app.quality import Examiner
+from app.rebuilds import Rebuilds
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Engine
@@ -62,6 +63,7 @@ class Services:
     webhooks: Webhooks
     trial: Trial
     triggers: Triggers
+    rebuilds: Rebuilds
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -128,6 +130,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+        await services.rebuilds.close()
         await services.rounds.close()
 
 
@@ -211,6 +214,7 @@ def _wire(
         ),
         rounds=rounds,
         triggers=Triggers(store, rounds, settings.rounds),
+        rebuilds=Rebuilds(store, rounds),
         trial=Trial(store, adapters, roll_back=settings.roll_back),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),

@@ -95,6 +95,11 @@ class RoundState(StrEnum):
         """Whether the round is over."""
         return self not in (RoundState.QUEUED, RoundState.TRAINING, RoundState.SWAPPING)
 
+    @property
+    def made_version(self) -> bool:
+        """Whether there is a version that came of it."""
+        return self in (RoundState.PROMOTED, RoundState.WAITING, RoundState.REFUSED)
+
 
 class Ruling(StrEnum):
     """What was decided on a version.

@@ -74,14 +74,12 @@ class Rounds:
     ) -> Round:
         """Begin a round on the judgments that another one used, but for some.
 
-        Raises NotFoundError; ConflictError while a round runs, if the rest is not admitted, or if nothing is left out.
+        Raises NotFoundError; ConflictError while a round runs, or if the rest is not admitted.
         """
         before = self.by_id(round_id)
 
         def work(db: sqlite_utils.Database) -> int:
             votes = votes_in(db.query(FROZEN_WITHOUT, left_out(round_id, without)))
-            if not any(vote.barred for vote in votes):
-                raise ConflictError(f"round {round_id} used no judgment of these; there is nothing to rebuild")
             begun = {
                 "config": canonical(config),
                 "started_by": started_by,
@@ -94,6 +92,17 @@ class Rounds:
             return self._begin(db, votes, select(votes), admit, begun)
 
         return self.by_id(self._database.write(work))
+
+    def rebuilt(self, without: Without) -> dict[int, int]:
+        """Rounds that have been rebuilt without just these, with a version: by the id of each the newest rebuild's."""
+        rows = self._database.rows(
+            f"""
+            select rebuilds_id, id from round where rebuilds_id is not null and left_out = ?
+            and state in {_WITH_A_VERSION} order by id
+            """,
+            [canonical(asdict(without))],
+        )
+        return {row["rebuilds_id"]: row["id"] for row in rows}
 
     def touched(self, without: Without) -> list[int]:
         """The rounds with a version that used such judgments, oldest first; rebuilt ones are not looked at."""

@@ -29,7 +29,7 @@ def add_admin_pages(app: FastAPI) -> None:
     rounds = (
         "probes.js",
         "left_out.js",
-        *(f"rounds_list{part}.js" for part in ("_words", "_curves", "_report", "_next", "")),
+        *(f"rounds_list{part}.js" for part in ("_words", "_curves", "_report", "_next", "_rebuild", "")),
     )
     _add(app, ROUNDS, _page("rounds_list", ROUNDS, styles=("rounds_list.css", "probes.css"), scripts=rounds))
     versions = ("versions_drawings.js", "versions.js")

@@ -22,6 +22,7 @@ from app.limits import Limits
 from app.matches import Matches
 from app.planning import Planner
 from app.quality import Examiner
+from app.rebuilds import Rebuilds
 from app.rounds import Rounds
 from app.server import create_app
 from app.services import Services, publish_guidelines
@@ -202,6 +203,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         ),
         rounds=rounds,
         triggers=Triggers(store, rounds, Settings().rounds),
+        rebuilds=Rebuilds(store, rounds),
         trial=Trial(store, adapters, roll_back=True),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),

@@ -151,12 +151,16 @@ class TestRebuilding:
         assert scene.store.rounds.touched(Without(annotators=(two.id,))) == [first.id]
         assert scene.store.rounds.touched(Without()) == []
 
-    def test_without_anything_to_leave_out_there_is_nothing_to_rebuild(self, scene: Scene) -> None:
-        ann = scene.annotator()
-        scene.judge(ann, Choice.A, scene.pair())
-        before = begun(scene)
-        with pytest.raises(ConflictError, match="there is nothing to rebuild"):
-            scene.store.rounds.rebuild(before.id, Without(annotators=(99,)), config={}, started_by=None)
+    def test_a_rebuild_is_found_by_what_it_left_out(self, scene: Scene) -> None:
+        one, two = scene.annotator(), scene.annotator()
+        for ann in (one, two):
+            scene.judge(ann, Choice.A, scene.pair())
+        before, without = begun(scene), Without(annotators=(two.id,))
+        for state in (RoundState.WAITING, RoundState.FAILED):
+            again = scene.store.rounds.rebuild(before.id, without, config={}, started_by=None)
+            scene.store.rounds.set_state(again.id, state)
+        assert scene.store.rounds.rebuilt(without) == {before.id: again.id - 1}
+        assert scene.store.rounds.rebuilt(Without(annotators=(one.id,))) == {}
 
     def test_a_rebuilt_round_uses_nothing_up(self, scene: Scene) -> None:
         one, two = scene.annotator(), scene.annotator()

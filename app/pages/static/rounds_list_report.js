@@ -5,6 +5,11 @@ const versionLink = (version) => {
   link.href = '/admin/versions/';
   return link;
 };
+const besideLink = ({ id, rebuilds }) => {
+  const link = element('a', '', roundName({ id: rebuilds }));
+  link.href = `?round=${id}&with=${rebuilds}`;
+  return link;
+};
 const CAUSES = [
   [/^every (.+) judgments$/, (count) => t('every {count} judgments', { count })],
   [/^every (.+) hours$/, (count) => t('every {count} hours', { count })],
@@ -27,6 +32,7 @@ const factsOf = (record) => [
   ...(record.both_bad ? [fact(t('Pairs of two bad answers'), count(record.both_bad))] : []),
   ...(record.flip_rate === null ? [] : [fact(t('Flipped votes'), percent(record.flip_rate))]),
   ...(record.version ? [fact(t('Version'), versionLink(record.version))] : []),
+  ...(record.rebuilds ? [fact(t('Takes again'), besideLink(record))] : []),
   ...(record.sha256 ? [fact(t('Digest'), element('code', '', record.sha256.slice(0, 12)))] : []),
   fact(isRunning(record) ? t('Runs for') : t('Took'), took(record)),
 ];
