@@ -18,6 +18,7 @@ from app.callers import Caller, admin
 from app.desk_api import build_desk_api
 from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
+from app.lineage_api import build_lineage_api
 from app.overview_api import build_overview_api
 from app.pages.markdown import Markdown
 from app.people_api import build_people_api
@@ -82,6 +83,7 @@ def build_api(services: Services) -> APIRouter:
         build_prompts_api(services.store, moved=services.feeder.poke),
         build_overview_api(services),
         build_trial_api(services.store, services.trial),
+        build_lineage_api(services.store),
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),
         build_round_records_api(services.store, services.rounds),

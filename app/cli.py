@@ -1,4 +1,4 @@
-"""The command line: `prefloop serve | user | adapter | round | export | train | simulate`.
+"""The command line: `prefloop serve | user | adapter | round | lineage | export | train | simulate`.
 
 A command on a home that a server owns asks that server; otherwise it opens the home itself. An error meant
 for people is one line on stderr and exit status 2. Heavy imports wait until a command needs them, so that
@@ -17,6 +17,7 @@ from rich.console import Console
 
 from app.algorithms import Algorithm
 from app.cli_adapters import adapters
+from app.cli_lineage import lineage
 from app.cli_rounds import rounds
 from app.cli_users import users
 from app.home import Home
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preferen
 app.add_typer(users, name="user")
 app.add_typer(adapters, name="adapter")
 app.add_typer(rounds, name="round")
+app.add_typer(lineage, name="lineage")
 
 
 class ExportFormat(StrEnum):

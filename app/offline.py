@@ -37,6 +37,13 @@ def _opened(home: Home, *, make: bool = False) -> Iterator[tuple[Settings, Prefe
 
 
 @contextmanager
+def opened_store(home: Home) -> Iterator[PreferenceStore]:
+    """The store of a home, to read. Raises HomeError when there is none, or a server owns it."""
+    with _opened(home) as (_, store):
+        yield store
+
+
+@contextmanager
 def roster(home: Home, *, make: bool = False) -> Iterator[StoredRoster]:
     """The people of a home; with `make`, one that does not exist yet is made. Links lead to where it will listen."""
     with _opened(home, make=make) as (settings, store):

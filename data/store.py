@@ -18,6 +18,7 @@ from data.gold import Gold
 from data.guidelines import Guidelines
 from data.invites import Invites
 from data.judgments import Judgments
+from data.lineage import Lineage
 from data.outbox import Outbox
 from data.pairs import Pairs
 from data.people import People
@@ -61,6 +62,7 @@ class PreferenceStore:
         self.audit = Audit(database, clock)
         self.daily = Daily(database, clock)
         self.stats = OwnStats(database, clock)
+        self.lineage = Lineage(database, self.versions)
         self.rounds = Rounds(database, clock, self.pairs)
         self.requests = RoundRequests(database, clock)
 

@@ -12,6 +12,7 @@ from app.pages.layout import head, static
 OVERVIEW = "/admin/overview/"
 ROUNDS = "/admin/rounds/"
 VERSIONS = "/admin/versions/"
+LINEAGE = "/admin/lineage/"
 PROMPTS = "/admin/prompts/"
 QUALITY = "/admin/quality/"
 PEOPLE = "/admin/people/"
@@ -34,6 +35,7 @@ def add_admin_pages(app: FastAPI) -> None:
     _add(app, ROUNDS, _page("rounds_list", ROUNDS, styles=("rounds_list.css", "probes.css"), scripts=rounds))
     versions = ("versions_drawings.js", "versions.js")
     _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=versions))
+    _add(app, LINEAGE, _page("lineage", LINEAGE, styles=("lineage.css",), scripts=("lineage.js",)))
     _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
     _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))

@@ -10,11 +10,13 @@ CANARY = Canary(
 )
 
 
-def add_version(store: PreferenceStore, shelf: AdapterShelf, name: str, *, parent: str = "base") -> None:
+def add_version(
+    store: PreferenceStore, shelf: AdapterShelf, name: str, *, parent: str = "base", round_id: int | None = None
+) -> None:
     """Install a version that a round might have made."""
     path = shelf.path(name)
     path.mkdir(parents=True)
     (path / CONFIG).write_text("{}")
     (path / WEIGHTS).write_bytes(name.encode())
     (path / "prefloop.json").write_text(f'{{"canary": {CANARY.model_dump_json()}}}')
-    store.versions.add(name, round_id=None, parent=parent, sha256=directory_sha256(path))
+    store.versions.add(name, round_id=round_id, parent=parent, sha256=directory_sha256(path))

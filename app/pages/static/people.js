@@ -65,7 +65,9 @@ const actionsOf = (person) => {
 };
 
 const personRow = (person, { judgments, judged_at: judged, signed_in_at: seen }) => {
-  const name = element('th', '', element('b', '', person.login), element('span', '', person.pseudonym));
+  const pseudonym = element('a', '', person.pseudonym);
+  pseudonym.href = `/admin/lineage/?${new URLSearchParams({ person: person.pseudonym })}`;
+  const name = element('th', '', element('b', '', person.login), element('span', '', pseudonym));
   name.scope = 'row';
   if (person.disabled_at !== null) name.firstChild.append(element('i', 'people-out', t('disabled')));
   const actions = actionsOf(person);

@@ -72,7 +72,9 @@ const actionsOf = (version) => {
 
 const decisionItem = ({ ruling, reason, by, created_at: at }) => element('li', '', element('b', '', RULINGS[ruling]), ` ${moment(at)}${by ? ` · ${by}` : ''} · ${reason}`);
 const versionItem = (version, children) => {
-  const name = element('b', '', version.name);
+  const lineage = element('a', '', version.name);
+  lineage.href = `/admin/lineage/?${new URLSearchParams({ version: version.name })}`;
+  const name = element('b', '', lineage);
   const chip = element('i', `versions-chip ${version.standing}`, STANDINGS[version.standing]);
   const made = version.round === null ? day(version.created_at) : t('round {round}, {day}', { round: version.round, day: day(version.created_at) });
   const text = element('div', 'admin-text', element('div', 'versions-name', name, chip), element('span', '', made));
