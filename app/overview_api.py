@@ -11,8 +11,11 @@ from app.refusals import refusals
 from app.rounds import RoundView
 from app.services import Services
 from data.daily import Day
+from data.ladder import ladder, wins
 from data.records import RoundState
 from data.standing import Standing
+from data.store import PreferenceStore
+from data.versions import BASE
 
 _DAYS = 30
 _MOST_OFFSET = 14 * 60  # minutes, the largest there is
@@ -39,11 +42,21 @@ class RoundOut(BaseModel):
     ended_at: int | None
 
 
+class StrengthOut(BaseModel):
+    """A version by all votes between versions: the share of pairs it would win against the base, 95 % interval."""
+
+    version: str
+    win_rate: float
+    low: float
+    high: float
+
+
 class OverviewOut(BaseModel):
     """How the loop stands.
 
     ready: pairs that lie ready, of those wanted; trouble: why none can be made;
-    trial_trouble: why what the votes decided could not be done. rounds: the newest, oldest first.
+    trial_trouble: why what the votes decided could not be done; trigger_trouble: why no round could start. strengths:
+    of the versions that were voted on, oldest first. rounds: the newest, oldest first.
     waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
     flags: that stand on prompts in use.
     """
@@ -54,6 +67,8 @@ class OverviewOut(BaseModel):
     wanted: int
     trouble: str | None
     trial_trouble: str | None
+    trigger_trouble: str | None
+    strengths: list[StrengthOut]
     days: list[DayOut]
     rounds: list[RoundOut]
     waiting: list[str]
@@ -86,12 +101,24 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,
         trial_trouble=services.trial.trouble,
+        trigger_trouble=services.triggers.trouble,
+        strengths=_strengths(services.store, [view.version.name for view in views]),
         days=[_day(day) for day in services.store.daily.last(_DAYS, offset_minutes=offset_minutes)],
         rounds=[_round(view) for view in reversed(rounds)],
         waiting=[view.version.name for view in views if view.standing is Standing.WAITS],
         on_trial=[view.version.name for view in views if view.standing is Standing.ON_TRIAL],
         flags=services.store.flags.count(),
     )
+
+
+def _strengths(store: PreferenceStore, names: list[str]) -> list[StrengthOut]:
+    rungs = {rung.version: rung for rung in ladder(store.contests.results(), BASE)}
+    known = [rungs[name] for name in names if name in rungs and name != BASE]
+    return [
+        StrengthOut(version=rung.version, win_rate=wins(rung.elo), low=wins(rung.low), high=wins(rung.high))
+        for rung in known
+        if rung.elo is not None and rung.low is not None and rung.high is not None
+    ]
 
 
 def _day(day: Day) -> DayOut:

@@ -43,6 +43,10 @@ class Contests:
         """Every vote between any two versions, oldest first."""
         return [_contest(row) for row in self._database.rows(_CONTESTS)]
 
+    def results(self) -> list[tuple[str, str, str | None]]:
+        """The same as a ladder takes them: two versions, and which of them won."""
+        return [(*contest.versions, contest.winner) for contest in self.all()]
+
     def between(self, challenger: str, champion: str, *, since: int = 0) -> list[Contest]:
         """The votes between two versions, oldest first; since: ms since the Unix epoch, from then on."""
         two = {challenger, champion}

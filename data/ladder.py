@@ -38,6 +38,11 @@ class Rung:
     votes: int
 
 
+def wins(elo: float) -> float:
+    """The share of pairs that a version so many points above another wins, ties counted half (Bradley-Terry)."""
+    return 1 / (1 + math.exp(-elo / ELO))
+
+
 def ladder(results: Iterable[tuple[str, str, str | None]], anchor: str) -> tuple[Rung, ...]:
     """The versions of all results and the anchor, strongest first, those that cannot be compared last.
 

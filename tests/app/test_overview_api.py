@@ -7,7 +7,7 @@ import pytest
 from data.records import Choice, RoundState, Ruling
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.canned_version import add_version
-from tests.app.planted import HABITS, agree, plant
+from tests.app.planted import HABITS, agree, contend, plant
 
 
 @pytest.fixture
@@ -58,3 +58,12 @@ async def test_rounds_are_listed_oldest_first(api: AdminApi) -> None:
 async def test_an_impossible_time_zone_is_refused(api: AdminApi, minutes: object) -> None:
     answer = await api.browser.get(f"/api/v1/overview?offset_minutes={minutes}")
     assert answer.status_code == 422
+
+
+async def test_versions_that_were_voted_on_stand_with_their_share_against_the_base(api: AdminApi) -> None:
+    for name in ("round-000001", "round-000002"):
+        api.store.versions.add(name, round_id=None, parent="base", sha256="0" * 64)
+    contend(api.store, wins=30, losses=10, of="round-000002", against="base")
+    [found] = (await api.get("/overview"))["strengths"]
+    assert found["version"] == "round-000002"
+    assert found["low"] < 0.7 < found["win_rate"] < 0.76 < found["high"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from data.ladder import ELO, ladder
+from data.ladder import ELO, ladder, wins
 
 Result = tuple[str, str, str | None]
 
@@ -79,3 +79,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         _, low, high = of(games(wins, 100 - wins))["v1"]
         held.append(low <= ELO * math.log(0.6 / 0.4) <= high)
     assert fmean(held) == pytest.approx(0.95, abs=0.04)
+
+
+def test_points_are_shares_of_pairs_won() -> None:
+    assert wins(0) == 0.5
+    assert wins(400) == pytest.approx(10 / 11)
+    assert wins(-400) == pytest.approx(1 / 11)

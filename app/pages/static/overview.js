@@ -13,9 +13,9 @@ const tile = (name, value, words, href) => {
 };
 const roundTile = ({ rounds }) => {
   const last = rounds.at(-1);
-  if (!last) return tile(t('Last round'), '–', t('There was none yet.'), '/admin/');
+  if (!last) return tile(t('Last round'), '–', t('There was none yet.'), '/admin/rounds/');
   const when = last.ended_at === null ? t('since {since}', { since: moment(last.created_at) }) : moment(last.ended_at);
-  return tile(t('Round {round}', { round: last.id }), ROUND_STATES[last.state], when, '/admin/');
+  return tile(t('Round {round}', { round: last.id }), ROUND_STATES[last.state], when, `/admin/rounds/?round=${last.id}`);
 };
 const drawTiles = (all, quality) => {
   const week = all.days.slice(-7).reduce((sum, { judgments: given }) => sum + given, 0);
@@ -42,6 +42,7 @@ const drawNeeds = (all, quality) => {
     ...(last?.state === 'failed' ? [need(t('Round {round} failed: {reason}.', { round: last.id, reason: last.reason ?? '–' }), '/admin/')] : []),
     ...(last?.state === 'refused' ? [need(t('Round {round} is done, and its version is refused: {reason}', { round: last.id, reason: last.reason ?? '–' }), '/admin/versions/')] : []),
     ...(all.trouble ? [need(t('No new pairs for annotators: {why}', { why: all.trouble }), '/admin/')] : []),
+    ...(all.trigger_trouble ? [need(t('No round could start: {why}', { why: all.trigger_trouble }), '/admin/rounds/')] : []),
     ...(all.trial_trouble ? [need(t('What the votes decided could not be done: {why}', { why: all.trial_trouble }), '/admin/versions/')] : []),
     ...found.map((person) => need(`${person.pseudonym}: ${person.findings.map((finding) => FINDINGS[finding.kind](finding)).join(', ')}`, '/admin/quality/')),
     ...(all.flags ? [need(all.flags === 1 ? t('1 flag stands.') : t('{count} flags stand.', { count: count(all.flags) }), '/admin/quality/#flags')] : []),
@@ -59,6 +60,8 @@ const showOverview = async () => {
   part('days').replaceChildren(...dayBars(all.days));
   part('days-first').textContent = dates.format(new Date(`${all.days[0].day}T12:00`));
   part('days-words').textContent = t('most: {most}', { most: count(Math.max(...all.days.map(({ judgments: given }) => given))) });
+  part('strengths-panel').hidden = all.strengths.length === 0;
+  part('strengths').replaceChildren(...strengthMarks(all.strengths));
   part('rounds-panel').hidden = all.rounds.length === 0;
   part('rounds').replaceChildren(...roundBars(all.rounds));
   page.dataset.running = all.rounds.some(({ state }) => RUNNING.includes(state));

@@ -26,3 +26,17 @@ const roundBars = (rounds) => rounds.map((round) => {
   column.dataset.state = round.state;
   return column;
 });
+
+// Versions in the order they were made: a dot on its interval; the line is a coin's share.
+const strengthMarks = (strengths) => strengths.map(({ version, win_rate: rate, low, high }) => {
+  const whisker = element('i', 'whisker');
+  whisker.style.bottom = `${100 * low}%`;
+  whisker.style.height = `${100 * (high - low)}%`;
+  const dot = element('i', 'dot');
+  dot.style.bottom = `${100 * rate}%`;
+  const mark = element('div', 'overview-mark', whisker, dot);
+  mark.setAttribute('role', 'img');
+  mark.setAttribute('aria-label', t('{version}: {share}, from {low} to {high}', { version, share: percent(rate), low: percent(low), high: percent(high) }));
+  mark.title = mark.getAttribute('aria-label');
+  return element('div', 'overview-round', element('span', '', percent(rate)), mark, element('small', '', version.replace(/^round-0*/, '')));
+});
