@@ -8,8 +8,8 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from app.config import QueueSettings
@@ -71,6 +71,7 @@ class Feeder:
         self._useless: set[int] = set()
         self._wake = asyncio.Event()
         self._resting = False
+        self._making = asyncio.Lock()
 
     def poke(self) -> None:
         """Look at the buffer now: a pair was taken, or the champion changed."""
@@ -85,10 +86,12 @@ class Feeder:
                 continue
             try:
                 missing = await self._missing()
-                made = await asyncio.gather(*(self._make() for _ in range(min(missing, self._workers))))
+                async with self._making:
+                    *made, matched = await asyncio.gather(
+                        *(self._make() for _ in range(min(missing, self._workers))), self._matches.make()
+                    )
                 self.trouble = self._explain() if missing and not any(made) else None
-                if not missing:
-                    made = [await self._matches.make()]
+                made.append(matched)
             except PrefloopError as error:
                 made, self.trouble = [], str(error)
             if not any(made):
@@ -103,11 +106,13 @@ class Feeder:
             self.poke()
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    @contextmanager
-    def resting(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
         """Within, nothing is made ahead: only for those who find nothing ready."""
         self._resting = True
         try:
+            async with self._making:  # until what is being made is there
+                pass
             yield
         finally:
             self._resting = False

@@ -17,6 +17,7 @@ from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling,
 from data.store import PreferenceStore
 
 _SEEDS = 2**31
+_AT_ONCE = 4
 
 
 def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
@@ -53,24 +54,26 @@ class Matches:
         self._random = source
         self._given_up: tuple[str, str] | None = None
         self._asked: set[int] = set()
+        self._one_at_a_time = asyncio.Lock()
 
     async def make(self) -> bool:
-        """Make one evaluation pair if one is missing; whether it came to one.
+        """Make evaluation pairs if some are missing; whether it came to one.
 
         Where the other version cannot be served, none is made until the two are others: work goes on.
         """
         champion = self._router.champion
-        other = await asyncio.to_thread(self._other, champion)
-        if other is None or (champion, other) == self._given_up:
+        other, missing = await asyncio.to_thread(self._missing, champion)
+        if other is None or missing < 1 or (champion, other) == self._given_up:
             return False
         try:
-            return await self._play(other)
+            return any(await asyncio.gather(*(self._play(other) for _ in range(min(missing, _AT_ONCE)))))
         except PrefloopError:
             self._given_up = champion, other
             return False
 
     async def _play(self, other: str) -> bool:
-        prompt = await asyncio.to_thread(self._next_prompt)
+        async with self._one_at_a_time:
+            prompt = await asyncio.to_thread(self._next_prompt)
         if prompt is None:
             return False
         async with self._router.lease() as champion, self._router.lease(other):
@@ -86,17 +89,16 @@ class Matches:
         [completion] = await complete(self._engine, Job(prompt.messages, version, seeds, self._sampling))
         return completion
 
-    def _other(self, champion: str) -> str | None:
-        """The version to play against the champion; None if there is none, or enough pairs are ready."""
+    def _missing(self, champion: str) -> tuple[str | None, int]:
+        """The version to play against the champion, None if there is none, and how many pairs are not ready yet."""
         tried = self._store.decisions.tried()
         on_trial = tried is not None and tried.version != champion
         wanted = math.ceil((self._queue.trial if on_trial else self._queue.evaluation) * self._buffer)
-        if self._store.pairs.ready(champion, purpose=Purpose.EVAL) >= wanted:
-            return None
+        missing = wanted - self._store.pairs.ready(champion, purpose=Purpose.EVAL)
         if tried is not None and on_trial:
-            return tried.version
+            return tried.version, missing
         served = [event.version for event in self._store.versions.serving_history() if event.version != champion]
-        return served[-1] if served else None
+        return served[-1] if served else None, missing
 
     def _next_prompt(self) -> Prompt | None:
         """A prompt that was not asked before, while there are such."""

@@ -75,13 +75,14 @@ class RoundSettings(Strict):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a decision rests on: training pairs a round would use, decisive judgments since the last round began, when
-    that was (local; the first start, before any), and whether one is under way.
+    that was (local; the first start, before any), whether one is under way, and the version on trial, if one is.
     """
 
     pairs: int
     judged: int
     last: datetime
     running: bool
+    on_trial: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,9 @@ def due(now: datetime, settings: RoundSettings, standing: Standing) -> Due | Not
         return NotDue("Rounds start by hand.")
     if standing.running:
         return NotDue("A round is under way.")
+    if standing.on_trial:  # another version would take its place before people have decided
+        words = "{version} is on trial; no round starts by itself until that is decided."
+        return NotDue(words, {"version": standing.on_trial})
     asking = list(_triggers(now, settings, standing))
     ready = [trigger for trigger in asking if trigger.at is not None and trigger.at <= now]
     if not ready:

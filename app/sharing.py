@@ -39,7 +39,7 @@ class Sharing:
             yield
             return
         await self._feeder.fill(_FILL_SECONDS)
-        with self._feeder.resting():
+        async with self._feeder.resting():
             if self._mode is ServeDuringTraining.BUFFER:
                 await self._assert_room(directory)
                 yield

@@ -208,7 +208,7 @@ def _train(study: Study, owner: Remote) -> dict[str, Any]:
     number = owner.post("/rounds", algorithm=study.algorithm)["id"]
     while (state := owner.get(f"/rounds/{number}"))["state"] in ("queued", "training", "swapping"):
         time.sleep(0.5)
-    if state["state"] != "promoted":
+    if state["state"] in ("failed", "cancelled"):  # one that is refused or waits leaves the champion as it was
         raise RoundError(f"round {number} {state['state']}: {state['reason']}")
     report: dict[str, Any] = state["report"]
     return report

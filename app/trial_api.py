@@ -1,14 +1,19 @@
 """REST for admins: what people's votes say of versions. Knows nothing of what is decided by it."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.refusals import refusals
 from app.trial import Match, Trial
+from data.contests import Contest
 from data.evidence import THRESHOLD, Evidence, Outcome, course
 from data.ladder import Rung, ladder
 from data.store import PreferenceStore
 from data.versions import BASE
+
+Name = Annotated[str, Query(max_length=64)]
 
 _MOST_POINTS = 300
 
@@ -45,6 +50,15 @@ class MatchOut(BaseModel):
     course: list[PointOut]
 
 
+class VoteOut(BaseModel):
+    """A vote between two versions' answers. winner: null for a tie or two bad answers; at: ms since the Unix epoch."""
+
+    judgment: int
+    versions: tuple[str, str]
+    winner: str | None
+    at: int
+
+
 def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
     """The routes of those who want to know what people prefer; to be included for admins only."""
     routes = APIRouter(tags=["adapters"], responses=refusals())
@@ -55,11 +69,15 @@ def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
         match = trial.match()
         return None if match is None else _match(match)
 
+    @routes.get("/trial/votes")
+    def votes_between_two(challenger: Name, champion: Name) -> list[VoteOut]:
+        """All votes between two versions, oldest first: what the evidence is computed from."""
+        return [_vote(contest) for contest in store.contests.between(challenger, champion)]
+
     @routes.get("/ladder")
     def all_versions_ranked() -> list[Rung]:
         """All versions that were voted on, strongest first, in Elo points above the base."""
-        results = [(*contest.versions, contest.winner) for contest in store.contests.all()]
-        return list(ladder(results, BASE))
+        return list(ladder(store.contests.results(), BASE))
 
     return routes
 
@@ -83,6 +101,10 @@ def _match(match: Match) -> MatchOut:
         outcome=found.outcome,
         course=_course(match),
     )
+
+
+def _vote(contest: Contest) -> VoteOut:
+    return VoteOut(judgment=contest.judgment_id, versions=contest.versions, winner=contest.winner, at=contest.given_at)
 
 
 def _course(match: Match) -> list[PointOut]:

@@ -98,11 +98,16 @@ class Triggers:
             judged=self._store.judgments.decisive_since(newest.newest_judgment if newest else 0),
             last=datetime.fromtimestamp(last / 1000, now.tzinfo),
             running=self._store.rounds.unended() is not None,
+            on_trial=self._on_trial(),
         )
         found = due(now, self._settings, standing)
         if isinstance(found, NotDue):
             return found
         return due(now, self._settings, replace(standing, pairs=self.outline().train))  # dear, and seldom asked for
+
+    def _on_trial(self) -> str | None:
+        tried, champion = self._store.decisions.tried(), self._store.versions.champion()
+        return None if tried is None or (champion and champion.name == tried.version) else tried.version
 
     @property
     def rules(self) -> dict[str, float | bool]:

@@ -22,6 +22,12 @@ def decided(now: datetime = NOON, *, judged: int = 60, pairs: int = 50, running:
     return due(now, settings, Standing(pairs, judged, last, running))
 
 
+def test_no_round_starts_by_itself_while_a_version_is_on_trial():
+    standing = Standing(50, 60, NOON, running=False, on_trial="round-000001")
+    found = due(NOON, RoundSettings(every_judgments=1), standing)
+    assert said(found) == "round-000001 is on trial; no round starts by itself until that is decided."
+
+
 def said(found: Due | NotDue) -> str:
     return found.by if isinstance(found, Due) else found.words.format(**found.values)
 
