@@ -74,7 +74,7 @@ def _head(entry: Round, names: Mapping[int, str]) -> list[str]:
     lines = [f"# Round {entry.id}", "", f"- State: {entry.state}"]
     if entry.reason:
         lines.append(f"- Reason: {_escaped(entry.reason)}")
-    lines += [f"- Started by: {_escaped(by)}", f"- Started: {_time(entry.created_at)}"]
+    lines += [f"- Started by: {_escaped(by)}, {_escaped(entry.cause)}", f"- Started: {_time(entry.created_at)}"]
     if entry.ended_at is not None:
         lines.append(f"- Ended: {_time(entry.ended_at)}, {(entry.ended_at - entry.created_at) / 1000:.0f} s later")
     return lines
@@ -84,6 +84,11 @@ def _given(entry: Round) -> list[str]:
     rows = [(label, str(entry.counts[key])) for key, label in _GIVEN.items() if key in entry.counts]
     rate = "not known" if entry.flip_rate is None else f"{entry.flip_rate:.2f}"
     lines = ["## What it was given", "", *_table(("", "count"), [*rows, ("Share of flipped votes", rate)])]
+    if entry.sha256 is not None:
+        lines += ["", f"SHA-256 of what was selected: `{entry.sha256}`"]
+    if entry.rules:
+        lines += ["", "Selected by these rules:", ""]
+        lines += _table(("rule", "value"), [(rule, str(value)) for rule, value in entry.rules.items()])
     if left := excluded_of(entry):
         lines += ["", "Judgments left out, by reason:", ""]
         lines += _table(("reason", "judgments"), [(reason, str(count)) for reason, count in left.items()])

@@ -45,7 +45,7 @@ def rows(markdown: str) -> dict[str, list[str]]:
 def test_the_report_says_who_asked_for_what_and_when() -> None:
     text = round_report(DONE, version=None, decisions=[], names=NAMES)
     assert text.startswith(
-        "# Round 7\n\n- State: promoted\n- Started by: wise-otter\n- Started: 1970-01-01 00:00 UTC\n"
+        "# Round 7\n\n- State: promoted\n- Started by: wise-otter, by hand\n- Started: 1970-01-01 00:00 UTC\n"
     )
     assert "- Ended: 1970-01-01 00:03 UTC, 180 s later" in text
 
@@ -100,7 +100,7 @@ def test_decisions_come_with_their_numbers() -> None:
 def test_a_failed_round_has_a_file_that_says_why() -> None:
     failed = dataclasses.replace(ROUND, state=RoundState.FAILED, reason="loss is\nnot finite", started_by=None)
     text = round_report(RoundView(failed, None, [], None), version=None, decisions=[], names=NAMES)
-    assert "- State: failed\n- Reason: loss is not finite\n- Started by: prefloop\n" in text
+    assert "- State: failed\n- Reason: loss is not finite\n- Started by: prefloop, by hand\n" in text
     assert "There is none: its training has not ended well." in text
 
 
@@ -115,3 +115,10 @@ def test_words_of_others_stay_words(hostile: str) -> None:
 
 def test_exclusions_are_named_by_their_reason() -> None:
     assert excluded_of(ROUND) == {"tie": 9, "skip": 4}
+
+
+def test_what_was_selected_is_named_by_its_digest_and_its_rules() -> None:
+    chosen = dataclasses.replace(ROUND, sha256="a" * 64, rules={"since_last": True, "replay": 0.25})
+    text = round_report(RoundView(chosen, None, [], None), version=None, decisions=[], names=NAMES)
+    assert f"SHA-256 of what was selected: `{'a' * 64}`" in text
+    assert "| since_last | True |\n| replay | 0.25 |" in text
