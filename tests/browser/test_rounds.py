@@ -119,3 +119,34 @@ def test_a_home_without_rounds_says_so(canned: Server, page: Page):
     open_rounds(page, canned)
     expect(page.locator(part("none"))).to_be_visible()
     expect(page.locator(part("sides"))).to_be_hidden()
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, page: Page) -> Iterator[Page]:
+    """The page over a server of its own; round 5 trains."""
+    with running(["-m", "tests.browser.rounds_server", str(tmp_path)], tmp_path) as server:
+        yield open_rounds(page, server)
+
+
+def test_another_round_waits_for_the_one_that_trains_and_is_taken_back(rounds: Page, camera: Camera):
+    expect(rounds.locator('[data-part="next-waits"]')).to_have_text("Rounds start by hand.")
+    expect(rounds.locator('[data-part="next-facts"]')).to_contain_text("Digest")
+    rounds.get_by_role("button", name="Start another when it has ended").click()
+    expect(rounds.locator('[data-part="said"]')).to_contain_text("A round will start when the one under way has ended")
+    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Another round waits for it to end.")
+    rounds.get_by_role("button", name="Withdraw it").click()
+    expect(rounds.locator('[data-part="next-waits"]')).to_have_text("Rounds start by hand.")
+
+
+def test_what_leaving_somebody_out_means_is_said_before(rounds: Page, camera: Camera):
+    rounds.get_by_text("Train again without somebody’s judgments").click()
+    person = rounds.locator('[data-part="rebuild-annotator"]')
+    expect(person.locator("option")).not_to_have_count(0)
+    expect(rounds.get_by_role("button", name="Train again", exact=True)).to_be_disabled()
+    names = [option.inner_text() for option in person.locator("option").all()]
+    person.select_option(names[1])
+    expect(rounds.locator('[data-part="rebuild-plan"]')).to_have_text("To be trained again: Round 1 and Round 3.")
+    expect(rounds.get_by_role("button", name="Train again", exact=True)).to_be_enabled()
+    camera(rounds, "rounds-rebuild")
+    person.select_option(names[-1])
+    expect(rounds.locator('[data-part="rebuild-plan"]')).to_contain_text("nothing to rebuild")
