@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from app.adapters import Adapters
 from data.contests import Contest, evidence
-from data.errors import PrefloopError
+from data.errors import AdapterError, PrefloopError
 from data.evidence import Evidence, Outcome
 from data.records import Ruling
 from data.store import PreferenceStore
@@ -68,7 +68,7 @@ class Trial:
                     await self.look()
                     self.trouble = None
                 except PrefloopError as error:
-                    self.trouble = str(error)
+                    self.trouble, seen = str(error), None  # looked at again: it may be for the time being
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> None:
@@ -89,7 +89,7 @@ class Trial:
             return
         try:
             await self._adapters.promote(name, reason=reason, numbers=numbers)
-        except PrefloopError as error:
+        except AdapterError as error:
             await self._adapters.rule(name, Ruling.WAIT, reason=f"{reason}, but: {error}", numbers=numbers)
 
     def _between(self, challenger: str, champion: str, *, trial: bool, since: int) -> Match:

@@ -6,6 +6,7 @@ import pytest
 
 from app.services import Services
 from app.trial import Trial
+from data.errors import ConflictError
 from data.evidence import Evidence
 from data.records import Ruling
 from data.standing import Standing
@@ -157,3 +158,25 @@ async def test_without_another_version_there_is_no_match(tmp_path: Path) -> None
     async with stage(tmp_path, buffer=0) as services:
         assert services.trial.match() is None
         await services.trial.look()
+
+
+async def test_a_winner_takes_over_once_the_engine_is_back_from_making_room(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 40, 10)
+
+    async def parked(*_: object) -> None:
+        raise ConflictError("The model makes room for training.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.engine, "load", parked)
+        watching = asyncio.create_task(services.trial.run())
+        async with asyncio.timeout(10):
+            while services.trial.trouble is None:
+                await asyncio.sleep(0.01)
+    assert standing(services, "v2") is Standing.ON_TRIAL
+    async with asyncio.timeout(10):
+        while services.router.champion != "v2" or services.trial.trouble:
+            await asyncio.sleep(0.05)
+    watching.cancel()
