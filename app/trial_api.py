@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from app.refusals import refusals
 from app.trial import Match, Trial
-from data.contests import Contest
 from data.evidence import THRESHOLD, Evidence, Outcome, course
 from data.ladder import Rung, ladder
 from data.store import PreferenceStore
@@ -51,11 +50,17 @@ class MatchOut(BaseModel):
 
 
 class VoteOut(BaseModel):
-    """A vote between two versions' answers. winner: null for a tie or two bad answers; at: ms since the Unix epoch."""
+    """A vote between two versions' answers. winner: null for a tie or two bad answers; at: ms since the Unix epoch.
+
+    annotator: the pseudonym of whoever gave it.
+    """
 
     judgment: int
-    versions: tuple[str, str]
+    pair: int
+    challenger: str
+    champion: str
     winner: str | None
+    annotator: str
     at: int
 
 
@@ -69,10 +74,12 @@ def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
         match = trial.match()
         return None if match is None else _match(match)
 
-    @routes.get("/trial/votes")
+    @routes.get("/trial/votes", responses=refusals(404))
     def votes_between_two(challenger: Name, champion: Name) -> list[VoteOut]:
-        """All votes between two versions, oldest first: what the evidence is computed from."""
-        return [_vote(contest) for contest in store.contests.between(challenger, champion)]
+        """All votes that may count between two versions, oldest first: what the evidence is computed from."""
+        for name in (challenger, champion):
+            store.versions.by_name(name)
+        return _votes(store, challenger, champion)
 
     @routes.get("/ladder")
     def all_versions_ranked() -> list[Rung]:
@@ -103,8 +110,23 @@ def _match(match: Match) -> MatchOut:
     )
 
 
-def _vote(contest: Contest) -> VoteOut:
-    return VoteOut(judgment=contest.judgment_id, versions=contest.versions, winner=contest.winner, at=contest.given_at)
+def _votes(store: PreferenceStore, challenger: str, champion: str) -> list[VoteOut]:
+    names = {person.id: person.pseudonym for person in store.people.all()}
+    votes = []
+    for contest in store.contests.between(challenger, champion):
+        judgment = store.judgments.by_id(contest.judgment_id)
+        votes.append(
+            VoteOut(
+                judgment=judgment.id,
+                pair=judgment.pair_id,
+                challenger=challenger,
+                champion=champion,
+                winner=contest.winner,
+                annotator=names[judgment.annotator_id],
+                at=contest.given_at,
+            )
+        )
+    return votes
 
 
 def _course(match: Match) -> list[PointOut]:
