@@ -1,4 +1,4 @@
-"""The command line: `prefloop serve | user | adapter | round | lineage | export | train | simulate`.
+"""The command line: `prefloop serve | status | user | adapter | round | lineage | export | train | simulate`.
 
 A command on a home that a server owns asks that server; otherwise it opens the home itself. An error meant
 for people is one line on stderr and exit status 2. Heavy imports wait until a command needs them, so that
@@ -18,6 +18,7 @@ from rich.console import Console
 from app.algorithms import Algorithm
 from app.cli_adapters import adapters
 from app.cli_lineage import lineage
+from app.cli_look import look
 from app.cli_rounds import rounds
 from app.cli_users import users
 from app.home import Home
@@ -26,6 +27,7 @@ from app.tastes import TasteName, ready_made
 from data.errors import PrefloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
+app.add_typer(look)
 app.add_typer(users, name="user")
 app.add_typer(adapters, name="adapter")
 app.add_typer(rounds, name="round")

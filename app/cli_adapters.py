@@ -77,6 +77,16 @@ def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
     typer.echo(f"{name} is refused.")
 
 
+@adapters.command("try")
+def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+    """Let annotators compare a version, blind, with the one that serves; their votes decide."""
+    from app.cli_server import server_of
+
+    with server_of(home) as server:
+        server.post(f"/adapters/{name}/try", reason=reason)
+    typer.echo(f"{name} is on trial.")
+
+
 @adapters.command("retire")
 def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
     """Put a version away for good; its files stay."""

@@ -3,23 +3,15 @@
 Heavy imports wait until a command needs them. Knows no rules of its own.
 """
 
-import json
 import time
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from app.algorithms import Algorithm
-from app.home import Home
+from app.cli_server import server_of, show_json
 from app.options import HOME, HomePath
-from data.errors import HomeError, RoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from app.remote import Remote
+from data.errors import RoundError
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 RoundId = Annotated[int, typer.Argument(help="The round's number.")]
@@ -33,10 +25,10 @@ rounds = typer.Typer(no_args_is_help=True, help="Rounds of training.")
 @rounds.command("preview")
 def preview(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Say what a round would use now, and start none."""
-    with _server(home) as server:
+    with server_of(home) as server:
         found = server.get("/rounds/preview")
     if as_json:
-        _show(found)
+        show_json(found)
         return
     pairs = f"{found['train']} pairs to train on, {found['heldout']} held out"
     typer.echo(f"{pairs}, {found['both_bad']} of two bad answers")
@@ -56,7 +48,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Freeze what has been judged and train on it."""
-    with _server(home) as server:
+    with server_of(home) as server:
         number = server.post("/rounds", algorithm=algorithm.value if algorithm else None)["id"]
         if number is None:
             typer.echo("It starts when the round under way has ended; `prefloop round withdraw` takes it back.")
@@ -65,7 +57,7 @@ def start(
             time.sleep(_LOOK_SECONDS)
         found = server.get(f"/rounds/{number}")
     if as_json:
-        _show(found)
+        show_json(found)
     else:
         typer.echo(_line(found))
     if wait and found["state"] in ("failed", "cancelled"):
@@ -75,10 +67,10 @@ def start(
 @rounds.command("list")
 def list_rounds(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """All rounds, newest first."""
-    with _server(home) as server:
+    with server_of(home) as server:
         found = server.get("/rounds")
     if as_json:
-        _show(found)
+        show_json(found)
         return
     for entry in found:
         typer.echo(_line(entry))
@@ -87,14 +79,14 @@ def list_rounds(home: HomePath = HOME, as_json: AsJson = False) -> None:
 @rounds.command("show")
 def show(number: RoundId, home: HomePath = HOME) -> None:
     """A round with its progress, and its report once it has one, as JSON."""
-    with _server(home) as server:
-        _show(server.get(f"/rounds/{number}"))
+    with server_of(home) as server:
+        show_json(server.get(f"/rounds/{number}"))
 
 
 @rounds.command("cancel")
 def cancel(number: RoundId, home: HomePath = HOME) -> None:
     """Stop a round that trains."""
-    with _server(home) as server:
+    with server_of(home) as server:
         server.post(f"/rounds/{number}/cancel")
     typer.echo(f"Round {number} is being cancelled.")
 
@@ -102,7 +94,7 @@ def cancel(number: RoundId, home: HomePath = HOME) -> None:
 @rounds.command("resume")
 def resume(number: RoundId, home: HomePath = HOME) -> None:
     """Let a round that failed or was cancelled go on from its last checkpoint."""
-    with _server(home) as server:
+    with server_of(home) as server:
         server.post(f"/rounds/{number}/resume")
     typer.echo(f"Round {number} goes on.")
 
@@ -116,7 +108,7 @@ def rebuild(
 ) -> None:
     """Train rounds again without somebody's judgments, as new versions that wait to be decided on."""
     left_out = {"annotators": without_annotator or [], "sources": without_source or []}
-    with _server(home) as server:
+    with server_of(home) as server:
         answer = server.get("/rebuilds/plan", **left_out) if dry_run else server.post("/rebuilds", **left_out)
         numbers = answer["rounds"]
     if dry_run:
@@ -128,28 +120,11 @@ def rebuild(
 @rounds.command("withdraw")
 def withdraw(home: HomePath = HOME) -> None:
     """Forget the round that waits for another to end."""
-    with _server(home) as server:
+    with server_of(home) as server:
         server.delete("/rounds/waiting")
     typer.echo("No round waits any more.")
-
-
-@contextmanager
-def _server(home: Path) -> "Iterator[Remote]":
-    """The server of a home. Raises HomeError when none runs: rounds are its work."""
-    from app.remote import running_server
-
-    place = Home(home)
-    server = running_server(place)
-    if server is None:
-        raise HomeError(f"no server runs on {place.path}; start one with `prefloop serve --home {place.path}`")
-    with server:
-        yield server
 
 
 def _line(entry: dict[str, Any]) -> str:
     reason = f": {entry['reason']}" if entry["reason"] else ""
     return f"round {entry['id']} ({entry['cause']}) {entry['state']}{reason}"
-
-
-def _show(found: object) -> None:
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))

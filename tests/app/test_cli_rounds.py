@@ -53,3 +53,26 @@ def test_without_a_server_the_way_out_is_named(
 ) -> None:
     assert run("round", *command, "--home", tmp_path, monkeypatch=monkeypatch) == 2
     assert "start one with `prefloop serve --home" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("status",), "base serves; "),
+        (("settings",), "port = "),
+        (("trial",), "null"),
+        (("ladder",), "base: "),
+    ],
+)
+def test_how_a_server_stands_is_told_in_words_and_as_json(
+    server: Server, monkeypatch: Patch, capsys: Out, command: tuple[str, ...], words: str
+) -> None:
+    assert run(*command, "--home", server.home, monkeypatch=monkeypatch) == 0
+    assert words in capsys.readouterr().out
+    assert run(*command, "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
+    json.loads(capsys.readouterr().out)
+
+
+def test_the_base_goes_on_no_trial(server: Server, monkeypatch: Patch, capsys: Out) -> None:
+    assert run("adapter", "try", "base", "--home", server.home, monkeypatch=monkeypatch) == 2
+    assert "base serves" in capsys.readouterr().err

@@ -1,0 +1,33 @@
+"""The running server of a home, for commands that only it can answer. Knows none of the commands."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from app.home import Home
+from data.errors import HomeError
+
+if TYPE_CHECKING:
+    from app.remote import Remote
+
+
+@contextmanager
+def server_of(home: Path) -> "Iterator[Remote]":
+    """The server of a home, as its owner. Raises HomeError when none runs."""
+    from app.remote import running_server
+
+    place = Home(home)
+    server = running_server(place)
+    if server is None:
+        raise HomeError(f"no server runs on {place.path}; start one with `prefloop serve --home {place.path}`")
+    with server:
+        yield server
+
+
+def show_json(found: object) -> None:
+    """Print what was found as JSON, for programs."""
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
