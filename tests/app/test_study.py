@@ -201,7 +201,7 @@ def test_a_good_round_serves_and_two_harmful_ones_never_do(owner: Remote, crowds
     assert (good["standing"], good["decisions"][-1]["ruling"]) == ("serves", "promote"), good
     assert numbers(good) == pytest.approx(study.recomputed(good), rel=1e-6)
 
-    # The gate cannot see these two for certain: held-out pairs are judged by the same people. What it lets through,
+    # The gate sees reversed choices only by the held-out pairs that polite people judged before. What it lets through,
     # people refuse on trial.
     for crowd, name in ((inverted, "round-000002"), (long, "round-000003")):
         entry = study.learn_from(crowd)
