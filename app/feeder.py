@@ -81,23 +81,25 @@ class Feeder:
         """Fill the buffer until cancelled. An error of the model is kept in `trouble` and tried again."""
         while True:
             self._wake.clear()
-            if self._resting:
-                await self._wake.wait()
-                continue
-            try:
-                missing = await self._missing()
-                async with self._making:
-                    *made, matched = await asyncio.gather(
-                        *(self._make() for _ in range(min(missing, self._workers))), self._matches.make()
-                    )
-                self.trouble = self._explain() if missing and not any(made) else None
-                made.append(matched)
-            except PrefloopError as error:
-                made, self.trouble = [], str(error)
-            if not any(made):
+            async with self._making:
+                made = False if self._resting else await self._make_some()
+            if not made:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_SECONDS):
                         await self._wake.wait()
+
+    async def _make_some(self) -> bool:
+        """Make what is missing, a few at a time; whether it came to any."""
+        try:
+            missing = await self._missing()
+            *made, matched = await asyncio.gather(
+                *(self._make() for _ in range(min(missing, self._workers))), self._matches.make()
+            )
+        except PrefloopError as error:
+            self.trouble = str(error)
+            return False
+        self.trouble = self._explain() if missing and not any(made) else None
+        return any(made) or matched
 
     async def fill(self, seconds: float) -> None:
         """Wait until the buffer is full, no pair can be made, or so many seconds have passed."""

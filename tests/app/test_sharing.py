@@ -46,7 +46,7 @@ def directory(engine: InProcessEngine, tmp_path: Path) -> RoundDir:
 async def feeder(store: PreferenceStore, engine: InProcessEngine, router: Router) -> AsyncIterator[Feeder]:
     """At work on a few prompts."""
     store.prompts.add([[*ask(f"question {i}")] for i in range(40)], source="test")
-    queue = QueueSettings()
+    queue = QueueSettings(overlap=0.0)  # a pair for several people stays ready when one has it
     source = random.Random(0)
     matches = Matches(store, engine, router, sampling=SAMPLING, queue=queue, buffer=BUFFER, source=source)
     feeder = Feeder(
