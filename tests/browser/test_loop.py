@@ -62,7 +62,7 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
     page.wait_for_selector('.pl-rounds[data-round="promoted"]', timeout=_ROUND_MS)
     expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves")
     page.click('[data-part="report"] summary')
-    expect(page.locator('[data-part="tables"] table')).to_have_count(3)
+    expect(page.locator('[data-part="tables"] table')).to_have_count(5)
     page.wait_for_timeout(1500)  # the page refreshes every second
     expect(page.locator('[data-part="tables"]')).to_contain_text("Held-out pairs")
     camera(page, "admin-after")
