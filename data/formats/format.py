@@ -1,25 +1,63 @@
-"""What a dataset format is to who reads a file of it. Knows none by name."""
+"""What a dataset format is to who reads or writes a file of it. Knows none by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from data.examples import PairExample, RatedExample
+import pyarrow as pa
+
+from data.errors import InputError
+from data.examples import RatedExample
 from data.formats.row import Row
+from data.judged_pair import JudgedPair
+from data.records import Choice
+
+Example = JudgedPair | RatedExample
+DECISIVE = frozenset({Choice.A, Choice.B})
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A name, the keys by which a row of it is known, and how to read one.
+    """A name, the keys by which a row of it is known, and how to read and write one.
 
-    read raises InputError with the reason why a row gives no example. shape tells it from formats with the same
-    keys, by what is in them.
+    read gives what a row says, mostly one example; it raises InputError with the reason why it says nothing. write
+    gives the rows of a judged pair, in the order of `columns`; it raises InputError with what the format cannot hold.
+    shape tells it from formats with the same keys, by what is in them. choices: what it can say of a pair. open:
+    whether its consumers let other columns stand beside.
     """
 
     name: str
     keys: tuple[str, ...]
-    read: Callable[[Row], PairExample | RatedExample]
+    read: Callable[[Row], Sequence[Example]]
+    write: Callable[[JudgedPair], Sequence[Mapping[str, object]]]
+    columns: pa.Schema
     shape: Callable[[Row], bool] = lambda row: True
+    choices: frozenset[Choice] = DECISIVE
+    open: bool = True
 
     def matches(self, row: Row) -> bool:
         """Whether a row looks like one of this format; it may still be a bad one."""
         return all(key in row for key in self.keys) and self.shape(row)
+
+    def rows(self, pair: JudgedPair) -> Sequence[Mapping[str, object]]:
+        """The rows of a judged pair, from which the same is read again.
+
+        Raises InputError with the reason when they would say something else.
+        """
+        if pair.choice not in self.choices:
+            raise InputError(f"{self.name} cannot say {pair.choice}")
+        rows = self.write(pair)
+        said = [example for row in rows for example in self.read(row)]
+        if not _same(pair, said):
+            raise InputError(f"{self.name} would be read as another pair")
+        return rows
+
+
+def _same(pair: JudgedPair, said: Sequence[Example]) -> bool:
+    """Whether what was read says of a pair what it says: itself, or a rating of each answer."""
+    if len(said) == 1 and isinstance(said[0], JudgedPair):
+        [read] = said
+        decided = (read.choice in DECISIVE) == (pair.choice in DECISIVE)
+        answers = (read.chosen, read.rejected) == (pair.chosen, pair.rejected)
+        return decided and answers and read.prompt == pair.prompt and (decided or read.choice is pair.choice)
+    good = pair.choice in DECISIVE
+    return said == [RatedExample(pair.prompt, pair.chosen, good), RatedExample(pair.prompt, pair.rejected, False)]
