@@ -28,6 +28,9 @@ CONTENT = (
 WRITTEN_CONTENT = ("prompt_id", "author_id", "edits_id", "text", "created_at")
 """The columns that the sha256 of a row which a person wrote covers."""
 
+IMPORTED_CONTENT = ("prompt_id", "import_id", "model", "text", "created_at")
+"""The columns that the sha256 of a row from a file covers."""
+
 _COMPLETION = "select c.*, v.name as version from completion c left join adapter_version v on v.id = c.version_id"
 LONGEST_WRITTEN = 20_000
 """Characters that an answer written by a person may have."""
@@ -108,7 +111,9 @@ def insert_written(
 
 def content_of(row: Row) -> tuple[str, ...]:
     """The columns that a row's sha256 covers."""
-    return CONTENT if row["version_id"] is not None else WRITTEN_CONTENT
+    if row["version_id"] is not None:
+        return CONTENT
+    return WRITTEN_CONTENT if row["import_id"] is None else IMPORTED_CONTENT
 
 
 def _completion(row: Row) -> Completion:
@@ -126,4 +131,5 @@ def _completion(row: Row) -> Completion:
         created_at=row["created_at"],
         author_id=row["author_id"],
         edits_id=row["edits_id"],
+        model=row["model"],
     )

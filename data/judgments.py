@@ -278,11 +278,15 @@ def _follow(db: sqlite_utils.Database, row: Row, pair_id: int) -> None:
     _insert(db, kept | made | {"idempotency_key": f"{row['idempotency_key']}/edit"})
 
 
+def judgment_row(row: Mapping[str, object]) -> dict[str, object]:
+    """All columns of a judgment but its id: with nothing in those left out, and the digest."""
+    content = dict.fromkeys(REMARKS_CONTENT) | dict(row)
+    return content | {"sha256": row_digest(content, REMARKS_CONTENT), "content_version": _CONTENT_VERSION}
+
+
 def _insert(db: sqlite_utils.Database, row: Mapping[str, object]) -> int:
     """Insert a row, with nothing in the columns it leaves out. Answers the id."""
-    content = dict.fromkeys(REMARKS_CONTENT) | dict(row)
-    digest = row_digest(content, REMARKS_CONTENT)
-    return insert(db, "judgment", content | {"sha256": digest, "content_version": _CONTENT_VERSION})
+    return insert(db, "judgment", judgment_row(row))
 
 
 def content_of(row: Row) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def add_person(db: sqlite_utils.Database, now: int, login: str, role: Role, pass
         )
     if first(db, "select 1 from annotator_identity where login = ?", [login]):
         raise ConflictError("The login '{login}' is taken; choose another.", login=login)
-    annotator_id = insert(db, "annotator", {"pseudonym": _free_pseudonym(db), "role": role.value, "created_at": now})
+    annotator_id = insert(db, "annotator", {"pseudonym": free_pseudonym(db), "role": role.value, "created_at": now})
     db.execute("insert into annotator_identity values (?, ?, ?)", [annotator_id, login, password_hash])
     return annotator_id
 
@@ -191,8 +191,14 @@ def _end_ways_in(db: sqlite_utils.Database, annotator_id: int, session: str = ""
     db.execute("delete from sign_in_link where annotator_id = ? and spent_at is null", [annotator_id])
 
 
-def _free_pseudonym(db: sqlite_utils.Database) -> str:
+def is_free(db: sqlite_utils.Database, pseudonym: str) -> bool:
+    """Whether nobody bears a pseudonym."""
+    return first(db, "select 1 from annotator where pseudonym = ?", [pseudonym]) is None
+
+
+def free_pseudonym(db: sqlite_utils.Database) -> str:
+    """A random pseudonym that nobody bears."""
     pseudonym = random_pseudonym()
-    while first(db, "select 1 from annotator where pseudonym = ?", [pseudonym]):
+    while not is_free(db, pseudonym):
         pseudonym = f"{random_pseudonym()}{secrets.randbelow(10)}"
     return pseudonym

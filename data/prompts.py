@@ -7,18 +7,37 @@ import json
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlite_utils
 
 from data.clock import Clock
 from data.conversations import canonical_text, conversation
-from data.database import Database, Row, first, insert
+from data.database import Database, Row
 from data.digests import sha256
 from data.errors import InputError, NotFoundError
 from data.records import Message, Prompt, Split
 from data.splits import split_of
 
 _WRITTEN = "written by an annotator"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a prompt comes from. split: decided by its hash, if None; the rest as Prompt has it."""
+
+    source: str
+    author_id: int | None = None
+    continues_id: int | None = None
+    split: Split | None = None
+    license: str | None = None
+
+
+class KeptPrompts(NamedTuple):
+    """The ids of prompts by their digests, and how many of them are new."""
+
+    ids: dict[str, int]
+    added: int
 
 
 class Prompts:
@@ -37,27 +56,17 @@ class Prompts:
         Raises InputError naming the first that has no turn, an unknown role, a turn without text or
         does not end with the user.
         """
+        origin = Origin(source, license=license)
         texts = [_canonical(number, turns) for number, turns in enumerate(conversations, 1)]
-        now = self._clock()
-        rows = []
-        for text in texts:
-            digest = sha256(text)
-            rows.append((text, digest, split_of(digest, self._heldout_share).value, source, license, now))
-
-        def work(db: sqlite_utils.Database) -> int:
-            sql = """
-                insert into prompt(messages, sha256, split, source, license, created_at)
-                values (?, ?, ?, ?, ?, ?) on conflict(sha256) do nothing
-            """
-            return sum(db.execute(sql, row).rowcount for row in rows)
-
-        added = self._database.write(work)
-        return added, len(rows) - added
+        arrivals = [(text, sha256(text), origin) for text in texts]
+        now, share = self._clock(), self._heldout_share
+        kept = self._database.write(lambda db: keep_prompts(db, arrivals, share=share, now=now))
+        return kept.added, len(arrivals) - kept.added
 
     def write(self, text: str, author_id: int) -> Prompt:
         """Keep a prompt that an annotator wrote, once, and say which it is. Raises InputError for an empty text."""
         messages = conversation([{"role": "user", "content": text}])
-        return self._keep(messages, _Origin(_WRITTEN, author_id))
+        return self._keep(messages, Origin(_WRITTEN, author_id))
 
     def continue_with(self, pair_id: int, answer: str, text: str, author_id: int) -> Prompt:
         """Keep the conversation of a pair, gone on with the answer that was chosen and what the annotator says to it.
@@ -73,7 +82,7 @@ class Prompts:
         so_far = _prompt(row)
         turns: list[Message] = [{"role": "assistant", "content": answer}, {"role": "user", "content": text}]
         return self._keep(
-            conversation([*so_far.messages, *turns]), _Origin(so_far.source, author_id, pair_id, so_far.split)
+            conversation([*so_far.messages, *turns]), Origin(so_far.source, author_id, pair_id, so_far.split)
         )
 
     def edit(self, prompt_id: int, text: str, author_id: int) -> Prompt:
@@ -87,7 +96,7 @@ class Prompts:
         row = self._database.row("select id from prompt where sha256 = ?", [sha256(canonical_text(messages))])
         if row is not None:
             raise InputError("Prompt {prompt} says that already. Retire this one instead.", prompt=row["id"])
-        edited = self._keep(messages, _Origin(old.source, author_id, split=old.split))
+        edited = self._keep(messages, Origin(old.source, author_id, split=old.split))
         self.retire(old.id)
         return edited
 
@@ -150,38 +159,59 @@ class Prompts:
         )
         return {int(row["id"]): _prompt(row) for row in rows}
 
-    def _keep(self, messages: Sequence[Message], origin: "_Origin") -> Prompt:
+    def _keep(self, messages: Sequence[Message], origin: "Origin") -> Prompt:
         text = canonical_text(messages)
         digest = sha256(text)
-        split = origin.split or split_of(digest, self._heldout_share)
-        now = self._clock()
-
-        def work(db: sqlite_utils.Database) -> int:
-            known = first(db, "select id from prompt where sha256 = ?", [digest])
-            if known is not None:
-                return int(known["id"])
-            row = {
-                "messages": text,
-                "sha256": digest,
-                "split": split.value,
-                "source": origin.source,
-                "author_id": origin.author_id,
-                "continues_id": origin.continues_id,
-                "created_at": now,
-            }
-            return insert(db, "prompt", row)
-
-        return self.by_id(self._database.write(work))
+        now, share = self._clock(), self._heldout_share
+        kept = self._database.write(lambda db: keep_prompts(db, [(text, digest, origin)], share=share, now=now))
+        return self.by_id(kept.ids[digest])
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a prompt comes from that an annotator wrote; split: decided by its hash, if None."""
+def keep_prompts(
+    db: sqlite_utils.Database,
+    arrivals: Sequence[tuple[str, str, Origin]],
+    *,
+    share: float,
+    now: int,
+    retired_at: int | None = None,
+) -> KeptPrompts:
+    """Keep prompts, each given by its canonical text, the digest of that and its origin, inside a write.
 
-    source: str
-    author_id: int
-    continues_id: int | None = None
-    split: Split | None = None
+    share: of new ones that are held out. retired_at: those that are new are not sampled to. Unless that is given,
+    those that had been kept so are from now on.
+    """
+    digests = json.dumps([digest for _, digest, _ in arrivals])
+    of_these = "from prompt where sha256 in (select value from json_each(?))"
+    known = {row["sha256"] for row in db.query(f"select sha256 {of_these}", [digests])}
+    fresh = {arrival[1]: arrival for arrival in reversed(arrivals) if arrival[1] not in known}
+    db.conn.executemany(
+        """
+        insert into prompt(messages, sha256, split, source, license, author_id, continues_id, retired_at, created_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            (
+                text,
+                digest,
+                (origin.split or split_of(digest, share)).value,
+                origin.source,
+                origin.license,
+                origin.author_id,
+                origin.continues_id,
+                retired_at,
+                now,
+            )
+            for text, digest, origin in reversed(fresh.values())
+        ],
+    )
+    if retired_at is None:
+        db.execute(
+            f"update prompt set retired_at = null where id in (select id {of_these}) and retired_at = created_at",
+            [digests],
+        )
+    return KeptPrompts(
+        {row["sha256"]: row["id"] for row in db.query(f"select id, sha256 {of_these}", [digests])}, len(fresh)
+    )
 
 
 def _canonical(number: int, turns: Sequence[Message]) -> str:

@@ -204,10 +204,10 @@ class NewCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A stored completion: sampled by a version, or written by a person (author_id).
+    """A stored completion: sampled by a version, written by a person (author_id), or from a file (neither).
 
-    What a person wrote has no version, token ids, log-probs, sampling or seed; edits_id is the completion that was
-    edited, if it was not written from nothing.
+    What was not sampled here has no version, token ids, log-probs, sampling or seed. edits_id is the completion that
+    was edited, if a person did not write from nothing; model is what made an answer, as the file says it is from.
     """
 
     id: int
@@ -222,6 +222,7 @@ class Completion:
     created_at: int
     author_id: int | None = None
     edits_id: int | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,5 +474,75 @@ class Quarantine:
     id: int
     annotator_id: int
     reason: str
+    made_by: int | None
+    created_at: int
+
+
+class ImportKind(StrEnum):
+    """What a file was read for."""
+
+    PROMPTS = "prompts"
+    PREFERENCES = "preferences"
+
+
+class ImportState(StrEnum):
+    """RUNNING: rows are being read, or were when the program ended. BROKEN_OFF: the file could not be read on."""
+
+    RUNNING = "running"
+    DONE = "done"
+    BROKEN_OFF = "broken_off"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """What is known of a file before its rows are kept. sha256: of its content; format: None for prompts."""
+
+    kind: ImportKind
+    name: str
+    sha256: str
+    container: str
+    format: str | None
+    source: str
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A file whose rows came into the store. position: the number of the last row that has been dealt with.
+
+    counts: "rows" dealt with, "added" and "known" (there before, or twice in the file), "bad"; of preferences also the
+    "prompts" and "pairs" that were new.
+    """
+
+    id: int
+    file: ImportFile
+    state: ImportState
+    position: int
+    counts: Mapping[str, int]
+    reason: str | None
+    started_by: int | None
+    created_at: int
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewExport:
+    """What became a file. request: what was asked for; sha256: of the file; counts: rows by part, and left out."""
+
+    request: Mapping[str, object]
+    format: str
+    container: str
+    sha256: str
+    counts: Mapping[str, int]
+    guideline_id: int | None
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that was made of the store."""
+
+    id: int
+    made: NewExport
     made_by: int | None
     created_at: int

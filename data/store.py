@@ -13,9 +13,11 @@ from data.daily import Daily
 from data.database import Database
 from data.decisions import Decisions
 from data.devices import Devices
+from data.exports import Exports
 from data.flags import Flags
 from data.gold import Gold
 from data.guidelines import Guidelines
+from data.imports import Imports
 from data.invites import Invites
 from data.judgments import Judgments
 from data.lineage import Lineage
@@ -47,6 +49,7 @@ class PreferenceStore:
         self.invites = Invites(database, clock)
         self.catalogue = Catalogue(database)
         self.prompts = Prompts(database, clock, heldout_share=heldout_share)
+        self.imports = Imports(database, clock, heldout_share=heldout_share)
         self.versions = Versions(database, clock)
         self.decisions = Decisions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
@@ -55,6 +58,7 @@ class PreferenceStore:
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
         self.ballots = Ballots(database)
+        self.exports = Exports(database, clock, self.ballots)
         self.contests = Contests(database)
         self.flags = Flags(database)
         self.activities = Activities(database)

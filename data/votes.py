@@ -14,14 +14,20 @@ from data.records import Choice, Flag, Split, Without
 from data.selection import Vote
 
 _BARRING_FLAGS = ", ".join(f"'{flag}'" for flag in Flag if flag.bars)
-CURRENT = f"""
-    select j.id, j.pair_id, j.choice, j.strength, prompt.split,
-      min(j.pair_id) over (partition by pair.prompt_id, min(a.text, b.text), max(a.text, b.text)) as same_as, case
+BARRED = f"""
+    case
       when pair.purpose <> 'train' then pair.purpose
       when j.annotator_id in {IN_FORCE} then 'quarantined'
       when exists (select 1 from current_judgment f where f.flag in ({_BARRING_FLAGS})
         and (f.pair_id = j.pair_id or f.id = j.follows_id)) then 'flagged'
-      end as barred
+    end
+"""
+"""SQL: why a judgment j on a pair may not count, null if it may."""
+
+CURRENT = f"""
+    select j.id, j.pair_id, j.choice, j.strength, prompt.split,
+      min(j.pair_id) over (partition by pair.prompt_id, min(a.text, b.text), max(a.text, b.text)) as same_as,
+      {BARRED} as barred
     from current_judgment j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
     join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
 """

@@ -1,0 +1,167 @@
+"""The files that were brought: a record of each, and their rows, every one once. Knows nothing of files and formats.
+
+A chunk of rows and the position it ends at are one transaction: after a crash the import goes on behind the last.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlite_utils
+
+from data.arrivals import Arrival, keep_pairs
+from data.clock import Clock
+from data.database import Database, Row, insert
+from data.digests import canonical
+from data.errors import NotFoundError
+from data.judged_pair import JudgedPair
+from data.prompts import Origin, keep_prompts
+from data.records import Import, ImportFile, ImportKind, ImportState, Message
+
+Counts = Mapping[str, int]
+
+
+class Chunk(NamedTuple):
+    """Where a chunk of rows ends, how many rows it has, and how many of them were bad before they came here."""
+
+    position: int
+    rows: int
+    bad: int
+
+
+class Imports:
+    """The imports of a store. heldout_share: as Prompts has it."""
+
+    def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._heldout_share = heldout_share
+
+    def begin(self, file: ImportFile, started_by: int | None = None) -> Import:
+        """Begin an import, or go on with the one of the same content that has not ended well."""
+        row = self._database.row(
+            """
+            select * from import where state <> 'done' and (kind, sha256, container, source) = (?, ?, ?, ?)
+            and format is ? order by id desc limit 1
+            """,
+            [file.kind.value, file.sha256, file.container, file.source, file.format],
+        )
+        if row is not None:
+            self._set(row["id"], ImportState.RUNNING, None)
+            return self.by_id(row["id"])
+        begun = {
+            "kind": file.kind.value,
+            "name": file.name,
+            "sha256": file.sha256,
+            "container": file.container,
+            "format": file.format,
+            "source": file.source,
+            "license": file.license,
+            "state": ImportState.RUNNING.value,
+            "counts": canonical({}),
+            "started_by": started_by,
+            "created_at": self._clock(),
+        }
+        return self.by_id(self._database.write(lambda db: insert(db, "import", begun)))
+
+    def add_pairs(self, begun: Import, pairs: Sequence[JudgedPair], chunk: Chunk) -> dict[int, str]:
+        """Keep judged pairs, those that are not here yet. Says which are refused and why, by their place in `pairs`.
+
+        A prompt that is new is not sampled to: it is there for the answers that came with it.
+        """
+        now = self._clock()
+        arrivals = [Arrival.of(pair) for pair in pairs]
+        refused: dict[int, str] = {}
+
+        def work(db: sqlite_utils.Database) -> Counts:
+            prompts = keep_prompts(
+                db,
+                [(arrival.messages, arrival.prompt_sha256, arrival.origin(begun.file)) for arrival in arrivals],
+                share=self._heldout_share,
+                now=now,
+                retired_at=now,
+            )
+            kept = keep_pairs(db, begun, arrivals, prompts.ids, now=now)
+            refused.update(kept.refused)
+            return {
+                "prompts": prompts.added,
+                "pairs": kept.pairs,
+                "added": kept.judgments,
+                "known": len(pairs) - kept.judgments - len(kept.refused),
+                "bad": len(kept.refused),
+            }
+
+        self._advance(begun.id, chunk, work)
+        return refused
+
+    def add_prompts(self, begun: Import, prompts: Sequence[tuple[Message, ...]], chunk: Chunk) -> None:
+        """Keep prompts, those that are not here yet, to be sampled to; also those that had only come with answers."""
+        now = self._clock()
+        arrivals = [Arrival.of_prompt(messages) for messages in prompts]
+        origin = Origin(begun.file.source, license=begun.file.license)
+
+        def work(db: sqlite_utils.Database) -> Counts:
+            kept = keep_prompts(
+                db, [(text, digest, origin) for text, digest in arrivals], share=self._heldout_share, now=now
+            )
+            return {"added": kept.added, "known": len(prompts) - kept.added}
+
+        self._advance(begun.id, chunk, work)
+
+    def end(self, import_id: int, *, reason: str | None = None) -> Import:
+        """Say that the last row has been dealt with, or why no row after these could be. Raises NotFoundError."""
+        self._set(import_id, ImportState.DONE if reason is None else ImportState.BROKEN_OFF, reason)
+        return self.by_id(import_id)
+
+    def by_id(self, import_id: int) -> Import:
+        """The import with this id. Raises NotFoundError."""
+        row = self._database.row("select * from import where id = ?", [import_id])
+        if row is None:
+            raise NotFoundError("There is no import {number}.", number=import_id)
+        return _import(row)
+
+    def all(self) -> list[Import]:
+        """Every import, newest first."""
+        return [_import(row) for row in self._database.rows("select * from import order by id desc")]
+
+    def _advance(self, import_id: int, chunk: Chunk, work: Callable[[sqlite_utils.Database], Counts]) -> None:
+        """Keep a chunk, and where it ends, in one transaction."""
+
+        def advance(db: sqlite_utils.Database) -> None:
+            [row] = db.query("select counts from import where id = ?", [import_id])
+            counts = Counter(json.loads(row["counts"]))
+            counts.update(work(db))
+            counts.update({"rows": chunk.rows, "bad": chunk.bad})
+            sql = "update import set counts = ?, position = ? where id = ?"
+            db.execute(sql, [canonical(counts), chunk.position, import_id])
+
+        self._database.write(advance)
+
+    def _set(self, import_id: int, state: ImportState, reason: str | None) -> None:
+        ended_at = None if state is ImportState.RUNNING else self._clock()
+        sql = "update import set state = ?, reason = ?, ended_at = ? where id = ?"
+        self._database.write(lambda db: db.execute(sql, [state.value, reason, ended_at, import_id]).rowcount)
+
+
+def _import(row: Row) -> Import:
+    file = ImportFile(
+        kind=ImportKind(row["kind"]),
+        name=row["name"],
+        sha256=row["sha256"],
+        container=row["container"],
+        format=row["format"],
+        source=row["source"],
+        license=row["license"],
+    )
+    return Import(
+        id=row["id"],
+        file=file,
+        state=ImportState(row["state"]),
+        position=row["position"],
+        counts=json.loads(row["counts"]),
+        reason=row["reason"],
+        started_by=row["started_by"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+    )
