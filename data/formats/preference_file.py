@@ -10,19 +10,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from data.containers import registry
+from data.containers.container import FileLimits, Unreadable
 from data.errors import InputError
 from data.examples import PairExample, RatedExample
 from data.formats import (
     alpaca_ranking,
     hh_rlhf,
-    json_rows,
     rated_messages,
     sharegpt_ranking,
     trl,
     trl_implicit,
     trl_unpaired,
 )
-from data.formats.container import Container
 from data.formats.format import Format
 from data.formats.row import Row, kind
 
@@ -30,8 +30,6 @@ _LOOKED_AT = 100
 # What a text model cannot be shown; a prompt that leans on it would be another prompt.
 _NOT_TEXT = ("images", "videos", "audios", "tools")
 
-
-CONTAINERS = (json_rows.JSON,)
 # The first that matches reads the file, so those that ask for more come first.
 FORMATS = (
     sharegpt_ranking.FORMAT,
@@ -67,7 +65,7 @@ def read_preferences(path: Path) -> PreferenceFile:
 
     The format is that of the first row, among the first 100, which matches one; it then holds for the whole file.
     """
-    unit, rows = _container(path).rows(path)
+    unit, rows = registry.opening(path).read(path, FileLimits())
     head = list(islice(rows, _LOOKED_AT))
     format_ = _format(path, unit, head)
     file = PreferenceFile(format_.name, unit)
@@ -90,14 +88,6 @@ def read_preferences(path: Path) -> PreferenceFile:
     return file
 
 
-def _container(path: Path) -> Container:
-    for container in CONTAINERS:
-        if container.opens(path):
-            return container
-    known = ", ".join(chain.from_iterable(container.suffixes for container in CONTAINERS))
-    raise InputError(f"{path}: the name ends in none of {known}; convert the file, or name it for what it is")
-
-
 def _format(path: Path, unit: str, head: Iterable[tuple[int, object]]) -> Format:
     first = None
     for number, row in head:
@@ -117,12 +107,16 @@ def _format(path: Path, unit: str, head: Iterable[tuple[int, object]]) -> Format
 
 
 def _found(row: object) -> str:
+    if isinstance(row, Unreadable):
+        return f"what cannot be read: {row.reason}"
     if not isinstance(row, Mapping):
         return f"{kind(row)} where an object should be"
     return ", ".join(f"{key} ({kind(value)})" for key, value in row.items()) or "an object without a key"
 
 
 def _checked(row: object) -> Row:
+    if isinstance(row, Unreadable):
+        raise InputError(row.reason)
     if not isinstance(row, Mapping):
         raise InputError(f"{kind(row)}, not an object")
     for key in _NOT_TEXT:

@@ -230,14 +230,30 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_name_that_says_nothing_is_refused_with_those_that_do(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"p\.parquet: the name ends in none of \.jsonl, .*\.json\.gz"):
-        read_preferences(tmp_path / "p.parquet")
+    with pytest.raises(InputError, match=r"p\.xlsx: the name ends in none of \.jsonl, .*\.json\.gz"):
+        read_preferences(tmp_path / "p.xlsx")
 
 
-def test_json_that_ends_far_down_is_named_with_its_line(tmp_path: Path) -> None:
+def test_a_line_that_is_no_json_is_skipped_however_far_down(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl.gz"
     path.write_bytes(gzip.compress((json.dumps(HH) + "\n").encode() * 150 + b"{"))
-    with pytest.raises(InputError, match=r"p\.jsonl\.gz, line 151: no JSON"):
+    file = read_preferences(path)
+    [(number, reason)] = file.skipped
+    assert (len(file.pairs), number) == (150, 151)
+    assert reason.startswith("no JSON")
+
+
+def test_a_file_that_is_cut_off_far_down_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl.gz"
+    path.write_bytes(gzip.compress((json.dumps(HH) + "\n").encode() * 150)[:-4])
+    with pytest.raises(InputError, match=r"p\.jsonl\.gz is cut off after line 150"):
+        read_preferences(path)
+
+
+def test_a_file_without_a_readable_line_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"p\.jsonl, line 1: .*; found what cannot be read: no JSON"):
         read_preferences(path)
 
 

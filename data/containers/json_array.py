@@ -1,0 +1,115 @@
+"""Cuts the text of a JSON array into its entries, in constant memory. Knows nothing of what they say.
+
+A parser that builds values while it reads would let one bad entry end the file: a number of thousands of digits, a
+text that is not UTF-8. It would also have to hold an entry to find that it is too long.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+
+from data.containers.byte_stream import too_long
+from data.containers.container import Unreadable
+
+_BLOCK = 1 << 18
+_SIGN = re.compile(rb'["\[\]{},]')
+_IN_TEXT = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_QUOTE, _COMMA, _CLOSE = b'",]'
+_OPENING, _CLOSING = b"[{", b"]}"
+
+
+class BrokenArrayError(Exception):
+    """No entry from here on can be told from the next; the message says why, not where."""
+
+
+def begins_array(stream: io.BufferedReader) -> bool:
+    """Whether the first sign that is not blank is a [; it and all before it have then been read."""
+    while block := stream.peek(1):
+        text = block.lstrip()
+        stream.read(len(block) - len(text))
+        if text:
+            return text.startswith(b"[") and bool(stream.read(1))
+    return False
+
+
+def entries(stream: io.BufferedReader, limit: int) -> Iterator[bytes | Unreadable]:
+    """The texts of the entries, from behind the [ on; one over the limit is passed over without being held.
+
+    Raises BrokenArrayError when it does not end as one.
+    """
+    cutter = _Cutter(limit)
+    while block := stream.read1(_BLOCK):
+        yield from cutter.cut(block)
+    if not cutter.ended:
+        raise BrokenArrayError("the array is cut off; copy or download the file again")
+
+
+class _Cutter:
+    """What is known between two blocks: how deep it goes, whether in a text, and the entry up to here."""
+
+    def __init__(self, limit: int) -> None:
+        self.ended = False
+        self._limit = limit
+        self._depth = 0
+        self._in_text = False
+        self._escaped = False
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._any = False
+
+    def cut(self, block: bytes) -> Iterator[bytes | Unreadable]:
+        """The entries that end within the next block."""
+        begin = at = 0
+        while not self.ended:
+            if self._in_text:
+                at = self._past_text(block, at)
+            found = None if self._in_text else _SIGN.search(block, at)
+            if found is None:
+                self._keep(block[begin:])
+                return
+            at = found.end()
+            sign = block[at - 1]
+            if sign == _QUOTE:
+                self._in_text = True
+            elif sign in _OPENING:
+                self._depth += 1
+            elif self._depth == 0:
+                self._keep(block[begin : at - 1])
+                begin = at
+                yield from self._entry(sign)
+            elif sign in _CLOSING:
+                self._depth -= 1
+        if block[begin:].strip():
+            raise BrokenArrayError("more comes after the array; put all rows into one, or a JSON object on each line")
+
+    def _past_text(self, block: bytes, at: int) -> int:
+        if self._escaped and at < len(block):
+            at, self._escaped = at + 1, False
+        found = _IN_TEXT.match(block, at)
+        assert found is not None, "the pattern matches nothing, too"
+        at = found.end()
+        if at < len(block):
+            self._in_text = self._escaped = block[at] != _QUOTE
+            at += 1
+        return at
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= self._limit:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
+
+    def _entry(self, sign: int) -> Iterator[bytes | Unreadable]:
+        if sign not in (_COMMA, _CLOSE):
+            raise BrokenArrayError("a } that closes nothing; mend it, or put a JSON object on each line")
+        text = b"".join(self._parts).strip()
+        long = self._size > self._limit
+        self._parts.clear()
+        self._size = 0
+        self.ended = sign == _CLOSE
+        if long:
+            yield too_long(self._limit)
+        elif text or self._any or not self.ended:
+            yield text
+        self._any = True

@@ -1,0 +1,98 @@
+"""Rows in a JSON file: one a line, or an array of them; gzipped or not. Knows nothing of what a row means."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from data.containers import byte_stream, json_array
+from data.containers.byte_stream import NOT_UTF8, Opener
+from data.containers.container import Container, FileLimits, Numbered, Parts, Unreadable
+from data.errors import InputError
+from data.whole_file import replacing
+
+_EVERY_LINE = "put a whole JSON object on each line"
+
+
+def rows(name: Path, opener: Opener, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
+    """The rows of what opens, counted by "line", or in an array by "entry"; name says which of them to look for."""
+    with opener() as stream:
+        array = _may_be_array(name) and json_array.begins_array(stream)
+    return ("entry", _entries(name, opener, limits)) if array else ("line", _lines(opener, limits))
+
+
+def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
+    return rows(path, partial(byte_stream.opened, path, limits), limits)
+
+
+def _may_be_array(name: Path) -> bool:
+    return name.name.lower().removesuffix(".gz").endswith(".json")
+
+
+def _lines(opener: Opener, limits: FileLimits) -> Iterator[Numbered]:
+    with opener() as stream:
+        for number, line in byte_stream.lines(stream, limits.row):
+            if isinstance(line, Unreadable):
+                yield number, line
+            elif line.strip():
+                yield number, _value(line, _EVERY_LINE)
+
+
+def _entries(name: Path, opener: Opener, limits: FileLimits) -> Iterator[Numbered]:
+    number = 0
+    with opener() as stream:
+        json_array.begins_array(stream)
+        try:
+            for number, entry in enumerate(json_array.entries(stream, limits.row), 1):
+                yield number, entry if isinstance(entry, Unreadable) else _value(entry, "mend it")
+        except json_array.BrokenArrayError as error:
+            raise InputError(f"{name}, entry {number + 1}: {error}") from error
+
+
+def _value(text: bytes, way_out: str) -> object:
+    try:
+        return json.loads(text.decode("utf-8"))
+    except UnicodeDecodeError:
+        return Unreadable(NOT_UTF8)
+    except RecursionError:
+        return Unreadable(f"JSON nested too deeply; {way_out}")
+    except json.JSONDecodeError as error:
+        return Unreadable(f"no JSON: {error.msg}; {way_out}")
+    except ValueError as error:  # a number of thousands of digits
+        return Unreadable(f"no JSON: {error}; {way_out}")
+
+
+def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
+    """The rows as they are, whatever the schema; a name that ends in .json makes an array of them."""
+    texts = (json.dumps(row, ensure_ascii=False) for row in chain.from_iterable(parts.values()))
+    with replacing(path) as fresh, _filling(fresh, packed=path.name.lower().endswith(".gz")) as file:
+        for text in _array(texts) if _may_be_array(path) else (f"{text}\n" for text in texts):
+            file.write(text.encode())
+
+
+def _array(texts: Iterable[str]) -> Iterator[str]:
+    begin = "[\n"
+    for text in texts:
+        yield begin + text
+        begin = ",\n"
+    yield "[]\n" if begin == "[\n" else "\n]\n"
+
+
+@contextmanager
+def _filling(path: Path, *, packed: bool) -> Iterator[IO[bytes]]:
+    with path.open("wb") as file:
+        if not packed:
+            yield file
+            return
+        # neither a name nor a time within, so that equal rows make equal bytes
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as pack:
+            yield pack  # type: ignore[misc]  # it writes bytes as any binary file does
+
+
+JSONL = Container("jsonl", (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"), _read, _write)
