@@ -5,7 +5,7 @@ What annotators do is in desk_api.py; the rest is for admins. Knows nothing of c
 
 import asyncio
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
@@ -16,8 +16,12 @@ from app.activity_api import build_activity_api
 from app.adapters_api import build_adapters_api
 from app.callers import Caller, admin
 from app.desk_api import build_desk_api
+from app.errands_api import build_errands_api
+from app.exporting import ExportOrder, Tally, exported_rows
+from app.exports_api import build_exports_api
 from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
+from app.imports_api import build_imports_api
 from app.lineage_api import build_lineage_api
 from app.overview_api import build_overview_api
 from app.pages.markdown import Markdown
@@ -33,7 +37,6 @@ from app.serving.engine import Job, complete
 from app.settings_api import build_settings_api
 from app.trial_api import build_trial_api
 from app.visitors import visitor_of
-from data.formats import trl
 from data.records import Message, NewCompletion, Sampling, Split
 
 MAX_ANSWERS = 8
@@ -89,6 +92,9 @@ def build_api(services: Services) -> APIRouter:
         build_round_records_api(services.store, services.rounds),
         build_rounds_api(services.store, services.rounds, services.triggers),
         build_rebuilds_api(services.store, services.rebuilds),
+        build_imports_api(services.store, services.imports),
+        build_exports_api(services.store, services.exports),
+        build_errands_api(services.errands),
         _operator_routes(services),
     ):
         api.include_router(routes, dependencies=[Depends(admin)])
@@ -125,9 +131,12 @@ def _operator_routes(services: Services) -> APIRouter:
         return {"version": version, "completions": [[_measured(c) for c in answers] for answers in drawn]}
 
     @routes.get("/export", response_class=StreamingResponse, responses=_NDJSON)
-    def export(format: Literal["trl"] = "trl") -> StreamingResponse:
-        """All preferences as JSONL; the header X-Format echoes the layout."""
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in trl.rows(services.store.rounds.preferences()))
+    def export(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
+        """All preferences as JSON lines, as they are read; POST /exports makes files, and of other selections."""
+        order = ExportOrder(format=format)
+        order.check()
+        rows = exported_rows(services.store, order, Tally())
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         return StreamingResponse(lines, media_type="application/x-ndjson", headers={"X-Format": format})
 
     @routes.get("/prompts")

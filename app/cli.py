@@ -1,4 +1,4 @@
-"""The command line: `prefloop serve | status | user | adapter | round | lineage | export | train | simulate`.
+"""The command line: `prefloop serve | status | user | adapter | round | lineage | import | export | train | simulate`.
 
 A command on a home that a server owns asks that server; otherwise it opens the home itself. An error meant
 for people is one line on stderr and exit status 2. Heavy imports wait until a command needs them, so that
@@ -7,7 +7,6 @@ for people is one line on stderr and exit status 2. Heavy imports wait until a c
 
 import asyncio
 import sys
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from app.algorithms import Algorithm
 from app.cli_adapters import adapters
+from app.cli_data import exports, imports
 from app.cli_lineage import lineage
 from app.cli_look import look
 from app.cli_rounds import rounds
@@ -32,12 +32,8 @@ app.add_typer(users, name="user")
 app.add_typer(adapters, name="adapter")
 app.add_typer(rounds, name="round")
 app.add_typer(lineage, name="lineage")
-
-
-class ExportFormat(StrEnum):
-    """What `prefloop export` writes."""
-
-    TRL = "trl"
+app.add_typer(imports, name="import")
+app.add_typer(exports)
 
 
 @app.command()
@@ -57,26 +53,6 @@ def serve(
     place = Home(home)
     settings = load_settings(place.path, model=model, prompts=prompts, host=host, port=port)
     asyncio.run(run_server(place, settings, typer.echo))
-
-
-@app.command()
-def export(
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    format: Annotated[ExportFormat, typer.Option(help="Layout of the rows.")] = ExportFormat.TRL,
-    home: HomePath = HOME,
-) -> None:
-    """Write the preferences: one row per pair with a majority."""
-    from app.offline import export as export_offline
-    from app.remote import running_server
-
-    place = Home(home)
-    server = running_server(place)
-    if server:
-        with server:
-            rows = server.download("/export", out, format=format)
-    else:
-        rows = export_offline(place, out)
-    typer.echo(f"{rows} preferences in {out}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from app.limits import Limits
 from app.schedule import RoundSettings
 from app.training import training_of
 from app.webhooks import Webhook
+from data.containers.container import FileLimits
 from data.errors import InputError
 from data.queue import QueueRules
 from data.records import Sampling
@@ -103,6 +104,22 @@ class ServeDuringTraining(StrEnum):
     OFFLOAD = "offload"
 
 
+_MB = 1_000_000
+
+
+class ImportSettings(Strict):
+    """How large a file may be that is imported, in millions of bytes: as it is, unpacked, and each row of it."""
+
+    file_mb: Positive = 4_000
+    unpacked_mb: Positive = 32_000
+    row_mb: Positive = 8
+
+    @property
+    def limits(self) -> FileLimits:
+        """The same in bytes."""
+        return FileLimits(self.file_mb * _MB, self.unpacked_mb * _MB, self.row_mb * _MB)
+
+
 class Settings(Strict):
     """Everything that can be set; docs/operations.md has the same list in words.
 
@@ -143,6 +160,7 @@ class Settings(Strict):
     promotion: Promotion = Promotion.GATE
     rounds: RoundSettings = RoundSettings()
     limits: Limits = Limits()
+    imports: ImportSettings = ImportSettings()
     roll_back: bool = True
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
     _flags: frozenset[str] = PrivateAttr(frozenset())

@@ -26,6 +26,8 @@ class Home:
         self.database = self.path / "prefloop.db"
         self.adapters = self.path / "adapters"
         self.rounds = self.path / "rounds"
+        self.imports = self.path / "imports"
+        self.exports = self.path / "exports"
         self._card = self.path / "server.json"
 
     def create(self) -> None:

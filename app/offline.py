@@ -18,14 +18,13 @@ from app.roster import StoredRoster
 from app.services import open_services, open_store
 from app.serving.adapters import AdapterShelf
 from data.errors import HomeError
-from data.formats import trl
 from data.lock import HomeLock
 from data.records import Ruling
 from data.store import PreferenceStore
 
 
 @contextmanager
-def _opened(home: Home, *, make: bool = False) -> Iterator[tuple[Settings, PreferenceStore]]:
+def opened_home(home: Home, *, make: bool = False) -> Iterator[tuple[Settings, PreferenceStore]]:
     """Settings and store of a home that exists, or is made. Raises HomeError when it does not, or is owned."""
     if make:
         home.create()
@@ -39,20 +38,20 @@ def _opened(home: Home, *, make: bool = False) -> Iterator[tuple[Settings, Prefe
 @contextmanager
 def opened_store(home: Home) -> Iterator[PreferenceStore]:
     """The store of a home, to read. Raises HomeError when there is none, or a server owns it."""
-    with _opened(home) as (_, store):
+    with opened_home(home) as (_, store):
         yield store
 
 
 @contextmanager
 def roster(home: Home, *, make: bool = False) -> Iterator[StoredRoster]:
     """The people of a home; with `make`, one that does not exist yet is made. Links lead to where it will listen."""
-    with _opened(home, make=make) as (settings, store):
+    with opened_home(home, make=make) as (settings, store):
         yield StoredRoster(Accounts(store), f"http://{settings.host}:{settings.port}")
 
 
 def list_adapters(home: Home) -> dict[str, Any]:
     """All versions and which one serves, as the API has them."""
-    with _opened(home) as (_, store):
+    with opened_home(home) as (_, store):
         return adapters_out(store).model_dump(mode="json")
 
 
@@ -76,18 +75,12 @@ async def rule_on_adapter(home: Home, name: str, ruling: Ruling, reason: str) ->
 
 def copy_adapter(home: Home, name: str, out: Path) -> None:
     """Copy a version's verified directory to a new one."""
-    with _opened(home) as (_, store):
+    with opened_home(home) as (_, store):
         shutil.copytree(adapter_files(store, AdapterShelf(home.adapters), name), out)
 
 
 @asynccontextmanager
 async def _adapters(home: Home) -> AsyncIterator[Adapters]:
-    with _opened(home) as (settings, store):
+    with opened_home(home) as (settings, store):
         async with open_services(home, settings, store, serve_champion=False) as services:
             yield services.adapters
-
-
-def export(home: Home, out: Path) -> int:
-    """Write all preferences in TRL's format; returns how many."""
-    with _opened(home) as (_, store):
-        return trl.write(out, store.rounds.preferences())

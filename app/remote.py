@@ -73,6 +73,14 @@ class Remote:
         with out.open("rb") as stream:
             return sum(1 for _ in stream)
 
+    def upload(self, path: str, file: Path, **query: str) -> Any:
+        """POST a file's bytes; the answer's JSON. Raises PrefloopError, also when the file cannot be read."""
+        try:
+            with file.open("rb") as stream:
+                return self._take(lambda: self._client.post(path, params=query, content=stream, timeout=None))
+        except OSError as error:
+            raise PrefloopError(f"{file} cannot be read: {error.strerror}") from error
+
     def _take(self, ask: Callable[[], httpx.Response]) -> Any:
         try:
             response = ask()

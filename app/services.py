@@ -15,9 +15,12 @@ from app.accounts import Accounts
 from app.adapters import Adapters
 from app.config import Settings
 from app.desk import Desk
+from app.errands import Errands
+from app.exports import Exports
 from app.feeder import Feeder
 from app.gatekeeper import Gatekeeper
 from app.home import Home
+from app.imports import Imports
 from app.matches import Matches
 from app.planning import Planner
 from app.quality import Examiner
@@ -64,6 +67,9 @@ class Services:
     trial: Trial
     triggers: Triggers
     rebuilds: Rebuilds
+    errands: Errands
+    imports: Imports
+    exports: Exports
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -130,15 +136,16 @@ async def running(services: Services) -> AsyncIterator[None]:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+        await services.errands.close()
         await services.rebuilds.close()
         await services.rounds.close()
 
 
 def import_prompts(store: PreferenceStore, file: Path | None) -> None:
-    """Add the prompts of a file, or the built-in ones to a store that has none. Raises InputError."""
+    """Add the prompts of a file, or the built-in ones to a store that has none to answer. Raises InputError."""
     if file is not None:
         store.prompts.add(read_prompts(file), source=file.name)
-    elif store.prompts.count() == 0:
+    elif store.prompts.next() is None:
         store.prompts.add(read_prompts(_SEED / "prompts.jsonl"), source="built-in")
 
 
@@ -194,6 +201,7 @@ def _wire(
         gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
         room=Sharing(settings.serve_during_training, engine, feeder, base).training,
     )
+    errands = Errands()
     return Services(
         settings=settings,
         store=store,
@@ -215,6 +223,9 @@ def _wire(
         rounds=rounds,
         triggers=Triggers(store, rounds, settings.rounds),
         rebuilds=Rebuilds(store, rounds),
+        errands=errands,
+        imports=Imports(store, errands, home.imports, settings.imports.limits),
+        exports=Exports(store, errands, home.exports),
         trial=Trial(store, adapters, roll_back=settings.roll_back),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),

@@ -1,0 +1,184 @@
+"""Where the command line brings and takes datasets: a running server, or the home itself when there is none.
+
+Both answer as the API does. Knows nothing of terminals.
+"""
+
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from app.config import Settings
+from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.exports_api import ExportIn
+from app.home import Home
+from app.importing import Brought, Look, keep, look
+from app.imports_api import import_out, look_out
+from app.offline import opened_home
+from app.publishing import publish
+from app.remote import Remote, running_server
+from data.containers.container import FileLimits
+from data.containers.jsonl import JSONL
+from data.containers.registry import by_name, opening
+from data.errors import ConflictError, InputError, PrefloopError
+from data.records import ImportKind
+from data.store import PreferenceStore
+
+Told = Callable[[int, int | None], None]
+"""Hears how much is done, and of how much, if that is known."""
+
+_LOOK_AGAIN_SECONDS = 0.3
+
+
+class DatasetsDesk(Protocol):
+    """Takes and gives datasets. All raise PrefloopError with words."""
+
+    def preview(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What an export would hold, as the API has it."""
+        ...
+
+    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+        """Write a file and its manifest; the manifest."""
+        ...
+
+    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+        """Put a dataset on the hub; what it is, as the API has it."""
+        ...
+
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
+        """What a file holds, as the API has it."""
+        ...
+
+    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        """Take in a file that was looked at; the import as the API has it."""
+        ...
+
+
+@contextmanager
+def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
+    """The desk of a home; with `make`, one that does not exist yet is made. Raises HomeError."""
+    server = running_server(home)
+    if server is not None:
+        with server:
+            yield _AtServer(server)
+    else:
+        with opened_home(home, make=make) as (settings, store):
+            yield _AtHome(home, settings, store)
+
+
+class _AtHome:
+    """The store itself."""
+
+    def __init__(self, home: Home, settings: Settings, store: PreferenceStore) -> None:
+        self._home = home
+        self._limits = settings.imports.limits
+        self._store = store
+        self._looks: dict[str, Look] = {}
+
+    def preview(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        seen = preview(self._store, _order(asked))
+        return {"counts": dict(seen.counts), "rows": [dict(row) for row in seen.rows]}
+
+    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+        order = _order(asked)
+        of = self._store.exports.count(order.query)
+        write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+        made: dict[str, Any] = json.loads(manifest_path(out).read_text(encoding="utf-8"))
+        return made
+
+    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+        order = _order(asked)
+        of = self._store.exports.count(order.query)
+        published = publish(self._store, order, repo, Tally(told=lambda done: told(done, of)), private=private)
+        return asdict(published.made)
+
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
+        told = Brought(file, file.name, kind, brought.get("format"))
+        seen = look(told, self._limits, source=brought.get("source"), license=brought.get("license"))
+        self._looks[str(file)] = seen
+        return look_out(str(file), seen).model_dump(mode="json")
+
+    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        looked = self._looks[seen["upload"]]
+        rows = looked.rows
+        done = keep(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
+        return import_out(done).model_dump(mode="json")
+
+
+class _AtServer:
+    """The API of a running server, as its owner."""
+
+    def __init__(self, server: Remote) -> None:
+        self._server = server
+
+    def preview(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        seen: dict[str, Any] = self._server.post("/exports/preview", **asked)
+        return seen
+
+    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+        directory = not by_name(asked["container"]).suffixes
+        if directory and out.exists():
+            raise ConflictError(f"{out} exists already; name a directory that does not")
+        number = self._result(self._server.post("/exports", **asked), told)
+        with TemporaryDirectory(dir=out.parent) as folder:
+            file = Path(folder) / "file"
+            self._server.download(f"/exports/{number}/file", file)
+            self._server.download(f"/exports/{number}/manifest", manifest_path(out))
+            if directory:
+                with zipfile.ZipFile(file) as archive:
+                    archive.extractall(Path(folder) / "unpacked")
+                file = Path(folder) / "unpacked"
+            file.replace(out)
+        self._server.delete(f"/exports/{number}/file")
+        made: dict[str, Any] = self._server.get(f"/exports/{number}")
+        return made
+
+    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+        number = self._result(self._server.post("/exports/publish", **asked, repo=repo, private=private), told)
+        made: dict[str, Any] = self._server.get(f"/exports/{number}")
+        return made
+
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
+        said = {key: value for key, value in brought.items() if value is not None}
+        if not file.is_dir():
+            return self._look(file, kind, said)
+        # a directory cannot be sent; its rows can
+        with TemporaryDirectory() as folder:
+            rows = Path(folder) / f"{file.name}.jsonl"
+            _, found = opening(file).read(file, FileLimits())
+            JSONL.write(rows, None, {"train": (row for _, row in found if isinstance(row, Mapping))})
+            return self._look(rows, kind, {"source": file.name} | said)
+
+    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        number = self._result(self._server.post("/imports", upload=seen["upload"]), told)
+        done: dict[str, Any] = self._server.get(f"/imports/{number}")
+        return done
+
+    def _look(self, file: Path, kind: ImportKind, said: Mapping[str, str]) -> dict[str, Any]:
+        seen: dict[str, Any] = self._server.upload("/imports/look", file, name=file.name, kind=kind.value, **said)
+        return seen
+
+    def _result(self, errand: dict[str, Any], told: Told) -> int:
+        """The id of what comes of an errand, once it has. Raises PrefloopError when nothing does."""
+        while errand["state"] in ("waiting", "running"):
+            told(errand["done"], errand["of"])
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            errand = self._server.get(f"/errands/{errand['id']}")
+        if errand["result"] is None:
+            raise PrefloopError(errand["reason"]["words"].format(**errand["reason"]["values"]))
+        return int(errand["result"])
+
+
+def _order(asked: Mapping[str, Any]) -> ExportOrder:
+    try:
+        return ExportIn(**asked).order()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

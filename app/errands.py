@@ -1,0 +1,92 @@
+"""Long work that an admin asked for and does not wait for: one after the other, with how far it is.
+
+Knows nothing of what is done.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+from data.errors import NotFoundError, PrefloopError
+
+_KEPT = 50
+
+
+class ErrandState(StrEnum):
+    """WAITING for another to end, RUNNING, DONE, or FAILED for a reason."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Errand:
+    """A piece of work. done: how much of it so far, of so much; result: the id of what came of it, once it is DONE."""
+
+    id: int
+    kind: str
+    of: int
+    done: int = 0
+    state: ErrandState = ErrandState.WAITING
+    error: PrefloopError | None = None
+    result: int | None = None
+    stopping: bool = False
+
+    def tell(self, done: int) -> None:
+        """Say how far it is. Raises PrefloopError when the server ends: what is done by then stays."""
+        self.done = done
+        if self.stopping:
+            raise PrefloopError("the server ended; ask for it again, and it goes on")
+
+
+class Errands:
+    """The errands of a server. The newest are remembered as long as it runs."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._errands: dict[int, Errand] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+
+    def begin(self, kind: str, of: int, work: Callable[[Errand], int]) -> Errand:
+        """Have work done in a thread; it says how far it is, and answers with the id of what came of it."""
+        errand = Errand(next(self._numbers), kind, of)
+        self._errands[errand.id] = errand
+        while len(self._errands) > _KEPT:
+            del self._errands[min(self._errands)]
+        task = asyncio.create_task(self._run(errand, work), name=f"{kind} {errand.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return errand
+
+    def by_id(self, number: int) -> Errand:
+        """The errand with this number. Raises NotFoundError."""
+        if number not in self._errands:
+            raise NotFoundError("There is no errand {number}.", number=number)
+        return self._errands[number]
+
+    async def close(self) -> None:
+        """Stop what runs where it says how far it is, and begin nothing more."""
+        for errand in self._errands.values():
+            errand.stopping = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, errand: Errand, work: Callable[[Errand], int]) -> None:
+        async with self._turn:
+            errand.state = ErrandState.RUNNING
+            try:
+                errand.tell(0)
+                errand.result = await asyncio.to_thread(work, errand)
+                errand.state = ErrandState.DONE
+            except PrefloopError as error:
+                errand.error, errand.state = error, ErrandState.FAILED
+            except OSError as error:
+                errand.error = PrefloopError(f"the file cannot be written: {error.strerror}")
+                errand.state = ErrandState.FAILED
+            except BaseException:
+                errand.error, errand.state = PrefloopError("it broke off; see the server's log"), ErrandState.FAILED
+                raise

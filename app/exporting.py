@@ -1,0 +1,242 @@
+"""What an admin orders of the store becomes a file, with a manifest that says what it is.
+
+Knows nothing of tables, nor of who ordered it; of formats and containers only the names.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from data.containers.container import Parts
+from data.containers.registry import by_name as container_named
+from data.errors import InputError
+from data.export_query import ExportQuery
+from data.exports import LeftOut
+from data.file_digest import file_sha256
+from data.formats.columns import PROVENANCE, provenance_cells
+from data.formats.registry import by_name as format_named
+from data.judged_pair import JudgedPair
+from data.records import Choice, Export, NewExport, Split
+from data.store import PreferenceStore
+from data.whole_file import replacing
+
+PARTS = {Split.TRAIN: "train", Split.HELDOUT: "test"}
+"""What the splits are called in a dataset, as those who read it expect."""
+
+_SHOWN = 5
+_TOLD_EVERY = 1_000
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """What shall become a file. provenance: columns beside the format's own that say where each row comes from.
+
+    anonymous: nothing that says who judged, nor what he wrote. Raises InputError for what does not go together.
+    """
+
+    format: str = "trl"
+    container: str = "jsonl"
+    query: ExportQuery = field(default_factory=ExportQuery)
+    provenance: bool = False
+    anonymous: bool = False
+
+    def check(self) -> None:
+        """Raise InputError for a name that is not known, or a format that cannot hold what is asked for."""
+        format_ = format_named(self.format)
+        container_named(self.container)
+        if self.provenance and not format_.open:
+            raise InputError(f"{self.format} has no room for other columns; leave the provenance out")
+        for choice, asked in ((Choice.TIE, self.query.ties), (Choice.BOTH_BAD, self.query.both_bad)):
+            if asked and choice not in format_.choices:
+                raise InputError(f"{self.format} cannot say {choice}; leave such pairs out, or choose another format")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
+
+    annotators, sources, licenses: of the pairs, how many each; agreement: the sum over the pairs that several people
+    judged. told: hears, from time to time, how many judgments have been dealt with.
+    """
+
+    pairs: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    unheld: Counter[str] = field(default_factory=Counter)
+    annotators: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+    agreement: float = 0.0
+    compared: int = 0
+    judgments: int = 0
+    told: Callable[[int], None] = lambda _: None
+
+    def add(self, judgments: int) -> None:
+        """Count judgments that have been dealt with."""
+        before, self.judgments = self.judgments, self.judgments + judgments
+        if before // _TOLD_EVERY < self.judgments // _TOLD_EVERY:
+            self.told(self.judgments)
+
+    def describe(self, pair: JudgedPair) -> None:
+        """Count where a pair that is written comes from."""
+        said = pair.provenance
+        self.annotators.update(said.get("annotators", ()))
+        self.sources[said.get("source", "unknown")] += 1
+        self.licenses[said.get("license", "unknown")] += 1
+        if said.get("votes", 1) > 1:
+            self.compared += 1
+            self.agreement += said.get("agreement", 0.0)
+
+    def counts(self) -> dict[str, int]:
+        """All of them, flat, as the manifest and the store have them."""
+        return {
+            "judgments": self.judgments,
+            **{f"pairs_{part}": count for part, count in sorted(self.pairs.items())},
+            **{f"rows_{part}": count for part, count in sorted(self.rows.items())},
+            **{f"excluded_{reason}": count for reason, count in sorted(self.left_out.items())},
+            **{f"unheld_{reason}": count for reason, count in sorted(self.unheld.items())},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file would hold: counts as Tally has them, and its first rows."""
+
+    counts: Mapping[str, int]
+    rows: tuple[Row, ...]
+
+
+def preview(store: PreferenceStore, order: ExportOrder) -> Preview:
+    """What an order would give, without a file. Raises InputError as ExportOrder.check does."""
+    order.check()
+    tally = Tally()
+    rows = exported_rows(store, order, tally)
+    shown = tuple(islice(rows, _SHOWN))
+    for _ in rows:
+        pass
+    return Preview(tally.counts(), shown)
+
+
+def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *, made_by: int | None = None) -> Export:
+    """Make the file, beside it the manifest, and remember both. tally: filled on the way, to be looked at meanwhile.
+
+    Raises InputError as ExportOrder.check does, or if nothing is left to write; OSError when it cannot be written.
+    """
+    order.check()
+    container = container_named(order.container)
+    if container.suffixes and not out.name.lower().endswith(container.suffixes):
+        known = " or ".join(container.suffixes)
+        raise InputError(f"{out.name}: a {container.name} file's name ends in {known}; name it so, or say which it is")
+    container.write(out, columns_of(order), parts_of(store, order, tally, apart=not container.suffixes))
+    made = new_export(store, order, file_sha256(out), tally)
+    with replacing(manifest_path(out)) as fresh:
+        fresh.write_text(manifest_text(store, made, out.name), encoding="utf-8")
+    return store.exports.record(made, made_by)
+
+
+def columns_of(order: ExportOrder) -> pa.Schema:
+    """The columns of the rows that an order gives."""
+    columns = format_named(order.format).columns
+    return pa.unify_schemas([columns, PROVENANCE]) if order.provenance else columns
+
+
+def parts_of(store: PreferenceStore, order: ExportOrder, tally: Tally, *, apart: bool) -> Parts:
+    """The rows of an order; apart: train and test each for itself, else all in the order of the pairs."""
+    if not apart:
+        return {PARTS[Split.TRAIN]: exported_rows(store, order, tally)}
+    splits = [order.query.split] if order.query.split else list(Split)
+    orders = {PARTS[split]: replace(order, query=replace(order.query, split=split)) for split in splits}
+    return {part: exported_rows(store, one, tally) for part, one in orders.items()}
+
+
+def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: Tally) -> NewExport:
+    """What is remembered of a file with this digest. Raises InputError when nothing is in it."""
+    if not tally.pairs:
+        raise InputError(f"nothing is left to write: {_why_nothing(tally)}")
+    guideline = store.guidelines.newest()
+    return NewExport(
+        request=request_of(order),
+        format=order.format,
+        container=order.container,
+        sha256=digest,
+        counts=tally.counts(),
+        guideline_id=None if guideline is None else guideline.id,
+        software=f"prefloop {version('prefloop')}",
+    )
+
+
+def manifest_path(out: Path) -> Path:
+    """Where the manifest of a file lies."""
+    return out.with_name(f"{out.name}.manifest.json")
+
+
+def manifest_text(store: PreferenceStore, made: NewExport, name: str) -> str:
+    """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged."""
+    guideline = None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
+    told = {
+        "file": name,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": made.software,
+        "format": made.format,
+        "container": made.container,
+        "sha256": made.sha256,
+        "request": made.request,
+        "counts": made.counts,
+        "guideline": None if guideline is None else {"version": guideline.version, "text": guideline.body},
+    }
+    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+
+
+def request_of(order: ExportOrder) -> dict[str, Any]:
+    """An order as JSON; what is as by default is left out of the query."""
+    usual = asdict(ExportQuery())
+    asked = {key: value for key, value in asdict(order.query).items() if value != usual[key]}
+    return {"query": asked, "provenance": order.provenance, "anonymous": order.anonymous}
+
+
+def exported_rows(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Iterator[Row]:
+    """The rows of a file; counted on the way, with what is left out of it. The order has been checked."""
+    format_ = format_named(order.format)
+    for found in store.exports.judged_pairs(order.query):
+        if isinstance(found, LeftOut):
+            tally.add(found.judgments)
+            tally.left_out[found.reason] += found.judgments
+            continue
+        tally.add(found.provenance.get("votes", 1))
+        pair = anonymised(found) if order.anonymous else found
+        try:
+            rows = format_.rows(pair)
+        except InputError as error:
+            tally.unheld[str(error)] += 1
+            continue
+        tally.describe(pair)
+        part = PARTS[Split(pair.provenance["split"])]
+        tally.pairs[part] += 1
+        tally.rows[part] += len(rows)
+        beside = provenance_cells(pair) if order.provenance else {}
+        yield from ({**row, **beside} for row in rows) if beside else rows
+
+
+def anonymised(pair: JudgedPair) -> JudgedPair:
+    """The same pair without who judged it, his own words, and the digest by which his judgment could be found."""
+    kept = pair.provenance.copy()
+    kept.pop("annotator", None)
+    kept.pop("annotators", None)
+    kept.pop("comment", None)
+    kept.pop("judgment", None)
+    return replace(pair, provenance=kept)
+
+
+def _why_nothing(tally: Tally) -> str:
+    """The reasons why no pair was left, the most frequent first."""
+    reasons = (tally.left_out + tally.unheld).most_common()
+    return "; ".join(f"{reason} ({count})" for reason, count in reasons) or "nobody has judged a pair"

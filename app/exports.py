@@ -1,0 +1,88 @@
+"""The files that a server made of its store, until somebody takes them away. Knows nothing of HTTP."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+from app.errands import Errand, Errands
+from app.exporting import ExportOrder, Tally, manifest_path, write
+from app.publishing import publish
+from data.containers.registry import by_name as container_named
+from data.errors import NotFoundError
+from data.store import PreferenceStore
+
+_NAME = "preferences"
+
+
+class Exports:
+    """The exports of a home, each a directory with a file and its manifest."""
+
+    def __init__(self, store: PreferenceStore, errands: Errands, directory: Path) -> None:
+        self._store = store
+        self._errands = errands
+        self._directory = directory
+
+    def begin(self, order: ExportOrder, made_by: int) -> Errand:
+        """Have a file made. Raises InputError for an order that does not make sense."""
+        order.check()
+
+        def work(errand: Errand) -> int:
+            fresh = self._directory / f"errand-{errand.id}"
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            suffixes = container_named(order.container).suffixes
+            out = fresh / f"{_NAME}{suffixes[0] if suffixes else ''}"
+            try:
+                tally = Tally(told=errand.tell)
+                made = write(self._store, order, out, tally, made_by=made_by)
+                if out.is_dir():
+                    _pack(out)
+                fresh.replace(self._folder(made.id))
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+            return made.id
+
+        return self._errands.begin("export", self._store.exports.count(order.query), work)
+
+    def publish(self, order: ExportOrder, repo: str, made_by: int, *, private: bool) -> Errand:
+        """Have a dataset put on the hub. Raises InputError for an order that does not make sense."""
+        order.check()
+
+        def work(errand: Errand) -> int:
+            tally = Tally(told=errand.tell)
+            return publish(self._store, order, repo, tally, private=private, made_by=made_by).id
+
+        return self._errands.begin("publish", self._store.exports.count(order.query), work)
+
+    def file(self, export_id: int) -> Path:
+        """The file of an export. Raises NotFoundError when it is not here (any more)."""
+        found = self.find(export_id)
+        if found is None:
+            raise NotFoundError("The file of export {number} is not kept any more. Export again.", number=export_id)
+        return found
+
+    def find(self, export_id: int) -> Path | None:
+        """The file of an export, a zip of one that is a directory; None when it is not here (any more)."""
+        files = sorted(self._folder(export_id).glob(f"{_NAME}.*"))
+        return next((file for file in files if not file.name.endswith(".manifest.json")), None)
+
+    def manifest(self, export_id: int) -> Path:
+        """The manifest beside the file of an export. Raises NotFoundError when it is not here (any more)."""
+        file = self.file(export_id)
+        return manifest_path(file.with_name(_NAME) if file.suffix == ".zip" else file)
+
+    def discard(self, export_id: int) -> None:
+        """Take the file away; what it was is remembered. Raises NotFoundError when it is not here."""
+        self.file(export_id)
+        shutil.rmtree(self._folder(export_id))
+
+    def _folder(self, export_id: int) -> Path:
+        return self._directory / f"{export_id:06d}"
+
+
+def _pack(directory: Path) -> None:
+    """Put a zip of a directory in its place."""
+    with zipfile.ZipFile(directory.with_name(f"{directory.name}.zip"), "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(one for one in directory.rglob("*") if one.is_file()):
+            archive.write(file, file.relative_to(directory))
+    shutil.rmtree(directory)

@@ -1,0 +1,186 @@
+"""REST for admins: datasets made of the store. Knows nothing of how a file is made."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from app.account_api import Body
+from app.audited import audited
+from app.callers import Admin
+from app.errands_api import ErrandOut, errand_out
+from app.exporting import ExportOrder, preview
+from app.exports import Exports
+from app.refusals import LARGEST_ID, Id, refusals
+from data.aggregation import Aggregation
+from data.containers.registry import CONTAINERS
+from data.export_query import ExportQuery
+from data.formats.registry import FORMATS
+from data.records import Export, Split
+from data.store import PreferenceStore
+
+_MOST_NAMED = 1_000
+_Time = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Names = Annotated[tuple[_Name, ...], Field(max_length=_MOST_NAMED)]
+_Numbers = Annotated[tuple[Annotated[int, Field(ge=1, le=LARGEST_ID)], ...], Field(max_length=_MOST_NAMED)]
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+class ExportIn(Body):
+    """What shall become a file; all as ExportOrder and ExportQuery have it (docs/formats.md)."""
+
+    format: _Name = "trl"
+    container: _Name = "jsonl"
+    provenance: bool = False
+    anonymous: bool = False
+    split: Split | None = None
+    rounds: _Numbers = ()
+    versions: _Names = ()
+    since: _Time | None = None
+    until: _Time | None = None
+    annotators: _Names = ()
+    tags: _Names = ()
+    languages: _Names = ()
+    aggregation: Aggregation = Aggregation.MAJORITY
+    agreement: Annotated[float, Field(ge=0, le=1)] = 0.0
+    votes: Annotated[int, Field(ge=1, le=LARGEST_ID)] = 1
+    strength: Annotated[float, Field(ge=1, le=3)] = 1.0
+    ties: bool = False
+    both_bad: bool = False
+    barred: bool = False
+
+    def order(self) -> ExportOrder:
+        """The same as an order."""
+        sent = {name: getattr(self, name) for name in type(self).model_fields}
+        said = {name: sent.pop(name) for name in ("format", "container", "provenance", "anonymous")}
+        return ExportOrder(**said, query=ExportQuery(**sent))
+
+
+class PublishIn(ExportIn):
+    """What shall be published on the Hugging Face hub, and where: "owner/name"."""
+
+    repo: Annotated[str, Field(min_length=1, max_length=200)]
+    private: bool = True
+
+    def order(self) -> ExportOrder:
+        """The same as an order."""
+        return ExportIn(**self.model_dump(exclude={"repo", "private"})).order()
+
+
+class PreviewRowsOut(BaseModel):
+    """What a file would hold.
+
+    counts: judgments looked at; pairs and rows by part; judgments left out, as excluded_ and the reason; and pairs
+    that the format cannot hold, as unheld_ and the reason. rows: the first few.
+    """
+
+    counts: dict[str, int]
+    rows: list[dict[str, Any]]
+
+
+class ExportOut(BaseModel):
+    """A file that was made. here: whether it is still kept; counts as a preview has them."""
+
+    id: int
+    format: str
+    container: str
+    request: dict[str, Any]
+    counts: dict[str, int]
+    sha256: str
+    guideline: int | None
+    software: str
+    created_at: int
+    here: bool
+
+
+class FormatOut(BaseModel):
+    """A format. choices: what it can say of a pair; open: whether other columns may stand beside its own."""
+
+    name: str
+    choices: list[str]
+    open: bool
+
+
+class ShelvesOut(BaseModel):
+    """What there is to choose from."""
+
+    formats: list[FormatOut]
+    containers: list[str]
+
+
+def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
+    """The routes under /exports; to be included for admins only."""
+    routes = APIRouter(prefix="/exports", tags=["datasets"], responses=refusals())
+    changing = APIRouter(route_class=audited(store.audit))
+
+    @routes.get("")
+    def list_exports() -> list[ExportOut]:
+        """Every export, newest first."""
+        return [_out(export, exports) for export in store.exports.all()]
+
+    @routes.get("/formats")
+    def list_formats() -> ShelvesOut:
+        """The formats and containers there are."""
+        formats = [
+            FormatOut(name=one.name, choices=sorted(choice.value for choice in one.choices), open=one.open)
+            for one in FORMATS
+        ]
+        return ShelvesOut(formats=formats, containers=[one.name for one in CONTAINERS])
+
+    @routes.post("/preview")
+    async def preview_export(body: ExportIn) -> PreviewRowsOut:
+        """What a file would hold, without making it."""
+        seen = await asyncio.to_thread(preview, store, body.order())
+        return PreviewRowsOut(counts=dict(seen.counts), rows=[dict(row) for row in seen.rows])
+
+    @changing.post("", status_code=202)
+    async def export_preferences(body: ExportIn, me: Admin) -> ErrandOut:
+        """Have a file made; the errand says how far it is, and at last which export it became."""
+        return errand_out(exports.begin(body.order(), me.id))
+
+    @changing.post("/publish", status_code=202)
+    async def publish_preferences(body: PublishIn, me: Admin) -> ErrandOut:
+        """Put a dataset on the Hugging Face hub, by the token of the server's own user."""
+        return errand_out(exports.publish(body.order(), body.repo, me.id, private=body.private))
+
+    @routes.get("/{export_id}", responses=refusals(404))
+    def one_export(export_id: Id) -> ExportOut:
+        """One export."""
+        return _out(store.exports.by_id(export_id), exports)
+
+    @routes.get("/{export_id}/file", response_class=FileResponse, responses=_FILE | refusals(404))
+    async def export_file(export_id: Id) -> FileResponse:
+        """The file; a directory as a zip."""
+        file = await asyncio.to_thread(exports.file, export_id)
+        return FileResponse(file, filename=file.name, media_type="application/octet-stream")
+
+    @routes.get("/{export_id}/manifest", responses=refusals(404))
+    async def export_manifest(export_id: Id) -> FileResponse:
+        """What the file is, as JSON."""
+        file = await asyncio.to_thread(exports.manifest, export_id)
+        return FileResponse(file, filename=file.name, media_type="application/json")
+
+    @changing.delete("/{export_id}/file", status_code=204, responses=refusals(404))
+    async def discard_export(export_id: Id) -> None:
+        """Take a file away; what it was is remembered."""
+        await asyncio.to_thread(exports.discard, export_id)
+
+    routes.include_router(changing)
+    return routes
+
+
+def _out(export: Export, exports: Exports) -> ExportOut:
+    made = {key: value for key, value in asdict(export.made).items() if key != "guideline_id"}
+    return ExportOut(
+        id=export.id,
+        guideline=export.made.guideline_id,
+        created_at=export.created_at,
+        here=exports.find(export.id) is not None,
+        **made,
+    )

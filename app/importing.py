@@ -1,0 +1,224 @@
+"""Files into the store: read to their end before anything is kept, then kept some rows at a time.
+
+Knows nothing of who brought them, nor of tables, and of formats only the names.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from data.containers.container import FileLimits, Unreadable
+from data.containers.registry import by_name as container_named
+from data.containers.registry import find, opening
+from data.errors import InputError
+from data.file_digest import file_sha256
+from data.formats.registry import by_name as format_named
+from data.formats.registry import detect
+from data.imports import Chunk
+from data.incoming import judged_rows
+from data.judged_pair import JudgedPair
+from data.prompts_file import prompt_rows
+from data.records import Import, ImportFile, ImportKind, Message
+from data.store import PreferenceStore
+
+MOST_ROWS = 1_000
+_MOST_CHARACTERS = 8_000_000
+TEXT = "text"
+"""The container of a file that is none of the containers: a prompt a line."""
+
+_SHOWN = 5
+_REASONS_SHOWN = 20
+
+Kept = JudgedPair | tuple[Message, ...]
+"""What is kept of a row: a judged pair, or a prompt."""
+
+Progress = Callable[[int], None]
+"""Told, from time to time, how many rows have been dealt with."""
+
+
+def unheard(_: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A file somebody brought. name: what it is called where it came from; format: of preferences, None to find out."""
+
+    path: Path
+    name: str
+    kind: ImportKind
+    format: str | None = None
+
+
+class BadRow(NamedTuple):
+    """A row that is left out, by its number in the file's unit, and why."""
+
+    number: int
+    reason: str
+
+
+class ReadRow(NamedTuple):
+    """A row, or a few together, the last one's number: what there is to keep, or why there is nothing."""
+
+    number: int
+    kept: tuple[Kept, ...]
+    reason: str | None = None
+    rows: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a file holds. unit: what its rows are counted by. bad: the first bad rows; shown: of the first good ones."""
+
+    path: Path
+    file: ImportFile
+    unit: str
+    rows: int
+    good: int
+    bad: tuple[BadRow, ...]
+    shown: tuple[Kept, ...]
+
+
+def look(brought: Brought, limits: FileLimits, *, source: str | None = None, license: str | None = None) -> Look:
+    """Read a file to its end, and keep nothing of it. source: the file's name if None.
+
+    Raises InputError when it is too large, cannot be read to its end, is of no format that is known, or has no row
+    that could be kept: then with the first reason.
+    """
+    file = _identified(brought, limits, source or brought.name, license)
+    count = good = 0
+    bad: list[BadRow] = []
+    shown: list[Kept] = []
+    unit, rows = _rows(brought.path, file, limits)
+    for row in rows:
+        count += row.rows
+        if row.reason is None:
+            good += row.rows
+            shown += row.kept[: _SHOWN - len(shown)]
+        elif len(bad) < _REASONS_SHOWN:
+            bad.append(BadRow(row.number, row.reason))
+    if not good:
+        why = f"{unit} {bad[0].number}: {bad[0].reason}" if bad else "there are none"
+        read_as = f", read as {file.format}" if file.format else ""
+        raise InputError(f"{brought.name}{read_as}: none of its {count} rows can be kept; {why}")
+    return Look(brought.path, file, unit, count, good, tuple(bad), tuple(shown))
+
+
+def keep(
+    store: PreferenceStore,
+    seen: Look,
+    limits: FileLimits,
+    directory: Path,
+    *,
+    started_by: int | None = None,
+    progress: Progress = unheard,
+) -> Import:
+    """Keep the rows of a file that was looked at; one that broke off goes on behind the last chunk that was kept.
+
+    directory: of all imports, where bad rows are written; see bad_rows_of. Raises InputError when the file cannot be
+    read any more; what was kept stays, and the import says where it broke off.
+    """
+    begun = store.imports.begin(seen.file, started_by)
+    _, rows = _rows(seen.path, seen.file, limits)
+    try:
+        with _BadRows(bad_rows_of(directory, begun.id), seen.unit) as refused:
+            for chunk in _chunks(row for row in rows if row.number > begun.position):
+                _keep_chunk(store, begun, chunk, refused)
+                progress(store.imports.by_id(begun.id).counts["rows"])
+    except InputError as error:
+        store.imports.end(begun.id, reason=str(error))
+        raise
+    return store.imports.end(begun.id)
+
+
+def bad_rows_of(directory: Path, import_id: int) -> Path:
+    """The file of the rows that an import left out: JSON lines of number and reason. It is not there without any."""
+    return directory / f"{import_id:06d}" / "bad-rows.jsonl"
+
+
+def _identified(brought: Brought, limits: FileLimits, source: str, license: str | None) -> ImportFile:
+    """The file with its container, and with its format, found out if it was not said. Raises InputError."""
+    format_, container = brought.format, TEXT
+    if brought.kind is ImportKind.PREFERENCES:
+        found = opening(brought.path)
+        container = found.name
+        format_ = format_ or detect(brought.path, *found.read(brought.path, limits)).name
+    elif (found_of_prompts := find(brought.path)) is not None:
+        container = found_of_prompts.name
+    try:
+        digest = file_sha256(brought.path)
+    except OSError as error:
+        raise InputError(f"{brought.name} cannot be read: {error.strerror}") from error
+    return ImportFile(brought.kind, brought.name, digest, container, format_, source, license)
+
+
+def _rows(path: Path, file: ImportFile, limits: FileLimits) -> tuple[str, Iterator[ReadRow]]:
+    """What rows are counted by, and the rows."""
+    if file.format is None:
+        unit, prompts = prompt_rows(path, limits)
+        return unit, (
+            ReadRow(number, (), row.reason) if isinstance(row, Unreadable) else ReadRow(number, (tuple(row),))
+            for number, row in prompts
+        )
+    unit, rows = container_named(file.container).read(path, limits)
+    judged = judged_rows(format_named(file.format), rows)
+    return unit, (ReadRow(row.number, row.pairs, row.reason, row.rows) for row in judged)
+
+
+def _chunks(rows: Iterator[ReadRow]) -> Iterator[list[ReadRow]]:
+    """The rows, some at a time, fewer where they are long."""
+    held: list[ReadRow] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += sum(map(_length, row.kept))
+        if len(held) >= MOST_ROWS or size > _MOST_CHARACTERS:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+def _length(kept: Kept) -> int:
+    if isinstance(kept, JudgedPair):
+        return len(kept.a) + len(kept.b) + _length(kept.prompt)
+    return sum(len(message["content"]) for message in kept)
+
+
+class _BadRows:
+    """The file of rows that were left out; it appears with the first. An import that goes on adds to it."""
+
+    def __init__(self, path: Path, unit: str) -> None:
+        self._path = path
+        self._unit = unit
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> "_BadRows":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, number: int, reason: str) -> None:
+        """Write down one row."""
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8")
+        self._file.write(json.dumps({self._unit: number, "reason": reason}, ensure_ascii=False) + "\n")
+
+
+def _keep_chunk(store: PreferenceStore, begun: Import, rows: list[ReadRow], refused: _BadRows) -> None:
+    bad = [row for row in rows if row.reason is not None]
+    chunk = Chunk(rows[-1].number, sum(row.rows for row in rows), sum(row.rows for row in bad))
+    for row in bad:
+        refused.add(row.number, row.reason or "")
+    kept = [(row.number, one) for row in rows for one in row.kept]
+    if begun.file.kind is ImportKind.PROMPTS:
+        store.imports.add_prompts(begun, [one for _, one in kept if not isinstance(one, JudgedPair)], chunk)
+        return
+    pairs = [(number, one) for number, one in kept if isinstance(one, JudgedPair)]
+    for place, reason in sorted(store.imports.add_pairs(begun, [pair for _, pair in pairs], chunk).items()):
+        refused.add(pairs[place][0], reason)

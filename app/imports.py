@@ -1,0 +1,109 @@
+"""The files that people bring to a server: kept aside, looked at, and taken in when somebody says so.
+
+Knows nothing of HTTP.
+"""
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errands import Errand, Errands
+from app.importing import Brought, Look, bad_rows_of, keep, look
+from data.containers.container import FileLimits
+from data.errors import InputError, NotFoundError
+from data.records import ImportKind
+from data.store import PreferenceStore
+
+MOST_UPLOADS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to look at. What is None is found out; source is the file's name then."""
+
+    name: str
+    kind: ImportKind
+    format: str | None = None
+    source: str | None = None
+    license: str | None = None
+
+
+class Imports:
+    """The imports of a home. A file that nobody takes in is forgotten with the next server, or for newer ones."""
+
+    def __init__(self, store: PreferenceStore, errands: Errands, directory: Path, limits: FileLimits) -> None:
+        self._store = store
+        self._errands = errands
+        self._directory = directory
+        self._uploads = directory / "uploads"
+        self._limits = limits
+        self._looks: dict[str, Look] = {}
+        shutil.rmtree(self._uploads, ignore_errors=True)
+
+    async def receive(self, upload: Upload, blocks: AsyncIterator[bytes]) -> Path:
+        """Keep a file aside while it comes in. Raises InputError for one that is too large, or without a name."""
+        name = Path(upload.name).name
+        if not name or name.startswith("."):
+            raise InputError("The file '{name}' has no name that says what it is.", name=upload.name)
+        folder = self._uploads / secrets.token_urlsafe(12)
+        folder.mkdir(parents=True)
+        size = 0
+        try:
+            with (folder / name).open("wb") as file:
+                async for block in blocks:
+                    size += len(block)
+                    if size > self._limits.file:
+                        raise InputError(
+                            "{name} has more than {most} bytes. Split it, or raise imports.file_mb.",
+                            name=name,
+                            most=self._limits.file,
+                        )
+                    file.write(block)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return folder / name
+
+    def look(self, upload: Upload, file: Path) -> tuple[str, Look]:
+        """Read a file that came in to its end; the answer is the token to take it in by. Raises InputError."""
+        token = file.parent.name
+        brought = Brought(file, file.name, upload.kind, upload.format)
+        try:
+            seen = look(brought, self._limits, source=upload.source, license=upload.license)
+        except InputError:
+            self.forget(token)
+            raise
+        self._looks[token] = seen
+        while len(self._looks) > MOST_UPLOADS:
+            self.forget(next(iter(self._looks)))
+        return token, seen
+
+    def begin(self, token: str, started_by: int) -> Errand:
+        """Take in a file that was looked at. Raises NotFoundError."""
+        seen = self._looks.pop(token, None)
+        if seen is None:
+            raise NotFoundError("This file is not here any more. Choose it again.")
+
+        def work(errand: Errand) -> int:
+            try:
+                return keep(
+                    self._store, seen, self._limits, self._directory, started_by=started_by, progress=errand.tell
+                ).id
+            finally:
+                shutil.rmtree(self._uploads / token, ignore_errors=True)
+
+        return self._errands.begin("import", seen.rows, work)
+
+    def forget(self, token: str) -> None:
+        """Throw away a file that was looked at; harmless if it is gone."""
+        self._looks.pop(token, None)
+        shutil.rmtree(self._uploads / Path(token).name, ignore_errors=True)
+
+    def bad_rows(self, import_id: int) -> Path:
+        """The file of rows that an import left out. Raises NotFoundError when there are none."""
+        file = bad_rows_of(self._directory, import_id)
+        if not file.exists():
+            raise NotFoundError("Import {number} left no row out.", number=import_id)
+        return file

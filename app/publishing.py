@@ -1,0 +1,66 @@
+"""An export on the Hugging Face hub, when an admin asks for it; private unless he says otherwise.
+
+The token is the one that `hf auth login` or HF_TOKEN gave. Knows nothing of how rows are made.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+from data.containers.parquet import PARQUET
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HFValidationError
+
+from app.dataset_card import dataset_card
+from app.exporting import ExportOrder, Tally, columns_of, manifest_text, new_export, parts_of
+from data.errors import PrefloopError
+from data.file_digest import file_sha256
+from data.records import Export
+from data.store import PreferenceStore
+
+HUB = "hub"
+"""The container of an export that went there."""
+
+
+def publish(
+    store: PreferenceStore,
+    order: ExportOrder,
+    repo: str,
+    tally: Tally,
+    *,
+    private: bool = True,
+    made_by: int | None = None,
+    api: HfApi | None = None,
+) -> Export:
+    """Put train and test, a card and the manifest into a dataset repository, which is made if it is not there.
+
+    Raises InputError as ExportOrder.check does, or when nothing is left; PrefloopError when the hub does not take it.
+    """
+    order.check()
+    with TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        for part, rows in parts_of(store, order, tally, apart=True).items():
+            data.mkdir(exist_ok=True)
+            PARQUET.write(data / f"{part}.parquet", columns_of(order), {part: rows})
+            if not tally.pairs[part]:
+                (data / f"{part}.parquet").unlink()
+        made = new_export(store, order, file_sha256(data), tally)
+        guideline = None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
+        title = repo.rpartition("/")[2]
+        (Path(folder) / "README.md").write_text(dataset_card(title, made, tally, guideline), encoding="utf-8")
+        (Path(folder) / "manifest.json").write_text(manifest_text(store, made, repo), encoding="utf-8")
+        _upload(api or HfApi(), repo, Path(folder), private=private)
+    return store.exports.record(replace(made, container=HUB, request={**made.request, "repo": repo}), made_by)
+
+
+def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:
+    try:
+        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=repo, repo_type="dataset", folder_path=folder, commit_message="Export preferences with prefloop"
+        )
+    except (httpx.HTTPError, HFValidationError, OSError) as error:
+        raise PrefloopError(
+            f"{repo} was not published: {error}; sign in with `hf auth login`, or look at the name and the network"
+        ) from error

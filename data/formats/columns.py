@@ -1,0 +1,48 @@
+"""Columns that say where a row comes from, to stand beside a format's own. Knows no format."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from data.judged_pair import JudgedPair
+from data.records import Choice
+
+PROVENANCE = pa.schema(
+    [
+        ("pair_id", pa.int64()),
+        ("choice", pa.string()),
+        ("strength", pa.float64()),
+        ("votes", pa.int64()),
+        ("agreement", pa.float64()),
+        ("annotators", pa.list_(pa.string())),
+        ("chosen_version", pa.string()),
+        ("rejected_version", pa.string()),
+        ("rounds", pa.list_(pa.int64())),
+        ("split", pa.string()),
+        ("judged_at", pa.string()),
+        ("source", pa.string()),
+        ("license", pa.string()),
+    ]
+)
+
+
+def provenance_cells(pair: JudgedPair) -> Mapping[str, object]:
+    """The cells of a pair under these columns; null where it is not known."""
+    said = pair.provenance
+    a, b = (said.get(side, {}).get("version") for side in ("a", "b"))
+    chosen, rejected = (b, a) if pair.choice is Choice.B else (a, b)
+    return {
+        "pair_id": said.get("pair"),
+        "choice": pair.choice.value,
+        "strength": pair.strength,
+        "votes": said.get("votes"),
+        "agreement": said.get("agreement"),
+        "annotators": said.get("annotators"),
+        "chosen_version": chosen,
+        "rejected_version": rejected,
+        "rounds": said.get("rounds"),
+        "split": said.get("split"),
+        "judged_at": said.get("created_at"),
+        "source": said.get("source"),
+        "license": said.get("license"),
+    }
