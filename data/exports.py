@@ -164,12 +164,12 @@ class Exports:
             try:
                 pair = _judged_pair(one, row, rounds)
             except InputError:
-                yield LeftOut("not two different answers", len(one.said))
+                yield LeftOut("not_different", len(one.said))
                 continue
             if languages is not None:
                 language = languages.of("\n".join((pair.prompt[-1]["content"], pair.a, pair.b)))
                 if language not in query.languages:
-                    yield LeftOut("other language", len(one.said))
+                    yield LeftOut("other_language", len(one.said))
                     continue
                 pair.provenance["language"] = language
             yield pair
@@ -224,11 +224,11 @@ def _not_taken(row: Row, query: ExportQuery) -> str | None:
         # what a round used was not barred then
         (row["barred"], row["barred"] and not query.barred and not query.rounds),
         ("skip", row["choice"] == Choice.SKIP),
-        ("other split", query.split not in (None, row["split"])),
-        ("other version", query.versions and not {row["version_a"], row["version_b"]} & set(query.versions)),
-        ("other time", row["created_at"] < (query.since or 0) or late),
-        ("other annotator", query.annotators and row["pseudonym"] not in query.annotators),
-        ("other tag", query.tags and not {*reasons["a"], *reasons["b"]} & set(query.tags)),
+        ("other_split", query.split not in (None, row["split"])),
+        ("other_version", query.versions and not {row["version_a"], row["version_b"]} & set(query.versions)),
+        ("other_time", row["created_at"] < (query.since or 0) or late),
+        ("other_annotator", query.annotators and row["pseudonym"] not in query.annotators),
+        ("other_tag", query.tags and not {*reasons["a"], *reasons["b"]} & set(query.tags)),
     )
     return next((reason for reason, holds in doubts if holds), None)
 
@@ -236,7 +236,7 @@ def _not_taken(row: Row, query: ExportQuery) -> str | None:
 def _too_weak(together: Outcome, votes: int, query: ExportQuery) -> str | None:
     """Why a query does not take what votes on a pair come to; None if it does."""
     if votes < query.votes:
-        return "too few votes"
+        return "few_votes"
     if together.choice.decisive and together.agreement < query.agreement:
         return "disputed"
     if together.strength is not None and together.strength < query.strength:

@@ -14,6 +14,7 @@ ROUNDS = "/admin/rounds/"
 VERSIONS = "/admin/versions/"
 LINEAGE = "/admin/lineage/"
 PROMPTS = "/admin/prompts/"
+DATASETS = "/admin/datasets/"
 QUALITY = "/admin/quality/"
 PEOPLE = "/admin/people/"
 GUIDELINES = "/admin/guidelines/"
@@ -37,6 +38,8 @@ def add_admin_pages(app: FastAPI) -> None:
     _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=versions))
     _add(app, LINEAGE, _page("lineage", LINEAGE, styles=("lineage.css",), scripts=("lineage.js",)))
     _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))
+    datasets = ("left_out.js", "datasets_shared.js", "datasets_export.js", "datasets_import.js")
+    _add(app, DATASETS, _page("datasets", DATASETS, styles=("datasets.css",), scripts=datasets))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
     _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))
     _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people.js",)))

@@ -13,6 +13,14 @@ const LEFT_OUT = {
   disputed: (number) => t('{count} on disputed pairs', { count: number }),
   weak: (number) => t('{count} on pairs of slight preference', { count: number }),
   duplicate: (number) => t('{count} on answers judged again later', { count: number }),
+  other_split: (number) => t('{count} of the other split', { count: number }),
+  other_version: (number) => t('{count} on answers of other versions', { count: number }),
+  other_time: (number) => t('{count} from another time', { count: number }),
+  other_annotator: (number) => t('{count} by other annotators', { count: number }),
+  other_tag: (number) => t('{count} without these reasons', { count: number }),
+  other_language: (number) => t('{count} in other languages', { count: number }),
+  few_votes: (number) => t('{count} on pairs with too few votes', { count: number }),
+  not_different: (number) => t('{count} on answers that do not differ', { count: number }),
   without: (number) => t('{count} that the rebuild leaves out', { count: number }),
 };
 const leftOutWords = (excluded) => Object.entries(excluded).map(([reason, number]) => LEFT_OUT[reason]?.(number) ?? `${number} ${reason}`);
