@@ -1,101 +1,119 @@
-"""Reads prompts from a file somebody brings. Knows nothing of where they go.
+"""Reads prompts from a file somebody brings. Knows nothing of where they go, and containers only by their registry.
 
-`.jsonl`: a JSON object a line. `.json`: an array of such objects (or, as some write it, one a line).
-An object has `prompt` (a text or a list of turns), `messages` or `conversations` (ShareGPT). Any other
-file: a prompt a line.
+A row of a container has `prompt` (a text or a list of turns), `messages` or `conversations` (ShareGPT). Any other file
+has a prompt a line.
 """
 
-import json
+import io
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+from data.containers import byte_stream, csv_rows, jsonl, registry
+from data.containers.byte_stream import NOT_UTF8, Opener
+from data.containers.container import FileLimits, Numbered, Unreadable
 from data.conversations import up_to_last_user
 from data.errors import InputError
+from data.formats.row import kind
 from data.records import Message
 
+Conversation = list[Message]
+NumberedPrompt = tuple[int, Conversation | Unreadable]
+"""A prompt's number, from 1, in the file's unit; and its turns, or why there are none."""
+
 _KEYS = ("prompt", "messages", "conversations")
+_LIMITS = FileLimits()
 
 
-def read_prompts(path: Path) -> list[list[Message]]:
-    """The conversations of a file, each up to and including its last user turn.
+def prompt_rows(path: Path, limits: FileLimits = _LIMITS) -> tuple[str, Iterator[NumberedPrompt]]:
+    """What rows are counted by, such as "line", and the conversations, each up to and including its last user turn.
 
-    Raises InputError with the file, the line (or the place in the array) and the reason.
+    In constant memory. Raises InputError, at once or on the way, when nothing can be read from there on.
     """
-    return prompts_in(_text(path), path)
+    container = registry.find(path)
+    if container is not None:
+        return _conversations(container.read(path, limits))
+    return _conversations(_text_rows(partial(byte_stream.opened, path, limits), limits))
 
 
-def prompts_in(text: str, name: Path) -> list[list[Message]]:
+def read_prompts(path: Path) -> list[Conversation]:
+    """All conversations of a file, as prompt_rows has them.
+
+    Raises InputError with the file, the line (or entry, or row) and the reason, also when a single one is bad.
+    """
+    return _all(path, *prompt_rows(path))
+
+
+def prompts_in(text: str, name: Path) -> list[Conversation]:
     """The conversations in the text of a file of that name, as read_prompts has them. Raises InputError."""
-    if name.suffix == ".json" and text.lstrip().startswith("["):
-        entries: Iterator[tuple[str, object]] = _array(name, text)
-    elif name.suffix in (".json", ".jsonl", ".ndjson"):
-        entries = _json_lines(name, text)
+    opener = partial(_stream, text, name)
+    if jsonl.JSONL.opens(name):
+        rows = jsonl.rows(name, opener, _LIMITS)
+    elif csv_rows.CSV.opens(name):
+        rows = csv_rows.rows(name, opener, _LIMITS)
     else:
-        entries = ((place, {"prompt": line.strip()}) for place, line in _lines(name, text))
-    prompts = [_conversation(place, entry) for place, entry in entries]
+        rows = _text_rows(opener, _LIMITS)
+    return _all(name, *_conversations(rows))
+
+
+def _stream(text: str, name: Path) -> io.BufferedReader:
+    # half a character, which JSON from outside may hold, is then named as what is not UTF-8
+    return byte_stream.within(name, io.BytesIO(text.encode("utf-8", "surrogatepass")), _LIMITS)
+
+
+def _all(name: Path, unit: str, rows: Iterator[NumberedPrompt]) -> list[Conversation]:
+    prompts = []
+    for number, prompt in rows:
+        if isinstance(prompt, Unreadable):
+            raise InputError(f"{name}, {unit} {number}: {prompt.reason}")
+        prompts.append(prompt)
     if not prompts:
         raise InputError(f"{name} holds no prompt; put one a line")
     return prompts
 
 
-def _text(path: Path) -> str:
+def _text_rows(opener: Opener, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
+    with opener():  # says at once what cannot be opened
+        return "line", _lines(opener, limits)
+
+
+def _lines(opener: Opener, limits: FileLimits) -> Iterator[Numbered]:
+    with opener() as stream:
+        for number, line in byte_stream.lines(stream, limits.row):
+            if isinstance(line, Unreadable):
+                yield number, line
+                continue
+            try:
+                prompt = line.decode("utf-8").strip()
+            except UnicodeDecodeError:
+                yield number, Unreadable(NOT_UTF8)
+            else:
+                if prompt:
+                    yield number, {"prompt": prompt}
+
+
+def _conversations(counted: tuple[str, Iterator[Numbered]]) -> tuple[str, Iterator[NumberedPrompt]]:
+    unit, rows = counted
+    return unit, ((number, _conversation(row)) for number, row in rows)
+
+
+def _conversation(row: object) -> Conversation | Unreadable:
+    if isinstance(row, Unreadable):
+        return row
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error
-
-
-def _lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
-    # Not splitlines(): JSON may hold other line separators, such as U+2028, within a string.
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield f"{path}, line {number}", line
-
-
-def _json_lines(path: Path, text: str) -> Iterator[tuple[str, object]]:
-    for place, line in _lines(path, text):
-        yield place, _json(place, line)
-
-
-def _array(path: Path, text: str) -> Iterator[tuple[str, object]]:
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: no JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: JSON nested too deeply") from error
-    for number, entry in enumerate(entries, 1):
-        yield f"{path}, entry {number}", entry
-
-
-def _json(place: str, line: str) -> object:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{place}: no JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise InputError(f"{place}: JSON nested too deeply") from error
-
-
-def _conversation(place: str, entry: object) -> list[Message]:
-    try:
-        return list(up_to_last_user(_turns(entry)))
+        return list(up_to_last_user(_turns(row)))
     except InputError as error:
-        raise InputError(f"{place}: {error}") from error
+        return Unreadable(str(error))
 
 
-def _turns(entry: object) -> list[object]:
-    if not isinstance(entry, Mapping):
-        raise InputError(f"expected an object with prompt, messages or conversations, not {entry!r:.40}")
-    key = next((key for key in _KEYS if key in entry), None)
+def _turns(row: object) -> list[object]:
+    if not isinstance(row, Mapping):
+        raise InputError(f"expected an object with prompt, messages or conversations, not {kind(row)}")
+    # a table has all columns in each row, null where a row has none
+    key = next((key for key in _KEYS if row.get(key) is not None), None)
     if key is None:
         raise InputError("the object has none of prompt, messages and conversations")
-    turns = entry[key]
+    turns = row[key]
     if isinstance(turns, str) and key == "prompt":
         return [{"role": "user", "content": turns}]
     if not isinstance(turns, list):

@@ -1,7 +1,9 @@
-"""Files that appear whole or not at all. Knows nothing of what is in them."""
+"""Files and directories that appear whole or not at all. Knows nothing of what is in them."""
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,30 @@ def replacing(path: Path) -> Iterator[Path]:
         neighbour.replace(path)
     finally:
         neighbour.unlink(missing_ok=True)
+    _flush(path.parent)
+
+
+@contextmanager
+def replacing_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour (empty, private) to fill; it becomes the directory `path` at the end.
+
+    After an exception `path` is as it was and the neighbour is gone. What was written survives a power loss once the
+    block is left. Raises FileExistsError, at once, when there is something else than an empty directory at `path`,
+    for nobody knows whose files would go with it; other OSErrors when the directory above cannot be written.
+    """
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise FileExistsError(errno.EEXIST, "there is something already; name a new directory", str(path))
+    neighbour = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    neighbour.mkdir(mode=0o700)
+    try:
+        yield neighbour
+        for directory, _, names in os.walk(neighbour):
+            for name in names:
+                _flush(Path(directory, name))
+            _flush(Path(directory))
+        neighbour.rename(path)
+    finally:
+        shutil.rmtree(neighbour, ignore_errors=True)
     _flush(path.parent)
 
 

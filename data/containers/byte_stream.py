@@ -5,12 +5,14 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from data.containers.container import FileLimits, Unreadable
 from data.errors import InputError
+from data.whole_file import replacing
 
 _BLOCK = 1 << 18
 
@@ -49,7 +51,11 @@ def opened(path: Path, limits: FileLimits) -> io.BufferedReader:
 
 
 def _file(path: Path) -> Blocks:
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
+    return gzip.open(path) if _is_packed(path) else path.open("rb")
+
+
+def _is_packed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
 
 
 def within(name: Path, file: Blocks, limits: FileLimits) -> io.BufferedReader:
@@ -78,6 +84,18 @@ def lines(stream: io.BufferedReader, limit: int) -> Iterator[tuple[int, bytes | 
             yield number, too_long(limit)
         else:
             yield number, line
+
+
+@contextmanager
+def replacing_packed(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` at the end, packed if its name ends in .gz. Raises OSError."""
+    with replacing(path) as fresh, fresh.open("wb") as file:
+        if not _is_packed(path):
+            yield file
+            return
+        # neither a name nor a time within, so that equal rows make equal bytes
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as pack:
+            yield pack  # type: ignore[misc]  # it writes bytes as any binary file does
 
 
 def too_long(limit: int) -> Unreadable:

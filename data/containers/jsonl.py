@@ -1,13 +1,10 @@
 """Rows in a JSON file: one a line, or an array of them; gzipped or not. Knows nothing of what a row means."""
 
-import gzip
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 
@@ -15,7 +12,6 @@ from data.containers import byte_stream, json_array
 from data.containers.byte_stream import NOT_UTF8, Opener
 from data.containers.container import Container, FileLimits, Numbered, Parts, Unreadable
 from data.errors import InputError
-from data.whole_file import replacing
 
 _EVERY_LINE = "put a whole JSON object on each line"
 
@@ -71,7 +67,7 @@ def _value(text: bytes, way_out: str) -> object:
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
     """The rows as they are, whatever the schema; a name that ends in .json makes an array of them."""
     texts = (json.dumps(row, ensure_ascii=False) for row in chain.from_iterable(parts.values()))
-    with replacing(path) as fresh, _filling(fresh, packed=path.name.lower().endswith(".gz")) as file:
+    with byte_stream.replacing_packed(path) as file:
         for text in _array(texts) if _may_be_array(path) else (f"{text}\n" for text in texts):
             file.write(text.encode())
 
@@ -82,17 +78,6 @@ def _array(texts: Iterable[str]) -> Iterator[str]:
         yield begin + text
         begin = ",\n"
     yield "[]\n" if begin == "[\n" else "\n]\n"
-
-
-@contextmanager
-def _filling(path: Path, *, packed: bool) -> Iterator[IO[bytes]]:
-    with path.open("wb") as file:
-        if not packed:
-            yield file
-            return
-        # neither a name nor a time within, so that equal rows make equal bytes
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as pack:
-            yield pack  # type: ignore[misc]  # it writes bytes as any binary file does
 
 
 JSONL = Container("jsonl", (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"), _read, _write)

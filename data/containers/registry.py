@@ -2,20 +2,26 @@
 
 from pathlib import Path
 
-from data.containers import jsonl
+from data.containers import csv_rows, datasets_directory, jsonl, parquet
 from data.containers.container import Container
 from data.errors import InputError
 
-CONTAINERS = (jsonl.JSONL,)
+# A directory is one whatever its name, so that comes first.
+CONTAINERS = (datasets_directory.DATASETS, jsonl.JSONL, csv_rows.CSV, parquet.PARQUET)
+
+
+def find(path: Path) -> Container | None:
+    """The container that a path is one of, if there is one."""
+    return next((container for container in CONTAINERS if container.opens(path)), None)
 
 
 def opening(path: Path) -> Container:
     """The container that a path is one of. Raises InputError that lists what is known."""
-    for container in CONTAINERS:
-        if container.opens(path):
-            return container
-    known = ", ".join(suffix for container in CONTAINERS for suffix in container.suffixes)
-    raise InputError(f"{path}: the name ends in none of {known}; convert the file, or name it for what it is")
+    found = find(path)
+    if found is None:
+        known = ", ".join(suffix for container in CONTAINERS for suffix in container.suffixes)
+        raise InputError(f"{path}: the name ends in none of {known}; convert the file, or name it for what it is")
+    return found
 
 
 def by_name(name: str) -> Container:

@@ -1,10 +1,13 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from data.containers.container import FileLimits, Unreadable
+from data.containers.registry import CONTAINERS
 from data.errors import InputError
-from data.prompts_file import read_prompts
+from data.prompts_file import prompt_rows, prompts_in, read_prompts
 from tests.data.scene import Scene
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -80,7 +83,7 @@ def test_a_bad_line_is_named_with_its_reason(tmp_path: Path, line: str, words: s
 def test_a_bad_entry_of_an_array_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"p\.json, entry 2: "):
         read_prompts(written(tmp_path, "p.json", '[{"prompt": "good"}, {}]'))
-    with pytest.raises(InputError, match=r"p\.json, line 2: no JSON"):
+    with pytest.raises(InputError, match=r"p\.json, entry 1: a } that closes nothing"):
         read_prompts(written(tmp_path, "p.json", "[\n}"))
 
 
@@ -111,3 +114,49 @@ def test_real_files_can_be_read_and_added(scene: Scene, name: str, entries: int)
     added, known = scene.store.prompts.add(conversations, source=name)
     assert added + known == entries
     assert added > entries / 2
+
+
+TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+COLUMNS = pa.schema([("prompt", pa.string()), ("messages", TURNS), ("chosen", pa.string())])
+ROWS = [{"prompt": "hello", "chosen": "x"}, {"messages": [*HELLO, {"role": "assistant", "content": "hi"}]}]
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.jsonl.gz", "p.json", "p.csv", "p.csv.gz", "p.parquet", "saved"])
+def test_every_container_has_prompts(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    [container] = [one for one in CONTAINERS if one.opens(path)] or [CONTAINERS[0]]
+    container.write(path, COLUMNS, {"train": ROWS})
+    assert read_prompts(path) == [HELLO, HELLO]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "unit", "numbers"),
+    [
+        ("p.txt", b"hello\n\nb\xe4d\n" + b"x" * 100 + b"\nhello", "line", [1, 3, 4, 5]),
+        ("p.jsonl", b'{"prompt": "hello"}\n\n{\n3\n{"prompt": "hello"}', "line", [1, 3, 4, 5]),
+        ("p.json", b'[{"prompt": "hello"}, {, {"prompt": "\xe4"}}, {"prompt": "hello"}]', "entry", [1, 2, 3]),
+        ("p.csv", b"id,prompt\n1,hello\n2\n3,\n4,hello\n", "line", [2, 3, 4, 5]),
+    ],
+)
+def test_rows_come_one_by_one_and_a_bad_one_ends_nothing(
+    tmp_path: Path, name: str, content: bytes, unit: str, numbers: list[int]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    found, counted = prompt_rows(path, FileLimits(row=64))
+    rows = list(counted)
+    assert (found, [number for number, _ in rows]) == (unit, numbers)
+    assert (rows[0][1], rows[-1][1]) == (HELLO, HELLO)
+    assert all(isinstance(row, Unreadable) for _, row in rows[1:-1])
+    with pytest.raises(InputError, match=rf"{name}, {unit} {numbers[1]}: "):
+        read_prompts(path)
+
+
+def test_a_text_is_read_by_the_name_it_came_with(tmp_path: Path) -> None:
+    assert prompts_in('prompt,id\n"hello",1\n', Path("p.csv")) == [HELLO]
+    assert prompts_in("hello\n", Path("etc")) == [HELLO]
+    assert prompts_in('[{"prompt": "hello"}]', Path("P.JSON")) == [HELLO]
+    with pytest.raises(InputError, match=r"p\.txt, line 2: not UTF-8"):
+        prompts_in("hello\n\ud800", Path("p.txt"))
+    with pytest.raises(InputError, match=r"p\.csv, line 1: two columns are called 'prompt'"):
+        prompts_in("prompt,prompt", Path("p.csv"))

@@ -1,0 +1,84 @@
+"""Rows as Parquet. Knows nothing of what a row means; see arrow_rows.py for what its values become."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.containers import arrow_rows
+from data.containers.byte_stream import size
+from data.containers.container import Container, FileLimits, Numbered, Parts
+from data.errors import InputError
+from data.whole_file import replacing
+
+# The footer does not say how long the texts are of which a column repeats one; few rows then hold but few of them.
+_ROWS_READ = 32
+_BUFFER = 1 << 20
+_WAY_OUT = "copy or download it again"
+
+
+def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
+    """Counted by "row"."""
+    with _opened(path, limits):
+        return "row", _rows(path, limits)
+
+
+def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
+    number = 0
+    with _opened(path, limits) as file:
+        try:
+            for number, row in enumerate(arrow_rows.values(_batches(file), limits), 1):
+                yield number, row
+        except InputError as error:
+            raise InputError(f"{path}, after row {number}: {error}") from error
+        except (pa.ArrowException, OSError, MemoryError) as error:
+            raise InputError(f"{path}, after row {number}: damaged: {error}; {_WAY_OUT}") from error
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    yield from file.iter_batches(batch_size=_ROWS_READ, use_threads=False)
+
+
+def _opened(path: Path, limits: FileLimits) -> pq.ParquetFile:
+    try:
+        if path.stat().st_size > limits.file:
+            raise InputError(f"{path} is larger than {size(limits.file)}; split the file")
+        # page by page, whole column chunks being as large as they like
+        file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+    except (pa.ArrowException, MemoryError) as error:
+        raise InputError(f"{path} is no Parquet file: {error}; {_WAY_OUT}, or name it for what it is") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        _checked(file, limits)
+    except InputError as error:
+        file.close()
+        raise InputError(f"{path}: {error}") from error
+    return file
+
+
+def _checked(file: pq.ParquetFile, limits: FileLimits) -> None:
+    footer = file.metadata
+    unpacked = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+    if unpacked > limits.unpacked:
+        raise InputError(f"more than {size(limits.unpacked)} when unpacked; split the file")
+    try:
+        schema = file.schema_arrow
+    except pa.ArrowException as error:
+        raise InputError(f"its columns cannot be read: {error}") from error
+    arrow_rows.checked(schema)
+
+
+def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
+    """The columns of the schema; what a row lacks is null."""
+    with (
+        replacing(path) as fresh,
+        pq.ParquetWriter(fresh, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for batch in arrow_rows.batches(schema, chain.from_iterable(parts.values())):
+            writer.write_batch(batch)
+
+
+PARQUET = Container("parquet", (".parquet",), _read, _write)
