@@ -3,13 +3,14 @@
 Heavy imports wait until a command needs them. Knows no format.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli_server import show_json
@@ -186,11 +187,11 @@ def _say_counts(counts: dict[str, int]) -> None:
 
 
 @contextmanager
-def _bar(words: str) -> Iterator[Any]:
+def _bar(words: str) -> Iterator[Callable[[int, int | None], None]]:
     """Shows how far it is, on a terminal; gives a function to be told done and of how many."""
-    with Progress(
-        TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
-    ) as progress:
+    console = Console(stderr=True)
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(words, total=None, visible=False)
 
         def tell(done: int, of: int | None) -> None:

@@ -5,7 +5,7 @@ Knows nothing of tables, nor of who ordered it; of formats and containers only t
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -32,6 +32,7 @@ PARTS = {Split.TRAIN: "train", Split.HELDOUT: "test"}
 """What the splits are called in a dataset, as those who read it expect."""
 
 _SHOWN = 5
+_OTHER_SPLIT = frozenset({"other_split"})
 _TOLD_EVERY = 1_000
 Row = Mapping[str, object]
 
@@ -155,7 +156,9 @@ def parts_of(store: PreferenceStore, order: ExportOrder, tally: Tally, *, apart:
         return {PARTS[Split.TRAIN]: exported_rows(store, order, tally)}
     splits = [order.query.split] if order.query.split else list(Split)
     orders = {PARTS[split]: replace(order, query=replace(order.query, split=split)) for split in splits}
-    return {part: exported_rows(store, one, tally) for part, one in orders.items()}
+    # what is of one split is left out of the other part only
+    unsaid = _OTHER_SPLIT if order.query.split is None else frozenset()
+    return {part: exported_rows(store, one, tally, unsaid) for part, one in orders.items()}
 
 
 def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: Tally) -> NewExport:
@@ -203,11 +206,18 @@ def request_of(order: ExportOrder) -> dict[str, Any]:
     return {"query": asked, "provenance": order.provenance, "anonymous": order.anonymous}
 
 
-def exported_rows(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Iterator[Row]:
-    """The rows of a file; counted on the way, with what is left out of it. The order has been checked."""
+def exported_rows(
+    store: PreferenceStore, order: ExportOrder, tally: Tally, unsaid: Set[str] = frozenset()
+) -> Iterator[Row]:
+    """The rows of a file; counted on the way, with what is left out of it, but for the reasons in `unsaid`.
+
+    The order has been checked.
+    """
     format_ = format_named(order.format)
     for found in store.exports.judged_pairs(order.query):
         if isinstance(found, LeftOut):
+            if found.reason in unsaid:
+                continue
             tally.add(found.judgments)
             tally.left_out[found.reason] += found.judgments
             continue

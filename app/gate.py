@@ -23,7 +23,9 @@ _PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _GRADIO_MOUNTS = ("/annotate", "/admin")
 _ADMIN = "/admin"
-_OWN_PAGES = re.compile(r"/admin/(overview|rounds|versions|lineage|prompts|datasets|quality|people|guidelines|settings)/?")
+_OWN_PAGES = re.compile(
+    r"/admin/(overview|rounds|versions|lineage|prompts|datasets|quality|people|guidelines|settings)/?"
+)
 _OPEN_GRADIO = frozenset(
     {
         "",

@@ -1,5 +1,6 @@
 """What makes a conversation a prompt, and its canonical text. Knows nothing of files or tables."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -53,6 +54,12 @@ def up_to_last_user(turns: Sequence[object]) -> tuple[Message, ...]:
 def canonical_text(messages: Sequence[Message]) -> str:
     """The one text of a conversation; its sha256 is the prompt's."""
     return canonical([dict(turn) for turn in messages])
+
+
+def messages_in(text: str) -> tuple[Message, ...]:
+    """The conversation of a canonical text, its keys in the order that people write them."""
+    turns: list[Message] = json.loads(text)
+    return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
 
 
 def _is_unicode(text: str) -> bool:

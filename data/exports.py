@@ -19,6 +19,7 @@ from data.database import Database, Row, insert
 from data.digests import canonical
 from data.errors import InputError, NotFoundError
 from data.export_query import ExportQuery
+from data.conversations import messages_in
 from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.languages import Languages
 from data.quality.ballot import first_words
@@ -247,7 +248,7 @@ def _too_weak(together: Outcome, votes: int, query: ExportQuery) -> str | None:
 def _judged_pair(found: _Found, row: Row, rounds: Mapping[int, Sequence[int]]) -> JudgedPair:
     """Raises InputError for what is no pair of two different answers."""
     return JudgedPair(
-        tuple(json.loads(row["messages"])),
+        messages_in(row["messages"]),
         row["text_a"],
         row["text_b"],
         found.outcome.choice,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlite_utils
 
 from data.clock import Clock
-from data.conversations import canonical_text, conversation
+from data.conversations import canonical_text, conversation, messages_in
 from data.database import Database, Row
 from data.digests import sha256
 from data.errors import InputError, NotFoundError
@@ -226,10 +226,9 @@ def _word(split: Split | None) -> str | None:
 
 
 def _prompt(row: Row) -> Prompt:
-    turns: list[Message] = json.loads(row["messages"])
     return Prompt(
         id=row["id"],
-        messages=tuple({"role": turn["role"], "content": turn["content"]} for turn in turns),
+        messages=messages_in(row["messages"]),
         sha256=row["sha256"],
         split=Split(row["split"]),
         source=row["source"],

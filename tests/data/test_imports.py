@@ -1,0 +1,142 @@
+import pytest
+
+from data.errors import NotFoundError
+from data.imports import Chunk
+from data.judged_pair import JudgedPair, Provenance, Sampled
+from data.records import Choice, Import, ImportFile, ImportKind, ImportState, Message, Split
+from data.store import PreferenceStore
+from tests.data.scene import Scene, raw
+
+FILE = ImportFile(ImportKind.PREFERENCES, "pairs.jsonl", "0" * 64, "jsonl", "trl", "pairs.jsonl", "mit")
+SKY: tuple[Message, ...] = ({"role": "user", "content": "What colour is the sky?"},)
+
+
+@pytest.fixture
+def begun(scene: Scene) -> Import:
+    return scene.store.imports.begin(FILE)
+
+
+def judged(
+    a: str = "yes", b: str = "no", choice: Choice = Choice.A, prompt: tuple[Message, ...] = SKY, **said: object
+) -> JudgedPair:
+    return JudgedPair(prompt, a, b, choice, provenance=Provenance(**said))  # type: ignore[typeddict-item]
+
+
+def keep(store: PreferenceStore, begun: Import, *pairs: JudgedPair) -> dict[int, str]:
+    return store.imports.add_pairs(begun, pairs, Chunk(begun.position + len(pairs), len(pairs), 0))
+
+
+def counts(store: PreferenceStore, begun: Import) -> dict[str, int]:
+    return dict(store.imports.by_id(begun.id).counts)
+
+
+def test_what_is_kept_trains_as_what_was_judged_here(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged("yes", "no"), judged("b", "a", Choice.B))
+    snapshot = scene.store.rounds.preview()
+    found = {(p.chosen.text, p.rejected.text) for p in (*snapshot.train, *snapshot.heldout)}
+    assert found == {("yes", "no"), ("a", "b")}
+    assert scene.store.check() == []
+
+
+def test_it_has_no_version_token_ids_nor_author(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged())
+    [row] = scene.store.rounds.preferences()
+    assert (row.chosen.version, row.chosen.token_ids, row.chosen.author_id) == (None, None, None)
+
+
+def test_the_model_that_a_file_names_is_kept(scene: Scene, begun: Import) -> None:
+    said = Provenance(a=Sampled(version="gpt-4"), b=Sampled(version="llama"))
+    keep(scene.store, begun, JudgedPair(SKY, "yes", "no", Choice.B, provenance=said))
+    [row] = scene.store.rounds.preferences()
+    assert (row.chosen.text, row.chosen.model, row.rejected.model) == ("no", "llama", "gpt-4")
+
+
+def test_the_same_again_changes_nothing(scene: Scene, begun: Import) -> None:
+    pairs = [judged(), judged("sun", "moon")]
+    keep(scene.store, begun, *pairs)
+    scene.store.imports.end(begun.id)
+    again = scene.store.imports.begin(FILE)
+    keep(scene.store, again, *pairs)
+    assert (counts(scene.store, again)["known"], scene.store.judgments.count()) == (2, 2)
+
+
+def test_a_pair_that_two_people_judged_is_one_pair(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged(annotator="x"), judged("no", "yes", Choice.A, annotator="y"))
+    found = counts(scene.store, begun)
+    assert (found["pairs"], found["added"], found["prompts"]) == (1, 2, 1)
+    assert scene.store.rounds.outline().excluded == {"split": 2}
+
+
+def test_one_person_has_one_word_on_a_pair(scene: Scene, begun: Import) -> None:
+    refused = keep(scene.store, begun, judged(), judged(choice=Choice.B))
+    assert refused == {1: "the same person has said something else of this pair"}
+    assert counts(scene.store, begun)["bad"] == 1
+
+
+def test_a_judgment_given_here_is_known_by_its_digest(scene: Scene, begun: Import) -> None:
+    scene.judge(scene.annotator(), Choice.A, scene.pair())
+    with raw(scene.path) as connection:
+        [(digest,)] = connection.execute("select sha256 from judgment").fetchall()
+    keep(scene.store, begun, judged(judgment=digest))
+    assert counts(scene.store, begun)["known"] == 1
+
+
+@pytest.mark.parametrize("purpose", ["eval", "gold", "reask"])
+def test_what_only_measured_is_refused(scene: Scene, begun: Import, purpose: str) -> None:
+    assert keep(scene.store, begun, judged(purpose=purpose)) == {0: f"judged as {purpose}, which never trains"}
+
+
+def test_a_comment_that_is_too_long_is_refused(scene: Scene, begun: Import) -> None:
+    [reason] = keep(scene.store, begun, judged(comment="x" * 2001)).values()
+    assert "2001 characters" in reason
+
+
+def test_a_prompt_is_not_sampled_to_until_somebody_says_so(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged())
+    assert scene.store.prompts.next() is None
+    prompts = scene.store.imports.begin(ImportFile(ImportKind.PROMPTS, "p.txt", "1" * 64, "text", None, "p.txt"))
+    scene.store.imports.add_prompts(prompts, [SKY], Chunk(1, 1, 0))
+    found = scene.store.prompts.next()
+    assert found is not None and found.messages == SKY
+    assert counts(scene.store, prompts) == {"added": 0, "known": 1, "rows": 1, "bad": 0}
+
+
+def test_what_an_admin_retired_stays_retired(scene: Scene) -> None:
+    prompt_id = scene.prompt_id()
+    prompt = scene.store.prompts.by_id(prompt_id)
+    scene.clock.now += 1
+    scene.store.prompts.retire(prompt_id)
+    scene.store.prompts.add([prompt.messages], source="again")
+    assert scene.store.prompts.next() is None
+
+
+def test_a_prompt_says_where_it_is_from(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged(), judged(prompt=({"role": "user", "content": "And?"},), source="x", license="cc0"))
+    found = {(p.source, p.license) for p in scene.store.prompts.sample(None, 9, 0)}
+    assert found == {("pairs.jsonl", "mit"), ("x", "cc0")}
+
+
+def test_what_was_held_out_stays_so(scene: Scene, begun: Import) -> None:
+    prompts = [({"role": "user", "content": f"q {n}"},) for n in range(30)]
+    keep(scene.store, begun, *(judged(prompt=p, split="heldout") for p in prompts))  # type: ignore[arg-type]
+    assert scene.store.prompts.count(Split.HELDOUT) == 30
+
+
+def test_an_import_that_did_not_end_goes_on(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged())
+    scene.store.imports.end(begun.id, reason="the power went")
+    again = scene.store.imports.begin(FILE)
+    assert (again.id, again.position, again.state) == (begun.id, 1, ImportState.RUNNING)
+    ended = scene.store.imports.end(again.id)
+    assert (ended.state, scene.store.imports.begin(FILE).id) == (ImportState.DONE, begun.id + 1)
+
+
+def test_an_unknown_import_is_named(scene: Scene) -> None:
+    with pytest.raises(NotFoundError, match="no import 7"):
+        scene.store.imports.by_id(7)
+
+
+def test_when_it_was_judged_is_kept(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged(created_at="2024-05-01T12:00:00+00:00"))
+    with raw(scene.path) as connection:
+        assert connection.execute("select created_at from judgment").fetchone() == (1714564800000,)
