@@ -159,6 +159,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_297_real_pairs_train_and_the_report_names_what_was_cut(reader: Path, tmp_path: Path) -> None:
     settings = {"epochs": 1, "batch_size": 8, "learning_rate": 3e-3, "rank": 8}
     real = Task(REAL / "dpo_en_demo.json", str(reader), tmp_path / "out", settings, seed=0, heldout_share=0.1)
@@ -171,6 +172,7 @@ def test_297_real_pairs_train_and_the_report_names_what_was_cut(reader: Path, tm
     assert mean(late, "margin") > mean(early, "margin")
 
 
+@pytest.mark.slow
 def test_298_real_ratings_train_by_kto(reader: Path, tmp_path: Path) -> None:
     settings = {"algorithm": "kto", "epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "rank": 8}
     real = Task(REAL / "kto_en_demo.json", str(reader), tmp_path / "out", settings, seed=0, heldout_share=0.0)
