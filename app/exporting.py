@@ -21,7 +21,7 @@ from data.errors import InputError
 from data.export_query import ExportQuery
 from data.exports import LeftOut
 from data.file_digest import file_sha256
-from data.formats.columns import PROVENANCE, provenance_cells
+from data.formats.provenance import PROVENANCE, provenance_cells
 from data.formats.registry import by_name as format_named
 from data.judged_pair import JudgedPair
 from data.records import Choice, Export, NewExport, Split

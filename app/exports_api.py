@@ -116,8 +116,8 @@ class ShelvesOut(BaseModel):
 
 def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     """The routes under /exports; to be included for admins only."""
-    routes = APIRouter(prefix="/exports", tags=["datasets"], responses=refusals())
-    changing = APIRouter(route_class=audited(store.audit))
+    routes = APIRouter(prefix="/exports", tags=["datasets"], responses=refusals(), route_class=audited(store.audit))
+    looking = APIRouter()  # what is sent there changes nothing
 
     @routes.get("")
     def list_exports() -> list[ExportOut]:
@@ -133,18 +133,18 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
         ]
         return ShelvesOut(formats=formats, containers=[one.name for one in CONTAINERS])
 
-    @routes.post("/preview")
+    @looking.post("/preview")
     async def preview_export(body: ExportIn) -> PreviewRowsOut:
         """What a file would hold, without making it."""
         seen = await asyncio.to_thread(preview, store, body.order())
         return PreviewRowsOut(counts=dict(seen.counts), rows=[dict(row) for row in seen.rows])
 
-    @changing.post("", status_code=202)
+    @routes.post("", status_code=202)
     async def export_preferences(body: ExportIn, me: Admin) -> ErrandOut:
         """Have a file made; the errand says how far it is, and at last which export it became."""
         return errand_out(exports.begin(body.order(), me.id))
 
-    @changing.post("/publish", status_code=202)
+    @routes.post("/publish", status_code=202)
     async def publish_preferences(body: PublishIn, me: Admin) -> ErrandOut:
         """Put a dataset on the Hugging Face hub, by the token of the server's own user."""
         return errand_out(exports.publish(body.order(), body.repo, me.id, private=body.private))
@@ -166,12 +166,12 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
         file = await asyncio.to_thread(exports.manifest, export_id)
         return FileResponse(file, filename=file.name, media_type="application/json")
 
-    @changing.delete("/{export_id}/file", status_code=204, responses=refusals(404))
+    @routes.delete("/{export_id}/file", status_code=204, responses=refusals(404))
     async def discard_export(export_id: Id) -> None:
         """Take a file away; what it was is remembered."""
         await asyncio.to_thread(exports.discard, export_id)
 
-    routes.include_router(changing)
+    routes.include_router(looking)
     return routes
 
 

@@ -80,15 +80,15 @@ class ImportOut(BaseModel):
 
 def build_imports_api(store: PreferenceStore, imports: Imports) -> APIRouter:
     """The routes under /imports; to be included for admins only."""
-    routes = APIRouter(prefix="/imports", tags=["datasets"], responses=refusals())
-    changing = APIRouter(route_class=audited(store.audit))
+    routes = APIRouter(prefix="/imports", tags=["datasets"], responses=refusals(), route_class=audited(store.audit))
+    looking = APIRouter()  # what is sent there changes nothing
 
     @routes.get("")
     def list_imports() -> list[ImportOut]:
         """Every import, newest first."""
         return [import_out(entry) for entry in store.imports.all()]
 
-    @routes.post("/look", openapi_extra=_UPLOAD)
+    @looking.post("/look", openapi_extra=_UPLOAD)
     async def look_at_file(
         request: Request,
         name: Annotated[str, Query(min_length=1, max_length=200)],
@@ -103,12 +103,12 @@ def build_imports_api(store: PreferenceStore, imports: Imports) -> APIRouter:
         token, seen = await asyncio.to_thread(imports.look, upload, file)
         return look_out(token, seen)
 
-    @changing.post("", status_code=202, responses=refusals(404))
+    @routes.post("", status_code=202, responses=refusals(404))
     async def import_file(body: TakeIn, me: Admin) -> ErrandOut:
         """Keep what a file holds; the errand says how far it is, and at last which import it became."""
         return errand_out(imports.begin(body.upload, me.id))
 
-    @routes.delete("/uploads/{upload}", status_code=204)
+    @looking.delete("/uploads/{upload}", status_code=204)
     async def forget_file(upload: str) -> None:
         """Throw a file away that was looked at."""
         await asyncio.to_thread(imports.forget, upload)
@@ -124,7 +124,7 @@ def build_imports_api(store: PreferenceStore, imports: Imports) -> APIRouter:
         file = await asyncio.to_thread(imports.bad_rows, import_id)
         return FileResponse(file, filename=f"import-{import_id}-{file.name}", media_type="application/x-ndjson")
 
-    routes.include_router(changing)
+    routes.include_router(looking)
     return routes
 
 

@@ -16,8 +16,11 @@ from app.accounts import Accounts
 from app.adapters import Adapters
 from app.config import Promotion, QueueSettings, Settings
 from app.desk import Desk
+from app.errands import Errands
+from app.exports import Exports
 from app.feeder import Feeder
 from app.gatekeeper import Gatekeeper
+from app.imports import Imports
 from app.limits import Limits
 from app.matches import Matches
 from app.planning import Planner
@@ -34,6 +37,7 @@ from app.trial import Trial
 from app.triggers import Triggers
 from app.webhooks import Webhooks
 from data.clock import now_ms
+from data.containers.container import FileLimits
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
@@ -123,6 +127,7 @@ async def stage(
         if feeding:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+        await services.errands.close()
 
 
 def web(services: Services) -> FastAPI:
@@ -183,6 +188,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
         room=lambda _: nullcontext(),
     )
+    errands = Errands()
     return Services(
         settings=Settings(),
         store=store,
@@ -204,6 +210,9 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         rounds=rounds,
         triggers=Triggers(store, rounds, Settings().rounds),
         rebuilds=Rebuilds(store, rounds),
+        errands=errands,
+        imports=Imports(store, errands, home / "imports", FileLimits()),
+        exports=Exports(store, errands, home / "exports"),
         trial=Trial(store, adapters, roll_back=True),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),

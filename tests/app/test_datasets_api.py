@@ -1,0 +1,217 @@
+import asyncio
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import load_from_disk
+
+from data.records import Role
+from tests.app.admin_api import AdminApi, admin_api
+from tests.app.pages_stage import client, web
+
+ROUTES = ("/exports", "/exports/formats", "/exports/1", "/exports/1/file", "/exports/1/manifest", "/errands/1")
+ROUTES += ("/imports", "/imports/1", "/imports/1/bad-rows", "/export")
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
+    async with admin_api(tmp_path) as api:
+        yield api
+
+
+def pairs(count: int = 20, **more: object) -> list[dict[str, object]]:
+    return [{"prompt": f"question {n}?", "chosen": f"yes {n}", "rejected": f"no {n}", **more} for n in range(count)]
+
+
+def lines(*rows: object) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+async def look(api: AdminApi, name: str, content: bytes, *, status: int = 200, **said: str) -> dict[str, Any]:
+    asked = {"name": name, "kind": "preferences", **said}
+    answer = await api.browser.post("/api/v1/imports/look", params=asked, content=content)
+    assert answer.status_code == status, answer.text
+    seen: dict[str, Any] = answer.json()
+    return seen
+
+
+async def done(api: AdminApi, errand: dict[str, Any]) -> dict[str, Any]:
+    async with asyncio.timeout(60):
+        while errand["state"] in ("waiting", "running"):
+            await asyncio.sleep(0.02)
+            errand = await api.get(f"/errands/{errand['id']}")
+    return errand
+
+
+async def bring(api: AdminApi, name: str, content: bytes, **said: str) -> dict[str, Any]:
+    """Look at a file and keep it; the import."""
+    seen = await look(api, name, content, **said)
+    errand = await done(api, await api.post("/imports", {"upload": seen["upload"]}, status=202))
+    assert errand["state"] == "done", errand
+    entry: dict[str, Any] = await api.get(f"/imports/{errand['result']}")
+    return entry
+
+
+async def export(api: AdminApi, asked: Mapping[str, object]) -> int:
+    errand = await done(api, await api.post("/exports", dict(asked), status=202))
+    assert errand["state"] == "done", errand
+    return int(errand["result"])
+
+
+async def content(api: AdminApi, path: str) -> bytes:
+    answer = await api.browser.get(f"/api/v1{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+async def test_a_file_is_looked_at_and_then_kept(api: AdminApi) -> None:
+    seen = await look(api, "a.jsonl", lines(*pairs(3), "nonsense"))
+    assert (seen["container"], seen["format"], seen["unit"]) == ("jsonl", "trl", "line")
+    assert (seen["rows"], seen["good"], [row["number"] for row in seen["bad"]]) == (4, 3, [4])
+    assert seen["shown"][0]["a"] == "yes 0"
+    assert await api.get("/imports") == []
+
+    entry = await bring(api, "a.jsonl", lines(*pairs(3), "nonsense"), license="mit")
+    assert (entry["state"], entry["license"], entry["source"]) == ("done", "mit", "a.jsonl")
+    assert {key: entry["counts"][key] for key in ("rows", "added", "known", "bad")} == {
+        "rows": 4,
+        "added": 3,
+        "known": 0,
+        "bad": 1,
+    }
+    [bad] = (await content(api, f"/imports/{entry['id']}/bad-rows")).splitlines()
+    assert json.loads(bad)["line"] == 4
+
+
+async def test_the_same_file_again_adds_nothing(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    again = await bring(api, "b.jsonl", lines(*pairs()))
+    assert (again["counts"]["added"], again["counts"]["known"]) == (0, 20)
+
+
+async def test_gzip_is_unpacked(api: AdminApi) -> None:
+    assert (await bring(api, "a.jsonl.gz", gzip.compress(lines(*pairs()))))["counts"]["added"] == 20
+
+
+async def test_prompts_come_in_as_text(api: AdminApi) -> None:
+    entry = await bring(api, "mine.txt", b"What is a wombat?\n\nAnd why?\n", kind="prompts")
+    assert (entry["container"], entry["format"], entry["counts"]["added"]) == ("text", None, 2)
+    assert len(await api.get("/prompts/list?source=mine.txt")) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("a.jsonl", b"", "no row"),
+        ("a.jsonl", lines({"x": 1}), "no format that is known"),
+        ("a.jsonl", lines({"prompt": "x", "chosen": "a", "rejected": "a"}), "none of its 1 rows can be kept"),
+        ("a.jsonl.gz", gzip.compress(lines(*pairs()))[:-20], "cut off"),
+        ("a.doc", b"x", "a.doc: the name ends in none of"),
+        ("..", b"x", "has no name"),
+    ],
+)
+async def test_a_bad_file_is_refused_and_forgotten(
+    api: AdminApi, tmp_path: Path, name: str, body: bytes, words: str
+) -> None:
+    assert words in (await look(api, name, body, status=422))["detail"]
+    assert list((tmp_path / "imports").rglob("*.*")) == []
+
+
+async def test_a_format_that_was_said_is_the_format(api: AdminApi) -> None:
+    refusal = await look(api, "a.jsonl", lines(*pairs()), status=422, format="hh-rlhf")
+    assert "read as hh-rlhf" in refusal["detail"]
+    assert "no-such" in (await look(api, "a.jsonl", lines(*pairs()), status=422, format="no-such"))["detail"]
+
+
+async def test_a_file_is_taken_in_once_or_forgotten(api: AdminApi, tmp_path: Path) -> None:
+    seen = await look(api, "a.jsonl", lines(*pairs()))
+    answer = await api.browser.delete(f"/api/v1/imports/uploads/{seen['upload']}")
+    assert answer.status_code == 204
+    assert list((tmp_path / "imports").rglob("*.jsonl")) == []
+    await api.post("/imports", {"upload": seen["upload"]}, status=404)
+
+
+async def test_a_preview_shows_what_a_file_then_holds(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    asked = {"format": "trl", "container": "jsonl"}
+    seen = await api.post("/exports/preview", asked, status=200)
+    number = await export(api, asked)
+    rows = [json.loads(line) for line in (await content(api, f"/exports/{number}/file")).splitlines()]
+    assert seen["rows"] == rows[:5]
+    assert seen["counts"]["pairs_train"] + seen["counts"]["pairs_test"] == len(rows) == 20
+    manifest = json.loads(await content(api, f"/exports/{number}/manifest"))
+    assert manifest["counts"] == seen["counts"]
+    entry = await api.get(f"/exports/{number}")
+    assert (entry["sha256"], entry["here"]) == (manifest["sha256"], True)
+    assert [one["id"] for one in await api.get("/exports")] == [number]
+
+
+async def test_the_guideline_that_people_judged_by_is_in_the_manifest(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    await api.post("/guidelines", {"body": "Be kind."})
+    manifest = json.loads(await content(api, f"/exports/{await export(api, {})}/manifest"))
+    assert manifest["guideline"]["text"] == "Be kind."
+
+
+async def test_a_directory_comes_as_a_zip(api: AdminApi, tmp_path: Path) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    number = await export(api, {"container": "datasets", "provenance": True})
+    with zipfile.ZipFile(io.BytesIO(await content(api, f"/exports/{number}/file"))) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    found = load_from_disk(str(tmp_path / "unpacked"))
+    assert sum(split.num_rows for split in found.values()) == 20
+    assert json.loads(await content(api, f"/exports/{number}/manifest"))["container"] == "datasets"
+
+
+async def test_a_file_is_taken_away_and_remembered(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    number = await export(api, {})
+    assert (await api.browser.delete(f"/api/v1/exports/{number}/file")).status_code == 204
+    assert (await api.get(f"/exports/{number}"))["here"] is False
+    assert (await api.browser.get(f"/api/v1/exports/{number}/file")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"format": "no-such"}, "no-such"),
+        ({"container": "no-such"}, "no-such"),
+        ({"ties": True}, "cannot say tie"),
+    ],
+)
+async def test_an_order_that_makes_no_sense_is_refused(api: AdminApi, asked: dict[str, object], words: str) -> None:
+    for path in ("/exports", "/exports/preview"):
+        assert words in (await api.post(path, asked, status=422))["detail"]
+
+
+async def test_nothing_to_write_is_said(api: AdminApi) -> None:
+    errand = await done(api, await api.post("/exports", {}, status=202))
+    assert (errand["state"], errand["result"]) == ("failed", None)
+    assert "nobody has judged a pair" in errand["reason"]["words"]
+
+
+async def test_provenance_and_anonymity(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()), license="cc0-1.0")
+    known = await api.post("/exports/preview", {"provenance": True}, status=200)
+    assert (known["rows"][0]["license"], len(known["rows"][0]["annotators"])) == ("cc0-1.0", 1)
+    nobody = await api.post("/exports/preview", {"provenance": True, "anonymous": True}, status=200)
+    assert nobody["rows"][0]["annotators"] is None
+
+
+async def test_what_is_done_is_audited(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    await export(api, {"format": "trl"})
+    assert [action for action, _ in await api.acts()] == ["export_preferences", "import_file"]
+
+
+async def test_annotators_may_none_of_it(api: AdminApi) -> None:
+    browser = client(web(api.services), api.services, Role.ANNOTATOR)
+    for path in ROUTES:
+        assert (await browser.get(f"/api/v1{path}")).status_code == 403
+    for path in ("/imports/look?name=a&kind=prompts", "/imports", "/exports", "/exports/preview", "/exports/publish"):
+        assert (await browser.post(f"/api/v1{path}", json={})).status_code == 403
