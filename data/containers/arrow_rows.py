@@ -1,5 +1,6 @@
 """Rows as Arrow holds them, some at a time, and as Python does. Knows nothing of files."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 
@@ -30,7 +31,11 @@ def batches(schema: pa.Schema, rows: Iterable[Mapping[str, object]]) -> Iterator
 
 def checked(schema: pa.Schema) -> None:
     """Raises InputError, without the place, for a schema of which no row can be made."""
-    twice = next((name for name in schema.names if len(schema.get_all_field_indices(name)) > 1), None)
+    try:
+        names = Counter(schema.names)
+    except UnicodeDecodeError as error:
+        raise InputError("the name of a column is not UTF-8; copy or download it again") from error
+    twice = next((name for name, times in names.items() if times > 1), None)
     if twice is not None:
         raise InputError(f"two columns are called {twice!r:.80}; give each a name of its own")
 

@@ -7,6 +7,7 @@ importing it takes a second, and its own way writes every row twice, shows progr
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ def _rows(path: Path, shards: list[Path], limits: FileLimits) -> Iterator[Number
             yield number, row
     except InputError as error:
         raise InputError(f"{path}, after row {number}: {error}") from error
-    except (pa.ArrowException, OSError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(f"{path}, after row {number}: damaged: {error}; copy or download it again") from error
 
 
@@ -48,9 +49,12 @@ def _batches(shards: Iterable[Path]) -> Iterator[pa.RecordBatch]:
             file.seek(-min(len(_END), _size(shard)), 2)
             if file.read() != _END:  # Arrow takes the end of the file for that of the rows
                 raise InputError(f"{shard.name} is cut off; copy or download it again")
-        with pa.memory_map(str(shard)) as mapped, pa.ipc.open_stream(mapped) as stream:
+            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        with pa.ipc.open_stream(pa.py_buffer(mapped)) as stream:
             arrow_rows.checked(stream.schema)
-            yield from stream
+            for batch in stream:
+                yield batch
+                mapped.madvise(MADV_DONTNEED)  # else all that has been read would stay in memory
 
 
 def _shards(path: Path) -> Iterator[Path]:

@@ -12,10 +12,13 @@ from data.containers.byte_stream import too_long
 from data.containers.container import Unreadable
 
 _BLOCK = 1 << 18
-_SIGN = re.compile(rb'["\[\]{},]')
-_IN_TEXT = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_IN_TEXT = re.compile(_TEXT, re.DOTALL)
+# a " alone begins a text that does not end in the block
+_SIGN = re.compile(rb'"(?:%b")?+|[\[\]{},]' % _TEXT, re.DOTALL)
+_SIGNS_WITHIN = re.compile(rb'"(?:%b")?+|[\[{]++|[\]}]++' % _TEXT, re.DOTALL)
 _QUOTE, _COMMA, _CLOSE = b'",]'
-_OPENING, _CLOSING = b"[{", b"]}"
+_OPENING = b"[{"
 
 
 class BrokenArrayError(Exception):
@@ -63,22 +66,23 @@ class _Cutter:
         while not self.ended:
             if self._in_text:
                 at = self._past_text(block, at)
-            found = None if self._in_text else _SIGN.search(block, at)
+            found = None if self._in_text else (_SIGNS_WITHIN if self._depth else _SIGN).search(block, at)
             if found is None:
                 self._keep(block[begin:])
                 return
             at = found.end()
             sign = block[at - 1]
             if sign == _QUOTE:
-                self._in_text = True
+                self._in_text = at - found.start() == 1
             elif sign in _OPENING:
-                self._depth += 1
-            elif self._depth == 0:
+                self._depth += at - found.start()
+            elif self._depth:
+                at = found.start() + min(self._depth, at - found.start())
+                self._depth -= at - found.start()
+            else:
                 self._keep(block[begin : at - 1])
                 begin = at
                 yield from self._entry(sign)
-            elif sign in _CLOSING:
-                self._depth -= 1
         if block[begin:].strip():
             raise BrokenArrayError("more comes after the array; put all rows into one, or a JSON object on each line")
 

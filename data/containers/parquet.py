@@ -33,7 +33,7 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
                 yield number, row
         except InputError as error:
             raise InputError(f"{path}, after row {number}: {error}") from error
-        except (pa.ArrowException, OSError, MemoryError) as error:
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise InputError(f"{path}, after row {number}: damaged: {error}; {_WAY_OUT}") from error
 
 

@@ -8,11 +8,14 @@ import pyarrow as pa
 from data.errors import InputError
 from data.examples import RatedExample
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
+from data.judged_pair import SAYABLE, JudgedPair
 from data.records import Choice
 
 Example = JudgedPair | RatedExample
 DECISIVE = frozenset({Choice.A, Choice.B})
+RATABLE = DECISIVE | {Choice.BOTH_BAD}
+"""What two ratings, one of each answer, can say."""
+ALL = frozenset(SAYABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +48,39 @@ class Format:
         """
         if pair.choice not in self.choices:
             raise InputError(f"{self.name} cannot say {pair.choice}")
-        rows = self.write(pair)
-        said = [example for row in rows for example in self.read(row)]
+        try:
+            rows = self.write(pair)
+            said = [example for row in rows for example in self.read(row)]
+        except InputError as error:
+            raise InputError(f"{self.name} cannot hold this pair: {error}") from error
         if not _same(pair, said):
-            raise InputError(f"{self.name} would be read as another pair")
+            raise InputError(
+                f"{self.name} cannot hold this pair: {_difference(pair, said)}; "
+                f"take a format that keeps turns and answers apart"
+            )
         return rows
+
+
+def ratings(pair: JudgedPair) -> tuple[RatedExample, RatedExample]:
+    """What a pair that is no tie says of each answer alone: the chosen one first, good unless both are bad."""
+    good = pair.choice in DECISIVE
+    return RatedExample(pair.prompt, pair.chosen, good), RatedExample(pair.prompt, pair.rejected, False)
 
 
 def _same(pair: JudgedPair, said: Sequence[Example]) -> bool:
     """Whether what was read says of a pair what it says: itself, or a rating of each answer."""
     if len(said) == 1 and isinstance(said[0], JudgedPair):
-        [read] = said
-        decided = (read.choice in DECISIVE) == (pair.choice in DECISIVE)
-        answers = (read.chosen, read.rejected) == (pair.chosen, pair.rejected)
-        return decided and answers and read.prompt == pair.prompt and (decided or read.choice is pair.choice)
-    good = pair.choice in DECISIVE
-    return said == [RatedExample(pair.prompt, pair.chosen, good), RatedExample(pair.prompt, pair.rejected, False)]
+        return _meaning(said[0]) == _meaning(pair)
+    return tuple(said) == ratings(pair)
+
+
+def _meaning(pair: JudgedPair) -> tuple[object, ...]:
+    """What must not be lost: which side the better answer stands on may be."""
+    return pair.prompt, pair.chosen, pair.rejected, None if pair.choice in DECISIVE else pair.choice
+
+
+def _difference(pair: JudgedPair, said: Sequence[Example]) -> str:
+    prompts = [example.prompt for example in said if example.prompt != pair.prompt]
+    if not prompts:
+        return "its answers would be read as others"
+    return f"its prompt would be read as one of {len(prompts[0])} turns, the last {prompts[0][-1]['content'][-40:]!r}"

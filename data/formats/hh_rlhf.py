@@ -13,33 +13,37 @@ https://huggingface.co/datasets/Anthropic/hh-rlhf
 
 import re
 
+import pyarrow as pa
+
 from data.errors import InputError
-from data.examples import PairExample
 from data.formats import row as cells
+from data.formats.columns import TEXT
 from data.formats.format import Format
 from data.formats.row import Row
+from data.judged_pair import JudgedPair
 from data.records import Message
 
 _ANSWER = "\n\nAssistant:"
+_MARKERS = {"user": "\n\nHuman:", "assistant": _ANSWER}
 _MARKER = re.compile(r"\n\n(Human|Assistant):")
 
 
 def _shape(row: Row) -> bool:
-    """Whether there are two texts, and no prompt besides."""
-    return "prompt" not in row and isinstance(row["chosen"], str) and isinstance(row["rejected"], str)
+    """Whether there are two texts, one of them a transcript, and no prompt besides."""
+    chosen, rejected = row["chosen"], row["rejected"]
+    if row.get("prompt") is not None or not isinstance(chosen, str) or not isinstance(rejected, str):
+        return False
+    return _ANSWER in chosen or _ANSWER in rejected
 
 
-def _read(row: Row) -> PairExample:
+def _read(row: Row) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     chosen, rejected = cells.text(row, "chosen"), cells.text(row, "rejected")
     if chosen == rejected:
         raise InputError("chosen and rejected are the same")
     start = _start_of_answers(chosen, rejected)
-    return PairExample(
-        prompt=cells.ask("the prompt", _turns(chosen[: start - len(_ANSWER)])),
-        chosen=_answer("chosen", chosen[start:]),
-        rejected=_answer("rejected", rejected[start:]),
-    )
+    prompt = cells.ask("the prompt", _turns(chosen[: start - len(_ANSWER)]))
+    return [JudgedPair(prompt, _answer("chosen", chosen[start:]), _answer("rejected", rejected[start:]))]
 
 
 def _start_of_answers(chosen: str, rejected: str) -> int:
@@ -70,4 +74,13 @@ def _answer(key: str, text: str) -> str:
     return cells.spoken(key, {"role": "assistant", "content": text.removeprefix(" ")})
 
 
-FORMAT = Format("hh-rlhf", ("chosen", "rejected"), _read, _shape)
+def _write(pair: JudgedPair) -> list[dict[str, str]]:
+    if any(turn["role"] == "system" for turn in pair.prompt):
+        raise InputError("a transcript has no system message")
+    asked = "".join(f"{_MARKERS[turn['role']]} {turn['content']}" for turn in pair.prompt)
+    return [{"chosen": f"{asked}{_ANSWER} {pair.chosen}", "rejected": f"{asked}{_ANSWER} {pair.rejected}"}]
+
+
+FORMAT = Format(
+    "hh-rlhf", ("chosen", "rejected"), _read, _write, pa.schema([("chosen", TEXT), ("rejected", TEXT)]), _shape
+)

@@ -1,45 +1,22 @@
-"""Reads preferences from a file somebody brings, whatever its format. Knows nothing of where they go.
+"""Reads preferences to train from, out of a file somebody brings, whatever its format. Knows nothing of where they go.
 
 A container opens files by their names and gives numbered rows; a format knows rows by their keys and turns one into
-an example. One more of either is one more name in a tuple below.
+examples.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from data.containers import registry
-from data.containers.container import FileLimits, Unreadable
+from data.containers import registry as containers
+from data.containers.container import FileLimits
 from data.errors import InputError
 from data.examples import PairExample, RatedExample
-from data.formats import (
-    alpaca_ranking,
-    hh_rlhf,
-    rated_messages,
-    sharegpt_ranking,
-    trl,
-    trl_implicit,
-    trl_unpaired,
-)
-from data.formats.format import Format
-from data.formats.row import Row, kind
-
-_LOOKED_AT = 100
-# What a text model cannot be shown; a prompt that leans on it would be another prompt.
-_NOT_TEXT = ("images", "videos", "audios", "tools")
-
-# The first that matches reads the file, so those that ask for more come first.
-FORMATS = (
-    sharegpt_ranking.FORMAT,
-    alpaca_ranking.FORMAT,
-    trl_implicit.FORMAT,
-    trl.FORMAT,
-    hh_rlhf.FORMAT,
-    trl_unpaired.FORMAT,
-    rated_messages.FORMAT,
-)
+from data.formats import registry
+from data.formats.format import DECISIVE, Example, Format, ratings
+from data.records import Choice
 
 
 class Skipped(NamedTuple):
@@ -51,7 +28,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFile:
-    """What a file gave. unit is what its rows are counted by: "line" or "entry"."""
+    """What a file gave. unit is what its rows are counted by: "line", "entry" or "row"."""
 
     format: str
     unit: str
@@ -63,22 +40,26 @@ class PreferenceFile:
 def read_preferences(path: Path) -> PreferenceFile:
     """All examples of a file. One bad row is skipped and named; a bad file raises InputError.
 
-    The format is that of the first row, among the first 100, which matches one; it then holds for the whole file.
+    The format is that of the first row, among the first 100, which matches one; it then holds for the whole file. A
+    pair of which both answers are bad is two ratings; a tie teaches nothing and is skipped.
     """
-    unit, rows = registry.opening(path).read(path, FileLimits())
-    head = list(islice(rows, _LOOKED_AT))
-    format_ = _format(path, unit, head)
+    unit, rows = containers.opening(path).read(path, FileLimits())
+    head = list(islice(rows, registry.LOOKED_AT))
+    if not head:
+        raise InputError(f"{path} holds no row; put a JSON object on each line")
+    try:
+        format_ = registry.detect(head, unit)
+    except InputError as error:
+        raise InputError(f"{path}, {error}") from error
     file = PreferenceFile(format_.name, unit)
     for number, row in chain(head, rows):
         try:
-            example = format_.read(_checked(row))
+            examples = list(_examples(format_, row))
         except InputError as error:
             file.skipped.append(Skipped(number, str(error)))
-        else:
-            if isinstance(example, PairExample):
-                file.pairs.append(example)
-            else:
-                file.rated.append(example)
+            continue
+        file.pairs.extend(example for example in examples if isinstance(example, PairExample))
+        file.rated.extend(example for example in examples if isinstance(example, RatedExample))
     if not file.pairs and not file.rated:
         number, reason = file.skipped[0]
         raise InputError(
@@ -88,38 +69,19 @@ def read_preferences(path: Path) -> PreferenceFile:
     return file
 
 
-def _format(path: Path, unit: str, head: Iterable[tuple[int, object]]) -> Format:
-    first = None
-    for number, row in head:
-        first = first or (number, row)
-        if not isinstance(row, Mapping):
-            continue
-        for format_ in FORMATS:
-            if format_.matches(row):
-                return format_
-    if first is None:
-        raise InputError(f"{path} holds no row; put a JSON object on each line")
-    known = "; ".join(f"{format_.name}: {', '.join(format_.keys)}" for format_ in FORMATS)
-    raise InputError(
-        f"{path}, {unit} {first[0]}: no format that is known; found {_found(first[1])}. "
-        f"Rename the keys to those of one: {known}"
-    )
+def _examples(format_: Format, row: object) -> Iterator[PairExample | RatedExample]:
+    """What of a row can train. Raises InputError with the reason when nothing can."""
+    said = [example for example in format_.read(registry.checked(row)) if not _is_tie(example)]
+    if not said:
+        raise InputError("a tie, from which nothing can be learnt")
+    for example in said:
+        if isinstance(example, RatedExample):
+            yield example
+        elif example.choice in DECISIVE:
+            yield PairExample(example.prompt, example.chosen, example.rejected, example.strength or 1.0)
+        else:
+            yield from ratings(example)
 
 
-def _found(row: object) -> str:
-    if isinstance(row, Unreadable):
-        return f"what cannot be read: {row.reason}"
-    if not isinstance(row, Mapping):
-        return f"{kind(row)} where an object should be"
-    return ", ".join(f"{key} ({kind(value)})" for key, value in row.items()) or "an object without a key"
-
-
-def _checked(row: object) -> Row:
-    if isinstance(row, Unreadable):
-        raise InputError(row.reason)
-    if not isinstance(row, Mapping):
-        raise InputError(f"{kind(row)}, not an object")
-    for key in _NOT_TEXT:
-        if row.get(key):
-            raise InputError(f"it has {key}, and only text can be read")
-    return row
+def _is_tie(example: Example) -> bool:
+    return not isinstance(example, RatedExample) and example.choice is Choice.TIE

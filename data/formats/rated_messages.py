@@ -1,25 +1,39 @@
-"""Rated conversations: the last of `messages` is the answer, `label` says whether it is good.
+"""Rated conversations: the last of `messages` is the answer, `label` says whether it is good. A pair is two rows.
 
-As in LLaMA-Factory's kto_en_demo: https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
+As in LLaMA-Factory's kto_en_demo, which it trains KTO from.
+
+https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 """
 
-from data.errors import InputError
+import pyarrow as pa
+
 from data.examples import RatedExample
+from data.formats import layout
 from data.formats import row as cells
-from data.formats.format import Format
+from data.formats.columns import TURNS
+from data.formats.format import RATABLE, Format, ratings
 from data.formats.row import Row
+from data.judged_pair import JudgedPair
 
 
-def _read(row: Row) -> RatedExample:
+def _read(row: Row) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
-    messages = cells.turns(row, "messages")
-    if not messages:
-        raise InputError("messages is empty")
-    return RatedExample(
-        prompt=cells.ask("messages before the last", messages[:-1]),
-        completion=cells.spoken("the last of messages", messages[-1]),
-        desirable=cells.label(row, "label"),
-    )
+    return [cells.rated(row, "messages", "label")]
 
 
-FORMAT = Format("rated-messages", ("messages", "label"), _read)
+def _write(pair: JudgedPair) -> list[dict[str, object]]:
+    layout.exchanges(pair.prompt)  # LLaMA-Factory skips rows whose turns do not alternate
+    return [
+        {"messages": [*pair.prompt, layout.answer(rated.completion)], "label": rated.desirable}
+        for rated in ratings(pair)
+    ]
+
+
+FORMAT = Format(
+    "rated-messages",
+    ("messages", "label"),
+    _read,
+    _write,
+    pa.schema([("messages", TURNS), ("label", pa.bool_())]),
+    choices=RATABLE,
+)

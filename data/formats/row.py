@@ -4,9 +4,11 @@ All functions raise InputError with a reason that names the cell.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from data.conversations import conversation, message
 from data.errors import InputError
+from data.examples import RatedExample
 from data.records import Message
 
 Row = Mapping[str, object]
@@ -30,6 +32,12 @@ def text(row: Row, key: str) -> str:
 def optional_text(row: Row, key: str) -> str:
     """A text, empty when the cell is missing or null, as `datasets` fills gaps."""
     return text(row, key) if row.get(key) is not None else ""
+
+
+def told(row: Row, key: str) -> str:
+    """What a cell says besides the pair: a text, empty for whatever else stands there."""
+    value = row.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def turns(row: Row, key: str) -> list[Message]:
@@ -78,11 +86,75 @@ def spoken(key: str, turn: object) -> str:
     return said["content"]
 
 
+class Parted(NamedTuple):
+    """What two conversations share, and the one answer that follows in each."""
+
+    prompt: tuple[Message, ...]
+    one: str
+    other: str
+
+
+def parted(keys: tuple[str, str], one: Sequence[Message], other: Sequence[Message]) -> Parted:
+    """Two conversations, as the cells with these keys hold them, that share all but the last answer."""
+    if one == other:
+        raise InputError(f"{keys[0]} and {keys[1]} are the same")
+    begin = shared(one, other)
+    if not begin:
+        raise InputError(f"{keys[0]} and {keys[1]} share no prompt")
+    prompt = ask("the prompt", one[:begin])
+    return Parted(prompt, _last(keys[0], one, begin), _last(keys[1], other, begin))
+
+
+def shared(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many turns, or letters, both begin with."""
+    both = enumerate(zip(one, other, strict=False))
+    return next((index for index, (mine, yours) in both if mine != yours), min(len(one), len(other)))
+
+
+def _last(key: str, turns: Sequence[Message], begin: int) -> str:
+    if len(turns) != begin + 1:
+        raise InputError(f"{key} has {len(turns) - begin} turns after the shared prompt, not one answer")
+    return spoken(key, turns[-1])
+
+
+def rated(row: Row, key: str, good: str, system: str = "") -> RatedExample:
+    """A conversation whose last turn is an answer, and whether that is good."""
+    said = turns(row, key)
+    if not said:
+        raise InputError(f"{key} is empty")
+    return RatedExample(
+        prompt=ask(f"{key} before the last", said[:-1], system),
+        completion=spoken(f"the last of {key}", said[-1]),
+        desirable=label(row, good),
+    )
+
+
+def entry(row: Row, key: str) -> Row:
+    """An object in an object."""
+    value = _cell(row, key)
+    if not isinstance(value, Mapping):
+        raise InputError(f"{key} is {kind(value)}, not an object")
+    return value
+
+
 def label(row: Row, key: str) -> bool:
     """Good or bad; numbers are not guessed at."""
     value = _cell(row, key)
     if not isinstance(value, bool):
         raise InputError(f"{key} is {kind(value)}, neither true nor false")
+    return value
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(row: Row, key: str) -> float:
+    """A number."""
+    value = _cell(row, key)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InputError(f"{key} is {kind(value)}, not a number")
     return value
 
 

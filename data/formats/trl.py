@@ -1,7 +1,7 @@
 """Preferences as TRL reads and writes them, with an explicit prompt. Knows nothing of the store.
 
-Written: conversational, JSON lines. Read: also TRL's standard format, where prompt, chosen and rejected are texts;
-they are taken as what a user said and what was answered.
+Written: conversational. Read: also TRL's standard format, where prompt, chosen and rejected are texts; they are taken
+as what a user said and what was answered.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """
@@ -11,10 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
-from data.examples import PairExample
+import pyarrow as pa
+
+from data.formats import layout
 from data.formats import row as cells
+from data.formats.columns import TURNS
 from data.formats.format import Format
-from data.records import Completion, Message, Preference
+from data.judged_pair import JudgedPair
+from data.records import Message, Preference
 from data.whole_file import replacing
 
 
@@ -31,8 +35,8 @@ def rows(preferences: Iterable[Preference]) -> Iterator[Row]:
     for preference in preferences:
         yield {
             "prompt": list(preference.prompt.messages),
-            "chosen": [_answer(preference.chosen)],
-            "rejected": [_answer(preference.rejected)],
+            "chosen": [layout.answer(preference.chosen.text)],
+            "rejected": [layout.answer(preference.rejected.text)],
         }
 
 
@@ -49,17 +53,20 @@ def write(path: Path, preferences: Iterable[Preference]) -> int:
     return count
 
 
-def _read(row: cells.Row) -> PairExample:
-    """The pair of a row. Raises InputError with the reason why there is none."""
-    return PairExample(
-        prompt=cells.prompt(row, "prompt"),
-        chosen=cells.answer(row, "chosen"),
-        rejected=cells.answer(row, "rejected"),
-    )
+def read(row: cells.Row) -> list[JudgedPair]:
+    """The pair of a row, of turns or texts. Raises InputError with the reason why there is none."""
+    return [JudgedPair(cells.prompt(row, "prompt"), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
 
 
-def _answer(completion: Completion) -> Message:
-    return {"role": "assistant", "content": completion.text}
+def _write(pair: JudgedPair) -> list[Row]:
+    prompt = list(pair.prompt)
+    return [{"prompt": prompt, "chosen": [layout.answer(pair.chosen)], "rejected": [layout.answer(pair.rejected)]}]
 
 
-FORMAT = Format("trl", ("prompt", "chosen", "rejected"), _read)
+FORMAT = Format(
+    "trl",
+    ("prompt", "chosen", "rejected"),
+    read,
+    _write,
+    pa.schema([("prompt", TURNS), ("chosen", TURNS), ("rejected", TURNS)]),
+)

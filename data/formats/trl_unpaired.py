@@ -1,21 +1,55 @@
-"""TRL's unpaired preferences: a prompt, a completion, and whether it is good.
+"""TRL's unpaired preferences, for KTO: a prompt, a completion, and whether it is good. A pair is two rows.
+
+Read, prompt and completion may be turns or texts; written, TEXT_FORMAT writes texts.
 
 https://huggingface.co/docs/trl/dataset_formats#unpaired-preference
 """
 
+import pyarrow as pa
+
 from data.examples import RatedExample
+from data.formats import layout
 from data.formats import row as cells
-from data.formats.format import Format
+from data.formats.columns import TEXT, TURNS
+from data.formats.format import RATABLE, Format, ratings
 from data.formats.row import Row
+from data.judged_pair import JudgedPair
+
+_KEYS = ("prompt", "completion", "label")
 
 
-def _read(row: Row) -> RatedExample:
+def _read(row: Row) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
-    return RatedExample(
-        prompt=cells.prompt(row, "prompt"),
-        completion=cells.answer(row, "completion"),
-        desirable=cells.label(row, "label"),
-    )
+    prompt, completion = cells.prompt(row, "prompt"), cells.answer(row, "completion")
+    return [RatedExample(prompt, completion, desirable=cells.label(row, "label"))]
 
 
-FORMAT = Format("trl-unpaired", ("prompt", "completion", "label"), _read)
+def _write(pair: JudgedPair) -> list[dict[str, object]]:
+    prompt = list(pair.prompt)
+    return [
+        {"prompt": prompt, "completion": [layout.answer(rated.completion)], "label": rated.desirable}
+        for rated in ratings(pair)
+    ]
+
+
+def _write_texts(pair: JudgedPair) -> list[dict[str, object]]:
+    prompt = layout.one_text(pair.prompt)
+    return [{"prompt": prompt, "completion": rated.completion, "label": rated.desirable} for rated in ratings(pair)]
+
+
+FORMAT = Format(
+    "trl-unpaired",
+    _KEYS,
+    _read,
+    _write,
+    pa.schema([("prompt", TURNS), ("completion", TURNS), ("label", pa.bool_())]),
+    choices=RATABLE,
+)
+TEXT_FORMAT = Format(
+    "trl-unpaired-text",
+    _KEYS,
+    _read,
+    _write_texts,
+    pa.schema([("prompt", TEXT), ("completion", TEXT), ("label", pa.bool_())]),
+    choices=RATABLE,
+)

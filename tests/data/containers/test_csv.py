@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.containers.container import FileLimits, Unreadable
@@ -80,6 +80,7 @@ def test_a_value_is_said_by_a_cell(value: object, written: str) -> None:
     assert cell(value) == written
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\r\n\"[]{}truefalsTF, \\\0ä1")))
 def test_every_text_is_said_and_none_is_a_formula(text: str) -> None:
     assert said(cell(text)) == text

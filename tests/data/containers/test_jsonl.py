@@ -1,10 +1,14 @@
 import gzip
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from data.containers import json_array
 from data.containers.container import FileLimits, Unreadable
 from data.containers.jsonl import JSONL
 from data.errors import InputError
@@ -165,3 +169,43 @@ def test_a_file_over_a_limit_is_refused(tmp_path: Path, name: str) -> None:
         read(path, FileLimits(file=1_000))
     with pytest.raises(InputError, match=r"more than 1 MB when unpacked; split the file"):
         read(path, FileLimits(unpacked=1_000_000))
+
+
+class Dripping(io.RawIOBase):
+    """Bytes that come a few at a time, so that everything lies across an edge."""
+
+    def __init__(self, content: bytes, step: int) -> None:
+        self._content = io.BytesIO(content)
+        self._step = step
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        block = self._content.read(min(self._step, len(buffer)))
+        buffer[: len(block)] = block
+        return len(block)
+
+
+texts = st.text(st.sampled_from('"\\[]{}, a\nä🙂'))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(values), st.sampled_from([None, 0, 2]), st.booleans(), st.integers(1, 7))
+def test_an_array_is_cut_into_its_entries_wherever_blocks_end(
+    rows: list[object], indent: int | None, ascii_: bool, step: int
+) -> None:
+    content = json.dumps(rows, indent=indent, ensure_ascii=ascii_).encode()
+    stream = io.BufferedReader(Dripping(content, step), 8)
+    assert json_array.begins_array(stream)
+    cut = [text for text in json_array.entries(stream, 10_000) if isinstance(text, bytes)]
+    assert [json.loads(text) for text in cut] == rows
+    for end in range(1, len(content), max(1, len(content) // 5)):
+        stream = io.BufferedReader(Dripping(content[:end], step), 8)
+        assert json_array.begins_array(stream)
+        with pytest.raises(json_array.BrokenArrayError, match="cut off"):
+            list(json_array.entries(stream, 10_000))

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.formats import hh_rlhf
+from data.formats.row import Row
+from data.judged_pair import JudgedPair
 
 # The first rows of the dataset begin like this.
 PROMPT = (
@@ -18,9 +20,13 @@ PROMPT = (
 )
 
 
+def read(row: Row) -> list[JudgedPair]:
+    return [example for example in hh_rlhf.FORMAT.read(row) if isinstance(example, JudgedPair)]
+
+
 def test_a_row_of_the_dataset() -> None:
     row = {"chosen": f"{PROMPT} You can read?", "rejected": f"{PROMPT} there’s a lot of stuff humans don’t know"}
-    pair = hh_rlhf.FORMAT.read(row)
+    [pair] = read(row)
     assert hh_rlhf.FORMAT.matches(row)
     assert [turn["role"] for turn in pair.prompt] == ["user", "assistant", "user", "assistant", "user"]
     assert pair.prompt[0]["content"] == "What kind of noises did dinosaurs make?"
@@ -38,7 +44,7 @@ def test_a_row_of_the_dataset() -> None:
 )
 def test_only_the_one_space_after_a_marker_goes(chosen: str, rejected: str) -> None:
     start = "\n\nHuman:  hm \n \n\nAssistant:"
-    pair = hh_rlhf.FORMAT.read({"chosen": f"{start} {chosen}", "rejected": f"{start}{rejected}"})
+    [pair] = read({"chosen": f"{start} {chosen}", "rejected": f"{start}{rejected}"})
     assert pair.prompt == ({"role": "user", "content": " hm \n "},)
     assert (pair.chosen, pair.rejected) == (chosen, rejected)
 
@@ -65,7 +71,7 @@ def test_only_the_one_space_after_a_marker_goes(chosen: str, rejected: str) -> N
 )
 def test_a_row_that_cannot_be_split_says_why(chosen: str, rejected: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        hh_rlhf.FORMAT.read({"chosen": chosen, "rejected": rejected})
+        read({"chosen": chosen, "rejected": rejected})
 
 
 TEXT = st.text(st.sampled_from(" \nHu:ä"), min_size=1, max_size=8).filter(str.strip)
@@ -77,6 +83,6 @@ def test_a_transcript_comes_back_as_its_turns(prompt: list[str], chosen: str, re
         return
     markers = ["\n\nHuman: ", "\n\nAssistant: "]
     transcript = "".join(markers[index % 2] + text for index, text in enumerate(prompt)) + markers[1]
-    pair = hh_rlhf.FORMAT.read({"chosen": transcript + chosen, "rejected": transcript + rejected})
+    [pair] = read({"chosen": transcript + chosen, "rejected": transcript + rejected})
     assert [turn["content"] for turn in pair.prompt] == prompt
     assert (pair.chosen, pair.rejected) == (chosen, rejected)

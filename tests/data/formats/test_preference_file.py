@@ -2,12 +2,14 @@ import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data.errors import InputError
 from data.examples import PairExample, RatedExample
-from data.formats.preference_file import FORMATS, PreferenceFile, read_preferences
+from data.formats.preference_file import PreferenceFile, read_preferences
+from data.formats.registry import FORMATS
 from data.records import Message
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
@@ -20,7 +22,7 @@ ROUNDS: tuple[Message, ...] = (
 )
 BLUE = {"role": "assistant", "content": "It is blue."}
 GREEN = {"role": "assistant", "content": "It is green."}
-SHAREGPT = {
+SHAREGPT: dict[str, Any] = {
     "conversations": [
         {"from": "human", "value": "human instruction"},
         {"from": "gpt", "value": "model response"},
@@ -38,8 +40,61 @@ ALPACA = {
 EXPLICIT = {"prompt": list(SKY), "chosen": [BLUE], "rejected": [GREEN]}
 HH = {"chosen": "\n\nHuman: What color?\n\nAssistant: blue", "rejected": "\n\nHuman: What color?\n\nAssistant: green"}
 RATED = {"messages": [*SKY, BLUE], "label": True}
+OPENAI = {
+    "input": {
+        "messages": [{"role": "user", "content": "Hello, can you tell me how cold San Francisco is today?"}],
+        "tools": [],
+        "parallel_tool_calls": True,
+    },
+    "preferred_output": [{"role": "assistant", "content": "Today in San Francisco, it is not quite cold as expected."}],
+    "non_preferred_output": [{"role": "assistant", "content": "It is not particularly cold in San Francisco today."}],
+}
+# Argilla's Settings.for_ranking, as its records.to_json exports it.
+ARGILLA: dict[str, Any] = {
+    "id": "train_1",
+    "fields": {"instruction": "What color is the sky?", "response1": "It is green.", "response2": "It is blue."},
+    "metadata": {},
+    "suggestions": {"ranking": {"value": ["response1", "response2"], "score": None, "agent": "m"}},
+    "responses": {"ranking": [{"value": ["response2", "response1"], "user_id": "0b6e"}]},
+    "vectors": {},
+    "_server_id": "5f2c",
+}
+BATTLE: dict[str, Any] = {
+    "question_id": "58210e39b3fd4441a2bd4a518bb44c2d",
+    "model_a": "chatglm-6b",
+    "model_b": "koala-13b",
+    "winner": "model_b",
+    "judge": "arena_user_973",
+    "conversation_a": [*SKY, GREEN],
+    "conversation_b": [*SKY, BLUE],
+    "turn": 1,
+    "anony": True,
+    "language": "English",
+    "tstamp": 1682351591.1322,
+}
+BATTLE_55K: dict[str, Any] = {
+    "id": "30192",
+    "model_a": "gpt-4-1106-preview",
+    "model_b": "gpt-4-0613",
+    "prompt": '["What color is the sky?"]',
+    "response_a": '["It is blue."]',
+    "response_b": '["It is green."]',
+    "winner_model_a": 1,
+    "winner_model_b": 0,
+    "winner_tie": 0,
+}
+PREFLOOP = {
+    "format": "prefloop/1",
+    "prompt": list(SKY),
+    "a": {"text": "It is blue.", "version": "base", "seed": 7, "token_ids": [5, 6], "logprobs": [-0.5, -1]},
+    "b": {"text": "It is green."},
+    "choice": "a",
+    "strength": 2.0,
+    "annotator": "quiet-heron",
+}
 
-# As in TRL's "Dataset formats and types" and LLaMA-Factory's data/README.md.
+# As in TRL's "Dataset formats and types", LLaMA-Factory's data/README.md, Axolotl's rlhf.qmd, OpenAI's guide to DPO and
+# the first rows of the arena's datasets.
 DOCUMENTED: list[tuple[str, Mapping[str, object], PairExample | RatedExample]] = [
     ("trl", EXPLICIT, PairExample(SKY, "It is blue.", "It is green.")),
     (
@@ -61,6 +116,44 @@ DOCUMENTED: list[tuple[str, Mapping[str, object], PairExample | RatedExample]] =
         "trl-unpaired",
         {"prompt": list(SKY), "completion": [GREEN], "label": False},
         RatedExample(SKY, "It is green.", desirable=False),
+    ),
+    (
+        "trl-implicit-text",
+        {"chosen": "The sky is blue.", "rejected": "The sky is green."},
+        PairExample(({"role": "user", "content": "The sky is"},), " blue.", " green."),
+    ),
+    (
+        "trl-reward",
+        {"chosen": [*SKY, BLUE], "rejected": [*SKY, GREEN], "margin": 2.5},
+        PairExample(SKY, "It is blue.", "It is green.", 2.5),
+    ),
+    (
+        "openai",
+        OPENAI,
+        PairExample(
+            ({"role": "user", "content": "Hello, can you tell me how cold San Francisco is today?"},),
+            "Today in San Francisco, it is not quite cold as expected.",
+            "It is not particularly cold in San Francisco today.",
+        ),
+    ),
+    (
+        "axolotl",
+        {"messages": list(SKY), "chosen": BLUE, "rejected": GREEN},
+        PairExample(SKY, "It is blue.", "It is green."),
+    ),
+    ("arena", BATTLE, PairExample(SKY, "It is blue.", "It is green.")),
+    ("arena-55k", BATTLE_55K, PairExample(SKY, "It is blue.", "It is green.")),
+    ("argilla", ARGILLA, PairExample(SKY, "It is blue.", "It is green.")),
+    ("prefloop", PREFLOOP, PairExample(SKY, "It is blue.", "It is green.", 2.0)),
+    (
+        "alpaca-kto",
+        {"instruction": "human instruction", "input": "", "output": "model response", "kto_tag": True},
+        RatedExample(ROUNDS[:1], "model response", desirable=True),
+    ),
+    (
+        "sharegpt-kto",
+        {"conversations": [*SHAREGPT["conversations"], SHAREGPT["rejected"]], "kto_tag": False},
+        RatedExample(ROUNDS, "rejected answer (required)", desirable=False),
     ),
     ("hh-rlhf", HH, PairExample(({"role": "user", "content": "What color?"},), "blue", "green")),
     ("rated-messages", RATED, RatedExample(SKY, "It is blue.", desirable=True)),
@@ -92,8 +185,12 @@ def test_a_row_as_its_project_documents_it(
     assert isinstance(example, PairExample) == bool(file.pairs)
 
 
+# The rows of these are known as those of others.
+WRITTEN_ONLY = {"trl-text", "trl-unpaired-text", "openrlhf"}
+
+
 def test_every_format_has_a_documented_row() -> None:
-    assert {name for name, _, _ in DOCUMENTED} == {format_.name for format_ in FORMATS}
+    assert {name for name, _, _ in DOCUMENTED} | WRITTEN_ONLY == {format_.name for format_ in FORMATS}
 
 
 def test_the_docs_list_every_format_with_its_keys() -> None:
@@ -205,7 +302,32 @@ def test_a_file_without_a_good_row_is_refused_with_the_first_reason(tmp_path: Pa
     ):
         read(tmp_path, bad, bad)
     with pytest.raises(InputError, match=r"read as hh-rlhf, .*share no prompt"):
-        read(tmp_path, {"chosen": "The sky is blue.", "rejected": "The sky is green."})
+        read(tmp_path, {**HH, "rejected": "\n\nHuman: Which color?\n\nAssistant: green"})
+
+
+@pytest.mark.parametrize("key", ["question", "input", "context"])
+def test_two_texts_that_answer_a_prompt_elsewhere_are_no_implicit_prompt(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError, match="no format that is known"):
+        read(tmp_path, {key: "What color is the sky?", "chosen": "It is blue.", "rejected": "It is green."})
+
+
+def test_a_tie_is_skipped_with_a_reason(tmp_path: Path) -> None:
+    file = read(tmp_path, BATTLE, {**BATTLE, "winner": "tie"})
+    assert (len(file.pairs), file.rated) == (1, [])
+    assert file.skipped == [(2, "a tie, from which nothing can be learnt")]
+
+
+def test_both_bad_is_two_bad_answers(tmp_path: Path) -> None:
+    file = read(tmp_path, {**BATTLE, "winner": "tie (bothbad)"})
+    assert (file.pairs, file.skipped) == ([], [])
+    assert file.rated == [RatedExample(SKY, "It is green.", False), RatedExample(SKY, "It is blue.", False)]
+
+
+def test_every_response_to_a_record_is_an_example(tmp_path: Path) -> None:
+    said = [{"value": value, "user_id": str(number)} for number, value in enumerate(["response1", "tie", "2"])]
+    file = read(tmp_path, {**ARGILLA, "responses": {"label": said}})
+    assert [pair.chosen for pair in file.pairs] == ["It is green.", "It is blue."]
+    assert file.skipped == []
 
 
 @pytest.mark.parametrize(

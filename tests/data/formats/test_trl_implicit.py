@@ -10,7 +10,7 @@ def conversation(*texts: str) -> list[dict[str, str]]:
 
 def test_the_shared_turns_are_the_prompt() -> None:
     system = {"role": "system", "content": "Be brief."}
-    pair = trl_implicit.FORMAT.read(
+    [pair] = trl_implicit.read(
         {
             "chosen": [system, *conversation("a", "b", "c", "d")],
             "rejected": [system, *conversation("a", "b", "c", "e")],
@@ -23,7 +23,7 @@ def test_the_shared_turns_are_the_prompt() -> None:
 def test_a_text_prompt_that_says_the_same_once_more_is_passed_over() -> None:
     row = {"prompt": "a", "chosen": conversation("a", "b"), "rejected": conversation("a", "c")}
     assert trl_implicit.FORMAT.matches(row)
-    assert trl_implicit.FORMAT.read(row).prompt == tuple(conversation("a"))
+    assert trl_implicit.read(row)[0].prompt == tuple(conversation("a"))
 
 
 @pytest.mark.parametrize("prompt", ["a", conversation("a")])
@@ -46,4 +46,4 @@ def test_an_answer_to_an_explicit_prompt_is_another_format(prompt: object) -> No
 )
 def test_a_row_that_cannot_be_split_says_why(chosen: list[str], rejected: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        trl_implicit.FORMAT.read({"chosen": conversation(*chosen), "rejected": conversation(*rejected)})
+        trl_implicit.read({"chosen": conversation(*chosen), "rejected": conversation(*rejected)})

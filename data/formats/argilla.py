@@ -1,0 +1,162 @@
+"""Records of Argilla 2, as Dataset.records.to_json exports them: answers in `fields`, choices in `responses`.
+
+Read. The prompt is the field called chat, prompt, instruction or alike; the answers are two fields that differ in how
+they end: response_a and response_b, response1 and response2. The first question whose responses name one of them, a
+tie or that both are bad is taken, a label, or a ranking, whose best stands first or has the lowest rank. Every response
+is a pair, but drafts and discarded ones, where the export says so.
+
+Written. A record is one pair; its dataset has a ChatField chat, TextFields response_a and response_b, and a
+LabelQuestion preference with the labels response_a, response_b, tie and both_bad. Argilla knows users by UUID, so
+pseudonyms become some.
+
+https://docs.argilla.io/latest/how_to_guides/import_export/
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from uuid import NAMESPACE_OID, uuid5
+
+import pyarrow as pa
+
+from data.errors import InputError
+from data.formats import layout
+from data.formats import row as cells
+from data.formats.columns import TEXT, TURNS
+from data.formats.format import ALL, Format
+from data.formats.row import Row
+from data.judged_pair import JudgedPair, Provenance
+from data.records import Choice
+
+_PROMPTS = ("chat", "prompt", "instruction", "conversation", "messages", "input", "question", "query")
+_ANSWER = re.compile(r"(.*?)[-_ ]?([ab]|\d)", re.IGNORECASE)
+_SAID = {
+    Choice.A: "response_a",
+    Choice.B: "response_b",
+    Choice.TIE: "tie",
+    Choice.BOTH_BAD: "both_bad",
+}
+_NEITHER = {
+    **dict.fromkeys(("tie", "equal", "same", "draw", "bothgood"), Choice.TIE),
+    **dict.fromkeys(("bothbad", "neither", "none"), Choice.BOTH_BAD),
+}
+_RESPONSE = pa.struct([("value", TEXT), ("user_id", TEXT), ("status", TEXT)])
+
+Words = Mapping[str, Choice]
+"""What a response may be called, letters and digits only, and what it says then."""
+
+
+def _shape(row: Row) -> bool:
+    return isinstance(row["fields"], Mapping) and isinstance(row["responses"], Mapping)
+
+
+def _read(row: Row) -> list[JudgedPair]:
+    """A pair for each response to a row. Raises InputError with the reason why there is none."""
+    fields = cells.entry(row, "fields")
+    asked = next((key for key in _PROMPTS if fields.get(key) is not None), None)
+    if asked is None:
+        raise InputError(f"fields has no prompt; it is called one of {', '.join(_PROMPTS)}")
+    names = _answers(fields)
+    prompt = cells.prompt(fields, asked)
+    a, b = (cells.answer(fields, name) for name in names)
+    said = _choices(cells.entry(row, "responses"), _words(names))
+    return [JudgedPair(prompt, a, b, choice, None, provenance) for choice, provenance in said]
+
+
+def _answers(fields: Row) -> tuple[str, str]:
+    """The names of the two answers."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, value in fields.items():
+        if value is not None and (match := _ANSWER.fullmatch(name)):
+            alike[match[1]].append(name)
+    found = [sorted(names) for names in alike.values() if len(names) == 2]
+    if len(found) != 1:
+        raise InputError("fields has not just two answers, such as response_a and response_b")
+    return found[0][0], found[0][1]
+
+
+def _words(names: tuple[str, str]) -> Words:
+    words = dict(_NEITHER)
+    for name, choice in zip(names, (Choice.A, Choice.B), strict=True):
+        words[_letters(name)] = words[_letters(name[-1])] = choice
+    return words
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.lower())
+
+
+def _choices(responses: Row, words: Words) -> list[tuple[Choice, Provenance]]:
+    for given in responses.values():
+        if not isinstance(given, list):
+            continue
+        counted = [one for one in given if isinstance(one, Mapping) and _counts(one)]
+        choices = [_choice(one.get("value"), words) for one in counted]
+        if choices and None not in choices:
+            said = zip(choices, counted, strict=True)
+            return [(choice, _provenance(one)) for choice, one in said if choice is not None]
+    raise InputError("responses has no question that is answered with which answer is better, a tie or both bad")
+
+
+def _counts(response: Row) -> bool:
+    return response.get("status") not in ("draft", "discarded")
+
+
+def _provenance(response: Row) -> Provenance:
+    user = cells.told(response, "user_id")
+    return Provenance(annotator=user) if user else Provenance()
+
+
+def _choice(value: object, words: Words) -> Choice | None:
+    """What a response says; None if that is no choice."""
+    if isinstance(value, str):
+        return words.get(_letters(value))
+    if not isinstance(value, list):
+        return None
+    ranked = sorted((rank, words.get(_letters(name))) for rank, name in _ranks(value))
+    if {choice for _, choice in ranked} != {Choice.A, Choice.B}:
+        return None
+    (best, choice), (second, _) = ranked[:2]
+    return Choice.TIE if best == second else choice
+
+
+def _ranks(ranking: list[object]) -> Iterator[tuple[float, str]]:
+    for place, entry in enumerate(ranking, 1):
+        if isinstance(entry, Mapping):
+            rank = entry.get("rank")
+            yield float(rank) if isinstance(rank, int | float) else place, cells.told(entry, "value")
+        else:
+            yield place, entry if isinstance(entry, str) else ""
+
+
+def _write(pair: JudgedPair) -> list[dict[str, object]]:
+    annotator = pair.provenance.get("annotator", "")
+    response = {
+        "value": _SAID[pair.choice],
+        "user_id": str(uuid5(NAMESPACE_OID, f"prefloop annotator {annotator}")),
+        "status": "submitted",
+    }
+    return [
+        {
+            "id": layout.identity(pair),
+            "fields": {"chat": list(pair.prompt), "response_a": pair.a, "response_b": pair.b},
+            "responses": {"preference": [response]},
+        }
+    ]
+
+
+FORMAT = Format(
+    "argilla",
+    ("fields", "responses"),
+    _read,
+    _write,
+    pa.schema(
+        [
+            ("id", TEXT),
+            ("fields", pa.struct([("chat", TURNS), ("response_a", TEXT), ("response_b", TEXT)])),
+            ("responses", pa.struct([("preference", pa.list_(_RESPONSE))])),
+        ]
+    ),
+    _shape,
+    choices=ALL,
+)

@@ -1,0 +1,40 @@
+"""Axolotl's chat_template.default for DPO: `messages` up to the question, `chosen` and `rejected` as one turn each.
+
+Axolotl cuts the white space at the end of an answer when it trains; here it is kept.
+
+https://github.com/axolotl-ai-cloud/axolotl/blob/main/docs/rlhf.qmd
+"""
+
+import pyarrow as pa
+
+from data.formats import layout
+from data.formats import row as cells
+from data.formats.columns import TURN, TURNS
+from data.formats.format import Format
+from data.formats.row import Row
+from data.judged_pair import JudgedPair
+
+
+def _shape(row: Row) -> bool:
+    """Whether the answers stand alone; `messages` besides two conversations says one of them once more."""
+    return row.get("prompt") is None and isinstance(row["chosen"], dict | str)
+
+
+def _read(row: Row) -> list[JudgedPair]:
+    """The pair of a row. Raises InputError with the reason why there is none."""
+    return [JudgedPair(cells.prompt(row, "messages"), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
+
+
+def _write(pair: JudgedPair) -> list[dict[str, object]]:
+    answers = {"chosen": layout.answer(pair.chosen), "rejected": layout.answer(pair.rejected)}
+    return [{"messages": list(pair.prompt), **answers}]
+
+
+FORMAT = Format(
+    "axolotl",
+    ("messages", "chosen", "rejected"),
+    _read,
+    _write,
+    pa.schema([("messages", TURNS), ("chosen", TURN), ("rejected", TURN)]),
+    _shape,
+)

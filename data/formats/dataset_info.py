@@ -1,0 +1,42 @@
+"""What LLaMA-Factory must be told of a file before it trains from it: an entry of its dataset_info.json.
+
+Knows the columns of the formats that it reads, not how their rows are made.
+
+https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
+"""
+
+from collections.abc import Mapping
+
+_ASKED = {"prompt": "instruction", "query": "input", "system": "system", "history": "history"}
+_ANSWERS = {"chosen": "chosen", "rejected": "rejected"}
+_ROLES = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+}
+_ENTRIES: Mapping[str, Mapping[str, object]] = {
+    "alpaca-ranking": {"ranking": True, "columns": {**_ASKED, **_ANSWERS}},
+    "alpaca-kto": {"columns": {**_ASKED, "response": "output", "kto_tag": "kto_tag"}},
+    "sharegpt-ranking": {
+        "formatting": "sharegpt",
+        "ranking": True,
+        "columns": {"messages": "conversations", **_ANSWERS},
+    },
+    "sharegpt-kto": {"formatting": "sharegpt", "columns": {"messages": "conversations", "kto_tag": "kto_tag"}},
+    "rated-messages": {
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages", "kto_tag": "label"},
+        "tags": _ROLES,
+    },
+}
+
+
+def dataset_info(format_name: str, dataset: str, file_name: str) -> dict[str, object] | None:
+    """The content of a dataset_info.json for a file of a format; None for formats that LLaMA-Factory does not read.
+
+    dataset: the name under which it is to be trained. file_name: relative to the directory of dataset_info.json.
+    """
+    entry = _ENTRIES.get(format_name)
+    return None if entry is None else {dataset: {"file_name": file_name, **entry}}

@@ -1,0 +1,134 @@
+"""prefloop's own rows: a judgment with all that is known of it, so that another prefloop reads what this one wrote.
+
+`format` is "prefloop/1"; `prompt` turns; `a` and `b` the answers, each its `text` and how it was made; `choice` and
+`strength`; and where it comes from, as Provenance has it. A key that is not known is not there, or null.
+
+The one format that holds all of a judged pair; docs/formats.md lists the keys.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
+
+from data.errors import InputError
+from data.formats import row as cells
+from data.formats.columns import TEXT, TURNS
+from data.formats.format import ALL, Format
+from data.formats.row import Row
+from data.judged_pair import SAYABLE, JudgedPair, Provenance
+from data.records import Choice
+
+VERSION = "prefloop/1"
+_KNOWN = TypeAdapter(Provenance)
+_BESIDES = tuple(key for key in Provenance.__annotations__ if key not in ("a", "b"))
+
+
+def _shape(row: Row) -> bool:
+    return cells.told(row, "format").startswith("prefloop/")
+
+
+def _read(row: Row) -> list[JudgedPair]:
+    """The pair of a row. Raises InputError with the reason why there is none."""
+    version = cells.text(row, "format")
+    if version != VERSION:
+        raise InputError(f"format is {version!r:.40}, not {VERSION}; update prefloop")
+    choice = cells.text(row, "choice")
+    if choice not in SAYABLE:
+        raise InputError(f"choice is {choice!r:.40}, none of {', '.join(SAYABLE)}")
+    return [
+        JudgedPair(
+            cells.ask("prompt", cells.turns(row, "prompt")),
+            cells.answer(cells.entry(row, "a"), "text"),
+            cells.answer(cells.entry(row, "b"), "text"),
+            Choice(choice),
+            None if row.get("strength") is None else cells.number(row, "strength"),
+            _provenance(row),
+        )
+    ]
+
+
+def _provenance(row: Row) -> Provenance:
+    known = {key: _without_gaps(row[key]) for key in (*_BESIDES, "a", "b") if row.get(key) is not None}
+    try:
+        said = _KNOWN.validate_python(known)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{place}: {first['msg']}") from error
+    if not said["a"]:
+        del said["a"]
+    if not said["b"]:
+        del said["b"]
+    return said
+
+
+def _without_gaps(value: object) -> object:
+    """An object without its null keys, which tables fill in; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _without_gaps(part) for key, part in value.items() if part is not None}
+
+
+def _write(pair: JudgedPair) -> list[dict[str, object]]:
+    said = cast(Mapping[str, object], pair.provenance)
+    return [
+        {
+            "format": VERSION,
+            "prompt": list(pair.prompt),
+            "a": {"text": pair.a, **pair.provenance.get("a", {})},
+            "b": {"text": pair.b, **pair.provenance.get("b", {})},
+            "choice": pair.choice.value,
+            "strength": pair.strength,
+            **{key: said[key] for key in _BESIDES if key in said},
+        }
+    ]
+
+
+_SAMPLING = pa.struct(
+    [
+        *((key, pa.float64()) for key in ("temperature", "top_p", "repetition_penalty")),
+        *((key, pa.int64()) for key in ("max_new_tokens", "top_k")),
+    ]
+)
+_ANSWER = pa.struct(
+    [
+        ("text", TEXT),
+        ("version", TEXT),
+        ("finish_reason", TEXT),
+        ("sampling", _SAMPLING),
+        ("seed", pa.int64()),
+        ("token_ids", pa.list_(pa.int64())),
+        ("logprobs", pa.list_(pa.float64())),
+    ]
+)
+_TYPES = {
+    str: TEXT,
+    int: pa.int64(),
+    float: pa.float64(),
+    list[str]: pa.list_(TEXT),
+    list[int]: pa.list_(pa.int64()),
+    dict[str, list[str]]: pa.struct([("a", pa.list_(TEXT)), ("b", pa.list_(TEXT))]),
+}
+
+FORMAT = Format(
+    "prefloop",
+    ("format", "prompt", "a", "b", "choice"),
+    _read,
+    _write,
+    pa.schema(
+        [
+            ("format", TEXT),
+            ("prompt", TURNS),
+            ("a", _ANSWER),
+            ("b", _ANSWER),
+            ("choice", TEXT),
+            ("strength", pa.float64()),
+            *((key, _TYPES[Provenance.__annotations__[key]]) for key in _BESIDES),
+        ]
+    ),
+    _shape,
+    choices=ALL,
+    open=False,
+)

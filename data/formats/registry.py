@@ -1,0 +1,106 @@
+"""All formats, which of them rows are in, and what no format reads. Knows nothing of files."""
+
+from collections.abc import Iterable, Mapping
+
+from data.containers.container import Numbered, Unreadable
+from data.errors import InputError
+from data.formats import (
+    alpaca,
+    arena,
+    arena_55k,
+    argilla,
+    axolotl,
+    hh_rlhf,
+    openai,
+    openrlhf,
+    prefloop,
+    rated_messages,
+    sharegpt,
+    trl,
+    trl_implicit,
+    trl_implicit_text,
+    trl_reward,
+    trl_text,
+    trl_unpaired,
+)
+from data.formats.format import Format
+from data.formats.row import Row, kind
+
+LOOKED_AT = 100
+"""Among how many rows, the first of a file, one must show its format."""
+
+# What a text model cannot be shown; a prompt that leans on it would be another prompt.
+_NOT_TEXT = ("images", "videos", "audios", "tools")
+
+# The first that matches reads the file, so those that ask for more come first; the last three have the rows of others.
+FORMATS = (
+    prefloop.FORMAT,
+    arena.FORMAT,
+    arena_55k.FORMAT,
+    argilla.FORMAT,
+    openai.FORMAT,
+    axolotl.FORMAT,
+    sharegpt.RANKING,
+    alpaca.RANKING,
+    trl_reward.FORMAT,
+    trl_implicit.FORMAT,
+    trl.FORMAT,
+    hh_rlhf.FORMAT,
+    trl_implicit_text.FORMAT,
+    sharegpt.KTO,
+    alpaca.KTO,
+    trl_unpaired.FORMAT,
+    rated_messages.FORMAT,
+    trl_text.FORMAT,
+    trl_unpaired.TEXT_FORMAT,
+    openrlhf.FORMAT,
+)
+
+
+def by_name(name: str) -> Format:
+    """The format of that name. Raises InputError that lists what is known."""
+    for format_ in FORMATS:
+        if format_.name == name:
+            return format_
+    raise InputError(f"{name!r:.40} is no format; take one of {', '.join(format_.name for format_ in FORMATS)}")
+
+
+def detect(rows: Iterable[Numbered], unit: str = "row") -> Format:
+    """The format of the first row that matches one; it then holds for the whole file. LOOKED_AT rows are enough.
+
+    unit: what rows are counted by. Raises InputError with what was found and what is known.
+    """
+    first = None
+    for number, row in rows:
+        first = first or (number, row)
+        if isinstance(row, Mapping):
+            for format_ in FORMATS:
+                if format_.matches(row):
+                    return format_
+    if first is None:
+        raise InputError("no row at all; put a JSON object on each line")
+    known = "; ".join(f"{format_.name}: {', '.join(format_.keys)}" for format_ in FORMATS)
+    raise InputError(
+        f"{unit} {first[0]}: no format that is known; found {_found(first[1])}. "
+        f"Rename the keys to those of one: {known}"
+    )
+
+
+def checked(row: object) -> Row:
+    """The row, if it is an object that text says all of. Raises InputError with the reason why it is none."""
+    if isinstance(row, Unreadable):
+        raise InputError(row.reason)
+    if not isinstance(row, Mapping):
+        raise InputError(f"{kind(row)}, not an object")
+    for key in _NOT_TEXT:
+        if row.get(key):
+            raise InputError(f"it has {key}, and only text can be read")
+    return row
+
+
+def _found(row: object) -> str:
+    if isinstance(row, Unreadable):
+        return f"what cannot be read: {row.reason}"
+    if not isinstance(row, Mapping):
+        return f"{kind(row)} where an object should be"
+    return ", ".join(f"{key} ({kind(value)})" for key, value in row.items()) or "an object without a key"

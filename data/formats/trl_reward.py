@@ -1,0 +1,41 @@
+"""TRL's preferences for a reward model: two conversations as in trl-implicit, and by what margin one is better.
+
+The margin is the strength, 1-3, and 0.0, which asks for none, where it is not known. Read, a margin outside of 1-3 is
+on somebody else's scale and says nothing of strength.
+
+https://huggingface.co/docs/trl/reward_trainer
+"""
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from data.formats import row as cells
+from data.formats import trl_implicit
+from data.formats.format import Format
+from data.formats.row import Row
+from data.judged_pair import JudgedPair
+
+
+def _shape(row: Row) -> bool:
+    return cells.is_number(row["margin"]) and trl_implicit.are_conversations(row)
+
+
+def _read(row: Row) -> list[JudgedPair]:
+    margin = cells.number(row, "margin")
+    strength = margin if 1 <= margin <= 3 else None
+    return [replace(pair, strength=strength) for pair in trl_implicit.read(row)]
+
+
+def _write(pair: JudgedPair) -> list[dict[str, object]]:
+    return [{**row, "margin": float(pair.strength or 0)} for row in trl_implicit.write(pair)]
+
+
+FORMAT = Format(
+    "trl-reward",
+    ("chosen", "rejected", "margin"),
+    _read,
+    _write,
+    trl_implicit.COLUMNS.append(pa.field("margin", pa.float64())),
+    _shape,
+)

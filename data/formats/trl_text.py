@@ -1,0 +1,26 @@
+"""TRL's preferences with an explicit prompt, as texts, for models without a chat template. One user turn at most.
+
+Read, such rows are known as trl's, which may also hold turns.
+
+https://huggingface.co/docs/trl/dataset_formats#preference
+"""
+
+import pyarrow as pa
+
+from data.formats import layout, trl
+from data.formats.columns import TEXT
+from data.formats.format import Format
+from data.judged_pair import JudgedPair
+
+
+def _write(pair: JudgedPair) -> list[dict[str, str]]:
+    return [{"prompt": layout.one_text(pair.prompt), "chosen": pair.chosen, "rejected": pair.rejected}]
+
+
+FORMAT = Format(
+    "trl-text",
+    ("prompt", "chosen", "rejected"),
+    trl.read,
+    _write,
+    pa.schema([("prompt", TEXT), ("chosen", TEXT), ("rejected", TEXT)]),
+)
