@@ -18,8 +18,7 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow and not browser" -n auto --dist worksteal
-	$(PYTEST) -m "browser and not slow" -n auto --dist loadfile --ignore tests/browser/test_loop.py tests/browser
-	$(PYTEST) tests/browser/test_loop.py  # alone, since it times the keys
+	$(PYTEST) -m "browser and not slow" tests/browser
 
 test-slow: .venv/dev
 	$(PYTEST) -m "slow and not browser" --timeout 3600

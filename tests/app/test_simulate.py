@@ -46,6 +46,7 @@ def test_the_interval_is_wilson_s() -> None:
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
 
 
+@pytest.mark.slow
 def test_a_small_study_goes_through_a_real_server_and_a_real_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

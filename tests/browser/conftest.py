@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.servers import Server, running
 
@@ -15,6 +15,7 @@ _FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
     "--disable-sync --no-first-run"
 )
+_PATIENCE_MS = 20_000  # a machine may be busy; a test that passes does not wait
 PASSWORD = "correct horse"
 _READY = '.pl-board[data-state="pair"]'
 
@@ -46,6 +47,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS.split())
         yield browser
@@ -60,7 +62,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     errors: list[str] = []
     context.on("request", lambda request: asked.add(re.sub(r"^(\w+:(//[^/:]*)?).*", r"\1", request.url)))
     context.on("weberror", lambda error: errors.append(str(error.error)))
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(_PATIENCE_MS)
     yield context
     context.close()
     assert asked <= {"http://127.0.0.1", "data:", "blob:"}

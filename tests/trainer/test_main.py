@@ -125,6 +125,7 @@ def steps(directory: RoundDir) -> list[float]:
 
 
 class TestInterrupted:
+    @pytest.mark.slow
     def test_kto_goes_on_to_the_same_bits(self, tmp_path: Path, base: Base) -> None:
         killed, spared = (freeze(tmp_path / name, base, config=OTHERS["kto"]) for name in ("killed", "spared"))
         run_round(spared, lambda: False, base=base)
@@ -135,6 +136,7 @@ class TestInterrupted:
         assert (killed.adapter / WEIGHTS).read_bytes() == (spared.adapter / WEIGHTS).read_bytes()
         assert [m["loss"] for m in killed.metrics()] == [m["loss"] for m in spared.metrics()]
 
+    @pytest.mark.slow
     def test_ppo_killed_in_its_reward_model_and_again_in_its_policy_too(self, tmp_path: Path, base: Base) -> None:
         killed, spared = (freeze(tmp_path / name, base, config=OTHERS["ppo"]) for name in ("killed", "spared"))
         run_round(spared, lambda: False, base=base)
