@@ -21,6 +21,7 @@ from data.errors import InputError
 from data.export_query import ExportQuery
 from data.exports import LeftOut
 from data.file_digest import file_sha256
+from data.formats.dataset_info import dataset_info
 from data.formats.provenance import PROVENANCE, provenance_cells
 from data.formats.registry import by_name as format_named
 from data.judged_pair import JudgedPair
@@ -183,7 +184,10 @@ def manifest_path(out: Path) -> Path:
 
 
 def manifest_text(store: PreferenceStore, made: NewExport, name: str) -> str:
-    """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged."""
+    """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged.
+
+    For a format that LLaMA-Factory reads, with the entry that its dataset_info.json wants.
+    """
     guideline = None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
     told = {
         "file": name,
@@ -196,6 +200,8 @@ def manifest_text(store: PreferenceStore, made: NewExport, name: str) -> str:
         "counts": made.counts,
         "guideline": None if guideline is None else {"version": guideline.version, "text": guideline.body},
     }
+    if entry := dataset_info(made.format, name.partition(".")[0], name):
+        told["dataset_info"] = entry
     return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
 
 

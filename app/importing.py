@@ -6,16 +6,17 @@ Knows nothing of who brought them, nor of tables, and of formats only the names.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from data.containers.container import FileLimits, Unreadable
+from data.containers.container import FileLimits, Numbered, Unreadable
 from data.containers.registry import by_name as container_named
 from data.containers.registry import find, opening
 from data.errors import InputError
 from data.file_digest import file_sha256
+from data.formats.registry import LOOKED_AT, detect
 from data.formats.registry import by_name as format_named
-from data.formats.registry import detect
 from data.imports import Chunk
 from data.incoming import judged_rows
 from data.judged_pair import JudgedPair
@@ -144,7 +145,7 @@ def _identified(brought: Brought, limits: FileLimits, source: str, license: str 
     if brought.kind is ImportKind.PREFERENCES:
         found = opening(brought.path)
         container = found.name
-        format_ = format_ or detect(brought.path, *found.read(brought.path, limits)).name
+        format_ = format_named(format_).name if format_ else _detected(brought, *found.read(brought.path, limits))
     elif (found_of_prompts := find(brought.path)) is not None:
         container = found_of_prompts.name
     try:
@@ -152,6 +153,13 @@ def _identified(brought: Brought, limits: FileLimits, source: str, license: str 
     except OSError as error:
         raise InputError(f"{brought.name} cannot be read: {error.strerror}") from error
     return ImportFile(brought.kind, brought.name, digest, container, format_, source, license)
+
+
+def _detected(brought: Brought, unit: str, rows: Iterator[Numbered]) -> str:
+    try:
+        return detect(islice(rows, LOOKED_AT), unit).name
+    except InputError as error:
+        raise InputError(f"{brought.name}, {error}") from error
 
 
 def _rows(path: Path, file: ImportFile, limits: FileLimits) -> tuple[str, Iterator[ReadRow]]:

@@ -7,7 +7,7 @@ chosen one first and a is better than b here only by accident.
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -41,6 +41,7 @@ class Arrival:
     """A judged pair with its digests. texts, verdict and models are in the order of the texts.
 
     key: the idempotency key of its judgment. digest: that of the judgment where it was given, if the file says so.
+    judged_at: ms since the Unix epoch, None if the file does not say.
     """
 
     messages: str
@@ -52,11 +53,12 @@ class Arrival:
     swapped: bool
     key: str
     digest: str | None
+    judged_at: int | None
     pair: JudgedPair
 
     @classmethod
     def of(cls, pair: JudgedPair) -> "Arrival":
-        """The arrival of a judged pair."""
+        """The arrival of a judged pair. Raises InputError for a time or a flag that is none."""
         messages, digest = cls.of_prompt(pair.prompt)
         turned = pair.a > pair.b
         choice = pair.choice.mirrored if turned else pair.choice
@@ -78,6 +80,7 @@ class Arrival:
             swapped=said.get("shown_first") == ("a" if turned else "b"),
             key=f"{IMPORTED_KEY}{key}",
             digest=judgment,
+            judged_at=_milliseconds(said.get("created_at")),
             pair=pair,
         )
 
@@ -103,16 +106,22 @@ class Kept(NamedTuple):
 
 
 def keep_pairs(
-    db: sqlite_utils.Database, begun: Import, arrivals: Sequence[Arrival], prompt_ids: Mapping[str, int], *, now: int
+    db: sqlite_utils.Database,
+    begun: Import,
+    arrivals: Mapping[int, Arrival],
+    prompt_ids: Mapping[str, int],
+    *,
+    now: int,
 ) -> Kept:
     """Keep the judgments that are not here yet, with their pairs and answers, inside a write.
 
-    Refused is a second, different word of one person on a pair, and what no annotator here could have said.
+    arrivals: by their place in the file's chunk. Refused is a second, different word of one person on a pair, and what
+    no annotator here could have said.
     """
     refused: dict[int, str] = {}
     fresh: dict[int, Arrival] = {}
-    known = _known_keys(db, arrivals)
-    for place, arrival in enumerate(arrivals):
+    known = _known_keys(db, arrivals.values())
+    for place, arrival in arrivals.items():
         if arrival.key in known:
             continue
         known.add(arrival.key)
@@ -135,7 +144,7 @@ def keep_pairs(
     return Kept(new_pairs, len(said), refused)
 
 
-def _known_keys(db: sqlite_utils.Database, arrivals: Sequence[Arrival]) -> set[str]:
+def _known_keys(db: sqlite_utils.Database, arrivals: Collection[Arrival]) -> set[str]:
     """The keys of judgments that are here: imported before, or given here and exported."""
     keys = json.dumps([arrival.key for arrival in arrivals])
     sql = "select idempotency_key as key from judgment where idempotency_key in (select value from json_each(?))"
@@ -232,7 +241,7 @@ def _judgment(arrival: Arrival, pair_id: int, annotator_id: int, now: int) -> di
         "strength": verdict.strength,
         "swapped": int(arrival.swapped),
         "elapsed_ms": verdict.elapsed_ms,
-        "created_at": _milliseconds(arrival.pair) or now,
+        "created_at": now if arrival.judged_at is None else arrival.judged_at,
         "reasons": canonical(reasons) if any(reasons.values()) else None,
         "comment": remarks.comment.strip() or None,
         "flag": None if remarks.flag is None else remarks.flag.value,
@@ -274,16 +283,21 @@ def _model(sampled: Sampled | None) -> str | None:
     return None if sampled is None else sampled.get("version")
 
 
-def _milliseconds(pair: JudgedPair) -> int | None:
-    """When it was judged, since the Unix epoch; None if the file does not say."""
-    said = pair.provenance.get("created_at")
-    return None if said is None else int(datetime.fromisoformat(said).timestamp() * 1000)
+def _milliseconds(said: str | None) -> int | None:
+    if said is None:
+        return None
+    try:
+        return max(0, int(datetime.fromisoformat(said).timestamp() * 1000))
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(f"created_at is {said!r:.40}, no time as ISO 8601 has it") from error
 
 
 def _remarks(pair: JudgedPair) -> Remarks:
     said = pair.provenance
     reasons = said.get("reasons", {})
     flag = said.get("flag")
+    if flag is not None and flag not in set(Flag):
+        raise InputError(f"flag is {flag!r:.40}, none of {', '.join(Flag)}")
     return Remarks(
         tuple(reasons.get("a", ())),
         tuple(reasons.get("b", ())),

@@ -15,11 +15,11 @@ from data.aggregation import Aggregation, Opinion, Outcome, outcome
 from data.arrivals import IMPORTED_KEY
 from data.ballots import Ballots
 from data.clock import Clock
+from data.conversations import messages_in
 from data.database import Database, Row, insert
 from data.digests import canonical
 from data.errors import InputError, NotFoundError
 from data.export_query import ExportQuery
-from data.conversations import messages_in
 from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.languages import Languages
 from data.quality.ballot import first_words

@@ -14,7 +14,7 @@ from data.arrivals import Arrival, keep_pairs
 from data.clock import Clock
 from data.database import Database, Row, insert
 from data.digests import canonical
-from data.errors import NotFoundError
+from data.errors import InputError, NotFoundError
 from data.judged_pair import JudgedPair
 from data.prompts import Origin, keep_prompts
 from data.records import Import, ImportFile, ImportKind, ImportState, Message
@@ -71,13 +71,21 @@ class Imports:
         A prompt that is new is not sampled to: it is there for the answers that came with it.
         """
         now = self._clock()
-        arrivals = [Arrival.of(pair) for pair in pairs]
+        arrivals: dict[int, Arrival] = {}
         refused: dict[int, str] = {}
+        for place, pair in enumerate(pairs):
+            try:
+                arrivals[place] = Arrival.of(pair)
+            except InputError as error:
+                refused[place] = str(error)
 
         def work(db: sqlite_utils.Database) -> Counts:
             prompts = keep_prompts(
                 db,
-                [(arrival.messages, arrival.prompt_sha256, arrival.origin(begun.file)) for arrival in arrivals],
+                [
+                    (arrival.messages, arrival.prompt_sha256, arrival.origin(begun.file))
+                    for arrival in arrivals.values()
+                ],
                 share=self._heldout_share,
                 now=now,
                 retired_at=now,
@@ -88,8 +96,8 @@ class Imports:
                 "prompts": prompts.added,
                 "pairs": kept.pairs,
                 "added": kept.judgments,
-                "known": len(pairs) - kept.judgments - len(kept.refused),
-                "bad": len(kept.refused),
+                "known": len(arrivals) - kept.judgments - len(kept.refused),
+                "bad": len(refused),
             }
 
         self._advance(begun.id, chunk, work)
@@ -98,12 +106,12 @@ class Imports:
     def add_prompts(self, begun: Import, prompts: Sequence[tuple[Message, ...]], chunk: Chunk) -> None:
         """Keep prompts, those that are not here yet, to be sampled to; also those that had only come with answers."""
         now = self._clock()
-        arrivals = [Arrival.of_prompt(messages) for messages in prompts]
+        texts = [Arrival.of_prompt(messages) for messages in prompts]
         origin = Origin(begun.file.source, license=begun.file.license)
 
         def work(db: sqlite_utils.Database) -> Counts:
             kept = keep_prompts(
-                db, [(text, digest, origin) for text, digest in arrivals], share=self._heldout_share, now=now
+                db, [(text, digest, origin) for text, digest in texts], share=self._heldout_share, now=now
             )
             return {"added": kept.added, "known": len(prompts) - kept.added}
 

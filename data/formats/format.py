@@ -80,7 +80,5 @@ def _meaning(pair: JudgedPair) -> tuple[object, ...]:
 
 
 def _difference(pair: JudgedPair, said: Sequence[Example]) -> str:
-    prompts = [example.prompt for example in said if example.prompt != pair.prompt]
-    if not prompts:
-        return "its answers would be read as others"
-    return f"its prompt would be read as one of {len(prompts[0])} turns, the last {prompts[0][-1]['content'][-40:]!r}"
+    what = "answers" if all(example.prompt == pair.prompt for example in said) else "prompt"
+    return f"its {what} would be read as something else"

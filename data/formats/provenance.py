@@ -29,7 +29,7 @@ PROVENANCE = pa.schema(
 def provenance_cells(pair: JudgedPair) -> Mapping[str, object]:
     """The cells of a pair under these columns; null where it is not known."""
     said = pair.provenance
-    a, b = (said.get(side, {}).get("version") for side in ("a", "b"))
+    a, b = said.get("a", {}).get("version"), said.get("b", {}).get("version")
     chosen, rejected = (b, a) if pair.choice is Choice.B else (a, b)
     return {
         "pair_id": said.get("pair"),
