@@ -21,7 +21,15 @@ from data.judged_pair import SAYABLE, JudgedPair, Provenance
 from data.records import Choice
 
 VERSION = "prefloop/1"
-_KNOWN = TypeAdapter(Provenance)
+
+
+class _Said(Provenance, total=False):
+    """What stands beside the pair and the choice."""
+
+    strength: float
+
+
+_KNOWN = TypeAdapter(_Said)
 _BESIDES = tuple(key for key in Provenance.__annotations__ if key not in ("a", "b"))
 
 
@@ -37,20 +45,15 @@ def _read(row: Row) -> list[JudgedPair]:
     choice = cells.text(row, "choice")
     if choice not in SAYABLE:
         raise InputError(f"choice is {choice!r:.40}, none of {', '.join(SAYABLE)}")
-    return [
-        JudgedPair(
-            cells.ask("prompt", cells.turns(row, "prompt")),
-            cells.answer(cells.entry(row, "a"), "text"),
-            cells.answer(cells.entry(row, "b"), "text"),
-            Choice(choice),
-            None if row.get("strength") is None else cells.number(row, "strength"),
-            _provenance(row),
-        )
-    ]
+    prompt = cells.ask("prompt", cells.turns(row, "prompt"))
+    a, b = (cells.answer(cells.entry(row, side), "text") for side in ("a", "b"))
+    said = _said(row)
+    strength = said.pop("strength", None)
+    return [JudgedPair(prompt, a, b, Choice(choice), strength, said)]
 
 
-def _provenance(row: Row) -> Provenance:
-    known = {key: _without_gaps(row[key]) for key in (*_BESIDES, "a", "b") if row.get(key) is not None}
+def _said(row: Row) -> _Said:
+    known = {key: _without_gaps(row[key]) for key in ("strength", *_BESIDES, "a", "b") if row.get(key) is not None}
     try:
         said = _KNOWN.validate_python(known)
     except ValidationError as error:
