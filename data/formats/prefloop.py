@@ -6,12 +6,14 @@
 The one format that holds all of a judged pair; docs/formats.md lists the keys.
 """
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
+from data.conversations import is_unicode
 from data.errors import InputError
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
@@ -30,6 +32,7 @@ class _Said(Provenance, total=False):
 
 
 _KNOWN = TypeAdapter(_Said)
+_LARGEST = 2**63
 _BESIDES = tuple(key for key in Provenance.__annotations__ if key not in ("a", "b"))
 
 
@@ -60,11 +63,30 @@ def _said(row: Row) -> _Said:
         [first, *_] = error.errors()
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{place}: {first['msg']}") from error
+    for key, value in said.items():
+        _sensible(key, value)
     if not said["a"]:
         del said["a"]
     if not said["b"]:
         del said["b"]
     return said
+
+
+def _sensible(place: str, value: object) -> None:
+    """Raises InputError for what no file and no table can hold."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _sensible(place, key)
+            _sensible(f"{place}.{key}", part)
+    elif isinstance(value, list):
+        for part in value:
+            _sensible(place, part)
+    elif isinstance(value, str) and not is_unicode(value):
+        raise InputError(f"{place} has half a surrogate pair, which is no Unicode text")
+    elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+        raise InputError(f"{place} is a whole number of more than 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{place} is {value}, which is no number")
 
 
 def _without_gaps(value: object) -> object:

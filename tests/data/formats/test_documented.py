@@ -2,11 +2,17 @@
 
 import json
 import re
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from data.errors import InputError
 from data.examples import RatedExample
 from data.formats.registry import FORMATS, by_name, detect
 from data.judged_pair import JudgedPair, Provenance, Sampled
@@ -46,6 +52,45 @@ def test_what_is_read_from_an_example_is_written_as_the_example(name: str) -> No
 
 def without_names(row: Any) -> dict[str, object]:
     return {key: value for key, value in row.items() if key not in NAMES}
+
+
+JSON = st.recursive(
+    st.one_of(
+        *(st.none(), st.booleans(), st.integers(), st.floats(), st.just(10**400), st.text(max_size=4)),
+        st.sampled_from(["\ud800", "[", '["a"]', "a", "tie", "model_a", "response_a", "user", "assistant"]),
+    ),
+    lambda part: st.one_of(st.lists(part, max_size=3), st.dictionaries(st.sampled_from(list("abct")), part)),
+    max_leaves=4,
+)
+
+
+def places(value: object, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(part, *path, key)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_row_is_read_or_refused_with_words(name: str, data: st.DataObject) -> None:
+    row: Any = deepcopy(EXAMPLES[name])
+    *way, last = data.draw(st.sampled_from(list(places(row))))
+    part = row
+    for key in way:
+        part = part[key]
+    part[last] = data.draw(JSON)
+    format_ = by_name(name)
+    format_.matches(row)
+    try:
+        said = format_.read(row)
+    except InputError as error:
+        assert str(error)
+        return
+    assert said
+    json.dumps([asdict(example) for example in said], ensure_ascii=False, allow_nan=False).encode()
 
 
 def test_the_table_says_what_a_format_can_say() -> None:
