@@ -79,6 +79,12 @@ def test_what_is_known_of_it_is_written_and_read_again() -> None:
     assert row["tstamp"] == 1777863721.0
 
 
+@pytest.mark.parametrize("format_", [arena.FORMAT, arena_55k.FORMAT], ids=lambda format_: format_.name)
+def test_what_is_not_known_of_it_is_not_made_up(format_: Format) -> None:
+    [row] = format_.rows(JudgedPair((SKY,), "Blue.", "Green."))
+    assert judged(format_, dict(row)).provenance == {}
+
+
 @pytest.mark.parametrize("tstamp", [None, "", "soon", float("nan"), 1e300])
 def test_a_time_that_is_none_is_passed_over(tstamp: object) -> None:
     assert "created_at" not in judged(arena.FORMAT, {**BATTLE, "tstamp": tstamp}).provenance
