@@ -26,7 +26,7 @@ def message(turn: object) -> Message:
         raise InputError(f"role {role!r} is none of system, user, assistant")
     if not isinstance(content, str) or not content.strip():
         raise InputError("a {role} turn without text", role=role)
-    if not _is_unicode(content):
+    if not is_unicode(content):
         raise InputError("a {role} turn with half a surrogate pair, which is no Unicode text", role=role)
     return {"role": _ROLES[role], "content": content}
 
@@ -62,7 +62,8 @@ def messages_in(text: str) -> tuple[Message, ...]:
     return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text can be encoded: JSON from outside may hold half a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

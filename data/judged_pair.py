@@ -76,7 +76,7 @@ class JudgedPair:
         if self.choice not in SAYABLE:
             raise InputError(f"{self.choice} says nothing of two answers")
         # what can train is what makes sense; ties are held to the same
-        PairExample(self.prompt, self.chosen, self.rejected, self.strength or 1.0)
+        PairExample(self.prompt, self.chosen, self.rejected, 1.0 if self.strength is None else self.strength)
 
     @property
     def chosen(self) -> str:

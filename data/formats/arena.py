@@ -23,6 +23,7 @@ from data.formats.row import Row
 from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice, Message
 
+_UNKNOWN = "unknown"
 _SAID = {
     Choice.A: "model_a",
     Choice.B: "model_b",
@@ -48,9 +49,9 @@ def json_list(row: Row, key: str) -> list[object]:
 def models(row: Row) -> Provenance:
     """Which models answered, as far as a row says so."""
     said = Provenance()
-    if model := cells.told(row, "model_a"):
+    if (model := cells.told(row, "model_a")) not in ("", _UNKNOWN):
         said["a"] = {"version": model}
-    if model := cells.told(row, "model_b"):
+    if (model := cells.told(row, "model_b")) not in ("", _UNKNOWN):
         said["b"] = {"version": model}
     return said
 
@@ -59,8 +60,8 @@ def model_cells(pair: JudgedPair) -> dict[str, str]:
     """The same as cells of a row."""
     said = pair.provenance
     return {
-        "model_a": said.get("a", {}).get("version", "unknown"),
-        "model_b": said.get("b", {}).get("version", "unknown"),
+        "model_a": said.get("a", {}).get("version", _UNKNOWN),
+        "model_b": said.get("b", {}).get("version", _UNKNOWN),
     }
 
 

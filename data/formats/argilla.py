@@ -113,18 +113,19 @@ def _choice(value: object, words: Words) -> Choice | None:
         return words.get(_letters(value))
     if not isinstance(value, list):
         return None
-    ranked = sorted((rank, words.get(_letters(name))) for rank, name in _ranks(value))
-    if {choice for _, choice in ranked} != {Choice.A, Choice.B}:
+    ranks = {words.get(_letters(name)): rank for rank, name in _ranks(value)}
+    if ranks.keys() != {Choice.A, Choice.B}:
         return None
-    (best, choice), (second, _) = ranked[:2]
-    return Choice.TIE if best == second else choice
+    if ranks[Choice.A] == ranks[Choice.B]:
+        return Choice.TIE
+    return Choice.A if ranks[Choice.A] < ranks[Choice.B] else Choice.B
 
 
 def _ranks(ranking: list[object]) -> Iterator[tuple[float, str]]:
     for place, entry in enumerate(ranking, 1):
         if isinstance(entry, Mapping):
             rank = entry.get("rank")
-            yield float(rank) if isinstance(rank, int | float) else place, cells.told(entry, "value")
+            yield rank if isinstance(rank, int | float) else place, cells.told(entry, "value")
         else:
             yield place, entry if isinstance(entry, str) else ""
 

@@ -47,9 +47,7 @@ def _read(row: Row) -> list[JudgedPair]:
 
 
 def _start_of_answers(chosen: str, rejected: str) -> int:
-    end = chosen.rfind(_ANSWER)
-    while end >= 0 and not rejected.startswith(chosen[: end + len(_ANSWER)]):
-        end = chosen.rfind(_ANSWER, 0, end)
+    end = chosen.rfind(_ANSWER, 0, cells.shared(chosen, rejected))
     if end < 0:
         raise InputError(f"chosen and rejected share no prompt that ends with {_ANSWER!r}")
     return end + len(_ANSWER)

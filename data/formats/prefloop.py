@@ -6,12 +6,14 @@
 The one format that holds all of a judged pair; docs/formats.md lists the keys.
 """
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
+from data.conversations import is_unicode
 from data.errors import InputError
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
@@ -21,7 +23,16 @@ from data.judged_pair import SAYABLE, JudgedPair, Provenance
 from data.records import Choice
 
 VERSION = "prefloop/1"
-_KNOWN = TypeAdapter(Provenance)
+
+
+class _Said(Provenance, total=False):
+    """What stands beside the pair and the choice."""
+
+    strength: float
+
+
+_KNOWN = TypeAdapter(_Said)
+_LARGEST = 2**63
 _BESIDES = tuple(key for key in Provenance.__annotations__ if key not in ("a", "b"))
 
 
@@ -37,31 +48,45 @@ def _read(row: Row) -> list[JudgedPair]:
     choice = cells.text(row, "choice")
     if choice not in SAYABLE:
         raise InputError(f"choice is {choice!r:.40}, none of {', '.join(SAYABLE)}")
-    return [
-        JudgedPair(
-            cells.ask("prompt", cells.turns(row, "prompt")),
-            cells.answer(cells.entry(row, "a"), "text"),
-            cells.answer(cells.entry(row, "b"), "text"),
-            Choice(choice),
-            None if row.get("strength") is None else cells.number(row, "strength"),
-            _provenance(row),
-        )
-    ]
+    prompt = cells.ask("prompt", cells.turns(row, "prompt"))
+    a, b = (cells.answer(cells.entry(row, side), "text") for side in ("a", "b"))
+    said = _said(row)
+    strength = said.pop("strength", None)
+    return [JudgedPair(prompt, a, b, Choice(choice), strength, said)]
 
 
-def _provenance(row: Row) -> Provenance:
-    known = {key: _without_gaps(row[key]) for key in (*_BESIDES, "a", "b") if row.get(key) is not None}
+def _said(row: Row) -> _Said:
+    known = {key: _without_gaps(row[key]) for key in ("strength", *_BESIDES, "a", "b") if row.get(key) is not None}
     try:
         said = _KNOWN.validate_python(known)
     except ValidationError as error:
         [first, *_] = error.errors()
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{place}: {first['msg']}") from error
+    for key, value in said.items():
+        _sensible(key, value)
     if not said["a"]:
         del said["a"]
     if not said["b"]:
         del said["b"]
     return said
+
+
+def _sensible(place: str, value: object) -> None:
+    """Raises InputError for what no file and no table can hold."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _sensible(place, key)
+            _sensible(f"{place}.{key}", part)
+    elif isinstance(value, list):
+        for part in value:
+            _sensible(place, part)
+    elif isinstance(value, str) and not is_unicode(value):
+        raise InputError(f"{place} has half a surrogate pair, which is no Unicode text")
+    elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+        raise InputError(f"{place} is a whole number of more than 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{place} is {value}, which is no number")
 
 
 def _without_gaps(value: object) -> object:

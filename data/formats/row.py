@@ -6,7 +6,7 @@ All functions raise InputError with a reason that names the cell.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from data.conversations import conversation, message
+from data.conversations import conversation, is_unicode, message
 from data.errors import InputError
 from data.examples import RatedExample
 from data.records import Message
@@ -37,7 +37,7 @@ def optional_text(row: Row, key: str) -> str:
 def told(row: Row, key: str) -> str:
     """What a cell says besides the pair: a text, empty for whatever else stands there."""
     value = row.get(key)
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and is_unicode(value) else ""
 
 
 def turns(row: Row, key: str) -> list[Message]:

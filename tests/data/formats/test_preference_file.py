@@ -11,6 +11,7 @@ from data.examples import PairExample, RatedExample
 from data.formats.preference_file import PreferenceFile, read_preferences
 from data.formats.registry import FORMATS
 from data.records import Message
+from tests.data.formats.test_arena import BATTLE
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
 
@@ -58,19 +59,6 @@ ARGILLA: dict[str, Any] = {
     "responses": {"ranking": [{"value": ["response2", "response1"], "user_id": "0b6e"}]},
     "vectors": {},
     "_server_id": "5f2c",
-}
-BATTLE: dict[str, Any] = {
-    "question_id": "58210e39b3fd4441a2bd4a518bb44c2d",
-    "model_a": "chatglm-6b",
-    "model_b": "koala-13b",
-    "winner": "model_b",
-    "judge": "arena_user_973",
-    "conversation_a": [*SKY, GREEN],
-    "conversation_b": [*SKY, BLUE],
-    "turn": 1,
-    "anony": True,
-    "language": "English",
-    "tstamp": 1682351591.1322,
 }
 BATTLE_55K: dict[str, Any] = {
     "id": "30192",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.containers import arrow_rows
+from data.containers import registry as containers
 from data.containers.container import FileLimits
 from data.errors import InputError
 from data.examples import RatedExample
 from data.formats.format import DECISIVE, Format, ratings
+from data.formats.preference_file import read_preferences
 from data.formats.registry import FORMATS, by_name, detect
 from data.judged_pair import JudgedPair
 from data.records import Choice, Message
@@ -183,6 +186,22 @@ def test_rows_have_the_columns_in_their_order_and_come_back_through_arrow(format
         filled = list(arrow_rows.values([batch], FileLimits()))
         assert said_alike(pair, read(format_, filled))
         assert detect(enumerate(filled, 1)).name == KNOWN_AS.get(format_.name, format_.name)
+
+
+@each_format
+@pytest.mark.parametrize("suffix", [".jsonl", ".json.gz", ".csv", ".parquet"])
+def test_pairs_come_back_from_every_kind_of_file(format_: Format, suffix: str, tmp_path: Path) -> None:
+    decided = [pair for pair in simple_pairs(format_) if pair.choice in DECISIVE]
+    path = tmp_path / f"pairs{suffix}"
+    rows = [row for pair in decided for row in format_.rows(pair)]
+    containers.opening(path).write(path, format_.columns, {"train": rows})
+    file = read_preferences(path)
+    assert file.skipped == []
+    if file.rated:
+        assert file.rated == [rated for pair in decided for rated in ratings(pair)]
+    else:
+        found = [(pair.prompt, pair.chosen, pair.rejected) for pair in file.pairs]
+        assert found == [(pair.prompt, pair.chosen, pair.rejected) for pair in decided]
 
 
 @each_format
