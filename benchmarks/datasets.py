@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.exporting import ExportOrder, Tally, columns_of, exported_rows, write
+from app.exporting import ExportOrder, Tally, columns_of, write
 from app.importing import Brought, keep, look
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits
@@ -33,7 +33,13 @@ from data.store import PreferenceStore
 PEOPLE = 2
 _CHUNK = 2_000
 _BATCH = 2_000
-_WORDS = "the egg boils for six minutes in a pot of water and is then cooled under the tap until it can be held".split()
+_WORDS = (
+    "the egg boils for six minutes",
+    "in a pot of water",
+    "and is then cooled",
+    "under the tap",
+    "until it can be held",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ def judged(count: int) -> Iterator[JudgedPair]:
     """So many judgments, PEOPLE of them on each pair, of about 600 characters."""
     for number in range(count):
         pair = number // PEOPLE
-        text = " ".join(_WORDS[pair % 7 :] * 2)
+        text = " ".join(_WORDS[pair % 3 :] * 3)
         yield JudgedPair(
             ({"role": "user", "content": f"How do I boil egg {pair}? {text}"},),
             f"{text} {pair} :)",
@@ -161,24 +167,29 @@ def main() -> None:
             for _ in range(arguments.turns):
                 ours.append(measured(partial(export, place / "home", out, format_, container)))
                 rows = place / f"{format_}.jsonl"
-                theirs.append(measured(plain(rows, place / "plain")))
+                theirs.append(measured(plain(format_, rows, place / "plain")))
             _say(found, f"export {format_} {container}", ours, theirs)
-        for file in ("trl.jsonl", "trl.parquet", "prefloop.jsonl"):
+        for file in ("prefloop.jsonl", "prefloop.parquet"):
             home = place / f"home of {file}"
             _say(found, f"import {file}", [measured(partial(bring, home, place / file))])
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def _as_json(rows: Path, out: Path) -> Callable[[], int]:
+def _as_json(_: str, rows: Path, out: Path) -> Callable[[], int]:
     return partial(plain_json, rows, out)
 
 
-def _as_parquet(rows: Path, out: Path) -> Callable[[], int]:
-    return partial(plain_parquet, rows, out, columns_of(ExportOrder("trl")))
+def _as_parquet(format_: str, rows: Path, out: Path) -> Callable[[], int]:
+    return partial(plain_parquet, rows, out, columns_of(ExportOrder(format_)))
 
 
-_CASES = (("trl", "jsonl", _as_json), ("trl", "parquet", _as_parquet), ("prefloop", "jsonl", _as_json))
+_CASES = (
+    ("trl", "jsonl", _as_json),
+    ("trl", "parquet", _as_parquet),
+    ("prefloop", "jsonl", _as_json),
+    ("prefloop", "parquet", _as_parquet),
+)
 
 
 def _say(
@@ -191,7 +202,7 @@ def _say(
         told["ratio"] = statistics.median(plain.seconds / one.seconds for one, plain in zip(ours, theirs, strict=True))
         words += f"   {told['ratio']:.2f} of plain writing's speed"
     found[name] = told
-    print(words, flush=True)  # noqa: T201
+    print(words, flush=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from data.writer import Writer
 
 APPLICATION_ID = int.from_bytes(b"pref")
 _MAGIC = b"SQLite format 3\0"
+_CACHE_KIB = 65_536  # a million imported rows touch all of an index: with the usual 2 MB each is read again and again
 _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat.html#application_id
 
 Row = dict[str, Any]
@@ -153,7 +154,7 @@ def _assert_ours(path: Path) -> None:
 def _open_for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on"):
+        for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", f"cache_size={-_CACHE_KIB}"):
             connection.execute(f"pragma {pragma}").fetchall()
         # recursive_triggers: without it REPLACE would delete rows past the append-only trigger.
         db = sqlite_utils.Database(connection, execute_plugins=False, recursive_triggers=True)
