@@ -152,20 +152,33 @@ def columns_of(order: ExportOrder) -> pa.Schema:
 
 
 def parts_of(store: PreferenceStore, order: ExportOrder, tally: Tally, *, apart: bool) -> Parts:
-    """The rows of an order; apart: train and test each for itself, else all in the order of the pairs."""
+    """The rows of an order; apart: train and test each for itself, else all in the order of the pairs.
+
+    The last part raises InputError at its end when there was no row at all, so that no file is made.
+    """
     if not apart:
-        return {PARTS[Split.TRAIN]: exported_rows(store, order, tally)}
+        return {PARTS[Split.TRAIN]: _or_nothing(exported_rows(store, order, tally), tally)}
     splits = [order.query.split] if order.query.split else list(Split)
-    orders = {PARTS[split]: replace(order, query=replace(order.query, split=split)) for split in splits}
     # what is of one split is left out of the other part only
     unsaid = _OTHER_SPLIT if order.query.split is None else frozenset()
-    return {part: exported_rows(store, one, tally, unsaid) for part, one in orders.items()}
+    parts = {}
+    for split in splits:
+        one = replace(order, query=replace(order.query, split=split))
+        parts[PARTS[split]] = exported_rows(store, one, tally, unsaid)
+    last = PARTS[splits[-1]]
+    return parts | {last: _or_nothing(parts[last], tally)}
+
+
+def _or_nothing(rows: Iterator[Row], tally: Tally) -> Iterator[Row]:
+    yield from rows
+    if not tally.pairs:
+        reasons = (tally.left_out + tally.unheld).most_common()
+        why = "; ".join(f"{reason} ({count})" for reason, count in reasons) or "nobody has judged a pair"
+        raise InputError(f"nothing is left to write: {why}")
 
 
 def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: Tally) -> NewExport:
-    """What is remembered of a file with this digest. Raises InputError when nothing is in it."""
-    if not tally.pairs:
-        raise InputError(f"nothing is left to write: {_why_nothing(tally)}")
+    """What is remembered of a file with this digest."""
     guideline = store.guidelines.newest()
     return NewExport(
         request=request_of(order),
@@ -250,9 +263,3 @@ def anonymised(pair: JudgedPair) -> JudgedPair:
     kept.pop("comment", None)
     kept.pop("judgment", None)
     return replace(pair, provenance=kept)
-
-
-def _why_nothing(tally: Tally) -> str:
-    """The reasons why no pair was left, the most frequent first."""
-    reasons = (tally.left_out + tally.unheld).most_common()
-    return "; ".join(f"{reason} ({count})" for reason, count in reasons) or "nobody has judged a pair"

@@ -427,7 +427,7 @@ class ServingEvent:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A decided pair as a snapshot holds it: the interface between store, trainer and export.
+    """A decided pair as a snapshot holds it: the interface between store and trainer.
 
     chosen and rejected are completions of one prompt; judgment_ids are the rows that decided it;
     strength is the mean strength of the winning votes, in 1-3.

@@ -13,9 +13,9 @@ from data.database import Database, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
-from data.records import Outline, Preference, Round, RoundState, Snapshot, Split, Without
+from data.records import Outline, Round, RoundState, Snapshot, Split, Without
 from data.selection import TAKE_ALL, Selection, SelectionRules, Vote, select
-from data.snapshots import preferences_of, snapshot_of
+from data.snapshots import snapshot_of
 from data.votes import CURRENT, FROZEN, FROZEN_WITHOUT, flip_rate_of, left_out, votes_in
 
 _EXCLUDED = "excluded_"
@@ -159,10 +159,6 @@ class Rounds:
         )
         assert row is not None
         return (*row.values(), self._since())
-
-    def preferences(self) -> tuple[Preference, ...]:
-        """All pairs decided now, of both splits, by pair id: what an export holds."""
-        return preferences_of(self._pairs, select(votes_in(self._database.rows(CURRENT))).decisions)
 
     def set_state(self, round_id: int, state: RoundState, *, reason: str | None = None) -> Round:
         """Move a round on. Raises NotFoundError, and ConflictError if it has ended."""

@@ -12,7 +12,7 @@ import typer
 from app import cli
 from app.algorithms import Algorithm
 from app.config import Settings
-from data.formats.trl import Row
+from data.formats import trl
 from trainer.base import PLAIN_TEMPLATE
 from trainer.config import SMALL_MODEL, Training, training_config
 
@@ -156,7 +156,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 def test_the_trl_example_is_a_line_of_an_export() -> None:
     line = json.loads(fenced(FORMATS, "jsonl"))
-    assert list(line) == list(Row.__annotations__) == ["prompt", "chosen", "rejected"]
+    assert list(line) == trl.FORMAT.columns.names == ["prompt", "chosen", "rejected"]
     for turn in line["prompt"] + line["chosen"] + line["rejected"]:
         assert list(turn) == ["role", "content"]
         assert isinstance(turn["content"], str)

@@ -40,14 +40,16 @@ def test_what_is_kept_trains_as_what_was_judged_here(scene: Scene, begun: Import
 
 def test_it_has_no_version_token_ids_nor_author(scene: Scene, begun: Import) -> None:
     keep(scene.store, begun, judged())
-    [row] = scene.store.rounds.preferences()
+    now = scene.store.rounds.preview()
+    [row] = now.train + now.heldout
     assert (row.chosen.version, row.chosen.token_ids, row.chosen.author_id) == (None, None, None)
 
 
 def test_the_model_that_a_file_names_is_kept(scene: Scene, begun: Import) -> None:
     said = Provenance(a=Sampled(version="gpt-4"), b=Sampled(version="llama"))
     keep(scene.store, begun, JudgedPair(SKY, "yes", "no", Choice.B, provenance=said))
-    [row] = scene.store.rounds.preferences()
+    now = scene.store.rounds.preview()
+    [row] = now.train + now.heldout
     assert (row.chosen.text, row.chosen.model, row.rejected.model) == ("no", "llama", "gpt-4")
 
 

@@ -77,13 +77,6 @@ def test_a_snapshot_is_frozen_whatever_is_said_later(judged: Scene) -> None:
     assert judged.store.rounds.preview() != snapshot
 
 
-def test_preferences_are_all_that_is_decided_by_pair(judged: Scene) -> None:
-    preview = judged.store.rounds.preview()
-    preferences = judged.store.rounds.preferences()
-    both = preview.train + preview.heldout
-    assert preferences == tuple(sorted(both, key=lambda preference: preference.pair_id))
-
-
 def test_one_round_at_a_time(judged: Scene) -> None:
     created = begun(judged)
     assert judged.store.rounds.unended() == created

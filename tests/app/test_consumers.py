@@ -1,0 +1,107 @@
+"""Exported files as their consumers see them: datasets loads them, TRL's own trainers take a step on them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset, load_dataset, load_from_disk
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
+from trl.experimental.kto import KTOConfig, KTOTrainer
+
+from app.exporting import ExportOrder, Tally, write
+from data.formats.registry import FORMATS
+from data.store import PreferenceStore
+from tests.app.test_rounds import judge
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what TRL and datasets warn about themselves is theirs
+
+Exporter = Callable[..., Path]
+
+
+@pytest.fixture
+def exported(store: PreferenceStore, tmp_path: Path) -> Iterator[Exporter]:
+    """Writes four judged pairs in a format."""
+    judge(store, 4)
+
+    def make(format_: str, name: str = "preferences.jsonl", container: str = "jsonl") -> Path:
+        write(store, ExportOrder(format_, container), tmp_path / name, Tally())
+        return tmp_path / name
+
+    yield make
+
+
+def loaded(kind: str, file: Path) -> Dataset:
+    return load_dataset(kind, data_files=str(file), split="train", cache_dir=str(file.parent / "cache"))
+
+
+def options(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "output_dir": str(tmp_path / "out"),
+        "max_steps": 1,
+        "per_device_train_batch_size": 2,
+        "report_to": [],
+        "use_cpu": True,
+    }
+
+
+@pytest.mark.parametrize("format_", ["trl", "trl-text", "trl-implicit"])
+def test_trl_s_dpo_trains_a_step(exported: Exporter, model: Path, tmp_path: Path, format_: str) -> None:
+    trainer = DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model),
+        args=DPOConfig(**options(tmp_path)),
+        train_dataset=loaded("json", exported(format_)),
+        processing_class=AutoTokenizer.from_pretrained(model),
+    )
+    trainer.train()
+    assert trainer.state.global_step == 1
+
+
+@pytest.mark.parametrize("format_", ["trl-reward", "trl-implicit"])
+def test_trl_s_reward_trainer_trains_a_step(exported: Exporter, model: Path, tmp_path: Path, format_: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    classifier = AutoModelForSequenceClassification.from_pretrained(model, num_labels=1)
+    classifier.config.pad_token_id = tokenizer.pad_token_id
+    trainer = RewardTrainer(
+        model=classifier,
+        args=RewardConfig(**options(tmp_path)),
+        train_dataset=loaded("json", exported(format_)),
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    assert trainer.state.global_step == 1
+
+
+@pytest.mark.parametrize("format_", ["trl-unpaired"])
+def test_trl_s_kto_trains_a_step(exported: Exporter, model: Path, tmp_path: Path, format_: str) -> None:
+    trainer = KTOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model),
+        args=KTOConfig(**options(tmp_path)),
+        train_dataset=loaded("json", exported(format_)),
+        processing_class=AutoTokenizer.from_pretrained(model),
+    )
+    trainer.train()
+    assert trainer.state.global_step == 1
+
+
+@pytest.mark.parametrize("format_", [one.name for one in FORMATS])
+@pytest.mark.parametrize(
+    ("kind", "name", "container"),
+    [
+        ("json", "p.jsonl", "jsonl"),
+        ("json", "p.jsonl.gz", "jsonl"),
+        ("csv", "p.csv", "csv"),
+        ("parquet", "p.parquet", "parquet"),
+    ],
+)
+def test_datasets_loads_it(exported: Exporter, format_: str, kind: str, name: str, container: str) -> None:
+    columns = next(one.columns.names for one in FORMATS if one.name == format_)
+    dataset = loaded(kind, exported(format_, name, container))
+    assert dataset.num_rows in (4, 8)
+    assert set(dataset.column_names) <= set(columns)
+
+
+def test_datasets_loads_a_directory(exported: Exporter) -> None:
+    found = load_from_disk(str(exported("trl", "directory", "datasets")))
+    assert found["train"].column_names == ["prompt", "chosen", "rejected"]

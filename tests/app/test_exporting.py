@@ -1,0 +1,241 @@
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.importing import Brought, keep, look
+from app.publishing import publish
+from data.aggregation import Aggregation
+from data.containers.container import FileLimits
+from data.containers.registry import CONTAINERS
+from data.errors import InputError, PrefloopError
+from data.export_query import ExportQuery
+from data.formats.registry import FORMATS
+from data.judged_pair import JudgedPair
+from data.records import Choice, ImportKind, Message
+from data.store import PreferenceStore
+
+LIMITS = FileLimits()
+ODD = (
+    "plain",
+    "你好 🙂\u2028\n",
+    "=1+1",
+    '{"a": 1}',
+    "<|im_start|>",
+    "x" * 100_000,
+    " spaces ",
+)
+EVERYTHING = ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def bring(store: PreferenceStore, file: Path, directory: Path) -> dict[str, int]:
+    """Import a file; the counts."""
+    seen = look(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS)
+    return dict(keep(store, seen, LIMITS, directory).counts)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
+    """A store of pairs with odd texts, ties and bad pairs."""
+    file = tmp_path / "odd.jsonl"
+    rows = [
+        {
+            "format": "prefloop/1",
+            "prompt": [user(f"question {number}?")],
+            "a": {"text": f"yes {text}{number}", "version": "gpt"},
+            "b": {"text": f"no {text}{number}"},
+            "choice": choice.value,
+            "annotator": f"person {number % 2}",
+            "created_at": "2024-05-01T12:00:00+00:00",
+        }
+        for number, text in enumerate(ODD)
+        for choice in (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD)[number % 4 : number % 4 + 1]
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        assert bring(store, file, tmp_path / "imports")["added"] == len(ODD)
+        yield store
+
+
+def meaning(store: PreferenceStore, query: ExportQuery) -> set[tuple[object, ...]]:
+    """What a store's pairs say, whichever side an answer stands on."""
+    pairs = [one for one in store.exports.judged_pairs(query) if isinstance(one, JudgedPair)]
+    return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p)) for p in pairs}
+
+
+def _said(pair: JudgedPair) -> str:
+    return pair.chosen if pair.choice.decisive else pair.choice.value
+
+
+def name_of(container: str) -> str:
+    suffixes = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet", "datasets": ""}
+    return f"out{suffixes[container]}"
+
+
+@pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
+@pytest.mark.parametrize("format_", [one.name for one in FORMATS])
+def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, format_: str, container: str) -> None:
+    choices = next(one.choices for one in FORMATS if one.name == format_)
+    query = replace(EVERYTHING, ties=Choice.TIE in choices, both_bad=Choice.BOTH_BAD in choices)
+    out = tmp_path / name_of(container)
+    tally = Tally()
+    write(filled, ExportOrder(format_, container, query), out, tally)
+    assert tally.judgments == len(ODD)
+    with PreferenceStore.open(tmp_path / "another.db") as another:
+        counts = bring(another, out, tmp_path / "imports2")
+        there = meaning(another, EVERYTHING)
+    assert (counts["bad"], counts["added"]) == (0, tally.pairs.total())
+    assert there <= meaning(filled, query)
+    # what a format cannot hold is counted, never lost without a word
+    assert len(there) + tally.unheld.total() == len(meaning(filled, query))
+
+
+def test_our_own_format_holds_all_of_it(filled: PreferenceStore, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    write(filled, ExportOrder("prefloop", "jsonl", EVERYTHING), out, Tally())
+    with PreferenceStore.open(tmp_path / "another.db") as another:
+        bring(another, out, tmp_path / "imports2")
+        assert meaning(another, EVERYTHING) == meaning(filled, EVERYTHING)
+        again = tmp_path / "again.jsonl"
+        write(another, ExportOrder("prefloop", "jsonl", EVERYTHING), again, Tally())
+    ours, theirs = ([json.loads(line) for line in file.read_text().split("\n")[:-1]] for file in (out, again))
+    for one, other in zip(ours, theirs, strict=True):
+        for key in ("judgment", "created_at", "choice", "a", "b", "prompt", "source"):
+            assert one[key] == other[key]
+
+
+def test_what_a_store_gave_out_adds_nothing_to_it(filled: PreferenceStore, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    write(filled, ExportOrder("prefloop", "jsonl", EVERYTHING), out, Tally())
+    assert bring(filled, out, tmp_path / "imports2") | {"rows": 0} == {
+        "rows": 0,
+        "added": 0,
+        "bad": 0,
+        "known": len(ODD),
+        "pairs": 0,
+        "prompts": 0,
+    }
+
+
+def test_the_same_store_gives_the_same_bytes(filled: PreferenceStore, tmp_path: Path) -> None:
+    order = ExportOrder("trl", "jsonl")
+    one, other = (write(filled, order, tmp_path / name, Tally()) for name in ("a.jsonl.gz", "b.jsonl.gz"))
+    assert one.made.sha256 == other.made.sha256
+
+
+def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path: Path) -> None:
+    out = tmp_path / "mine.jsonl"
+    made = write(filled, ExportOrder("sharegpt-ranking", "jsonl", ExportQuery(votes=1, ties=False)), out, Tally())
+    told = json.loads(manifest_path(out).read_text())
+    assert (told["file"], told["sha256"], told["counts"]) == ("mine.jsonl", made.made.sha256, made.made.counts)
+    assert told["dataset_info"]["mine"]["formatting"] == "sharegpt"
+    assert filled.exports.all() == [made]
+
+
+def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Path) -> None:
+    order = ExportOrder("trl", "jsonl", provenance=True)
+    seen = preview(filled, order)
+    out = tmp_path / "out.jsonl"
+    tally = Tally()
+    write(filled, order, out, tally)
+    rows = [json.loads(line) for line in out.read_text().split("\n")[:-1]]
+    assert list(seen.rows) == rows[:5]
+    assert seen.counts == tally.counts()
+
+
+def test_progress_is_told(filled: PreferenceStore, tmp_path: Path) -> None:
+    told: list[int] = []
+    tally = Tally(told=told.append)
+    for _ in range(3):
+        tally.add(999)
+    assert told == [1998, 2997]
+
+
+@pytest.mark.parametrize(
+    ("order", "name", "words"),
+    [
+        (ExportOrder("trl", "csv"), "x.jsonl", "name ends in .csv"),
+        (ExportOrder("openai", "jsonl", provenance=True), "x.jsonl", "no room for other columns"),
+        (ExportOrder("trl", "jsonl", ExportQuery(both_bad=True)), "x.jsonl", "cannot say both_bad"),
+        (ExportOrder("trl", "jsonl", ExportQuery(votes=9)), "x.jsonl", "nothing is left to write: few_votes"),
+    ],
+)
+def test_what_cannot_be_is_said_and_leaves_no_file(
+    filled: PreferenceStore, tmp_path: Path, order: ExportOrder, name: str, words: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match=words):
+        write(filled, order, tmp_path / "out" / name, Tally())
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+class Hub:
+    """A hub that keeps what it is given."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.repos: dict[str, bool] = {}
+        self.files: dict[str, bytes] = {}
+        self._error = error
+
+    def create_repo(self, repo: str, *, repo_type: str, private: bool, exist_ok: bool) -> None:
+        if self._error:
+            raise self._error
+        assert (repo_type, exist_ok) == ("dataset", True)
+        self.repos[repo] = private
+
+    def upload_folder(self, *, repo_id: str, repo_type: str, folder_path: Path, commit_message: str) -> None:
+        assert (repo_id in self.repos, repo_type) == (True, "dataset")
+        files = [file for file in Path(folder_path).rglob("*") if file.is_file()]
+        self.files = {file.relative_to(folder_path).as_posix(): file.read_bytes() for file in files}
+
+
+def api(hub: Hub) -> HfApi:
+    made: HfApi = hub  # type: ignore[assignment]  # the two methods that are used
+    return made
+
+
+def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore) -> None:
+    hub = Hub()
+    filled.guidelines.publish("Be kind.")
+    made = publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=api(hub))
+    assert hub.repos == {"me/eggs": True}
+    assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
+    card = hub.files["README.md"].decode()
+    for words in (
+        "# eggs",
+        "Be kind.",
+        "license: unknown",
+        "path: data/train.parquet",
+        "odd.jsonl",
+        "judged by one person",
+    ):
+        assert words in card
+    assert (made.made.container, made.made.request["repo"]) == ("hub", "me/eggs")
+
+
+def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore) -> None:
+    hub = Hub()
+    [pseudonym, *_] = {
+        name
+        for pair in filled.exports.judged_pairs(EVERYTHING)
+        if isinstance(pair, JudgedPair)
+        for name in pair.provenance["annotators"]
+    }
+    publish(filled, ExportOrder("trl", anonymous=True), "me/eggs", Tally(), private=False, api=api(hub))
+    assert hub.repos == {"me/eggs": False}
+    assert "Who judged is not told." in hub.files["README.md"].decode()
+    assert not any(pseudonym.encode() in content for content in hub.files.values())
+
+
+def test_a_hub_that_does_not_take_it_is_quoted(filled: PreferenceStore) -> None:
+    with pytest.raises(PrefloopError, match=r"me/eggs was not published: no route.*hf auth login"):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=api(Hub(OSError("no route"))))
+    assert filled.exports.all() == []
