@@ -89,7 +89,10 @@ class _AtHome:
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
         order = _order(asked)
         of = self._store.exports.count(order.query)
-        write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+        try:
+            write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+        except OSError as error:
+            raise InputError(f"{out} cannot be written: {error.strerror}") from error
         made: dict[str, Any] = json.loads(manifest_path(out).read_text(encoding="utf-8"))
         return made
 
@@ -123,10 +126,12 @@ class _AtServer:
         return seen
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
-        directory = not by_name(asked["container"]).suffixes
+        endings = by_name(asked["container"]).suffixes
+        directory = not endings
         if directory and out.exists():
             raise ConflictError(f"{out} exists already; name a directory that does not")
-        number = self._result(self._server.post("/exports", **asked), told)
+        ending = next((one for one in endings if out.name.lower().endswith(one)), "")
+        number = self._result(self._server.post(f"/exports?ending={ending}" if ending else "/exports", **asked), told)
         with TemporaryDirectory(dir=out.parent) as folder:
             file = Path(folder) / "file"
             self._server.download(f"/exports/{number}/file", file)

@@ -8,7 +8,7 @@ from app.errands import Errand, Errands
 from app.exporting import ExportOrder, Tally, manifest_path, write
 from app.publishing import publish
 from data.containers.registry import by_name as container_named
-from data.errors import NotFoundError
+from data.errors import InputError, NotFoundError
 from data.store import PreferenceStore
 
 _NAME = "preferences"
@@ -22,16 +22,23 @@ class Exports:
         self._errands = errands
         self._directory = directory
 
-    def begin(self, order: ExportOrder, made_by: int) -> Errand:
-        """Have a file made. Raises InputError for an order that does not make sense."""
+    def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Errand:
+        """Have a file made, whose name has an ending of its container, the first if None.
+
+        Raises InputError for an order that does not make sense.
+        """
         order.check()
+        endings = container_named(order.container).suffixes or ("",)
+        if ending not in (None, *endings):
+            raise InputError(
+                "The name of a {container} file does not end in {ending}.", container=order.container, ending=ending
+            )
 
         def work(errand: Errand) -> int:
             fresh = self._directory / f"errand-{errand.id}"
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(parents=True)
-            suffixes = container_named(order.container).suffixes
-            out = fresh / f"{_NAME}{suffixes[0] if suffixes else ''}"
+            out = fresh / f"{_NAME}{endings[0] if ending is None else ending}"
             try:
                 tally = Tally(told=errand.tell)
                 made = write(self._store, order, out, tally, made_by=made_by)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
@@ -140,9 +140,14 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
         return PreviewRowsOut(counts=dict(seen.counts), rows=[dict(row) for row in seen.rows])
 
     @routes.post("", status_code=202)
-    async def export_preferences(body: ExportIn, me: Admin) -> ErrandOut:
-        """Have a file made; the errand says how far it is, and at last which export it became."""
-        return errand_out(exports.begin(body.order(), me.id))
+    async def export_preferences(
+        body: ExportIn, me: Admin, ending: Annotated[str | None, Query(max_length=20)] = None
+    ) -> ErrandOut:
+        """Have a file made; the errand says how far it is, and at last which export it became.
+
+        ending: of the file's name, such as .jsonl.gz; the usual one of its container if null.
+        """
+        return errand_out(exports.begin(body.order(), me.id, ending))
 
     @routes.post("/publish", status_code=202)
     async def publish_preferences(body: PublishIn, me: Admin) -> ErrandOut:

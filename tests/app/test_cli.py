@@ -121,4 +121,4 @@ def test_an_export_has_a_line_for_every_decided_pair(
 
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert [row["chosen"] for row in rows] == [[{"role": "assistant", "content": "good"}]] * 3
-    assert "3 preferences" in capsys.readouterr().out
+    assert "pairs to train on" in capsys.readouterr().out

@@ -1,0 +1,145 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset, load_from_disk
+
+from tests.app.test_cli import run
+from tests.browser.servers import running
+
+Out = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+ROWS = 20
+
+
+@pytest.fixture(scope="module", params=["a server runs", "no server runs"])
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a few judged pairs; every command does the same with a server and without."""
+    home = tmp_path_factory.mktemp("home")
+    if request.param == "no server runs":
+        yield home
+        return
+    with running(["-m", "app.cli", "serve", "--home", str(home), "--port", "0"], home):
+        yield home
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    file = tmp_path / "pairs.jsonl"
+    rows = [{"prompt": f"q {n}?", "chosen": f"yes {n}", "rejected": f"no {n}"} for n in range(ROWS)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "nonsense\n")
+    return file
+
+
+def told(monkeypatch: Patch, capsys: Out, *arguments: object) -> dict[str, Any]:
+    """What a command says as JSON."""
+    assert run(*arguments, "--json", monkeypatch=monkeypatch) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.fixture
+def filled(home: Path, pairs: Path, monkeypatch: Patch, capsys: Out) -> Path:
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    capsys.readouterr()
+    return home
+
+
+def test_a_file_comes_in_and_what_was_left_out_is_said(
+    home: Path, pairs: Path, monkeypatch: Patch, capsys: Out
+) -> None:
+    assert run("import", "preferences", pairs, "--license", "mit", "--home", home, monkeypatch=monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert f"{pairs}: jsonl, trl; {ROWS} of {ROWS + 1} rows are good" in out
+    assert "line 21: no JSON" in out
+    assert f"{ROWS} added, 0 known before, 1 left out" in out
+    file = Path(next(line for line in out.splitlines() if line.startswith("left out")).partition(": ")[2])
+    assert json.loads(file.read_text())["line"] == 21
+    again = told(monkeypatch, capsys, "import", "preferences", pairs, "--home", home)
+    assert (again["counts"]["added"], again["counts"]["known"]) == (0, ROWS)
+
+
+def test_a_dry_run_keeps_nothing(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    file = tmp_path / "other.jsonl"
+    file.write_text('{"prompt": "other?", "chosen": "a", "rejected": "b"}\n')
+    seen = told(monkeypatch, capsys, "import", "preferences", file, "--dry-run", "--home", home)
+    assert (seen["good"], seen["format"]) == (1, "trl")
+    kept = told(monkeypatch, capsys, "import", "preferences", file, "--home", home)
+    assert kept["counts"]["added"] == 1
+
+
+def test_prompts_come_in(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("What is a wombat?\nAnd why?\n")
+    assert run("import", "prompts", file, "--home", home, monkeypatch=monkeypatch) == 0
+    assert "2 added, 0 known before, 0 left out" in capsys.readouterr().out
+
+
+def test_a_directory_of_datasets_comes_in(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    rows = [{"prompt": f"dir {n}?", "chosen": "yes", "rejected": "no"} for n in range(3)]
+    Dataset.from_list(rows).save_to_disk(str(tmp_path / "directory"))
+    capsys.readouterr()
+    done = told(monkeypatch, capsys, "import", "preferences", tmp_path / "directory", "--home", home)
+    assert (done["counts"]["added"], done["source"]) == (3, "directory")
+
+
+def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    out = tmp_path / "out.jsonl"
+    assert run("export", "--format", "hh-rlhf", "--out", out, "--home", filled, monkeypatch=monkeypatch) == 0
+    said = capsys.readouterr().out
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) >= ROWS and set(rows[0]) == {"chosen", "rejected"}
+    manifest = json.loads((tmp_path / "out.jsonl.manifest.json").read_text())
+    train, test = manifest["counts"]["pairs_train"], manifest["counts"]["pairs_test"]
+    assert train + test == len(rows)
+    assert f"{train} pairs to train on\n{test} held-out pairs" in said
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.json.gz"])
+def test_the_name_says_what_kind_of_file_it_is(
+    filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, name: str
+) -> None:
+    out = tmp_path / name
+    assert run("export", "--provenance", "--out", out, "--home", filled, monkeypatch=monkeypatch) == 0
+    capsys.readouterr()
+    seen = told(monkeypatch, capsys, "import", "preferences", out, "--dry-run", "--home", filled)
+    assert seen["format"] == "trl" and seen["good"] == seen["rows"] >= ROWS
+
+
+def test_a_name_without_an_ending_is_a_directory(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    out = tmp_path / "directory"
+    assert run("export", "--out", out, "--home", filled, monkeypatch=monkeypatch) == 0
+    assert "train" in load_from_disk(str(out))
+    assert run("export", "--out", out, "--home", filled, monkeypatch=monkeypatch) == 2
+    assert "directory" in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_counts_and_rows(filled: Path, monkeypatch: Patch, capsys: Out) -> None:
+    seen = told(monkeypatch, capsys, "export", "--dry-run", "--split", "train", "--home", filled)
+    assert len(seen["rows"]) == 5
+    assert "excluded_other_split" in seen["counts"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "say one of --out FILE"),
+        (("--out", "x.jsonl", "--format", "no-such"), "no-such"),
+        (("--out", "x.doc"), "does not say what kind of file it is"),
+        (("--dry-run", "--ties"), "cannot say tie"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(
+    filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("export", *arguments, "--home", filled, monkeypatch=monkeypatch) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.glob("x.*")) == []
+
+
+def test_a_file_that_is_not_there_is_named(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    assert run("import", "prompts", tmp_path / "none.txt", "--home", home, monkeypatch=monkeypatch) == 2
+    assert "none.txt" in capsys.readouterr().err
