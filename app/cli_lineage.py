@@ -28,8 +28,7 @@ def answer(number: int, home: HomePath = HOME, as_json: AsJson = False) -> None:
     if as_json:
         _show({"answer": found, "origins": origins})
         return
-    made = f"sampled from {found['version']}" if found["version"] else f"written by {found['author']}"
-    typer.echo(f"answer {number}, {made} on {_day(found['created_at'])}")
+    typer.echo(f"answer {number}, {_made(found)} on {_day(found['created_at'])}")
     _origins(origins)
 
 
@@ -88,3 +87,12 @@ def _day(ms: int) -> str:
 
 def _show(found: object) -> None:
     typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+def _made(answer: dict[str, Any]) -> str:
+    if answer["version"]:
+        return f"sampled from {answer['version']}"
+    if answer["file"]:
+        model = f" of {answer['model']}" if answer["model"] else ""
+        return f"imported{model} from {answer['file']}"
+    return f"written by {answer['author']}"

@@ -16,7 +16,10 @@ Text = Annotated[str, Query(min_length=2, max_length=2000)]
 
 
 class AnswerOut(BaseModel):
-    """An answer. version: what sampled it; author: the pseudonym of who wrote it, changing the answer `edits`."""
+    """An answer. version: what sampled it; author: the pseudonym of who wrote it, changing the answer `edits`.
+
+    file: what it was imported from instead, which says that `model` made it.
+    """
 
     id: int
     prompt: list[Message]
@@ -24,6 +27,8 @@ class AnswerOut(BaseModel):
     version: str | None
     author: str | None
     edits: int | None
+    file: str | None
+    model: str | None
     created_at: int
 
 
@@ -76,5 +81,7 @@ def answer_out(found: Answer) -> AnswerOut:
         version=found.version,
         author=found.author,
         edits=found.edits,
+        file=found.file,
+        model=found.model,
         created_at=found.created_at,
     )

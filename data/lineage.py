@@ -32,8 +32,9 @@ _TOUCHED = """
     where j.annotator_id = ? group by r.round_id order by r.round_id
 """
 _ANSWER = """
-    select c.id, c.text, c.created_at, c.edits_id, v.name as version, a.pseudonym as author, p.messages
-    from completion c join prompt p on p.id = c.prompt_id
+    select c.id, c.text, c.created_at, c.edits_id, v.name as version, a.pseudonym as author, p.messages,
+      i.name as file, c.model
+    from completion c join prompt p on p.id = c.prompt_id left join import i on i.id = c.import_id
     left join adapter_version v on v.id = c.version_id left join annotator a on a.id = c.author_id
 """
 
@@ -68,7 +69,7 @@ class Origin:
 class Answer:
     """A completion. version: what sampled it; author: who wrote it instead, changing the completion `edits`.
 
-    messages: the prompt, as JSON of its turns.
+    file: what it was imported from instead, which says that `model` made it. messages: the prompt, as JSON of its turns.
     """
 
     id: int
@@ -78,6 +79,8 @@ class Answer:
     author: str | None
     edits: int | None
     created_at: int
+    file: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ def _answer(row: Row) -> Answer:
         author=row["author"],
         edits=row["edits_id"],
         created_at=row["created_at"],
+        file=row["file"],
+        model=row["model"],
     )
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from data.records import Choice, Role, RoundState, Split
+from data.imports import Chunk
+from data.judged_pair import JudgedPair, Provenance, Sampled
+from data.records import Choice, ImportFile, ImportKind, Role, RoundState, Split
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.planted import judge_new_pairs
 from tests.app.test_cli import run
@@ -81,3 +83,18 @@ async def test_the_command_line_tells_what_rests_on_a_person(
     assert capsys.readouterr().out == "round 1: 3 of 3 judgments; round-000001\n"
     assert run("lineage", "annotator", "nobody", "--home", tmp_path, monkeypatch=monkeypatch) == 2
     assert "There is no annotator nobody." in capsys.readouterr().err
+
+
+async def test_an_imported_answer_says_which_file_it_is_from(tmp_path: Path) -> None:
+    async with admin_api(tmp_path) as api:
+        file = ImportFile(ImportKind.PREFERENCES, "battles.jsonl", "0" * 64, "jsonl", "arena", "battles.jsonl")
+        said = Provenance(a=Sampled(version="gpt-4"))
+        pair = JudgedPair(({"role": "user", "content": "?"},), "from gpt", "from nobody", provenance=said)
+        api.store.imports.add_pairs(api.store.imports.begin(file), [pair], Chunk(1, 1, 0))
+        [found] = await api.get("/lineage/answers?text=from%20gpt")
+        assert (found["file"], found["model"], found["version"], found["author"]) == (
+            "battles.jsonl",
+            "gpt-4",
+            None,
+            None,
+        )

@@ -18,13 +18,17 @@ const bar = (share) => {
 const judgmentsOf = (number) => (number === 1 ? t('1 judgment') : t('{count} judgments', { count: count(number) }));
 const span = ({ since, until }) => t('{from} to {to}', { from: moment(since), to: until === null ? t('now') : moment(until) });
 
-const drawAnswer = ({ id, prompt, text, version, author, edits, created_at: at }) => {
+const madeBy = ({ version, author, edits, file, model, created_at: at }) => {
+  if (version) return [t('Sampled {when} from', { when: moment(at) }), ' ', link('version', version)];
+  if (file) return [model ? t('Imported {when} from {file}, which says that {model} made it', { when: moment(at), file, model }) : t('Imported {when} from {file}', { when: moment(at), file })];
+  const written = [t('Written {when} by', { when: moment(at) }), ' ', link('person', author)];
+  return edits === null ? written : [...written, ' · ', link('answer', edits, t('from answer {answer}', { answer: edits }))];
+};
+const drawAnswer = (answer) => {
   part('answer').hidden = false;
-  part('answer-title').textContent = t('Answer {answer}', { answer: id });
-  part('answer-made').replaceChildren(...(version
-    ? [t('Sampled {when} from', { when: moment(at) }), ' ', link('version', version)]
-    : [t('Written {when} by', { when: moment(at) }), ' ', link('person', author), ' · ', link('answer', edits, t('from answer {answer}', { answer: edits }))]));
-  part('turns').replaceChildren(...[...prompt.map((turn) => turn.content), text].map((words) => inItsDirection(element('p', '', words))));
+  part('answer-title').textContent = t('Answer {answer}', { answer: answer.id });
+  part('answer-made').replaceChildren(...madeBy(answer));
+  part('turns').replaceChildren(...[...answer.prompt.map((turn) => turn.content), answer.text].map((words) => inItsDirection(element('p', '', words))));
 };
 
 // A round's judgments, a page at a time; each leads on to the two answers it was on.
