@@ -29,7 +29,7 @@ class Exports:
         """
         order.check()
         endings = container_named(order.container).suffixes or ("",)
-        if ending not in (None, *endings):
+        if ending is not None and ending not in endings:
             raise InputError(
                 "The name of a {container} file does not end in {ending}.", container=order.container, ending=ending
             )

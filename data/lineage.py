@@ -69,7 +69,8 @@ class Origin:
 class Answer:
     """A completion. version: what sampled it; author: who wrote it instead, changing the completion `edits`.
 
-    file: what it was imported from instead, which says that `model` made it. messages: the prompt, as JSON of its turns.
+    file: what it was imported from instead, which says that `model` made it. messages: the prompt, as JSON of its
+    turns.
     """
 
     id: int
