@@ -44,7 +44,6 @@ class Provenance(TypedDict, total=False):
     reasons: dict[str, list[str]]
     comment: str
     flag: str
-    edit: str
     guideline: str
     purpose: str
     strategy: str

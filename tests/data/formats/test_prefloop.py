@@ -30,7 +30,6 @@ WHOLE = Provenance(
     reasons={"a": ["helpful"], "b": []},
     comment="你好 🙂",
     flag="spam",
-    edit="It is blue, mostly.",
     guideline="1.2",
     purpose="train",
     strategy="active",
