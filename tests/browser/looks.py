@@ -8,6 +8,7 @@ from tests.browser.conftest import Camera
 def in_all_looks(page: Page, camera: Camera, name: str) -> None:
     """A picture in light, dark and on a phone."""
     camera(page, f"{name}-light")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.emulate_media(color_scheme="dark")
     camera(page, f"{name}-dark")
     page.emulate_media(color_scheme="light")

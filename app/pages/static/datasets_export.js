@@ -50,7 +50,7 @@ const drawPreview = ({ counts, rows }) => {
   const words = [element('h3', '', partWords(pairs)), bar];
   if (Object.keys(out).length) words.push(element('p', 'datasets-words', t('Left out: {reasons}', { reasons: leftOutWords(out).join(', ') })));
   for (const [reason, number] of unheld) words.push(element('p', 'datasets-words', t('{count} pairs that this format cannot hold: {reason}', { count: count(number), reason })));
-  if (rows.length) words.push(element('p', 'datasets-words', t('The first rows:')), ...rows.slice(0, 3).map(rowCard));
+  if (rows.length) words.push(element('p', 'datasets-words', t('The first rows:')), ...rows.slice(0, 2).map(rowCard));
   part('preview').replaceChildren(...words);
   for (const name of ['export', 'publish']) action(name).disabled = !rows.length;
 };
@@ -97,6 +97,7 @@ const fillFormats = async () => {
   order.container.replaceChildren(...found.containers.map((name) => new Option(name, name)));
   part('bring').format.append(...formats.map(({ name }) => new Option(name, name)));
   order.format.value = 'trl';
+  order.container.value = 'jsonl';
   allowed();
   await showPreview();
 };

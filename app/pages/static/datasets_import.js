@@ -16,7 +16,7 @@ const drawLook = () => {
     words.push(element('p', 'datasets-words', t('Left out, and why:')));
     words.push(element('ul', 'datasets-bad', ...seen.bad.map(({ number, reason }) => element('li', '', element('b', '', `${seen.unit} ${number}`), ` ${reason}`))));
   }
-  words.push(element('p', 'datasets-words', t('The first rows:')), ...seen.shown.slice(0, 3).map((row) => rowCard(Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)))));
+  words.push(element('p', 'datasets-words', t('The first rows:')), ...seen.shown.slice(0, 2).map((row) => rowCard(Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)))));
   part('look').replaceChildren(...words);
   action('import').textContent = t('Keep {count} rows', { count: count(seen.good) });
 };

@@ -5,8 +5,9 @@ const cellText = (value) => {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string') return value;
   const turns = Array.isArray(value) ? value : [value];
-  const spoken = turns.filter((turn) => typeof turn?.content === 'string');
-  if (spoken.length && spoken.length === turns.length) return spoken.map(({ role, content }) => `${role}: ${content}`).join('\n');
+  const spoken = turns.map((turn) => [turn?.role ?? turn?.from, turn?.content ?? turn?.value]);
+  if (spoken.length && spoken.every(([who, words]) => who && typeof words === 'string')) return spoken.map((one) => one.join(': ')).join('\n');
+  if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) return value.join(', ') || '–';
   return JSON.stringify(value);
 };
 const rowCard = (row) => {
