@@ -222,7 +222,7 @@ def test_a_choice_that_cannot_be_said_is_refused(format_: Format) -> None:
         (
             "trl-implicit-text",
             JudgedPair((SKY,), "It is", "It was"),
-            r"read as one of 1 turns, the last .* sky\?It'; take",
+            "its prompt would be read as something else; take",
         ),
         ("sharegpt-ranking", JudgedPair((SKY, SKY), "a", "b"), "do not alternate"),
         ("alpaca-kto", JudgedPair((SYSTEM, SYSTEM, SKY), "a", "b"), "do not alternate"),
