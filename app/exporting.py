@@ -117,10 +117,10 @@ class Preview:
     rows: tuple[Row, ...]
 
 
-def preview(store: PreferenceStore, order: ExportOrder) -> Preview:
-    """What an order would give, without a file. Raises InputError as ExportOrder.check does."""
+def preview(store: PreferenceStore, order: ExportOrder, tally: Tally | None = None) -> Preview:
+    """What an order would give, without a file. tally: as write has it. Raises InputError as ExportOrder.check does."""
     order.check()
-    tally = Tally()
+    tally = tally or Tally()
     rows = exported_rows(store, order, tally)
     shown = tuple(islice(rows, _SHOWN))
     for _ in rows:

@@ -5,10 +5,10 @@ import zipfile
 from pathlib import Path
 
 from app.errands import Errand, Errands
-from app.exporting import ExportOrder, Tally, manifest_path, write
+from app.exporting import ExportOrder, Preview, Tally, manifest_path, preview, write
 from app.publishing import publish
 from data.containers.registry import by_name as container_named
-from data.errors import InputError, NotFoundError
+from data.errors import ConflictError, InputError, NotFoundError
 from data.store import PreferenceStore
 
 _NAME = "preferences"
@@ -21,6 +21,20 @@ class Exports:
         self._store = store
         self._errands = errands
         self._directory = directory
+        self._previews: dict[int, object] = {}
+
+    def preview(self, order: ExportOrder, asked_by: int) -> Preview:
+        """What a file would hold; who asks for another one meanwhile does not wait for this.
+
+        Raises InputError for an order that does not make sense, ConflictError when it was given up for a newer one.
+        """
+        this = self._previews[asked_by] = object()
+
+        def still_wanted(_: int) -> None:
+            if self._previews[asked_by] is not this:
+                raise ConflictError("Another preview was asked for meanwhile.")
+
+        return preview(self._store, order, Tally(told=still_wanted))
 
     def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Errand:
         """Have a file made, whose name has an ending of its container, the first if None.

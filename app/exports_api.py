@@ -12,7 +12,7 @@ from app.account_api import Body
 from app.audited import audited
 from app.callers import Admin
 from app.errands_api import ErrandOut, errand_out
-from app.exporting import ExportOrder, preview
+from app.exporting import ExportOrder
 from app.exports import Exports
 from app.refusals import LARGEST_ID, Id, refusals
 from data.aggregation import Aggregation
@@ -133,10 +133,10 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
         ]
         return ShelvesOut(formats=formats, containers=[one.name for one in CONTAINERS])
 
-    @looking.post("/preview")
-    async def preview_export(body: ExportIn) -> PreviewRowsOut:
-        """What a file would hold, without making it."""
-        seen = await asyncio.to_thread(preview, store, body.order())
+    @looking.post("/preview", responses=refusals(409))
+    async def preview_export(body: ExportIn, me: Admin) -> PreviewRowsOut:
+        """What a file would hold, without making it; one that the same admin asked for before is given up."""
+        seen = await asyncio.to_thread(exports.preview, body.order(), me.id)
         return PreviewRowsOut(counts=dict(seen.counts), rows=[dict(row) for row in seen.rows])
 
     @routes.post("", status_code=202)

@@ -73,7 +73,7 @@ class Imports:
         try:
             seen = look(brought, self._limits, source=upload.source, license=upload.license)
         except InputError:
-            self.forget(token)
+            shutil.rmtree(file.parent, ignore_errors=True)
             raise
         self._looks[token] = seen
         while len(self._looks) > MOST_UPLOADS:
@@ -98,8 +98,9 @@ class Imports:
 
     def forget(self, token: str) -> None:
         """Throw away a file that was looked at; harmless if it is gone."""
-        self._looks.pop(token, None)
-        shutil.rmtree(self._uploads / Path(token).name, ignore_errors=True)
+        # only what is known: a token from outside may be any text, such as ".."
+        if self._looks.pop(token, None) is not None:
+            shutil.rmtree(self._uploads / token, ignore_errors=True)
 
     def bad_rows(self, import_id: int) -> Path:
         """The file of rows that an import left out. Raises NotFoundError when there are none."""

@@ -3,13 +3,18 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datasets import load_from_disk
 
+from app.exporting import ExportOrder
+from data.errors import ConflictError
+from data.export_query import ExportQuery
+from data.exports import LeftOut
+from data.judged_pair import JudgedPair
 from data.records import Role
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.pages_stage import client, web
@@ -136,6 +141,14 @@ async def test_a_file_is_taken_in_once_or_forgotten(api: AdminApi, tmp_path: Pat
     await api.post("/imports", {"upload": seen["upload"]}, status=404)
 
 
+async def test_only_a_file_that_was_looked_at_is_thrown_away(api: AdminApi, tmp_path: Path) -> None:
+    await bring(api, "a.jsonl", lines(*pairs(3), "nonsense"))
+    for token in ("%2e%2e", "..%2f..", "no-such"):
+        await api.browser.delete(f"/api/v1/imports/uploads/{token}")
+    api.services.imports.forget("..")
+    assert (tmp_path / "imports" / "000001" / "bad-rows.jsonl").exists()
+
+
 async def test_a_preview_shows_what_a_file_then_holds(api: AdminApi) -> None:
     await bring(api, "a.jsonl", lines(*pairs()))
     asked = {"format": "trl", "container": "jsonl"}
@@ -149,6 +162,25 @@ async def test_a_preview_shows_what_a_file_then_holds(api: AdminApi) -> None:
     entry = await api.get(f"/exports/{number}")
     assert (entry["sha256"], entry["here"]) == (manifest["sha256"], True)
     assert [one["id"] for one in await api.get("/exports")] == [number]
+
+
+async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    monkeypatch.setattr("app.exporting._TOLD_EVERY", 1)
+    exports, order = api.services.exports, ExportOrder()
+    walk = api.store.exports.judged_pairs
+    asked: list[int] = []
+
+    def walk_and_ask_again(query: ExportQuery) -> Iterator[JudgedPair | LeftOut]:
+        if not asked:
+            asked.append(1)
+            exports.preview(order, 7)
+        yield from walk(query)
+
+    monkeypatch.setattr(api.store.exports, "judged_pairs", walk_and_ask_again)
+    with pytest.raises(ConflictError, match="Another preview"):
+        exports.preview(order, 7)
+    exports.preview(order, 8)
 
 
 async def test_the_guideline_that_people_judged_by_is_in_the_manifest(api: AdminApi) -> None:

@@ -55,12 +55,21 @@ const drawPreview = ({ counts, rows }) => {
   for (const name of ['export', 'publish']) action(name).disabled = !rows.length;
 };
 
+const previewFails = (error) => {
+  part('preview').replaceChildren(element('p', 'datasets-words', error.message));
+  for (const name of ['export', 'publish']) action(name).disabled = true;
+};
+
 let previews = 0;
 const showPreview = async () => {
   previews += 1;
   const mine = previews;
-  const drawn = await api('POST', '/exports/preview', wanted());
-  if (mine === previews) drawPreview(drawn);
+  try {
+    const drawn = await api('POST', '/exports/preview', wanted());
+    if (mine === previews) drawPreview(drawn);
+  } catch (error) {
+    if (mine === previews) previewFails(error);
+  }
 };
 const allowed = () => {
   const { choices, open } = formats.find(({ name }) => name === order.format.value);
@@ -68,11 +77,6 @@ const allowed = () => {
   order.both_bad.disabled = !choices.includes('both_bad');
   order.provenance.disabled = !open;
 };
-const previewFails = (error) => {
-  part('preview').replaceChildren(element('p', 'datasets-words', error.message));
-  for (const name of ['export', 'publish']) action(name).disabled = true;
-};
-
 const exportItem = (made) => {
   const facts = [partWords(among(made.counts, 'pairs')), made.container, moment(made.created_at), made.sha256.slice(0, 12)];
   const item = element('li', '', element('div', 'admin-text', element('b', '', made.format), element('span', '', facts.join(' · '))));
@@ -106,7 +110,7 @@ let previewPause = 0;
 order.addEventListener('input', () => {
   allowed();
   clearTimeout(previewPause);
-  previewPause = setTimeout(() => showPreview().catch(previewFails), PREVIEW_PAUSE_MS);
+  previewPause = setTimeout(showPreview, PREVIEW_PAUSE_MS);
 });
 order.addEventListener('submit', (event) => event.preventDefault());
 onPress(action('export'), async () => {

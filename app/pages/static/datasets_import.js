@@ -78,7 +78,7 @@ onPress(action('import'), async () => {
   seen = null;
   drawLook();
   await follow(await api('POST', '/imports', { upload }), 'import');
-  await Promise.all([showImports(), showPreview().catch(previewFails)]);
+  await Promise.all([showImports(), showPreview()]);
   say(t('The file has been kept.'));
 });
 onPress(action('forget'), async () => {
