@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-from data.containers.parquet import PARQUET
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 
 from app.dataset_card import dataset_card
 from app.exporting import ExportOrder, Tally, columns_of, manifest_text, new_export, parts_of
+from data.containers.parquet import PARQUET
 from data.errors import PrefloopError
 from data.file_digest import file_sha256
 from data.records import Export
