@@ -245,7 +245,7 @@ def exported_rows(
         try:
             rows = format_.rows(pair)
         except InputError as error:
-            tally.unheld[str(error)] += 1
+            tally.unheld[str(error).removeprefix(f"{format_.name} cannot hold this pair: ")] += 1
             continue
         tally.describe(pair)
         part = PARTS[Split(pair.provenance["split"])]
