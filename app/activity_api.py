@@ -34,7 +34,7 @@ def build_activity_api(store: PreferenceStore) -> APIRouter:
     @routes.get("/audit")
     def audit(limit: Annotated[int, Query(ge=1, le=_MOST_ACTS)] = 100) -> list[ActOut]:
         """What admins did, newest first."""
-        names = {person.id: person.pseudonym for person in store.people.all()}
+        names = store.people.pseudonyms()
         return [
             ActOut(
                 id=act.id,

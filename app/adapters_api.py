@@ -103,7 +103,7 @@ def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
 def adapters_out(store: PreferenceStore) -> AdaptersOut:
     """All versions of a store as they are sent."""
     views = adapter_views(store)
-    names = {person.id: person.pseudonym for person in store.people.all()}
+    names = store.people.pseudonyms()
     champion = next((view.version.name for view in views if view.standing is Standing.SERVES), None)
     return AdaptersOut(champion=champion, versions=[_out(view, names) for view in views])
 

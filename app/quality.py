@@ -14,7 +14,7 @@ _HOUR_MS = 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """A report, and how agreement went over the same time."""
+    """A report on what was judged here, and how agreement went over the same time."""
 
     report: QualityReport
     course: tuple[Span, ...]
@@ -30,7 +30,7 @@ class Examiner:
         self._made: tuple[tuple[int, int], Quality] | None = None
 
     async def quality(self, days: int | None) -> Quality:
-        """Of the judgments of the last days, or of all.
+        """Of the judgments of the last days, or of all; of imported ones see `Ballots.cast_here`.
 
         One that was made within the hour serves again as long as nobody has judged or undone since.
         """
@@ -42,5 +42,5 @@ class Examiner:
             return self._made[1]
 
     def _examine(self, since: int) -> Quality:
-        ballots = self._store.ballots.all(since=since)
+        ballots = self._store.ballots.cast_here(since=since)
         return Quality(quality_report(ballots), agreement_course(ballots))

@@ -77,14 +77,14 @@ def _add_quarantine(routes: APIRouter, store: PreferenceStore) -> None:
     @routes.post("/people/{person_id}/quarantine/lift", status_code=204, responses=refusals(404, 409))
     def lift_quarantine(person_id: Id, me: Admin) -> None:
         """Let all of somebody's judgments count again."""
-        store.quarantines.lift(store.people.by_id(person_id).id, lifted_by=me.id)
+        store.quarantines.lift(person_id, lifted_by=me.id)
 
 
 def _add_flags(routes: APIRouter, store: PreferenceStore) -> None:
     @routes.get("/flags")
     def flags(limit: Annotated[int, Query(ge=1, le=_MOST_FLAGS)] = 100) -> list[FlagOut]:
         """What annotators flagged and have not taken back, newest first."""
-        names = {person.id: person.pseudonym for person in store.people.all()}
+        names = store.people.pseudonyms()
         return [
             FlagOut(
                 judgment_id=flagged.judgment_id,

@@ -45,7 +45,7 @@ class Rebuilds:
         Rounds that began from a version which is to be rebuilt are, too; those that have been without just these are
         not. Raises InputError for an unknown name, or without any.
         """
-        known = {person.pseudonym: person.id for person in self._store.people.all()}
+        known = {pseudonym: number for number, pseudonym in self._store.people.pseudonyms().items()}
         there = {source.source for source in self._store.catalogue.sources()}
         if strange := {*annotators} - known.keys():
             raise InputError("There is no annotator {name}.", name=min(strange))

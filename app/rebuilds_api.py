@@ -44,7 +44,7 @@ def build_rebuilds_api(store: PreferenceStore, rebuilds: Rebuilds) -> APIRouter:
     def under_way() -> RebuildsOut:
         """What can be left out, and what is under way."""
         return RebuildsOut(
-            annotators=[person.pseudonym for person in store.people.all()],
+            annotators=list(store.people.pseudonyms().values()),
             sources=[source.source for source in store.catalogue.sources()],
             left=list(rebuilds.left),
             trouble=rebuilds.trouble,

@@ -97,7 +97,7 @@ def build_round_records_api(store: PreferenceStore, rounds: Rounds) -> APIRouter
     def records(before: Annotated[int, Query(ge=1, le=LARGEST_ID)] = LARGEST_ID) -> list[RecordOut]:
         """The newest hundred rounds with an id below `before`, newest first."""
         known = [entry for entry in store.rounds.all() if entry.id < before][:MOST_ROUNDS]
-        names, versions = _names(store), _versions(store)
+        names, versions = store.people.pseudonyms(), _versions(store)
         return [RecordOut(**_record(entry, rounds.manifest(entry.id), names, versions)) for entry in known]
 
     @routes.get("/{round_id}/record")
@@ -141,10 +141,6 @@ def _directory(store: PreferenceStore, rounds: Rounds, round_id: int) -> RoundDi
     return rounds.directory(store.rounds.by_id(round_id).id)
 
 
-def _names(store: PreferenceStore) -> dict[int, str]:
-    return {person.id: person.pseudonym for person in store.people.all()}
-
-
 def _versions(store: PreferenceStore) -> dict[int, str]:
     """The version that each round made, by the round's id."""
     return {version.round_id: version.name for version in store.versions.all() if version.round_id is not None}
@@ -176,7 +172,7 @@ def _full_record(store: PreferenceStore, rounds: Rounds, round_id: int) -> FullR
     entry = store.rounds.by_id(round_id)
     manifest, progress = rounds.manifest(round_id), rounds.directory(round_id).progress()
     return FullRecordOut(
-        **_record(entry, manifest, _names(store), _versions(store)),
+        **_record(entry, manifest, store.people.pseudonyms(), _versions(store)),
         phase=progress.phase if progress else None,
         step=progress.step if progress else 0,
         steps=progress.steps if progress else 0,
@@ -213,4 +209,4 @@ def _markdown(store: PreferenceStore, rounds: Rounds, round_id: int) -> str:
     view = rounds.view(round_id)
     version = _versions(store).get(round_id)
     decisions = [] if version is None else store.decisions.of(version)
-    return round_report(view, version=version, decisions=decisions, names=_names(store))
+    return round_report(view, version=version, decisions=decisions, names=store.people.pseudonyms())

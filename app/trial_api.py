@@ -111,7 +111,7 @@ def _match(match: Match) -> MatchOut:
 
 
 def _votes(store: PreferenceStore, challenger: str, champion: str) -> list[VoteOut]:
-    names = {person.id: person.pseudonym for person in store.people.all()}
+    names = store.people.pseudonyms()
     votes = []
     for contest in store.contests.between(challenger, champion):
         judgment = store.judgments.by_id(contest.judgment_id)

@@ -31,12 +31,21 @@ class Ballots:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self, *, since: int | None = None) -> list[Ballot]:
-        """Every ballot, oldest first; given a time in ms since the Unix epoch, those cast from then on.
+    def all(self) -> list[Ballot]:
+        """Every ballot, oldest first.
 
         A re-ask has the item id of the pair that it asks again. What an edit brought along is no ballot: it was not
         asked.
         """
+        return self._where("true")
+
+    def cast_here(self, *, since: int = 0) -> list[Ballot]:
+        """Those cast from a time on (ms since the Unix epoch), but for imported ones: of those nobody here knows how
+        the answers were shown, so they tell nothing of habits.
+        """
+        return self._where("p.imported_sha256 is null and w.created_at >= ?", since)
+
+    def _where(self, condition: str, *params: int) -> list[Ballot]:
         rows = self._database.rows(
             f"""
             select w.*, p.purpose, iif(p.purpose = 'reask', p.repeats_id, p.id) as item_id,
@@ -44,9 +53,9 @@ class Ballots:
             from ({_WORDS}) w join pair p on p.id = w.pair_id
             join completion a on a.id = p.completion_a_id join completion b on b.id = p.completion_b_id
             left join gold g on g.pair_id = w.pair_id
-            where w.created_at >= ? order by w.id
+            where {condition} order by w.id
             """,
-            [since or 0],
+            params,
         )
         return [_ballot(row) for row in rows]
 

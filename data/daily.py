@@ -1,4 +1,4 @@
-"""How many judgments were given on each day. Knows nothing of what they say."""
+"""How many judgments were given here on each day; none that an import brought. Knows nothing of what they say."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -36,7 +36,8 @@ class Daily:
         rows = self._database.rows(
             """
             select (created_at + ?) / ? as day, count(*) as judgments, count(distinct annotator_id) as people
-            from current_judgment where follows_id is null and created_at + ? >= ? group by day
+            from current_judgment where follows_id is null and created_at + ? >= ?
+              and not exists (select 1 from pair where id = pair_id and imported_sha256 is not null) group by day
             """,
             [offset_ms, _DAY_MS, offset_ms, first * _DAY_MS],
         )

@@ -61,8 +61,13 @@ class People:
         return annotator_of(row)
 
     def all(self) -> list[Annotator]:
-        """Everybody, in the order they were added."""
+        """Everybody with an account, in the order they were added."""
         return [annotator_of(row) for row in self._database.rows(f"{ANNOTATOR} order by a.id")]
+
+    def pseudonyms(self) -> dict[int, str]:
+        """By id, of everybody whose judgments there may be: those that an import brought have no account here."""
+        rows = self._database.rows("select id, pseudonym from annotator order by id")
+        return {int(row["id"]): str(row["pseudonym"]) for row in rows}
 
     def password_hash(self, annotator_id: int) -> str | None:
         """The stored hash, None if the person has no password. Raises NotFoundError."""

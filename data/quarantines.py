@@ -38,9 +38,7 @@ class Quarantines:
         }
 
         def work(db: sqlite_utils.Database) -> int:
-            if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
-                raise NotFoundError("there is no annotator {annotator}", annotator=annotator_id)
-            if first(db, _OPEN, [annotator_id]):
+            if _is_in_one(db, annotator_id):
                 raise ConflictError("This annotator is in quarantine already.")
             return insert(db, "quarantine", row)
 
@@ -49,11 +47,14 @@ class Quarantines:
         return _quarantine(made)
 
     def lift(self, annotator_id: int, *, lifted_by: int | None) -> None:
-        """Let the annotator's judgments count again, all of them. Raises ConflictError if he is in none."""
+        """Let the annotator's judgments count again, all of them.
+
+        Raises NotFoundError for an unknown annotator, ConflictError if he is in none.
+        """
         now = self._clock()
 
         def work(db: sqlite_utils.Database) -> None:
-            if not first(db, _OPEN, [annotator_id]):
+            if not _is_in_one(db, annotator_id):
                 raise ConflictError("This annotator is in no quarantine.")
             sql = "update quarantine set lifted_at = ?, lifted_by = ? where annotator_id = ? and lifted_at is null"
             db.execute(sql, [now, lifted_by, annotator_id])
@@ -79,6 +80,13 @@ class Quarantines:
             [annotator_id],
         )
         return {int(row["round_id"]): int(row["judgments"]) for row in rows}
+
+
+def _is_in_one(db: sqlite_utils.Database, annotator_id: int) -> bool:
+    """Raises NotFoundError for an unknown annotator."""
+    if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
+        raise NotFoundError("there is no annotator {annotator}", annotator=annotator_id)
+    return first(db, _OPEN, [annotator_id]) is not None
 
 
 def _quarantine(row: Row) -> Quarantine:

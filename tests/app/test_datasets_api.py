@@ -14,8 +14,9 @@ from app.exporting import ExportOrder
 from data.errors import ConflictError
 from data.export_query import ExportQuery
 from data.exports import LeftOut
+from data.imports import Chunk
 from data.judged_pair import JudgedPair
-from data.records import Role
+from data.records import ImportFile, ImportKind, Role
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.pages_stage import client, web
 
@@ -247,3 +248,41 @@ async def test_annotators_may_none_of_it(api: AdminApi) -> None:
         assert (await browser.get(f"/api/v1{path}")).status_code == 403
     for path in ("/imports/look?name=a&kind=prompts", "/imports", "/exports", "/exports/preview", "/exports/publish"):
         assert (await browser.post(f"/api/v1{path}", json={})).status_code == 403
+
+
+async def test_every_reading_answers_after_an_import_by_strangers(api: AdminApi) -> None:
+    said = [
+        JudgedPair(
+            ({"role": "user", "content": f"why {n}?"},), "yes", "no", provenance={"annotator": "them", "flag": flag}
+        )
+        for n, flag in enumerate(("broken_prompt", "personal_data"))
+    ]
+    begun = api.store.imports.begin(
+        ImportFile(ImportKind.PREFERENCES, "theirs.jsonl", "0" * 64, "jsonl", "prefloop", "theirs", None)
+    )
+    api.store.imports.add_pairs(begun, said, Chunk(2, 2, 0))
+    api.store.imports.end(begun.id)
+    schema = await api.get("/openapi.json")
+    plain = {
+        path.removeprefix("/api/v1") for path, ways in schema["paths"].items() if "get" in ways and "{" not in path
+    }
+    assert {"/quality", "/overview", "/flags", "/rebuilds", "/audit", "/people/activity"} <= plain
+    refused = {path: answer for path in sorted(plain) if (answer := await _status(api, path)) not in (200, 422)}
+    assert refused == {}
+    [one, two] = await api.get("/flags")
+    assert one["pseudonym"] == two["pseudonym"] and one["pseudonym"] in (await api.get("/rebuilds"))["annotators"]
+
+
+async def test_somebody_an_import_brought_can_be_left_out_and_let_in(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", lines(*pairs(3)))
+    [pseudonym] = {*(await api.get("/rebuilds"))["annotators"]} - {one.pseudonym for one in api.store.people.all()}
+    [number] = [number for number, name in api.store.people.pseudonyms().items() if name == pseudonym]
+    await api.post(f"/people/{number}/quarantine", {"reason": "made up"})
+    assert api.store.rounds.preview().excluded["quarantined"] == 3
+    assert (await api.get("/quality"))["annotators"] == []
+    await api.post(f"/people/{number}/quarantine/lift", status=204)
+    assert "quarantined" not in api.store.rounds.preview().excluded
+
+
+async def _status(api: AdminApi, path: str) -> int:
+    return (await api.browser.get(f"/api/v1{path}")).status_code

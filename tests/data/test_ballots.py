@@ -88,4 +88,4 @@ def test_ballots_can_be_taken_from_a_time_on(scene: Scene, ann: Annotator) -> No
     scene.judge(ann, Choice.A, scene.pair())
     scene.clock.now += MINUTE
     later = scene.judge(ann, Choice.A, scene.pair())
-    assert [one.judgment_id for one in scene.store.ballots.all(since=scene.clock.now)] == [later.id]
+    assert [one.judgment_id for one in scene.store.ballots.cast_here(since=scene.clock.now)] == [later.id]

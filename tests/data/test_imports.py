@@ -142,3 +142,10 @@ def test_when_it_was_judged_is_kept(scene: Scene, begun: Import) -> None:
     keep(scene.store, begun, judged(created_at="2024-05-01T12:00:00+00:00"))
     with raw(scene.path) as connection:
         assert connection.execute("select created_at from judgment").fetchone() == (1714564800000,)
+
+
+def test_it_tells_nothing_of_habits_nor_of_days_here(scene: Scene, begun: Import) -> None:
+    keep(scene.store, begun, judged(), judged("sun", "moon"))
+    assert len(scene.store.ballots.all()) == 2
+    assert scene.store.ballots.cast_here() == []
+    assert [(day.judgments, day.people) for day in scene.store.daily.last(1)] == [(0, 0)]
