@@ -38,13 +38,19 @@ _STATUS: tuple[tuple[type[PrefloopError], int], ...] = (
 
 def create_app(services: Services) -> FastAPI:
     """The whole web application."""
+    app = create_rest_app(services)
+    mount_pages(app, services)
+    return app
+
+
+def create_rest_app(services: Services) -> FastAPI:
+    """The same for programs alone, without pages."""
     app = FastAPI(title="prefloop", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
     app.include_router(build_api(services))
     app.add_api_route("/", lambda: RedirectResponse("/annotate/"), include_in_schema=False)
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
     app.add_exception_handler(PrefloopError, _explain)
     app.add_exception_handler(RequestValidationError, _name_the_unfit)
-    mount_pages(app, services)
     add_security(app, services.accounts)
     return app
 

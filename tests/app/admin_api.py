@@ -7,9 +7,10 @@ from typing import Any
 
 from httpx import AsyncClient
 
+from app.server import create_rest_app
 from app.services import Services
 from data.records import Role
-from tests.app.pages_stage import client, stage, web
+from tests.app.pages_stage import client, stage
 
 
 class AdminApi:
@@ -37,6 +38,6 @@ class AdminApi:
 
 @asynccontextmanager
 async def admin_api(home: Path, role: Role = Role.ADMIN) -> AsyncIterator[AdminApi]:
-    """The whole application without a feeder."""
+    """The application without pages or a feeder."""
     async with stage(home, buffer=0, prompts=60) as services:
-        yield AdminApi(services, client(web(services), services, role))
+        yield AdminApi(services, client(create_rest_app(services), services, role))

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from app.server import create_app
+from app.server import create_rest_app
 from app.services import Services
 from app.visitors import Visitor
 from data.records import Annotator, Role
@@ -25,7 +25,7 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def app(services: Services) -> FastAPI:
-    return create_app(services)
+    return create_rest_app(services)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from app.server import create_app
+from app.server import create_rest_app
 from app.services import Services
 from data.errors import ConflictError
 from data.records import Role
@@ -24,7 +24,7 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
 
 async def signed_in(services: Services, login: str, role: Role) -> AsyncClient:
     services.accounts.add(login, role, PASSWORD)
-    client = AsyncClient(transport=ASGITransport(create_app(services)), base_url="http://loop.test")
+    client = AsyncClient(transport=ASGITransport(create_rest_app(services)), base_url="http://loop.test")
     answer = await client.post("/api/v1/session", json={"login": login, "password": PASSWORD})
     client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
     return client
@@ -59,7 +59,7 @@ async def test_a_wrong_password_is_refused(services: Services, annotator: AsyncC
 
 
 async def test_a_stranger_gets_nothing(services: Services) -> None:
-    stranger = AsyncClient(transport=ASGITransport(create_app(services)), base_url="http://loop.test")
+    stranger = AsyncClient(transport=ASGITransport(create_rest_app(services)), base_url="http://loop.test")
 
     for path in ("next", "judgments", "undo", "rounds", "completions", "users"):
         assert (await stranger.post(f"/api/v1/{path}", json={})).status_code == 401

@@ -14,7 +14,7 @@ import uvicorn
 from app import cli
 from app.accounts import Accounts
 from app.home import Home, ServerCard
-from app.server import bind, create_app
+from app.server import bind, create_rest_app
 from app.services import Services
 from app.visitors import UNKNOWN
 from data.errors import InputError
@@ -79,7 +79,7 @@ async def owner(
     async with stage(tmp_path, buffer=0, prompts=1) as services:
         boss = services.accounts.add("boss", Role.ADMIN, PASSWORD[1])
         with bind("127.0.0.1", 0) as listener:
-            server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning"))
+            server = uvicorn.Server(uvicorn.Config(create_rest_app(services), log_level="warning"))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             Home(tmp_path).publish(ServerCard(url, services.accounts.grant(boss.id)))

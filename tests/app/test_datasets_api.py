@@ -11,6 +11,7 @@ import pytest
 from datasets import load_from_disk
 
 from app.exporting import ExportOrder
+from app.server import create_rest_app
 from data.errors import ConflictError
 from data.export_query import ExportQuery
 from data.exports import LeftOut
@@ -18,7 +19,7 @@ from data.imports import Chunk
 from data.judged_pair import JudgedPair
 from data.records import ImportFile, ImportKind, Role
 from tests.app.admin_api import AdminApi, admin_api
-from tests.app.pages_stage import client, web
+from tests.app.pages_stage import client
 
 ROUTES = ("/exports", "/exports/formats", "/exports/1", "/exports/1/file", "/exports/1/manifest", "/errands/1")
 ROUTES += ("/imports", "/imports/1", "/imports/1/bad-rows", "/export")
@@ -243,7 +244,7 @@ async def test_what_is_done_is_audited(api: AdminApi) -> None:
 
 
 async def test_annotators_may_none_of_it(api: AdminApi) -> None:
-    browser = client(web(api.services), api.services, Role.ANNOTATOR)
+    browser = client(create_rest_app(api.services), api.services, Role.ANNOTATOR)
     for path in ROUTES:
         assert (await browser.get(f"/api/v1{path}")).status_code == 403
     for path in ("/imports/look?name=a&kind=prompts", "/imports", "/exports", "/exports/preview", "/exports/publish"):

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from app.server import create_rest_app
 from app.services import Services
 from data.records import Choice, Role
-from tests.app.pages_stage import client, stage, web
+from tests.app.pages_stage import client, stage
 
 
 @pytest.fixture
@@ -19,12 +20,12 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def annotator(services: Services) -> AsyncClient:
-    return client(web(services), services, Role.ANNOTATOR)
+    return client(create_rest_app(services), services, Role.ANNOTATOR)
 
 
 @pytest.fixture
 async def other(services: Services) -> AsyncClient:
-    return client(web(services), services, Role.ANNOTATOR)
+    return client(create_rest_app(services), services, Role.ANNOTATOR)
 
 
 async def next_pair(annotator: AsyncClient) -> dict[str, Any]:
