@@ -24,7 +24,7 @@ _ENDS_THE_SESSION = re.compile(r"/(sign-out|sessions|password|disable|role)")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
     """A server's address, and the headers of one of its admins."""
     home = tmp_path_factory.mktemp("fuzzed")
-    with running(["-m", "tests.browser.canned_server", str(home)], home) as canned:
+    with running(["tests.browser.canned_server", str(home)], home) as canned:
         credentials = {"login": "boss", "password": "correct horse"}
         token = httpx.post(f"{canned.url}/api/v1/session", json=credentials).json()["token"]
         yield canned.url, {"Authorization": f"Bearer {token}"}

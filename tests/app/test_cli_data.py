@@ -21,7 +21,7 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "no server runs":
         yield home
         return
-    with running(["-m", "app.cli", "serve", "--home", str(home), "--port", "0"], home):
+    with running(["app.cli", "serve", "--home", str(home), "--port", "0"], home):
         yield home
 
 

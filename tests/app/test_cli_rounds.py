@@ -15,7 +15,7 @@ Patch = pytest.MonkeyPatch
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`prefloop serve` with its defaults, where nobody has judged."""
     home = tmp_path_factory.mktemp("home")
-    with running(["-m", "app.cli", "serve", "--home", str(home), "--port", "0"], home) as server:
+    with running(["app.cli", "serve", "--home", str(home), "--port", "0"], home) as server:
         yield server
 
 

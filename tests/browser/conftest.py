@@ -78,7 +78,7 @@ def page(context: BrowserContext) -> Page:
 def canned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The pages over canned answers."""
     home = tmp_path_factory.mktemp("canned")
-    with running(["-m", "tests.browser.canned_server", str(home)], home) as server:
+    with running(["tests.browser.canned_server", str(home)], home) as server:
         yield server
 
 
@@ -86,7 +86,7 @@ def canned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def canned_live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The same, where every pair is written while one watches."""
     home = tmp_path_factory.mktemp("live")
-    with running(["-m", "tests.browser.canned_server", str(home), "live"], home) as server:
+    with running(["tests.browser.canned_server", str(home), "live"], home) as server:
         yield server
 
 
@@ -94,7 +94,7 @@ def canned_live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`prefloop serve` with its defaults."""
     home = tmp_path_factory.mktemp("home")
-    with running(["-m", "app.cli", "serve", "--home", str(home), "--port", "0"], home) as server:
+    with running(["app.cli", "serve", "--home", str(home), "--port", "0"], home) as server:
         yield server
 
 

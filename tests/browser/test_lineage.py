@@ -16,7 +16,7 @@ SHOWN = '.admin[data-state="shown"]'
 @pytest.fixture
 def lineage(tmp_path: Path, page: Page) -> Iterator[Page]:
     """The page, open for an admin."""
-    with running(["-m", "tests.browser.lineage_server", str(tmp_path)], tmp_path) as server:
+    with running(["tests.browser.lineage_server", str(tmp_path)], tmp_path) as server:
         sign_in(page, server, "boss")
         page.goto(f"{server.url}/admin/lineage/")
         page.wait_for_selector(SHOWN)

@@ -13,7 +13,7 @@ from tests.browser.servers import Server, running
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Iterator[Server]:
-    with running(["-m", "tests.browser.planted_server", str(tmp_path)], tmp_path) as server:
+    with running(["tests.browser.planted_server", str(tmp_path)], tmp_path) as server:
         yield server
 
 

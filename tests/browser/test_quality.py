@@ -17,7 +17,7 @@ CAREFUL = ("careful-ann", "careful-ben")
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("planted")
-    with running(["-m", "tests.browser.planted_server", str(home)], home) as server:
+    with running(["tests.browser.planted_server", str(home)], home) as server:
         yield server
 
 

@@ -18,7 +18,7 @@ from trainer.round_dir import RoundDir
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("rounds")
-    with running(["-m", "tests.browser.rounds_server", str(home)], home) as server:
+    with running(["tests.browser.rounds_server", str(home)], home) as server:
         yield server
 
 
@@ -124,7 +124,7 @@ def test_a_home_without_rounds_says_so(canned: Server, page: Page):
 @pytest.fixture
 def rounds(tmp_path: Path, page: Page) -> Iterator[Page]:
     """The page over a server of its own; round 5 trains."""
-    with running(["-m", "tests.browser.rounds_server", str(tmp_path)], tmp_path) as server:
+    with running(["tests.browser.rounds_server", str(tmp_path)], tmp_path) as server:
         yield open_rounds(page, server)
 
 

@@ -28,7 +28,7 @@ _ENGLISH = """() => {
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Server]:
     """A canned server that nobody has judged at."""
-    with running(["-m", "tests.browser.canned_server", str(tmp_path)], tmp_path) as server:
+    with running(["tests.browser.canned_server", str(tmp_path)], tmp_path) as server:
         yield server
 
 

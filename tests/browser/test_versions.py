@@ -15,7 +15,7 @@ from tests.browser.servers import Server, running
 @pytest.fixture
 def versions(tmp_path: Path, page: Page) -> Iterator[Page]:
     """The page, open for an admin; round-000002 serves."""
-    with running(["-m", "tests.browser.planted_server", str(tmp_path)], tmp_path) as server:
+    with running(["tests.browser.planted_server", str(tmp_path)], tmp_path) as server:
         open_versions(page, server)
         yield page
 
