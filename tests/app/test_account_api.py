@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from app.server import create_rest_app
+from app.server import create_app, create_rest_app
 from app.services import Services
 from app.visitors import Visitor
 from data.records import Annotator, Role
@@ -228,12 +228,12 @@ async def test_a_number_that_no_row_can_have_is_unfit(enter, boss: Annotator, nu
     assert await admin.delete(f"/account/sessions/{number}") == 422
 
 
-async def test_an_invite_lets_one_person_join(app: FastAPI, enter, boss: Annotator) -> None:
+async def test_an_invite_lets_one_person_join(services: Services, enter, boss: Annotator) -> None:
     admin = enter(boss)
     status, made = await admin.post("/people/invites", role="annotator", days=3)
     assert status == 201
     assert made["invite"]["expires_at"] - made["invite"]["created_at"] == 3 * 86_400_000
-    browser = AsyncClient(transport=ASGITransport(app), base_url="http://loop.test")
+    browser = AsyncClient(transport=ASGITransport(create_app(services)), base_url="http://loop.test")
     for _ in range(2):
         assert (await browser.get(made["path"], headers={"sec-purpose": "prefetch"})).status_code == 200
     body = {"token": made["token"], "login": " bob ", "password": PASSWORD}
