@@ -18,7 +18,7 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow and not browser" -n auto --dist worksteal
-	$(PYTEST) -m "browser and not slow" tests/browser
+	$(PYTEST) -m "browser and not slow" -n auto --dist loadfile tests/browser
 
 test-slow: .venv/dev
 	$(PYTEST) -m "slow and not browser" --timeout 3600

@@ -60,6 +60,7 @@ async def test_a_round_is_trained_again_without_an_annotator_and_waits(
     assert rebuilds.plan([liar.pseudonym], []).rounds == ()
 
 
+@pytest.mark.slow
 async def test_it_trains_on_what_a_round_before_the_liar_had_by_the_seed_of_the_round_it_takes_again(
     start: Start,  # noqa: F811
     store: PreferenceStore,
