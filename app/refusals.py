@@ -31,5 +31,9 @@ class Unfit(BaseModel):
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of routes behind the gate that can also answer with these statuses."""
-    known: dict[int, Any] = {401: Denied, 403: Denied, 422: Refusal | Unfit}
-    return {status: {"model": known.get(status, Refusal)} for status in (401, 403, 422, 503, *statuses)}
+    denied, refusal, unfit = (model.model_json_schema() for model in (Denied, Refusal, Unfit))
+    known = {401: denied, 403: denied, 422: {"anyOf": [refusal, unfit]}}
+    return {
+        status: {"content": {"application/json": {"schema": known.get(status, refusal)}}}
+        for status in (401, 403, 422, 503, *statuses)
+    }
