@@ -250,6 +250,8 @@ class Rounds:
             )
         with suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+            if self._cancelled:  # while the process was being made
+                self._process.send_signal(signal.SIGTERM)
         return await self._process.wait()
 
     async def _swap(self, round_id: int, manifest: Manifest) -> None:

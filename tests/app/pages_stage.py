@@ -114,10 +114,11 @@ async def stage(
     prompts: int = 60,
     answers: Sequence[str] = ANSWERS,
     queue: QueueSettings = TRAINING_ALONE,
+    trainer: tuple[str, ...] = ("false",),
 ) -> AsyncIterator[Services]:
-    """Services with a working feeder."""
+    """Services with a working feeder, and a trainer that fails unless another is given."""
     with PreferenceStore.open(home / "prefloop.db") as store:
-        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, queue)
+        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, queue, trainer)
         store.versions.ensure_base("canned", "0")
         publish_guidelines(store)
         store.prompts.add(list(itertools.islice(_prompts(), prompts)), source="test")
@@ -156,7 +157,14 @@ def _completion(text: str, job: Job, seed: int) -> NewCompletion:
     return NewCompletion(job.version, text, (1, 2), (-0.5, -0.5), FinishReason.STOP, job.sampling, seed)
 
 
-def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int, queue: QueueSettings) -> Services:
+def _wire(
+    store: PreferenceStore,
+    home: Path,
+    engine: CannedEngine,
+    buffer: int,
+    queue: QueueSettings,
+    trainer: tuple[str, ...],
+) -> Services:
     shelf = AdapterShelf(home / "adapters")
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks((), store.outbox, now_ms)
@@ -183,7 +191,7 @@ def _wire(store: PreferenceStore, home: Path, engine: CannedEngine, buffer: int,
         shelf,
         directory=home / "rounds",
         planner=planner,
-        command=("false",),
+        command=trainer,
         tell=webhooks.tell,
         gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
         room=lambda _: nullcontext(),

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from data.errors import ConflictError
 from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Ruling, Sampling, Split, Verdict
 from data.store import PreferenceStore
 from tests.app.told import Told
+from tests.app.until import until
 from trainer.base import load_base
 from trainer.config import RoundConfig
 from trainer.round_dir import RoundDir
@@ -100,12 +102,6 @@ def script(tmp_path: Path, body: str) -> tuple[str, ...]:
     file = tmp_path / "trainer.py"
     file.write_text(f"import sys, json, pathlib\ndirectory = pathlib.Path(sys.argv[1])\n{body}\n")
     return (sys.executable, str(file))
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_round_trains_and_its_adapter_serves(
@@ -284,12 +280,27 @@ async def test_a_round_can_be_cancelled_and_another_started(start: Start, tmp_pa
     rounds = start(script(tmp_path, "import time; time.sleep(60)"))
     created = await rounds.start(None)
     await until(lambda: rounds.view(created.id).round.state is RoundState.TRAINING)
-    await until(lambda: rounds._process is not None)
     await rounds.cancel(created.id)
     await rounds.wait()
 
     assert rounds.view(created.id).round.state is RoundState.CANCELLED
     assert (await rounds.start(None)).id == created.id + 1
+
+
+async def test_a_round_cancelled_while_its_trainer_is_being_started_does_not_train(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, execute = start(("sh", "-c", "exec sleep 60")), asyncio.create_subprocess_exec
+
+    async def cancelled_meanwhile(*command: str, **given: Any) -> asyncio.subprocess.Process:
+        await rounds.cancel(created.id)
+        return await execute(*command, **given)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", cancelled_meanwhile)
+    created = await rounds.start(None)
+    await asyncio.wait_for(rounds.wait(), 30)
+
+    assert rounds.view(created.id).round.state is RoundState.CANCELLED
 
 
 async def test_nothing_to_cancel_is_said(start: Start) -> None:

@@ -16,13 +16,15 @@ from data.records import Choice, Role, RoundState, Split
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.pages_stage import stage
 from tests.app.planted import judge_new_pairs
+from tests.app.until import until
 
 NOW = local_time()
 
 
 @pytest.fixture
-async def services(tmp_path: Path) -> AsyncIterator[Services]:
-    async with stage(tmp_path, buffer=0, prompts=60) as services:
+async def services(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Services]:
+    """With the trainer that a test asks for, or one that fails."""
+    async with stage(tmp_path, buffer=0, prompts=60, trainer=getattr(request, "param", ("false",))) as services:
         yield services
 
 
@@ -79,6 +81,7 @@ async def test_nothing_starts_by_itself_unless_the_settings_say_so(
     assert await triggers().look() is None
 
 
+@pytest.mark.parametrize("services", [("sh", "-c", "exec sleep 60")], indirect=True)
 async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
     services: Services, triggers: Callable[..., Triggers]
 ):
@@ -86,11 +89,12 @@ async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
     admin, by_hand = services.accounts.add("root2", Role.ADMIN), triggers()
     first = await by_hand.ask(admin)
     assert first is not None
-    services.store.rounds.set_state(first.id, RoundState.TRAINING)
     assert await by_hand.ask(admin, Algorithm.KTO) is None
     with pytest.raises(ConflictError, match="A round waits already"):
         await by_hand.ask(admin)
     assert await by_hand.look() is None
+    await until(lambda: services.rounds.view(first.id).round.state is RoundState.TRAINING)
+    await services.rounds.cancel(first.id)
     await services.rounds.wait()
     judge(services, 1)
     second = await by_hand.look()

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import Webhook as Oracle
 from app.webhooks import WAITS_MS, Event, Webhook, Webhooks
 from data.clock import now_ms
 from data.store import PreferenceStore
+from tests.app.until import until
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 DETAIL = {"round": 7, "state": "promoted"}
@@ -61,12 +62,6 @@ async def delivering(webhooks: Webhooks) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def hook(url: str, *events: Event) -> Webhook:
