@@ -13,6 +13,7 @@ from app.serving.router import Router
 from data.errors import AdapterError, NotFoundError, PrefloopError
 from data.records import Message, NewCompletion, Sampling, ServingAction
 from data.store import PreferenceStore
+from tests.app.until import until
 from tests.models import save_adapter
 
 NewVersion = Callable[[str, int], Path]
@@ -74,10 +75,14 @@ async def test_eight_swaps_under_six_clients_lose_and_mix_nothing(
             async with router.lease() as version:
                 answered.extend((seed, c) for c in await complete(engine, Job(PROMPT, version, (seed,), SAMPLING)))
 
+    async def swap_to(name: str) -> None:
+        before = len(answered)
+        await promote(router, name)
+        await until(lambda: any(completion.version == name for _, completion in answered[before:]))
+
     clients = [asyncio.create_task(client(number)) for number in range(6)]
     for name in names * 2:
-        await promote(router, name)
-        await asyncio.sleep(0.2)
+        await swap_to(name)
     swapping = False
     await asyncio.gather(*clients)
 
