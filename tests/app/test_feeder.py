@@ -19,6 +19,7 @@ from data.records import (
 )
 from data.strategies import StrategyName
 from tests.app.pages_stage import stage
+from tests.app.until import until
 
 GOOD = NewCompletion("base", "Boil it.", (7, 2), (-0.1, -0.1), FinishReason.STOP, Sampling(), 1)
 
@@ -60,9 +61,7 @@ async def test_answers_that_are_always_identical_set_the_prompts_aside_and_say_s
 
 async def test_the_buffer_is_filled_with_pairs_of_the_champion(tmp_path: Path) -> None:
     async with stage(tmp_path, buffer=6) as services:
-        async with asyncio.timeout(20):
-            while services.feeder.ready < 6:
-                await asyncio.sleep(0.05)
+        await until(lambda: services.feeder.ready >= 6)
 
         assert services.store.pairs.ready("base") >= 6
 
@@ -78,7 +77,7 @@ async def test_a_share_of_the_pairs_wants_two_opinions(tmp_path: Path, share: fl
 async def test_one_who_judges_alone_does_not_run_dry_of_pairs_that_wait_for_another(tmp_path: Path) -> None:
     async with stage(tmp_path, buffer=2, queue=QueueSettings(overlap=1.0)) as services:
         ann = services.accounts.add("ann", Role.ANNOTATOR)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for number in range(6):
                 while (lease := await services.desk.next(ann)) is None:
                     await asyncio.sleep(0.01)
@@ -107,9 +106,7 @@ async def test_the_champion_is_measured_against_the_version_before_it(tmp_path: 
         store.versions.record_serving("v1", ServingAction.PROMOTE, actor_id=None, reason="test")
         services.router.champion = "v1"
         services.feeder.poke()
-        async with asyncio.timeout(20):
-            while store.pairs.ready("v1", purpose=Purpose.EVAL) < 2:
-                await asyncio.sleep(0.05)
+        await until(lambda: store.pairs.ready("v1", purpose=Purpose.EVAL) >= 2)
         rows = store._database.rows("select id from pair where purpose = 'eval'")
         pairs = store.pairs.by_ids(row["id"] for row in rows)
         assert all({pair.a.version, pair.b.version} == {"base", "v1"} for pair in pairs.values())
@@ -124,9 +121,7 @@ async def test_a_version_before_that_cannot_be_served_stops_nobody(tmp_path: Pat
             store.versions.record_serving(name, ServingAction.PROMOTE, actor_id=None, reason="test")
         services.router.champion = "v2"  # v1 has no files
         services.feeder.poke()
-        async with asyncio.timeout(20):
-            while store.pairs.ready("v2") < 2:
-                await asyncio.sleep(0.05)
+        await until(lambda: store.pairs.ready("v2") >= 2)
         await asyncio.sleep(0.2)
         assert store.pairs.ready("v2", purpose=Purpose.EVAL) == 0
         assert services.feeder.trouble is None

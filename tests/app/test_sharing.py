@@ -19,6 +19,7 @@ from app.sharing import Sharing
 from data.errors import ConflictError, RoundError
 from data.records import Role, Sampling
 from data.store import PreferenceStore
+from tests.app.until import until
 from tests.trainer.scene import ask, freeze
 from trainer.base import load_base
 from trainer.round_dir import RoundDir
@@ -103,9 +104,7 @@ async def test_the_buffer_is_full_before_training_and_not_filled_meanwhile(
         assert store.pairs.lease(annotator.id, duration_ms=60_000, version="base") is not None
         await asyncio.sleep(0.3)
         assert store.pairs.ready("base") == full - 1
-    async with asyncio.timeout(20):
-        while store.pairs.ready("base") < BUFFER:
-            await asyncio.sleep(0.05)
+    await until(lambda: store.pairs.ready("base") >= BUFFER)
 
 
 async def test_who_finds_nothing_ready_is_still_answered_from_the_buffer_mode(

@@ -13,6 +13,7 @@ from data.standing import Standing
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
 from tests.app.planted import contend
+from tests.app.until import until
 from trainer.adapter import WEIGHTS
 
 
@@ -145,9 +146,7 @@ async def test_what_cannot_be_done_is_told_and_the_watch_goes_on(services: Servi
     (services.shelf.path("v1") / WEIGHTS).write_bytes(b"damaged")
     vote(services, 10, 40, of="v2", against="v1")
     watching = asyncio.create_task(services.trial.run())
-    async with asyncio.timeout(10):
-        while services.trial.trouble is None:
-            await asyncio.sleep(0.01)
+    await until(lambda: services.trial.trouble is not None)
     assert "v1 is refused: its files have changed" in services.trial.trouble
     assert services.router.champion == "v2"
     assert not watching.done()
@@ -172,11 +171,7 @@ async def test_a_winner_takes_over_once_the_engine_is_back_from_making_room(
     with monkeypatch.context() as patch:
         patch.setattr(services.engine, "load", parked)
         watching = asyncio.create_task(services.trial.run())
-        async with asyncio.timeout(10):
-            while services.trial.trouble is None:
-                await asyncio.sleep(0.01)
+        await until(lambda: services.trial.trouble is not None)
     assert standing(services, "v2") is Standing.ON_TRIAL
-    async with asyncio.timeout(10):
-        while services.router.champion != "v2" or services.trial.trouble:
-            await asyncio.sleep(0.05)
+    await until(lambda: services.router.champion == "v2" and not services.trial.trouble)
     watching.cancel()

@@ -118,9 +118,7 @@ async def test_a_request_that_cannot_be_met_is_told_and_forgotten(
     services.store.requests.add(None, None)
     by_hand = triggers()
     running = asyncio.create_task(by_hand.run())
-    async with asyncio.timeout(10):
-        while by_hand.trouble is None:
-            await asyncio.sleep(0.01)
+    await until(lambda: by_hand.trouble is not None)
     running.cancel()
     assert "judge some pairs first" in by_hand.trouble
     assert services.store.requests.waiting() is None
