@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.records import Message
 from trainer.adapter import directory_sha256
 from trainer.base import load_base
+from trainer.canary import Answer, make_canary
 from trainer.manifest import (
     Agreement,
     Comparison,
@@ -25,13 +26,13 @@ from trainer.manifest import (
 )
 from trainer.policy import Policy
 from trainer.probe import choose_forward
-from trainer.report import make_canary
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% if m['role'] == 'assistant' %}</s>{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SPECIAL = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
+ANSWER = (70, 71, 80, 90, 75, 100, 2)
 EGG: tuple[Message, ...] = ({"role": "user", "content": "how do I boil an egg?"},)
 REPORT = Report(
     algorithm="dpo",
@@ -125,8 +126,6 @@ def save_adapter(model: Path, out: Path, *, seed: int, strength: float = 0.05) -
         revision=base.revision,
         steps=1,
         report=REPORT,
-        canary=make_canary(
-            policy, choose_forward(base.model).forward, ({"role": "user", "content": "how do I boil an egg?"},)
-        ),
+        canary=make_canary(policy, choose_forward(base.model).forward, [Answer(EGG, ANSWER)]),
         software={},
     )

@@ -19,10 +19,10 @@ class Progress(BaseModel):
 
 
 class Canary(BaseModel):
-    """A greedy answer of the trained policy and its per-token logprobs, by the training forward pass.
+    """An answer and its per-token logprobs under the trained policy, by the training forward pass.
 
-    base_logprobs are the base model's on the same tokens. Whoever serves the adapter must reproduce
-    `logprobs`, and so proves that it is this adapter that answers.
+    base_logprobs are the base model's on the same tokens. Whoever serves the adapter must reproduce both
+    (trainer/canary.py), and so proves that it is this adapter that answers.
     """
 
     model_config = ConfigDict(frozen=True)

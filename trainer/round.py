@@ -14,6 +14,7 @@ from data.errors import RoundError
 from data.records import Message
 from trainer.adapter import Adapter, directory_sha256, read_adapter
 from trainer.base import Base, load_base
+from trainer.canary import Answer, make_canary
 from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig
 from trainer.contenders import Contenders
 from trainer.course import Run
@@ -26,7 +27,7 @@ from trainer.policy import Policy
 from trainer.ppo import Actor, train_by_ppo
 from trainer.probe import Chosen, choose_forward
 from trainer.reference import Reference, reference_logps
-from trainer.report import agreement, canary_prompt, drift, make_canary
+from trainer.report import agreement, drift
 from trainer.round_dir import RoundDir
 from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 
@@ -37,12 +38,13 @@ _REFERENCE = "reference"
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A round's examples as ids, the conversations they are of, and what did not fit."""
+    """A round's examples as ids, the conversations they are of, answers that were judged, and what did not fit."""
 
     train: list[TokenPair]
     heldout: list[TokenPair]
     rated: list[TokenRating]
     prompts: list[tuple[Message, ...]]
+    judged: list[Answer]
     cuts: Cuts
 
 
@@ -138,6 +140,7 @@ def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
         heldout=encoder.pairs(heldout),
         rated=encoder.ratings(rated),
         prompts=[example.prompt for example in heldout or pairs or rated],
+        judged=[Answer(line.prompt, ids) for line in pairs or rated for ids in encoder.completions(line)],
         cuts=encoder.cuts,
     )
     if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):
@@ -220,7 +223,7 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
         revision=config.revision,
         steps=steps,
         report=report,
-        canary=make_canary(policy, forward, canary_prompt(policy.base, data.prompts)),
+        canary=make_canary(policy, forward, data.judged),
         software={name: version(name) for name in _SOFTWARE},
         evaluation=evaluate(policy, forward, exam, samples, round_.budget),
     )

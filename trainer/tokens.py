@@ -69,8 +69,7 @@ class Encoder:
         """Preferences as ids. Raises InputError for a completion that is empty or of another vocabulary."""
         out = []
         for pair in pairs:
-            name = f"pair {pair.pair_id}"
-            chosen, rejected = self._completion(pair.chosen, name), self._completion(pair.rejected, name)
+            chosen, rejected = self.completions(pair)
             prompt = self._prompt(pair.prompt, max(len(chosen), len(rejected)))
             if prompt:
                 out.append(TokenPair(prompt, chosen, rejected, pair.strength))
@@ -80,11 +79,16 @@ class Encoder:
         """Ratings as ids. Raises as `pairs` does."""
         out = []
         for rating in ratings:
-            completion = self._completion(rating.completion, f"pair {rating.pair_id}")
+            (completion,) = self.completions(rating)
             prompt = self._prompt(rating.prompt, len(completion))
             if prompt:
                 out.append(TokenRating(prompt, completion, rating.desirable))
         return out
+
+    def completions(self, line: SnapshotPair | SnapshotRating) -> tuple[tuple[int, ...], ...]:
+        """Ids of a line's answers: chosen and rejected, or the one that was rated. Raises as `pairs` does."""
+        both = (line.chosen, line.rejected) if isinstance(line, SnapshotPair) else (line.completion,)
+        return tuple(self._completion(completion, f"pair {line.pair_id}") for completion in both)
 
     def _prompt(self, messages: tuple[Message, ...], longest: int) -> tuple[int, ...]:
         """The prompt's ids, cut to what `longest` leaves; empty when that is nothing."""

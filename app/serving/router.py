@@ -6,30 +6,16 @@ for a swap, none is lost, none is mixed. Knows nothing of rounds or pages.
 """
 
 import asyncio
-import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import BASE, Engine
 from data.errors import AdapterError
 from data.records import AdapterVersion, ServingAction
 from data.versions import Versions
-
-# Tokens of one greedy answer, in nats a token: float32 runs differ by 1e-5, bfloat16 by less than this.
-_CANARY_TOLERANCE = 0.1
-# A trained adapter moves at least one token of its own greedy answer by more than this, or it does nothing.
-_CANARY_EFFECT = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class _Deviation:
-    """Largest difference of the served log-probabilities from the trained policy's and from the base's."""
-
-    from_policy: float
-    from_base: float
+from trainer.canary import prove
 
 
 class Router:
@@ -110,19 +96,15 @@ class Router:
         self._loaded.add(version.name)
 
     async def _check_canary(self, name: str) -> None:
+        """See that what serves is what was trained. Raises AdapterError."""
         canary = await asyncio.to_thread(self._shelf.canary, name)
-        served = await self._engine.score(canary.prompt, canary.token_ids, name)
-        deviation = _Deviation(
-            from_policy=_largest_difference(served, canary.logprobs),
-            from_base=_largest_difference(served, canary.base_logprobs),
-        )
-        if not deviation.from_policy <= _CANARY_TOLERANCE:
-            raise AdapterError(
-                f"adapter {name} is refused: served, it does not answer as the policy that was trained "
-                f"(log-probabilities differ by up to {deviation.from_policy:.3f} nats a token)"
-            )
-        if deviation.from_base <= _CANARY_EFFECT:
-            raise AdapterError(f"adapter {name} is refused: served, it answers exactly as the base model")
+        served, served_base = [
+            await self._engine.score(canary.prompt, canary.token_ids, version) for version in (name, BASE)
+        ]
+        try:
+            prove(canary, served=served, served_base=served_base)
+        except AdapterError as error:
+            raise AdapterError(f"adapter {name} is refused: {error}") from error
 
     async def _unload_idle(self) -> None:
         """Unload what nobody uses and nobody will be given."""
@@ -134,8 +116,3 @@ class Router:
                 if not self._users[name] and name != self.champion and name in self._loaded:
                     self._loaded.discard(name)
                     await self._engine.unload(name)
-
-
-def _largest_difference(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
-    differences = [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
-    return max(differences) if all(map(math.isfinite, differences)) else math.inf

@@ -30,7 +30,7 @@ from app.rounds import Rounds
 from app.server import create_app
 from app.services import Services, publish_guidelines
 from app.serving.adapters import AdapterShelf
-from app.serving.engine import Answers, Job
+from app.serving.engine import BASE, Answers, Job
 from app.serving.router import Router
 from app.training import Trainings
 from app.trial import Trial
@@ -99,7 +99,8 @@ class CannedEngine:
         """Nothing to do."""
 
     async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
-        return tuple(-1.0 for _ in token_ids)
+        """As the canary of tests/app/canned_version.py notes it."""
+        return (-2.0 if version == BASE else -1.0, *(-1.0 for _ in token_ids[1:]))
 
     def close(self) -> None:
         """Nothing to do."""

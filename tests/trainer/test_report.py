@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.errors import InputError
 from data.records import Message, Sampling
 from tests.models import save_adapter
 from tests.trainer.plainly import alone
@@ -26,7 +25,7 @@ from trainer.manifest import Agreement, Drift
 from trainer.memory import Budget
 from trainer.policy import Policy
 from trainer.reference import group_logps
-from trainer.report import agreement, drift, make_canary
+from trainer.report import agreement, drift
 from trainer.tokens import TokenPair
 
 QUESTION = ask("how do I boil an egg?")
@@ -115,44 +114,6 @@ class TestAgreement:
         there = agreed(policy, mirrored(toy_pairs(10)))
         assert here.accuracy is not None and there.accuracy == pytest.approx(1 - here.accuracy)
         assert here.margin is not None and there.margin == pytest.approx(-here.margin, abs=1e-5)
-
-
-class TestCanary:
-    def test_it_is_the_greedy_answer_of_transformers(self, policy: Policy) -> None:
-        canary = make_canary(policy, Packed(), QUESTION)
-        prompt = policy.base.prompt_ids(QUESTION)
-        with policy.acting():
-            oracle = policy.model.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0)
-        assert canary.token_ids == tuple(oracle[0, len(prompt) :].tolist())
-        assert canary.prompt == QUESTION
-
-    @pytest.mark.parametrize("seed", [1, 2, 3])
-    def test_the_sampler_reproduces_it_with_the_adapter_and_without(
-        self, model_dir: Path, tmp_path: Path, seed: int
-    ) -> None:
-        canary = save_adapter(model_dir, tmp_path / "v1", seed=seed).canary
-        sampler = Sampler(load_base(str(model_dir)))
-        sampler.load("v1", read_adapter(tmp_path / "v1", sampler.base.model, max_rank=16))
-        prompt = sampler.base.prompt_ids(canary.prompt)
-        assert sampler.score(prompt, canary.token_ids, "v1") == pytest.approx(canary.logprobs, abs=1e-4)
-        assert sampler.score(prompt, canary.token_ids, None) == pytest.approx(canary.base_logprobs, abs=1e-4)
-
-    def test_another_adapter_does_not_reproduce_it(self, model_dir: Path, tmp_path: Path) -> None:
-        canary = save_adapter(model_dir, tmp_path / "v1", seed=1).canary
-        sampler = Sampler(load_base(str(model_dir)))
-        sampler.load("v2", random_lora(sampler.base.model, seed=2))
-        score = sampler.score(sampler.base.prompt_ids(canary.prompt), canary.token_ids, "v2")
-        assert max(abs(a - b) for a, b in zip(score, canary.logprobs, strict=True)) > 0.01
-
-    def test_it_ends_where_the_answer_ends(self, policy: Policy) -> None:
-        whole = make_canary(policy, Packed(), QUESTION)
-        stop = whole.token_ids[4]
-        policy.base = replace(policy.base, eos_ids=frozenset({stop}))
-        assert make_canary(policy, Packed(), QUESTION).token_ids == whole.token_ids[: whole.token_ids.index(stop) + 1]
-
-    def test_a_prompt_that_leaves_no_room_is_refused(self, policy: Policy) -> None:
-        with pytest.raises(InputError, match="its answer may take 24"):
-            make_canary(policy, Packed(), ask("egg " * 600))
 
 
 class TestDrift:

@@ -12,6 +12,7 @@ from tests.models import save_random_model
 from tests.trainer.scene import freeze, preference, toy_pairs, toy_snapshot
 from trainer.adapter import directory_sha256, read_adapter
 from trainer.base import Base, load_base
+from trainer.canary import prove
 from trainer.config import DPOConfig
 from trainer.course import StoppedError
 from trainer.generate import Sampler
@@ -52,16 +53,16 @@ class TestAFinishedRound:
         assert report.drift.kl_mean > 0
         assert 1 <= report.drift.mean_length <= 8
 
-    def test_its_canary_is_reproduced_by_the_sampler_that_serves(self, finished: RoundDir, base: Base) -> None:
+    def test_its_canary_is_proved_by_the_sampler_that_serves(self, finished: RoundDir, base: Base) -> None:
         manifest = finished.manifest()
         assert manifest is not None
         canary = manifest.canary
         sampler = Sampler(base)
         sampler.load("new", read_adapter(finished.adapter, base.model, max_rank=16))
         prompt = base.prompt_ids(canary.prompt)
-        assert sampler.score(prompt, canary.token_ids, "new") == pytest.approx(canary.logprobs, abs=1e-4)
-        assert sampler.score(prompt, canary.token_ids, None) == pytest.approx(canary.base_logprobs, abs=1e-4)
-        assert max(abs(a - b) for a, b in zip(canary.logprobs, canary.base_logprobs, strict=True)) > 1e-3
+        served, served_base = (sampler.score(prompt, canary.token_ids, name) for name in ("new", None))
+        prove(canary, served=served, served_base=served_base)
+        assert served == pytest.approx(canary.logprobs, abs=1e-4)
 
     def test_the_adapter_prefers_what_was_chosen_on_the_serving_path_too(self, finished: RoundDir, base: Base) -> None:
         sampler = Sampler(base)
@@ -92,12 +93,12 @@ class TestLongPrompts:
     LONG = preference(90, toy_pairs(1, seed=5)[0], text="egg " * 600)
     CONFIG = DPOConfig(epochs=1, rank=2, alpha=4)
 
-    def test_one_is_cut_and_counted_and_the_canary_asks_another(self, tmp_path: Path, base: Base) -> None:
+    def test_one_is_cut_and_counted_and_the_canary_is_of_another(self, tmp_path: Path, base: Base) -> None:
         toys = toy_snapshot()
-        snapshot = replace(toys, heldout=(self.LONG, *toys.heldout))
+        snapshot = replace(toys, train=(self.LONG, *toys.train))
         manifest = run_round(freeze(tmp_path / "round", base, snapshot=snapshot, config=self.CONFIG), never)
         assert (manifest.report.prompts_cut, manifest.report.dropped) == (1, 0)
-        assert manifest.canary.prompt == toys.heldout[0].prompt.messages
+        assert manifest.canary.prompt in [pair.prompt.messages for pair in toys.train]
 
     def test_where_all_are_too_long_the_canary_asks_something_else(self, tmp_path: Path, base: Base) -> None:
         snapshot = Snapshot((self.LONG,), (), {})
