@@ -1,5 +1,5 @@
 # make serve   the application on http://127.0.0.1:$(PORT), its files in $(HOME_DIR)
-# make test    all checks and tests but the slow ones;  make test-slow   those
+# make test    all checks and tests but the slow ones;  make test-slow   those;  make test-cuda   those for a GPU
 
 PORT ?= 7860
 HOME_DIR ?= var
@@ -17,11 +17,14 @@ test: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow and not browser" -n auto --dist worksteal
+	$(PYTEST) -m "not slow and not browser and not cuda" -n auto --dist worksteal
 	$(PYTEST) -m "browser and not slow" -n auto --dist loadfile tests/browser
 
 test-slow: .venv/dev
 	$(PYTEST) -m "slow and not browser" --timeout 3600
+
+test-cuda: .venv/dev
+	$(PYTEST) -m cuda tests/cuda
 
 .venv/serve: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -32,4 +35,4 @@ test-slow: .venv/dev
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: serve test test-slow
+.PHONY: serve test test-slow test-cuda

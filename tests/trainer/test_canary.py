@@ -32,6 +32,7 @@ def policy(base: Base) -> Policy:
     return policy
 
 
+@torch.no_grad()
 def moved(policy: Policy, answer: Answer) -> float:
     """How far the policy moves an answer from the base, by transformers' own forward pass."""
     prompt = policy.base.encode(answer.prompt)

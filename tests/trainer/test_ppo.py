@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from data.records import FinishReason
+from data.records import FinishReason, Snapshot
 from tests.trainer.plainly import alone
-from tests.trainer.scene import freeze
+from tests.trainer.scene import freeze, preference
 from trainer.base import Base
 from trainer.config import PPOConfig, RewardConfig
 from trainer.course import Course, Run
@@ -26,6 +26,7 @@ from trainer.round_dir import RoundDir
 from trainer.tokens import TokenPair
 
 ARM = range(60, 120)  # tokens that pay: a fifth of the vocabulary
+OTHER_ARM = range(120, 180)
 PROMPTS = [(6, 9, 12), (30, 31)]
 BASIC = {
     "algorithm": "ppo",
@@ -261,30 +262,37 @@ class TestCourse:
         assert {line["kl_coef"] for line in train(kl_coef=0.5)} == {0.5}
 
 
+@pytest.fixture
+def outspoken(base: Base) -> Base:
+    """A frozen head that is drawn small cannot say anything with certainty; make it speak up."""
+    base.model.get_output_embeddings().weight.mul_(12)
+    return base
+
+
 class TestBandit:
-    @pytest.fixture(autouse=True)
-    def able(self, base: Base) -> None:
-        """A frozen head that is drawn small cannot say anything with certainty; make it speak up."""
-        base.model.get_output_embeddings().weight.mul_(12)
-
-    def test_the_paid_arm_is_found(self, base: Base, tmp_path: Path) -> None:
-        before = probability_of_arm(Actor(Policy.from_base(base, rank=4, alpha=8, seed=0), Packed()))
+    def test_the_paid_arm_is_found(self, outspoken: Base, tmp_path: Path) -> None:
+        before = probability_of_arm(Actor(Policy.from_base(outspoken, rank=4, alpha=8, seed=0), Packed()))
         assert before < 0.3
-        assert play(base, tmp_path, kl_coef=0.0, rollouts=128, batch_size=64, epochs=25) > 0.8
+        assert play(outspoken, tmp_path, kl_coef=0.0, rollouts=128, batch_size=64, epochs=25) > 0.8
 
-    def test_a_dear_reference_keeps_it_at_home(self, base: Base, tmp_path: Path) -> None:
-        assert play(base, tmp_path, kl_coef=5.0, rollouts=128, batch_size=64, epochs=25) < 0.4
+    def test_a_dear_reference_keeps_it_at_home(self, outspoken: Base, tmp_path: Path) -> None:
+        assert play(outspoken, tmp_path, kl_coef=5.0, rollouts=128, batch_size=64, epochs=25) < 0.4
 
 
-def test_a_round_learns_to_please_its_reward_model(base: Base, tmp_path: Path) -> None:
+def test_a_round_learns_to_please_its_reward_model(outspoken: Base, tmp_path: Path) -> None:
+    """People like answers of the paid arm better than those of another; each answer is one token."""
+    source = random.Random(0)
+    pairs = [TokenPair((), (source.choice(ARM),), (source.choice(OTHER_ARM),)) for _ in range(64)]
+    liked = tuple(preference(number, pair) for number, pair in enumerate(pairs))
     reward = RewardConfig(epochs=6, batch_size=4, learning_rate=1e-2, rank=4, alpha=8)
     config = PPOConfig(**BASIC, reward=reward, kl_target=2.0)  # type: ignore[arg-type]
-    directory = freeze(tmp_path / "round", base, config=config)
-    report = run_round(directory, lambda: False).report
+    snapshot = Snapshot(liked[:48], liked[48:], {})
+    directory = freeze(tmp_path / "round", outspoken, config=config, snapshot=snapshot, max_new_tokens=1)
+    report = run_round(directory, lambda: False, base=outspoken).report
     metrics = directory.metrics()
     assert report.algorithm == "ppo"
     assert report.reward is not None and report.reward.train_accuracy == 1.0
-    assert metrics[-1]["score"] > metrics[0]["score"]
+    assert metrics[-1]["score"] > metrics[0]["score"] + 0.5
     assert metrics[-1]["kl_coef"] != metrics[0]["kl_coef"]
     assert report.drift.kl_mean < 30
 

@@ -28,7 +28,8 @@ def test_an_architecture_that_does_not_pack_is_found_out_and_goes_the_plain_way(
     assert isinstance(chosen.forward, Plain)
     assert chosen.reason.startswith("plain: ")
     assert why in chosen.reason
-    check(model, chosen.forward)
+    # mamba's scan multiplies along the sequence and so enlarges rounding: 6e-6 on one processor, 5e-5 on another
+    check(model, chosen.forward, within=1e-4 if config.model_type == "mamba" else 1e-5)
 
 
 @pytest.mark.parametrize("config", PACKED.values(), ids=PACKED.keys())
