@@ -2,8 +2,8 @@
 
     python -m benchmarks.sampler [--quick] --json FILE
 
-Two cases, on random Llamas (benchmarks/models.py), float32, top-p 0.95, 96 new tokens for every answer (nothing
-ends early), a LoRA of rank 16 on all linear modules:
+Two cases, on random Llamas (benchmarks/models.py), float32 (on a GPU bfloat16), top-p 0.95, 96 new tokens for every
+answer (nothing ends early), a LoRA of rank 16 on all linear modules:
 
   two answers   one prompt of 128 tokens, one pair, as the feeder asks for it
   16 prompts    of 64 to 192 tokens, one answer each, as 16 annotators would ask at once
@@ -63,13 +63,14 @@ class Result:
 def main() -> None:
     """Measure, print a table, write the rows."""
     parser = argparse.ArgumentParser(description="tokens a second: prefloop's sampler against transformers")
-    parser.add_argument("--quick", action="store_true", help="only the 5M model, 24 new tokens, one repeat")
+    parser.add_argument("--quick", action="store_true", help="24 new tokens, one repeat")
+    parser.add_argument("--models", help="some of them, with commas; else 5M and 50M, on a GPU 500M")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the rows go")
     given = parser.parse_args()
     warnings.filterwarnings("ignore", category=FutureWarning)  # peft asks transformers by an old name
     logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
     results: list[Result] = []
-    for size in ["5M"] if given.quick else list(SIZES):
+    for size in given.models.split(",") if given.models else ["500M"] if torch.cuda.is_available() else ["5M", "50M"]:
         torch.set_num_threads(SIZES[size].threads)
         results += measure(size, tokens=24 if given.quick else 96, repeats=1 if given.quick else 3)
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
@@ -79,6 +80,8 @@ def main() -> None:
 def measure(size: str, *, tokens: int, repeats: int) -> list[Result]:
     """Both cases on one model."""
     base = replace(random_base(size), eos_ids=frozenset())
+    if torch.cuda.is_available():
+        base.model.to("cuda", torch.bfloat16)
     adapter = random_adapter(base, rank=RANK)
     ours, peers = Ours(base, adapter, tokens), Peers(base, adapter, tokens)
     pair = [prompt_of(128, seed=0)] * 2
@@ -139,6 +142,8 @@ def seconds(run: _Run) -> float:
     """Wall time of one call."""
     start = time.perf_counter()
     run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -198,13 +203,14 @@ class Peers:
     def per_answer(self, prompts: Sequence[tuple[int, ...]]) -> None:
         """One call an answer."""
         for prompt in prompts:
-            ids = torch.tensor([prompt])
+            ids = torch.tensor([prompt], device=self._bare.device)
             self._generate(ids, torch.ones_like(ids))
 
     def padded(self, prompts: Sequence[tuple[int, ...]]) -> None:
         """One call for all, shorter prompts padded on the left."""
         longest = max(map(len, prompts))
-        ids = torch.tensor([(PAD,) * (longest - len(prompt)) + prompt for prompt in prompts])
+        padded = [(PAD,) * (longest - len(prompt)) + prompt for prompt in prompts]
+        ids = torch.tensor(padded, device=self._bare.device)
         self._generate(ids, (ids != PAD).long())
 
     def continuous(self, prompts: Sequence[tuple[int, ...]]) -> None:

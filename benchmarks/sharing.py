@@ -218,7 +218,7 @@ def main() -> None:
                 prompts=model and model / "prompts.txt",
                 serve_during_training=mode,
                 promotion=Promotion.BY_HAND,
-                sampling=Sampling(max_new_tokens=128),
+                sampling=Sampling(max_new_tokens=64),
                 queue=QueueSettings(overlap=0.0),
                 buffer=64,
             )
