@@ -1,4 +1,4 @@
-"""Random Llamas that benchmarks run on: two sizes, seeded, made on the spot, nothing downloaded.
+"""Random Llamas that benchmarks run on: of some sizes, seeded, made on the spot, nothing downloaded.
 
 Speed does not ask what the weights say. Ids below FIRST_ID are special; a benchmark draws its prompts above them.
 """
@@ -32,6 +32,7 @@ SIZES = {
     "5M": Size(256, 688, 6, 4096, threads=1),
     "50M": Size(512, 1376, 8, 32000, threads=2),
     "500M": Size(1024, 4096, 24, 32000, threads=8),  # for a GPU
+    "500M wide": Size(2048, 8192, 8, 32000, threads=8),  # the same with fewer layers
 }
 
 

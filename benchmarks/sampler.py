@@ -64,13 +64,15 @@ def main() -> None:
     """Measure, print a table, write the rows."""
     parser = argparse.ArgumentParser(description="tokens a second: prefloop's sampler against transformers")
     parser.add_argument("--quick", action="store_true", help="24 new tokens, one repeat")
-    parser.add_argument("--models", help="some of them, with commas; else 5M and 50M, on a GPU 500M")
+    parser.add_argument("--models", help="some of them, with commas; else 5M and 50M, on a GPU 500M wide")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the rows go")
     given = parser.parse_args()
     warnings.filterwarnings("ignore", category=FutureWarning)  # peft asks transformers by an old name
     logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
     results: list[Result] = []
-    for size in given.models.split(",") if given.models else ["500M"] if torch.cuda.is_available() else ["5M", "50M"]:
+    for size in (
+        given.models.split(",") if given.models else ["500M wide"] if torch.cuda.is_available() else ["5M", "50M"]
+    ):
         torch.set_num_threads(SIZES[size].threads)
         results += measure(size, tokens=24 if given.quick else 96, repeats=1 if given.quick else 3)
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")

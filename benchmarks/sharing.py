@@ -211,7 +211,7 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = saved(given.size, folder / given.size) if given.size else None
+        model = saved(given.size, folder / given.size.replace(" ", "-")) if given.size else None
         for mode in ServeDuringTraining:
             settings = Settings(
                 model=str(model or BUILT_IN),
@@ -220,7 +220,7 @@ def main() -> None:
                 promotion=Promotion.BY_HAND,
                 sampling=Sampling(max_new_tokens=64),
                 queue=QueueSettings(overlap=0.0),
-                buffer=64,
+                buffer=32,
             )
             rows.append(
                 asyncio.run(

@@ -9,7 +9,7 @@ the prompt's. Knows nothing of models, preferences or losses.
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapreplace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ class Packing:
     targets: Tensor
     owner: Tensor
     ends: Tensor
-    masks: dict[Hashable, Tensor] = field(default_factory=dict, compare=False)
+    masks: dict[Hashable, Any] = field(default_factory=dict, compare=False)
 
 
 def pack(groups: Sequence[Group], *, device: torch.device) -> Packing:

@@ -1,5 +1,6 @@
 """The built-in model where there is a GPU. `make test-cuda` runs these; without a GPU they fail, and say so."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -21,12 +22,12 @@ def base(gpu: torch.device) -> Base:
 
 
 @pytest.fixture
-def exact(base: Base) -> Base:
-    """In float32."""
-    return replace(base, model=base.model.float())
-
-
-@pytest.fixture
 def on_cpu() -> Base:
     """The same model where all other tests run."""
     return load_base(BUILT_IN, device=torch.device("cpu"))
+
+
+@pytest.fixture
+def exact(gpu: torch.device, on_cpu: Base) -> Base:
+    """The same on the GPU, in float32."""
+    return replace(on_cpu, model=deepcopy(on_cpu.model).to(gpu))

@@ -29,11 +29,19 @@ pytestmark = pytest.mark.cuda
 PAIRS = toy_pairs(6)
 GROUPS = [pair.group for pair in PAIRS]
 TOY = {"rank": 4, "alpha": 8}
+REWARD = RewardConfig(epochs=4, learning_rate=1e-2, **TOY)
 CONFIGS: list[TrainingConfig] = [
     DPOConfig(epochs=8, batch_size=4, learning_rate=1e-2, **TOY),
     DPOConfig(epochs=8, batch_size=4, learning_rate=1e-2, gradient_checkpointing=True, **TOY),
-    KTOConfig(epochs=8, batch_size=4, learning_rate=1e-2, **TOY),
-    PPOConfig(epochs=4, rollouts=16, batch_size=8, reward=RewardConfig(epochs=4, learning_rate=1e-2, **TOY), **TOY),
+    KTOConfig(algorithm="kto", epochs=8, batch_size=4, learning_rate=1e-2, **TOY),
+    PPOConfig(
+        algorithm="ppo",
+        epochs=4,
+        rollouts=16,
+        batch_size=8,
+        reward=RewardConfig(epochs=4, learning_rate=1e-2, **TOY),
+        **TOY,
+    ),
 ]
 
 
@@ -100,7 +108,7 @@ def test_when_the_gpu_is_full_parts_become_smaller(gpu: torch.device) -> None:
     assert said == ["out of memory: going on with 2 tokens at a time"]
 
 
-def test_the_estimate_beforehand_is_less_than_what_a_round_takes_and_of_its_size(base: Base, tmp_path: Path) -> None:
+def test_the_estimate_counts_the_weights_as_they_lie_on_the_gpu(base: Base, tmp_path: Path) -> None:
     directory = freeze(tmp_path / "round", base, model=BUILT_IN)
     needed = Footprint.of(directory, base)
     assert needed.weights == sum(parameter.nbytes for parameter in base.model.parameters())
