@@ -2,7 +2,8 @@
 
 The trainer notes an answer with its log-probabilities, with and without the adapter. Whoever serves scores it both
 ways too. The base tells how far rounding alone puts the two ways through the model apart (1e-6 nats a token in
-float32, 1e-2 in bfloat16): the adapter may be off by little more, and must move the answer as it did in training.
+float32, 1e-2 in bfloat16): the adapter may be off by little more, or by a tenth of what training moved, and must move
+the answer as it did in training.
 Knows nothing of engines or versions.
 """
 
@@ -27,6 +28,7 @@ _STAND_IN: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
 _BASE_TOLERANCE = 0.1  # more than any rounding: another base
 _TOLERANCE = 0.02
 _ROUNDINGS = 4  # how much farther than the base the adapter may be off
+_OF_EFFECT = 0.1  # or how much of what training moved: a strong adapter is rounded more (0.05 nats in bfloat16, H200)
 _EFFECT = 1e-3
 _LEAST_SHARE, _MOST_SHARE = 0.5, 1.5
 
@@ -84,7 +86,7 @@ def prove(canary: Canary, *, served: Sequence[float], served_base: Sequence[floa
     if not float(trained.abs().max()) > _EFFECT:
         raise AdapterError("it answers exactly as the base model")
     share = float(moved @ trained / (trained @ trained))
-    if not off <= max(_TOLERANCE, _ROUNDINGS * rounding):
+    if not off <= max(_TOLERANCE, _ROUNDINGS * rounding, _OF_EFFECT * _rms(trained)):
         raise AdapterError(
             f"served, it does not answer as the policy that was trained: log-probabilities are {off:.3f} nats a token "
             "apart"

@@ -13,7 +13,8 @@ from trainer.base import Base
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotPair
 
-_PROCESS = 700 * 2**20  # Python with torch and transformers, measured on Linux; only the CPU's memory holds it
+_PROCESS = 700 * 2**20  # Python with torch and transformers in the CPU's memory, measured on Linux
+_CONTEXT = 512 * 2**20  # what CUDA takes of a GPU for a process at least; 1.1 GiB was seen, torch's reserve included
 _ADAPTER_BYTES = 16  # a float32 weight, its gradient, and AdamW's two moments
 # Bytes of activations a token, a layer and a unit of hidden size, for each byte of the dtype: 34 at 16 bit without
 # attention's own (Korthikanti 2022, 2205.05198, eq. 1), and 2 where they are recomputed (sec. 4.3).
@@ -54,7 +55,7 @@ class Footprint:
             weights=sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()),
             adapter=_ADAPTER_BYTES * training.rank * sum(one.in_features + one.out_features for one in linears),
             activations=kept * width * tokens * sizes.num_hidden_layers * sizes.hidden_size,
-            process=_PROCESS if model.device.type == "cpu" else 0,
+            process=_PROCESS if model.device.type == "cpu" else _CONTEXT,
         )
 
 

@@ -2,7 +2,8 @@
 
 One prefill serves all answers to one prompt. A row's tokens depend only on its prompt, adapter, seed and
 sampling parameters, never on its neighbours: every decode step has the same shapes (`max_rows` rows, filler
-included), attention and LoRA run per row, and each row draws from a generator of its own.
+included), attention and LoRA run per row, and each row draws from a generator of its own. That holds to the bit on the
+CPU; on a GPU the kernels that are chosen differ with the company, and with them the rounding.
 
 Adapters act in two ways. Rows that `join` have theirs beside the weights, always, also when all share one: were
 it folded in, their bits would change whenever a row of another version came or went. `generate` folds the

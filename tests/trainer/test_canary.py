@@ -136,10 +136,16 @@ class TestServed:
             prove(NOTED, served=(-1.0, -3.0), served_base=(-2.5, -1.5))
 
     def test_more_rounding_of_the_base_allows_more_of_the_adapter(self) -> None:
-        off = (-1.05, -3.05)
+        weak = NOTED.model_copy(update={"logprobs": (-1.8, -2.2)})
+        off = (-1.75, -2.25)
         with pytest.raises(AdapterError, match=r"0\.050 nats a token apart"):
-            prove(NOTED, served=off, served_base=(-2.001, -2.001))
-        prove(NOTED, served=off, served_base=(-2.02, -2.02))
+            prove(weak, served=off, served_base=(-2.001, -2.001))
+        prove(weak, served=off, served_base=(-2.02, -2.02))
+
+    def test_an_adapter_that_moves_much_may_be_off_by_a_tenth_of_it(self) -> None:
+        prove(NOTED, served=(-1.09, -3.09), served_base=(-2.0, -2.0))
+        with pytest.raises(AdapterError, match=r"0\.110 nats a token apart"):
+            prove(NOTED, served=(-1.11, -3.11), served_base=(-2.0, -2.0))
 
     @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
     def test_what_is_not_finite_is_refused(self, bad: float) -> None:
