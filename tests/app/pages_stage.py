@@ -168,6 +168,7 @@ def _wire(
     shelf = AdapterShelf(home / "adapters")
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks((), store.outbox, now_ms)
+    matches = Matches(store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0))
     feeder = Feeder(
         store,
         engine,
@@ -176,9 +177,7 @@ def _wire(
         buffer=buffer,
         workers=4,
         queue=queue,
-        matches=Matches(
-            store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0)
-        ),
+        matches=matches,
         source=random.Random(0),
     )
     template = RoundConfig(model="canned", revision="0", seed=0)
@@ -206,6 +205,7 @@ def _wire(
         shelf=shelf,
         adapters=adapters,
         feeder=feeder,
+        matches=matches,
         desk=Desk(
             store,
             feeder,
