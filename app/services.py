@@ -229,7 +229,7 @@ def _wire(
         errands=errands,
         imports=Imports(store, errands, home.imports, settings.imports.limits),
         exports=Exports(store, errands, home.exports),
-        trial=Trial(store, adapters, roll_back=settings.roll_back),
+        trial=Trial(store, adapters, roll_back=settings.roll_back, most_votes=settings.trial_votes),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         examiner=Examiner(store, now_ms),

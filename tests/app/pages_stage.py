@@ -221,7 +221,7 @@ def _wire(
         errands=errands,
         imports=Imports(store, errands, home / "imports", FileLimits()),
         exports=Exports(store, errands, home / "exports"),
-        trial=Trial(store, adapters, roll_back=True),
+        trial=Trial(store, adapters, roll_back=True, most_votes=Settings().trial_votes),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
         examiner=Examiner(store, now_ms),
