@@ -23,7 +23,18 @@ from app.serving.router import Router
 from app.training import Trainings
 from app.webhooks import Event
 from data.errors import ConflictError
-from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Ruling, Sampling, Split, Verdict
+from data.records import (
+    Choice,
+    FinishReason,
+    NewCompletion,
+    Role,
+    RoundState,
+    Ruling,
+    Sampling,
+    ServingAction,
+    Split,
+    Verdict,
+)
 from data.store import PreferenceStore
 from tests.app.told import Told
 from tests.app.until import until
@@ -167,6 +178,23 @@ async def test_a_round_is_compared_with_the_version_that_serves_when_it_begins(s
 
     rivals = [manifest.evaluation.against_champion.rival for manifest in found if manifest and manifest.evaluation]
     assert rivals == ["base", champion]
+
+
+async def test_a_version_waits_if_another_serves_than_the_one_it_was_compared_with(
+    start: Start, router: Router, store: PreferenceStore, new_version: Callable[[str, int], Path]
+) -> None:
+    new_version("v1", 1)
+    rounds = start()
+    created = await rounds.start(None)
+    await until(rounds.directory(created.id).checkpoint.exists)
+    await router.promote("v1", action=ServingAction.PROMOTE, actor_id=None, reason="an admin knows")
+    await rounds.wait()
+
+    entry = rounds.view(created.id).round
+    assert entry.state is RoundState.WAITING
+    assert entry.reason == "round 1 ended well and broke no limit, compared with base; but v1 serves by now"
+    assert router.champion == "v1"
+    assert store.decisions.of("round-000001")[-1].ruling is Ruling.WAIT
 
 
 async def test_a_version_that_nobody_compared_waits_for_an_admin(
