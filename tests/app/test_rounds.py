@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +329,27 @@ async def test_a_round_cancelled_while_its_trainer_is_being_started_does_not_tra
     await asyncio.wait_for(rounds.wait(), 30)
 
     assert rounds.view(created.id).round.state is RoundState.CANCELLED
+
+
+async def test_a_cancel_that_is_taken_before_the_swap_is_kept(
+    start: Start, router: Router, store: PreferenceStore
+) -> None:
+    @asynccontextmanager
+    async def room(_: RoundDir) -> AsyncIterator[None]:
+        yield
+        await rounds.cancel(created.id)  # the trainer has ended well, and serving comes back
+
+    rounds = start(room=room)
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    ended = rounds.view(created.id).round
+    assert (ended.state, ended.reason) == (
+        RoundState.CANCELLED,
+        "cancelled; its checkpoint stays in the round directory",
+    )
+    assert router.champion == "base"
+    assert [version.name for version in store.versions.all()] == ["base"]
 
 
 async def test_nothing_to_cancel_is_said(start: Start) -> None:
