@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.rivals import version_before
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.webhooks import Event, Tell
@@ -18,6 +19,8 @@ from data.store import PreferenceStore
 from data.versions import BASE
 
 Numbers = Mapping[str, float | int | str | None]
+Premise = Callable[[], bool]
+"""Whether what a decision rests on is still so: another may have been made since, and have moved what serves."""
 
 _TOLD = {
     Ruling.PROMOTE: Event.VERSION_PROMOTED,
@@ -66,7 +69,7 @@ def adapter_files(store: PreferenceStore, shelf: AdapterShelf, name: str) -> Pat
 
 class Adapters:
     """The versions of a home, as those who answer for them handle them. moved: called when another one serves;
-    tell: takes what was decided.
+    tell: takes what was decided. One act at a time; a premise is looked at when its act's turn has come.
     """
 
     def __init__(
@@ -84,14 +87,21 @@ class Adapters:
         return adapter_views(self._store)
 
     async def promote(
-        self, name: str, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None
+        self,
+        name: str,
+        *,
+        reason: str,
+        actor_id: int | None = None,
+        numbers: Numbers | None = None,
+        premise: Premise | None = None,
     ) -> None:
         """Let a version serve, an older one included: verified, loaded, proved by its canary, then swapped in.
 
-        Raises NotFoundError for an unknown version, ConflictError for one that serves or is retired, AdapterError
-        with the reason when it is refused; then the one before goes on serving.
+        Raises NotFoundError for an unknown version, ConflictError for one that serves or is retired or if the premise
+        does not hold, AdapterError with the reason when it is refused; then the one before goes on serving.
         """
         async with self._one_at_a_time:
+            await self._assert_holds(premise)
             standing = await self._standing(name)
             if standing is Standing.SERVES:
                 raise ConflictError("{version} serves already", version=name)
@@ -102,12 +112,20 @@ class Adapters:
             await self._decide(name, Ruling.PROMOTE, reason, actor_id, numbers)
         self._moved()
 
-    async def roll_back(self, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None) -> str:
+    async def roll_back(
+        self,
+        *,
+        reason: str,
+        actor_id: int | None = None,
+        numbers: Numbers | None = None,
+        premise: Premise | None = None,
+    ) -> str:
         """Serve again what served before, and refuse what serves now; returns the version that serves then.
 
-        Raises ConflictError when nothing served before, AdapterError as promote does.
+        Raises ConflictError when nothing served before or the premise does not hold, AdapterError as promote does.
         """
         async with self._one_at_a_time:
+            await self._assert_holds(premise)
             worse = await asyncio.to_thread(self._champion)
             better = await asyncio.to_thread(self._before, worse)
             await self._router.promote(better, action=ServingAction.ROLLBACK, actor_id=actor_id, reason=reason)
@@ -126,14 +144,22 @@ class Adapters:
             await self.rule(before.version, Ruling.WAIT, reason=f"{name} is on trial in its place")
 
     async def rule(
-        self, name: str, ruling: Ruling, *, reason: str, actor_id: int | None = None, numbers: Numbers | None = None
+        self,
+        name: str,
+        ruling: Ruling,
+        *,
+        reason: str,
+        actor_id: int | None = None,
+        numbers: Numbers | None = None,
+        premise: Premise | None = None,
     ) -> None:
         """Decide what needs no swap: that a version waits, is tried, is refused or is retired.
 
-        Raises NotFoundError for an unknown version, ConflictError for one that serves, and for the base, which is
-        always there to go back to.
+        Raises NotFoundError for an unknown version, ConflictError for one that serves, for the base, which is always
+        there to go back to, and if the premise does not hold.
         """
         async with self._one_at_a_time:
+            await self._assert_holds(premise)
             if await self._standing(name) is Standing.SERVES:
                 raise ConflictError("{version} serves; promote another version first", version=name)
             if name == BASE:
@@ -154,12 +180,15 @@ class Adapters:
         return BASE if champion is None else champion.name
 
     def _before(self, champion: str) -> str:
-        """The last other version that served and was neither refused nor retired since."""
-        views = {view.version.name: view.standing for view in self.all()}
-        for event in reversed(self._store.versions.serving_history()):
-            if event.version != champion and views[event.version] is Standing.SERVED:
-                return event.version
-        raise ConflictError("nothing served before {version}, so there is nothing to go back to", version=champion)
+        found = version_before(self._store)
+        if found is None:
+            raise ConflictError("nothing served before {version}, so there is nothing to go back to", version=champion)
+        return found
+
+    async def _assert_holds(self, premise: Premise | None) -> None:
+        """Raise ConflictError if a premise does not hold. Call with _one_at_a_time held: then it goes on to hold."""
+        if premise is not None and not await asyncio.to_thread(premise):
+            raise ConflictError("What was to be decided on has changed meanwhile; look again.")
 
     async def _decide(
         self, name: str, ruling: Ruling, reason: str, actor_id: int | None, numbers: Numbers | None

@@ -85,7 +85,7 @@ def build_api(services: Services) -> APIRouter:
         build_gold_api(services.store),
         build_prompts_api(services.store, moved=services.feeder.poke),
         build_overview_api(services),
-        build_trial_api(services.store, services.trial),
+        build_trial_api(services.store, services.trial, services.matches),
         build_lineage_api(services.store),
         build_settings_api(services.settings, services.trainings),
         build_adapters_api(services.store, services.adapters),

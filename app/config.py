@@ -162,6 +162,7 @@ class Settings(Strict):
     limits: Limits = Limits()
     imports: ImportSettings = ImportSettings()
     roll_back: bool = True
+    trial_votes: Positive = 400
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
     _flags: frozenset[str] = PrivateAttr(frozenset())
 

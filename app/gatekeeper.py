@@ -7,6 +7,7 @@ from app.adapters import Adapters
 from app.config import Promotion
 from app.limits import Limits, breaches
 from app.serving.router import Router
+from data.errors import ConflictError
 from data.records import RoundState, Ruling
 from trainer.manifest import Evaluation
 
@@ -23,7 +24,8 @@ class Gatekeeper:
     async def decide(self, name: str, round_id: int, evaluation: Evaluation | None) -> tuple[RoundState, str | None]:
         """What becomes of a version, by its evaluation and the settings, and why not more.
 
-        One that took over before a restart has done so.
+        One that took over before a restart has done so. What an evaluation says is about the version that served when
+        the round began: where another serves by now it refuses, but promotes nothing.
         """
         if name == self._router.champion:
             return RoundState.PROMOTED, None
@@ -35,7 +37,8 @@ class Gatekeeper:
             numbers = {breach.name: breach.value for breach in found}
             await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
             return RoundState.REFUSED, reason
-        return await self._let_through(name, f"round {round_id} ended well and broke no limit"), None
+        reason = f"round {round_id} ended well and broke no limit"
+        return await self._let_through(name, evaluation.against_champion.rival, reason)
 
     async def hold(self, name: str, reason: str) -> RoundState:
         """Let a version wait for an admin, whatever it is like; one that serves already stays so."""
@@ -44,14 +47,29 @@ class Gatekeeper:
         await self._adapters.rule(name, Ruling.WAIT, reason=reason)
         return RoundState.WAITING
 
-    async def _let_through(self, name: str, reason: str) -> RoundState:
-        """What becomes of a version that broke no limit."""
+    async def _let_through(self, name: str, rival: str, reason: str) -> tuple[RoundState, str | None]:
+        """What becomes of a version that broke no limit, compared with a rival, and why not more."""
         match self._promotion:
             case Promotion.GATE:
-                await self._adapters.promote(name, reason=reason)
-                return RoundState.PROMOTED
-            case Promotion.TRIAL:
-                await self._adapters.put_on_trial(name, reason=reason)
+                return await self._promote(name, rival, reason)
+            case Promotion.TRIAL:  # people compare it with what serves, whatever it was compared with before
+                await self._adapters.put_on_trial(name, reason=reason + self._since(rival))
             case Promotion.BY_HAND:
-                await self._adapters.rule(name, Ruling.WAIT, reason=reason)
-        return RoundState.WAITING
+                await self._adapters.rule(name, Ruling.WAIT, reason=reason + self._since(rival))
+        return RoundState.WAITING, None
+
+    async def _promote(self, name: str, rival: str, reason: str) -> tuple[RoundState, str | None]:
+        """Let a version serve, unless its rival does so no more: at the start of the act, or when its turn comes."""
+        try:
+            await self._adapters.promote(name, reason=reason, premise=lambda: self._router.champion == rival)
+        except ConflictError:
+            if self._router.champion == rival:
+                raise
+            held = reason + self._since(rival)
+            return await self.hold(name, held), held
+        return RoundState.PROMOTED, None
+
+    def _since(self, rival: str) -> str:
+        """What a reason has to add if the rival does not serve any more."""
+        serving = self._router.champion
+        return "" if serving == rival else f", compared with {rival}; but {serving} serves by now"

@@ -1,38 +1,48 @@
-"""Pairs that measure: an answer of the champion and one of another version, to one prompt.
-
-The other is the version on trial, or else the one that served before.
+"""Pairs that measure: an answer of each of the two versions that people compare, to one prompt.
 
 Held-out prompts first, since nothing of them ever trains. Knows nothing of who judges them.
 """
 
 import asyncio
+import logging
 import math
 import random
 
 from app.config import QueueSettings
+from app.rivals import Rivals, rivals
 from app.serving.engine import Engine, Job, complete
 from app.serving.router import Router
-from data.errors import PrefloopError
+from data.errors import AdapterError, InputError, PrefloopError
 from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling, Split
 from data.store import PreferenceStore
 
 _SEEDS = 2**31
 _AT_ONCE = 4
+_MANY_ALIKE = 40
+_NO_PROMPT = "every prompt is longer than the model can read; bring shorter ones"
+_ALL_ALIKE = "they give the same answers, again and again; sample at a higher temperature, or decide without votes"
+_log = logging.getLogger(__name__)
 
 
 def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
-    """Why comparing two completions would teach nothing, or None when it would."""
+    """Why training on a choice between two completions would teach nothing, or None when it would."""
     if not (a.text and b.text):
         return "an empty answer"
     if FinishReason.LENGTH in (a.finish_reason, b.finish_reason):
         return "an answer cut off at max_new_tokens"
-    if a.text.split() == b.text.split():
-        return "two identical answers"
-    return None
+    return "two identical answers" if alike(a, b) else None
+
+
+def alike(a: NewCompletion, b: NewCompletion) -> bool:
+    """Whether two completions say the same words."""
+    return a.text.split() == b.text.split()
 
 
 class Matches:
-    """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all."""
+    """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all.
+
+    A version is measured by all it says: an answer that is empty or was cut off is what its users would get.
+    """
 
     def __init__(
         self,
@@ -45,6 +55,7 @@ class Matches:
         buffer: int,
         source: random.Random,
     ) -> None:
+        self.trouble: str | None = None
         self._store = store
         self._engine = engine
         self._router = router
@@ -52,34 +63,63 @@ class Matches:
         self._queue = queue
         self._buffer = buffer
         self._random = source
-        self._given_up: tuple[str, str] | None = None
+        self._rivals: Rivals | None = None
+        self._tidied = False
+        self._given_up = False
+        self._alike = 0
         self._asked: set[int] = set()
+        self._unfit: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
 
     async def make(self) -> bool:
         """Make evaluation pairs if some are missing; whether it came to one.
 
-        Where the other version cannot be served, none is made until the two are others: work goes on.
+        What is in the way is kept in `trouble`, and other work goes on. It is tried again next time, but for a version
+        that cannot be served: then none is made until others are compared, or it is put on trial again.
         """
-        champion = self._router.champion
-        other, missing = await asyncio.to_thread(self._missing, champion)
-        if other is None or missing < 1 or (champion, other) == self._given_up:
+        found = await asyncio.to_thread(self._look)
+        if found is None or self._given_up:
             return False
-        try:
-            return any(await asyncio.gather(*(self._play(other) for _ in range(min(missing, _AT_ONCE)))))
-        except PrefloopError:
-            self._given_up = champion, other
-            return False
+        missing = await asyncio.to_thread(self._missing, found)
+        plays = (self._play(found) for _ in range(min(missing, _AT_ONCE)))
+        made = await asyncio.gather(*plays, return_exceptions=True)
+        failed = next((one for one in made if isinstance(one, Exception)), None)
+        self._given_up = isinstance(failed, AdapterError)
+        self.trouble = self._explain(failed, found)
+        return True in made
 
-    async def _play(self, other: str) -> bool:
+    def _look(self) -> Rivals | None:
+        """The two that people compare; when they are others than before, what waits of those before is withdrawn."""
+        found = rivals(self._store)
+        if found != self._rivals or not self._tidied:
+            of = None if found is None else (found.serving, found.other)
+            self._store.pairs.withdraw_evaluations_except(of)
+            self._rivals, self._tidied = found, True
+            self._given_up, self._alike, self.trouble = False, 0, None
+        return found
+
+    def _missing(self, found: Rivals) -> int:
+        wanted = math.ceil((self._queue.trial if found.trial else self._queue.evaluation) * self._buffer)
+        ready = self._store.pairs.ready(found.serving, purpose=Purpose.EVAL, against=found.other)
+        return max(0, wanted - ready)
+
+    async def _play(self, found: Rivals) -> bool:
         async with self._one_at_a_time:
             prompt = await asyncio.to_thread(self._next_prompt)
         if prompt is None:
+            raise InputError(_NO_PROMPT)
+        async with self._router.lease() as champion, self._router.lease(found.other) as other:
+            if champion != found.serving:  # since it was looked
+                return False
+            try:
+                answers = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, other))
+            except InputError:  # no room for an answer
+                self._unfit.add(prompt.id)
+                return False
+        if alike(*answers):
+            self._alike += 1
             return False
-        async with self._router.lease() as champion, self._router.lease(other):
-            answers = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, other))
-        if flaw(*answers):
-            return False
+        self._alike = 0
         a, b = self._random.sample(answers, 2)
         await asyncio.to_thread(self._store.pairs.add_evaluation, prompt.id, a, b, champion=champion)
         return True
@@ -89,24 +129,31 @@ class Matches:
         [completion] = await complete(self._engine, Job(prompt.messages, version, seeds, self._sampling))
         return completion
 
-    def _missing(self, champion: str) -> tuple[str | None, int]:
-        """The version to play against the champion, None if there is none, and how many pairs are not ready yet."""
-        tried = self._store.decisions.tried()
-        on_trial = tried is not None and tried.version != champion
-        wanted = math.ceil((self._queue.trial if on_trial else self._queue.evaluation) * self._buffer)
-        missing = wanted - self._store.pairs.ready(champion, purpose=Purpose.EVAL)
-        if tried is not None and on_trial:
-            return tried.version, missing
-        served = [event.version for event in self._store.versions.serving_history() if event.version != champion]
-        return served[-1] if served else None, missing
-
     def _next_prompt(self) -> Prompt | None:
-        """A prompt that was not asked before, while there are such."""
+        """A prompt that was not asked before, while there are such; None if no prompt fits the model."""
         prompts = self._store.prompts
-        found = prompts.next(self._asked, Split.HELDOUT) or prompts.next(self._asked)
+
+        def fresh() -> Prompt | None:
+            seen = self._asked | self._unfit
+            return prompts.next(seen, Split.HELDOUT) or prompts.next(seen)
+
+        found = fresh()
         if found is None and self._asked:
             self._asked.clear()
-            found = prompts.next((), Split.HELDOUT) or prompts.next()
+            found = fresh()
         if found is not None:
             self._asked.add(found.id)
         return found
+
+    def _explain(self, failed: Exception | None, found: Rivals) -> str | None:
+        """Why no pairs are made, in words; None if nothing is wrong."""
+        if failed is None:
+            return _ALL_ALIKE if self._alike >= _MANY_ALIKE else None
+        if isinstance(failed, AdapterError) and found.trial:
+            return f"{failed}; decide on {found.other} yourself, or restore it and put it on trial again"
+        if isinstance(failed, PrefloopError):
+            return str(failed)
+        words = f"unexpected: {failed!r}"
+        if words != self.trouble:
+            _log.error("no pair of two versions could be made", exc_info=failed)
+        return words

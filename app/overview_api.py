@@ -55,8 +55,9 @@ class OverviewOut(BaseModel):
     """How the loop stands.
 
     ready: pairs that lie ready, of those wanted; trouble: why none can be made;
-    trial_trouble: why what the votes decided could not be done; trigger_trouble: why no round could start. strengths:
-    of the versions that were voted on, oldest first. rounds: the newest, oldest first.
+    match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
+    be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
+    rounds: the newest, oldest first.
     waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
     flags: that stand on prompts in use.
     """
@@ -66,6 +67,7 @@ class OverviewOut(BaseModel):
     ready: int
     wanted: int
     trouble: str | None
+    match_trouble: str | None
     trial_trouble: str | None
     trigger_trouble: str | None
     strengths: list[StrengthOut]
@@ -100,6 +102,7 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,
+        match_trouble=services.matches.trouble,
         trial_trouble=services.trial.trouble,
         trigger_trouble=services.triggers.trouble,
         strengths=_strengths(services.store, [view.version.name for view in views]),

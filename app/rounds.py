@@ -196,6 +196,8 @@ class Rounds:
         try:
             await asyncio.to_thread(self._freeze, round_id)
             manifest = await self._train(round_id)
+            await self._set(round_id, RoundState.SWAPPING)
+            self._assert_wanted()  # whoever cancelled until now was told that it is; from now on it is refused
             await self._swap(round_id, manifest)
         except PrefloopError as error:
             state = RoundState.CANCELLED if self._cancelled else RoundState.FAILED
@@ -256,7 +258,6 @@ class Rounds:
 
     async def _swap(self, round_id: int, manifest: Manifest) -> None:
         """Install the trained adapter as a version, and do with it what the settings say."""
-        await self._set(round_id, RoundState.SWAPPING)
         name = f"round-{round_id:06d}"
         source = self.directory(round_id).adapter
         await asyncio.to_thread(self._shelf.install, name, source, manifest)

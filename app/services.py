@@ -58,6 +58,7 @@ class Services:
     shelf: AdapterShelf
     adapters: Adapters
     feeder: Feeder
+    matches: Matches
     desk: Desk
     rounds: Rounds
     trainings: Trainings
@@ -170,6 +171,15 @@ def _wire(
 ) -> Services:
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks(settings.webhooks, store.outbox, now_ms)
+    matches = Matches(
+        store,
+        engine,
+        router,
+        sampling=settings.sampling,
+        queue=settings.queue,
+        buffer=settings.buffer,
+        source=random.Random(),
+    )
     feeder = Feeder(
         store,
         engine,
@@ -178,15 +188,7 @@ def _wire(
         buffer=settings.buffer,
         workers=settings.max_rows // 2,
         queue=settings.queue,
-        matches=Matches(
-            store,
-            engine,
-            router,
-            sampling=settings.sampling,
-            queue=settings.queue,
-            buffer=settings.buffer,
-            source=random.Random(),
-        ),
+        matches=matches,
         source=random.Random(),
     )
     adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
@@ -211,6 +213,7 @@ def _wire(
         shelf=shelf,
         adapters=adapters,
         feeder=feeder,
+        matches=matches,
         desk=Desk(
             store,
             feeder,
@@ -226,7 +229,7 @@ def _wire(
         errands=errands,
         imports=Imports(store, errands, home.imports, settings.imports.limits),
         exports=Exports(store, errands, home.exports),
-        trial=Trial(store, adapters, roll_back=settings.roll_back),
+        trial=Trial(store, adapters, roll_back=settings.roll_back, most_votes=settings.trial_votes),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         examiner=Examiner(store, now_ms),

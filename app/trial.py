@@ -1,13 +1,15 @@
-"""What people decide between versions: a challenger takes over or is refused, a champion that proves worse goes.
+"""What people decide between versions: a challenger takes over or not, a champion that proves worse goes.
 
 Votes are looked at as they come; the evidence allows that (data/evidence.py). Knows nothing of who votes, nor of how
 their pairs are made.
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from app.adapters import Adapters
+from app.rivals import Rivals, rivals
 from data.contests import Contest, evidence
 from data.errors import AdapterError, PrefloopError
 from data.evidence import Evidence, Outcome
@@ -15,107 +17,128 @@ from data.records import Ruling
 from data.store import PreferenceStore
 
 _EVERY_SECONDS = 2.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A challenger against a champion, and the votes since it began. trial: whether it decides who serves.
+    """Two versions that people compare, and the votes that count."""
 
-    Without a trial the challenger is the version that serves, measured against the one before it.
-    """
-
-    challenger: str
-    champion: str
-    trial: bool
+    rivals: Rivals
     votes: tuple[Contest, ...]
 
     @property
     def evidence(self) -> Evidence:
         """What the votes come to, for the challenger."""
-        return evidence(self.votes, self.challenger)
+        return evidence(self.votes, self.rivals.challenger)
 
 
 class Trial:
-    """Watches the votes between versions. roll_back: whether a champion that proves worse is taken back by itself."""
+    """Watches the votes between versions.
 
-    def __init__(self, store: PreferenceStore, adapters: Adapters, *, roll_back: bool) -> None:
+    roll_back: whether a champion that proves worse is taken back by itself. most_votes: a trial that so many have not
+    settled, those for neither among them, ends without a winner.
+    """
+
+    def __init__(self, store: PreferenceStore, adapters: Adapters, *, roll_back: bool, most_votes: int) -> None:
         self.trouble: str | None = None
+        self.most_votes = most_votes
         self._store = store
         self._adapters = adapters
         self._roll_back = roll_back
 
     def match(self) -> Match | None:
-        """The match that runs: the trial, else what serves against what served before; None if neither is there."""
-        history = self._store.versions.serving_history()
-        if not history:
+        """The match that runs; None where no two versions are compared."""
+        found = rivals(self._store)
+        if found is None:
             return None
-        serving, tried = history[-1], self._store.decisions.tried()
-        if tried is not None and tried.version != serving.version:
-            return self._between(tried.version, serving.version, trial=True, since=tried.created_at)
-        before = [event.version for event in history if event.version != serving.version]
-        if not before:
-            return None
-        return self._between(serving.version, before[-1], trial=False, since=serving.created_at)
+        votes = self._store.contests.between(found.challenger, found.champion, since=found.since)
+        return Match(found, tuple(votes))
 
     async def run(self) -> None:
-        """Decide as votes come in, until cancelled. What cannot be done is kept in `trouble`."""
+        """Decide as votes come in, until cancelled. What cannot be done is kept in `trouble` and tried again."""
         seen = None
         while True:
-            now = await asyncio.to_thread(self._state)
-            if now != seen:
-                seen = now
-                try:
+            try:
+                now = await asyncio.to_thread(self._state)
+                if now != seen:
                     await self.look()
-                    self.trouble = None
-                except PrefloopError as error:
-                    self.trouble, seen = str(error), None  # looked at again: it may be for the time being
+                    seen, self.trouble = now, None
+            except PrefloopError as error:
+                seen, self.trouble = None, str(error)
+            except Exception as error:  # out of memory, for one; nobody else would end the trial
+                seen, words = None, f"unexpected: {error!r}"
+                if words != self.trouble:
+                    _log.exception("the votes could not be acted on")
+                self.trouble = words
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> None:
-        """Decide the match that runs, if its votes settle it."""
+        """Decide the match that runs, if its votes settle it or there are too many that do not.
+
+        Raises as Adapters does: ConflictError, too, if the match became another before its turn.
+        """
         match = await asyncio.to_thread(self.match)
-        if match is None or match.evidence.outcome is Outcome.OPEN:
+        if match is None:
             return
-        if match.trial:
+        if match.rivals.trial:
             await self._end(match)
         elif match.evidence.outcome is Outcome.WORSE and self._roll_back:
-            await self._adapters.roll_back(reason=_words(match), numbers=_numbers(match))
+            await self._adapters.roll_back(
+                reason=_words(match), numbers=_numbers(match), premise=lambda: self._still(match)
+            )
 
     async def _end(self, match: Match) -> None:
-        """End a trial; a challenger that won but cannot be served is left to an admin."""
-        name, reason, numbers = match.challenger, _words(match), _numbers(match)
-        if match.evidence.outcome is Outcome.WORSE:
-            await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
-            return
-        try:
-            await self._adapters.promote(name, reason=reason, numbers=numbers)
-        except AdapterError as error:
-            await self._adapters.rule(name, Ruling.WAIT, reason=f"{reason}, but: {error}", numbers=numbers)
+        """End a trial that is decided; a challenger that won but cannot be served is left to an admin."""
+        match match.evidence.outcome:
+            case Outcome.BETTER:
+                try:
+                    await self._adapters.promote(
+                        match.rivals.challenger,
+                        reason=_words(match),
+                        numbers=_numbers(match),
+                        premise=lambda: self._still(match),
+                    )
+                except AdapterError as error:
+                    await self._rule(match, Ruling.WAIT, f"{_words(match)}, but: {error}")
+            case Outcome.WORSE:
+                await self._rule(match, Ruling.REFUSE, _words(match))
+            case Outcome.OPEN if len(match.votes) >= self.most_votes:
+                words = f"not settled after {len(match.votes)} votes; {match.rivals.champion} stays"
+                await self._rule(match, Ruling.WAIT, words)
 
-    def _between(self, challenger: str, champion: str, *, trial: bool, since: int) -> Match:
-        votes = self._store.contests.between(challenger, champion, since=since)
-        return Match(challenger, champion, trial, tuple(votes))
+    async def _rule(self, match: Match, ruling: Ruling, reason: str) -> None:
+        await self._adapters.rule(
+            match.rivals.challenger,
+            ruling,
+            reason=reason,
+            numbers=_numbers(match),
+            premise=lambda: self._still(match),
+        )
+
+    def _still(self, match: Match) -> bool:
+        """Whether people compare the same two: an admin may have moved or ruled on one of them meanwhile."""
+        return rivals(self._store) == match.rivals
 
     def _state(self) -> tuple[object, ...]:
         """What a decision can depend on; as long as it is the same, there is nothing new to decide."""
-        tried = self._store.decisions.tried()
-        champion = self._store.versions.champion()
         standing = tuple(quarantine.annotator_id for quarantine in self._store.quarantines.in_force())
-        return self._store.judgments.last_id(), tried and tried.id, champion and champion.name, standing
+        return self._store.judgments.last_id(), rivals(self._store), standing
 
 
 def _words(match: Match) -> str:
     found = match.evidence
-    return f"it won {found.wins} of {found.votes} votes against {match.champion}"
+    return f"it won {found.wins} of {found.votes} votes against {match.rivals.champion}"
 
 
 def _numbers(match: Match) -> dict[str, float | int | str | None]:
     found = match.evidence
     low, high = found.interval()
     return {
-        "against": match.champion,
+        "against": match.rivals.champion,
         "wins": found.wins,
         "losses": found.losses,
+        "undecided": len(match.votes) - found.votes,
         "win_rate": found.win_rate,
         "low": low,
         "high": high,

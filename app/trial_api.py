@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from app.matches import Matches
 from app.refusals import refusals
 from app.trial import Match, Trial
 from data.evidence import THRESHOLD, Evidence, Outcome, course
@@ -30,12 +31,15 @@ class MatchOut(BaseModel):
     """A challenger against a champion. better, worse: e-values; either settles it at `threshold`.
 
     trial: whether it decides who serves; if not, the challenger is the version that serves. undecided: votes for
-    neither. course: the evidence after the votes, thinned out.
+    neither. most_votes: a trial that so many votes, of all kinds, have not settled ends without a winner. trouble: why
+    no pairs of the two can be made. course: the evidence after the votes, thinned out.
     """
 
     challenger: str
     champion: str
     trial: bool
+    most_votes: int | None
+    trouble: str | None
     wins: int
     losses: int
     undecided: int
@@ -64,7 +68,7 @@ class VoteOut(BaseModel):
     at: int
 
 
-def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
+def build_trial_api(store: PreferenceStore, trial: Trial, matches: Matches) -> APIRouter:
     """The routes of those who want to know what people prefer; to be included for admins only."""
     routes = APIRouter(tags=["adapters"], responses=refusals())
 
@@ -72,7 +76,7 @@ def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
     def running_match() -> MatchOut | None:
         """The match that runs: the version on trial, else the one that serves, against another; null without any."""
         match = trial.match()
-        return None if match is None else _match(match)
+        return None if match is None else _match(match, trial.most_votes, matches.trouble)
 
     @routes.get("/trial/votes", responses=refusals(404))
     def votes_between_two(challenger: Name, champion: Name) -> list[VoteOut]:
@@ -89,13 +93,15 @@ def build_trial_api(store: PreferenceStore, trial: Trial) -> APIRouter:
     return routes
 
 
-def _match(match: Match) -> MatchOut:
+def _match(match: Match, most_votes: int, trouble: str | None) -> MatchOut:
     found = match.evidence
     low, high = found.interval()
     return MatchOut(
-        challenger=match.challenger,
-        champion=match.champion,
-        trial=match.trial,
+        challenger=match.rivals.challenger,
+        champion=match.rivals.champion,
+        trial=match.rivals.trial,
+        most_votes=most_votes if match.rivals.trial else None,
+        trouble=trouble,
         wins=found.wins,
         losses=found.losses,
         undecided=len(match.votes) - found.votes,
@@ -131,7 +137,7 @@ def _votes(store: PreferenceStore, challenger: str, champion: str) -> list[VoteO
 
 def _course(match: Match) -> list[PointOut]:
     """The last point is always there."""
-    points = course(contest.winner == match.challenger for contest in match.votes if contest.winner is not None)
+    points = course(contest.winner == match.rivals.challenger for contest in match.votes if contest.winner is not None)
     stride = max(1, -(-len(points) // _MOST_POINTS))
     return [_point(evidence) for evidence in points[::-stride][::-1]]
 

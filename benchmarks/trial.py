@@ -1,6 +1,6 @@
 """How soon votes settle a trial of two versions, and how often wrongly: simulated, with a look after every vote.
 
-`python -m benchmarks.trial [--experiments 1000] [--votes 2000]`
+`python -m benchmarks.trial [--experiments 1000] [--votes 400]`
 """
 
 import argparse
@@ -33,16 +33,16 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=1000)
-    parser.add_argument("--votes", type=int, default=2000)
+    parser.add_argument("--votes", type=int, default=400)
     arguments = parser.parse_args()
     table = Table(
         title=f"{arguments.experiments} trials of at most {arguments.votes} votes, Beta({PRIOR:g}, {PRIOR:g})"
     )
-    for heading in ("true win rate", "found better", "found worse", "median votes until settled"):
+    for heading in ("true win rate", "promoted", "refused", "kept waiting", "median votes until it ended"):
         table.add_column(heading, justify="right")
     for rate in (0.5, 0.55, 0.6, 0.65, 0.45):
         ends = settled(rate, arguments.experiments, arguments.votes, seed=0)
-        shares = [sum(outcome is kind for outcome, _ in ends) / len(ends) for kind in (Outcome.BETTER, Outcome.WORSE)]
+        shares = [sum(outcome is kind for outcome, _ in ends) / len(ends) for kind in Outcome]
         median = np.median([at for _, at in ends])
         table.add_row(f"{rate:.2f}", *(f"{share:.1%}" for share in shares), f"{median:.0f}")
     Console().print(table)

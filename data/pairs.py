@@ -19,6 +19,8 @@ from data.versions import version_id
 SAMPLED = "sampled"
 """How a pair came to be, if it is no edit, copy or re-ask. How one was chosen to be judged stands in its leases."""
 
+_ANSWERED_BY = "(select c.version_id from completion c where c.id in (p.completion_a_id, p.completion_b_id))"
+
 
 class Pairs:
     """The pairs of a store."""
@@ -159,17 +161,21 @@ class Pairs:
 
         self._database.write(work)
 
-    def ready(self, version: str | None = None, *, purpose: Purpose = Purpose.TRAIN) -> int:
-        """How many pairs (of a version) that nobody has judged yet any annotator could still be given."""
+    def ready(self, version: str | None = None, *, purpose: Purpose = Purpose.TRAIN, against: str | None = None) -> int:
+        """How many pairs (of a version) that nobody has judged yet any annotator could still be given.
+
+        against: only those that this version answered, too.
+        """
         return self._database.value(
             f"""
             select count(*) from pair p
             where p.judged = 0 and p.withdrawn_at is null and p.purpose = '{purpose.value}'
             and (:version is null or p.version_id = (select id from adapter_version where name = :version))
+            and (:against is null or (select id from adapter_version where name = :against) in {_ANSWERED_BY})
             and (p.id not in (select pair_id from lease where released_at is null)
               or {leases.TAKEN} < p.target_judgments)
             """,
-            {"now": self._clock(), "version": version},
+            {"now": self._clock(), "version": version, "against": against},
         )
 
     def withdraw_except(self, version: str) -> int:
@@ -186,6 +192,25 @@ class Pairs:
         return self._database.write(
             lambda db: db.execute(sql, {"now": now, "version": version_id(db, version)}).rowcount
         )
+
+    def withdraw_evaluations_except(self, versions: tuple[str, str] | None) -> int:
+        """Stop offering pairs of other versions against each other that nobody judged or holds; the answer is how many.
+
+        None: of any two. Raises NotFoundError for an unknown version.
+        """
+        now = self._clock()
+        spared = "" if versions is None else f"and not (:one in {_ANSWERED_BY} and :other in {_ANSWERED_BY})"
+        sql = f"""
+            update pair as p set withdrawn_at = :now
+            where p.judged = 0 and p.withdrawn_at is null and p.purpose = 'eval' and {leases.TAKEN} = 0 {spared}
+        """
+
+        def work(db: sqlite_utils.Database) -> int:
+            names = versions or ()
+            ids = dict(zip(("one", "other"), (version_id(db, name) for name in names), strict=False))
+            return int(db.execute(sql, {"now": now, **ids}).rowcount)
+
+        return self._database.write(work)
 
     def by_id(self, pair_id: int) -> Pair:
         """The pair with this id. Raises NotFoundError."""

@@ -3,7 +3,7 @@
 What serves is told by the serving events alone: a decision may be older than a move of the champion.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
@@ -68,3 +68,11 @@ def standings(
         return Standing.SERVED if name in served else Standing.UNUSED
 
     return {version.name: standing(version.name) for version in versions}
+
+
+def before(stand: Mapping[str, Standing], events: Sequence[ServingEvent]) -> str | None:
+    """What to go back to: of the versions that served and may again, the one that did so last; None without any.
+
+    One that was refused, rolled back or retired since is no more fit to serve than one that never did.
+    """
+    return next((event.version for event in reversed(events) if stand[event.version] is Standing.SERVED), None)

@@ -169,6 +169,7 @@ def _wire(
     shelf = AdapterShelf(home / "adapters")
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks((), store.outbox, now_ms)
+    matches = Matches(store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0))
     feeder = Feeder(
         store,
         engine,
@@ -177,9 +178,7 @@ def _wire(
         buffer=buffer,
         workers=4,
         queue=queue,
-        matches=Matches(
-            store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0)
-        ),
+        matches=matches,
         source=random.Random(0),
     )
     template = RoundConfig(model="canned", revision="0", seed=0)
@@ -207,6 +206,7 @@ def _wire(
         shelf=shelf,
         adapters=adapters,
         feeder=feeder,
+        matches=matches,
         desk=Desk(
             store,
             feeder,
@@ -222,7 +222,7 @@ def _wire(
         errands=errands,
         imports=Imports(store, errands, home / "imports", FileLimits()),
         exports=Exports(store, errands, home / "exports"),
-        trial=Trial(store, adapters, roll_back=True),
+        trial=Trial(store, adapters, roll_back=True, most_votes=Settings().trial_votes),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
         examiner=Examiner(store, now_ms),

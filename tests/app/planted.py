@@ -82,15 +82,16 @@ def agree(store: PreferenceStore, people: Mapping[str, Annotator], choice: Choic
     return pair
 
 
-def contend(store: PreferenceStore, *, wins: int, losses: int, of: str, against: str) -> None:
+def contend(store: PreferenceStore, *, wins: int, losses: int, of: str, against: str, ties: int = 0) -> None:
     """Votes of one person between two versions' answers, sides by lot."""
     source = Random(0)
     [prompt] = store.prompts.sample(None, 1, 0)
     voter = store.people.add(f"voter-{store.judgments.last_id()}", Role.ANNOTATOR)
-    for number, won in enumerate(source.sample([True] * wins + [False] * losses, wins + losses)):
+    votes = [of] * wins + [against] * losses + [None] * ties
+    for number, won in enumerate(source.sample(votes, len(votes))):
         a, b = source.sample([_answer(name, f"{name} {number} {wins} {losses}") for name in (of, against)], 2)
         pair = store.pairs.add_evaluation(prompt.id, a, b, champion=against)
-        winner = Choice.A if (a.version == of) == won else Choice.B
+        winner = {a.version: Choice.A, b.version: Choice.B, None: Choice.TIE}[won]
         lease = store.pairs.lease_pair(pair.id, voter.id, duration_ms=_LONG_MS)
         verdict = Verdict(winner.mirrored if lease.swapped else winner)
         store.judgments.record(voter.id, lease.token, verdict, idempotency_key=lease.token)

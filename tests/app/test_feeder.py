@@ -113,7 +113,7 @@ async def test_the_champion_is_measured_against_the_version_before_it(tmp_path: 
         assert all(pair.prompt.split is Split.HELDOUT for pair in pairs.values())
 
 
-async def test_a_version_before_that_cannot_be_served_stops_nobody(tmp_path: Path) -> None:
+async def test_a_version_before_that_cannot_be_served_stops_nobody_and_is_told(tmp_path: Path) -> None:
     async with stage(tmp_path, buffer=2, queue=QueueSettings(evaluation=1.0, gold=0, reask=0)) as services:
         store = services.store
         for name in ("v1", "v2"):
@@ -122,6 +122,7 @@ async def test_a_version_before_that_cannot_be_served_stops_nobody(tmp_path: Pat
         services.router.champion = "v2"  # v1 has no files
         services.feeder.poke()
         await until(lambda: store.pairs.ready("v2") >= 2)
-        await asyncio.sleep(0.2)
+        await until(lambda: services.matches.trouble is not None)
+        assert "v1" in services.matches.trouble
         assert store.pairs.ready("v2", purpose=Purpose.EVAL) == 0
         assert services.feeder.trouble is None

@@ -33,6 +33,12 @@ async def test_what_was_judged_and_flagged_is_counted(api: AdminApi) -> None:
     assert found["flags"] == 1
 
 
+async def test_what_keeps_votes_from_coming_in_wants_a_look(api: AdminApi) -> None:
+    assert (await api.get("/overview"))["match_trouble"] is None
+    api.services.matches.trouble = "v2 is damaged"
+    assert (await api.get("/overview"))["match_trouble"] == "v2 is damaged"
+
+
 async def test_versions_that_want_a_decision_are_named(api: AdminApi) -> None:
     for name, ruling in (("v1", Ruling.WAIT), ("v2", Ruling.TRY), ("v3", Ruling.REFUSE)):
         add_version(api.store, api.services.shelf, name)

@@ -3,8 +3,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,21 @@ from app.serving.router import Router
 from app.training import Trainings
 from app.webhooks import Event
 from data.errors import ConflictError
-from data.records import Choice, FinishReason, NewCompletion, Role, RoundState, Ruling, Sampling, Split, Verdict
+from data.records import (
+    Choice,
+    FinishReason,
+    NewCompletion,
+    Prompt,
+    Role,
+    RoundState,
+    Ruling,
+    Sampling,
+    ServingAction,
+    Split,
+    Verdict,
+)
 from data.store import PreferenceStore
+from tests.app.gate_again import heldout_again, told_of_heldout
 from tests.app.told import Told
 from tests.app.until import until
 from trainer.base import load_base
@@ -39,9 +52,14 @@ REAL = (sys.executable, "-m", "trainer")
 
 def judge(store: PreferenceStore, count: int, *, bad: int = 0) -> None:
     """Judgments in favour of one token over another, on training prompts, by one annotator; then bad pairs."""
-    annotator = store.people.add("ann", Role.ANNOTATOR)
     store.prompts.add([[{"role": "user", "content": f"question {i}"}] for i in range(2 * (count + bad))], source="test")
-    for number, prompt in enumerate(store.prompts.sample(Split.TRAIN, count + bad, 0)):
+    choose(store, store.prompts.sample(Split.TRAIN, count + bad, 0), count)
+
+
+def choose(store: PreferenceStore, prompts: Sequence[Prompt], count: int) -> None:
+    """A pair on each prompt, of which the first `count` have a winner."""
+    annotator = store.people.add(f"ann-{store.judgments.last_id()}", Role.ANNOTATOR)
+    for number, prompt in enumerate(prompts):
         good, bad = (
             NewCompletion("base", text, ids, (-1.0, -1.0), FinishReason.STOP, Sampling(), 1)
             for text, ids in (("good", (100, 2)), ("bad", (101, 2)))
@@ -167,6 +185,44 @@ async def test_a_round_is_compared_with_the_version_that_serves_when_it_begins(s
 
     rivals = [manifest.evaluation.against_champion.rival for manifest in found if manifest and manifest.evaluation]
     assert rivals == ["base", champion]
+
+
+async def test_what_a_round_is_judged_by_follows_from_its_own_files(
+    start: Start, router: Router, store: PreferenceStore, new_version: Callable[[str, int], Path]
+) -> None:
+    store.prompts.add([[{"role": "user", "content": f"and {i}"}] for i in range(60)], source="test")
+    heldout = store.prompts.sample(Split.HELDOUT, 60, 0)
+    choose(store, heldout, len(heldout))
+    new_version("v1", 1)
+    await router.promote("v1", action=ServingAction.PROMOTE, actor_id=None, reason="first")
+    rounds = start(learning_rate=1e-4)  # so little that not all pairs move
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    manifest = rounds.manifest(created.id)
+    assert manifest is not None and manifest.evaluation is not None
+    told = manifest.evaluation.model_dump()
+    again = heldout_again(rounds.directory(created.id).path)
+    assert len(heldout) == told["against_base"]["heldout"]["pairs"] > 5
+    assert told_of_heldout(told["against_base"]) == pytest.approx(again["base"], rel=1e-3, abs=1e-4)
+    assert told_of_heldout(told["against_champion"]) == pytest.approx(again["v1"], rel=1e-3, abs=1e-4)
+
+
+async def test_a_version_waits_if_another_serves_than_the_one_it_was_compared_with(
+    start: Start, router: Router, store: PreferenceStore, new_version: Callable[[str, int], Path]
+) -> None:
+    new_version("v1", 1)
+    rounds = start()
+    created = await rounds.start(None)
+    await until(rounds.directory(created.id).checkpoint.exists)
+    await router.promote("v1", action=ServingAction.PROMOTE, actor_id=None, reason="an admin knows")
+    await rounds.wait()
+
+    entry = rounds.view(created.id).round
+    assert entry.state is RoundState.WAITING
+    assert entry.reason == "round 1 ended well and broke no limit, compared with base; but v1 serves by now"
+    assert router.champion == "v1"
+    assert store.decisions.of("round-000001")[-1].ruling is Ruling.WAIT
 
 
 async def test_a_version_that_nobody_compared_waits_for_an_admin(
@@ -301,6 +357,27 @@ async def test_a_round_cancelled_while_its_trainer_is_being_started_does_not_tra
     await asyncio.wait_for(rounds.wait(), 30)
 
     assert rounds.view(created.id).round.state is RoundState.CANCELLED
+
+
+async def test_a_cancel_that_is_taken_before_the_swap_is_kept(
+    start: Start, router: Router, store: PreferenceStore
+) -> None:
+    @asynccontextmanager
+    async def room(_: RoundDir) -> AsyncIterator[None]:
+        yield
+        await rounds.cancel(created.id)  # the trainer has ended well, and serving comes back
+
+    rounds = start(room=room)
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    ended = rounds.view(created.id).round
+    assert (ended.state, ended.reason) == (
+        RoundState.CANCELLED,
+        "cancelled; its checkpoint stays in the round directory",
+    )
+    assert router.champion == "base"
+    assert [version.name for version in store.versions.all()] == ["base"]
 
 
 async def test_nothing_to_cancel_is_said(start: Start) -> None:

@@ -4,6 +4,7 @@ The first round learns from polite people, the second from people who choose the
 take length for quality. Polite people vote in every trial.
 """
 
+import json
 import random
 import secrets
 import sys
@@ -17,9 +18,11 @@ from typing import Any
 import pytest
 
 from app.home import Home
+from app.limits import Limits
 from app.remote import Remote
 from app.simulate import server_on
 from app.tastes import TasteName, ready_made
+from tests.app.gate_again import heldout_again, refusals_again, told_of_heldout
 from tests.app.test_trial_api import recomputed
 
 PEOPLE = 4
@@ -96,10 +99,11 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Study:
-    """The owner's view of a server, and who votes on what it puts on trial."""
+    """The owner's view of a server, who votes on what it puts on trial, and where its rounds are."""
 
     owner: Remote
     voters: Crowd
+    rounds: Path
 
     def learn_from(self, crowd: Crowd) -> dict[str, Any]:
         """Let people judge until the next round starts by itself; the round, once it is over."""
@@ -132,17 +136,29 @@ class Study:
         return next(one for one in self.owner.get("/adapters")["versions"] if one["name"] == name)
 
     def recomputed(self, decided: dict[str, Any]) -> dict[str, float]:
-        """The numbers of a decision by votes, from the export: as many that name a winner as the decision rests on.
+        """The numbers of a decision by votes, from the export: the first so many that the decision rests on.
 
         People may have voted on between the look and the decision, which takes the time of a swap.
         """
         decision = decided["decisions"][-1]
         numbers = decision["numbers"]
         votes = self.owner.get("/trial/votes", challenger=decided["name"], champion=numbers["against"])
-        counted = [vote for vote in votes if vote["winner"] is not None][: numbers["wins"] + numbers["losses"]]
+        counted = votes[: numbers["wins"] + numbers["losses"] + numbers["undecided"]]
         assert counted[-1]["at"] <= decision["created_at"]
         assert {vote["annotator"] for vote in counted} <= self.voters.pseudonyms
         return recomputed(counted)
+
+    def check_gate(self, number: int) -> None:
+        """Recompute what the gate was told of a round, and by what it refused it, from the round's directory."""
+        directory = self.rounds / f"{number:06d}"
+        told = json.loads((directory / "manifest.json").read_text())["evaluation"]
+        again = heldout_again(directory)
+        for comparison in (told["against_base"], told["against_champion"]):
+            assert told_of_heldout(comparison) == pytest.approx(again[comparison["rival"]], rel=1e-3, abs=1e-3)
+        ruled = self.version(f"round-{number:06d}")["decisions"][0]
+        refused = ruled["numbers"] if ruled["ruling"] == "refuse" else {}
+        shown = {name: refused[name] for name in ("accuracy", "margin", "longer", "shorter") if name in refused}
+        assert shown == pytest.approx(refusals_again(directory, Limits()), rel=1e-3, abs=1e-3)
 
     def _share(self, name: str, crowd: Crowd) -> float:
         """The share of a round's judgments that a crowd gave."""
@@ -192,11 +208,14 @@ def crowds(owner: Remote) -> Iterator[tuple[Crowd, Crowd, Crowd]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_good_round_serves_and_two_harmful_ones_never_do(owner: Remote, crowds: tuple[Crowd, Crowd, Crowd]) -> None:
+def test_a_good_round_serves_and_two_harmful_ones_never_do(
+    owner: Remote, crowds: tuple[Crowd, Crowd, Crowd], tmp_path: Path
+) -> None:
     polite, inverted, long = crowds
-    study = Study(owner, voters=polite)
+    study = Study(owner, voters=polite, rounds=Home(tmp_path).rounds)
 
     study.learn_from(polite)
+    study.check_gate(1)
     good = study.decide("round-000001")
     assert (good["standing"], good["decisions"][-1]["ruling"]) == ("serves", "promote"), good
     assert numbers(good) == pytest.approx(study.recomputed(good), rel=1e-6)
@@ -205,6 +224,7 @@ def test_a_good_round_serves_and_two_harmful_ones_never_do(owner: Remote, crowds
     # people refuse on trial.
     for crowd, name in ((inverted, "round-000002"), (long, "round-000003")):
         entry = study.learn_from(crowd)
+        study.check_gate(entry["id"])
         harmful = study.decide(name)
         assert harmful["standing"] == "refused", harmful
         if entry["state"] == "waiting":

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ async def test_a_challenger_that_people_prefer_takes_over(services: Services) ->
         "against": "v1",
         "wins": 40,
         "losses": 10,
+        "undecided": 0,
         "win_rate": 0.8,
         "low": found.interval()[0],
         "high": found.interval()[1],
@@ -74,7 +76,7 @@ async def test_few_votes_decide_nothing(services: Services) -> None:
     await services.trial.look()
     match = services.trial.match()
     assert match is not None
-    assert (match.challenger, match.champion, match.trial) == ("v2", "v1", True)
+    assert (match.rivals.challenger, match.rivals.champion, match.rivals.trial) == ("v2", "v1", True)
     assert match.evidence == Evidence(6, 2)
     assert standing(services, "v2") is Standing.ON_TRIAL
 
@@ -99,7 +101,7 @@ async def test_what_serves_and_proves_worse_is_rolled_back(services: Services) -
 
 async def test_it_stays_if_the_settings_say_so(services: Services) -> None:
     vote(services, 10, 40, of="v1", against="base")
-    await Trial(services.store, services.adapters, roll_back=False).look()
+    await Trial(services.store, services.adapters, roll_back=False, most_votes=400).look()
     assert services.router.champion == "v1"
 
 
@@ -136,7 +138,7 @@ async def test_a_newer_challenger_takes_the_older_one_s_place(services: Services
     await services.adapters.put_on_trial("v3", reason="round 3 ended well")
     match = services.trial.match()
     assert match is not None
-    assert match.challenger == "v3"
+    assert match.rivals.challenger == "v3"
     assert standing(services, "v2") is Standing.WAITS
 
 
@@ -150,6 +152,158 @@ async def test_what_cannot_be_done_is_told_and_the_watch_goes_on(services: Servi
     assert "v1 is refused: its files have changed" in services.trial.trouble
     assert services.router.champion == "v2"
     assert not watching.done()
+    watching.cancel()
+
+
+async def test_what_was_rolled_back_is_compared_no_more_and_what_serves_is_measured_by_what_is_left(
+    services: Services,
+) -> None:
+    await services.adapters.promote("v2", reason="second")
+    await services.adapters.roll_back(reason="an admin likes the old one better")
+    vote(services, 40, 10)
+    await services.trial.look()
+    match = services.trial.match()
+    assert match is not None
+    assert (match.rivals.challenger, match.rivals.champion, match.votes) == ("v1", "base", ())
+    assert services.router.champion == "v1"
+
+
+async def test_there_is_no_match_with_a_version_that_is_put_away(services: Services) -> None:
+    await services.adapters.promote("base", reason="after all")
+    match = services.trial.match()
+    assert match is not None and match.rivals.champion == "v1"
+    await services.adapters.rule("v1", Ruling.RETIRE, reason="old")
+    assert services.trial.match() is None
+
+
+@contextmanager
+def loading(services: Services, patch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
+    """Adapters load only when this event is set."""
+    loads = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        await loads.wait()
+
+    with patch.context() as patched:
+        patched.setattr(services.engine, "load", slow)
+        yield loads
+
+
+async def test_a_version_that_took_over_meanwhile_does_not_pay_for_the_one_before_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_version(services.store, services.shelf, "v3")
+    vote(services, 10, 40, of="v1", against="base")
+    with loading(services, monkeypatch) as loads:
+        promoting = asyncio.create_task(services.adapters.promote("v3", reason="an admin knows"))
+        await asyncio.sleep(0.05)
+        looking = asyncio.create_task(services.trial.look())
+        await asyncio.sleep(0.2)
+        loads.set()
+        await promoting
+        with pytest.raises(ConflictError, match="has changed meanwhile"):
+            await looking
+    assert services.router.champion == "v3"
+    assert [decision.ruling for decision in services.store.decisions.of("v3")] == [Ruling.PROMOTE]
+    await services.trial.look()
+    assert services.router.champion == "v3"
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(40, 10), (10, 40)])
+async def test_a_trial_is_not_ended_by_votes_against_what_serves_no_more(
+    services: Services, monkeypatch: pytest.MonkeyPatch, wins: int, losses: int
+) -> None:
+    add_version(services.store, services.shelf, "v3")
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, wins, losses)
+    with loading(services, monkeypatch) as loads:
+        promoting = asyncio.create_task(services.adapters.promote("v3", reason="an admin knows"))
+        await asyncio.sleep(0.05)
+        looking = asyncio.create_task(services.trial.look())
+        await asyncio.sleep(0.2)
+        loads.set()
+        await promoting
+        with pytest.raises(ConflictError, match="has changed meanwhile"):
+            await looking
+    assert services.router.champion == "v3"
+    assert standing(services, "v2") is Standing.ON_TRIAL
+
+
+async def test_what_an_admin_refused_meanwhile_does_not_take_over(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 40, 10)
+    match = services.trial.match()
+    await services.adapters.rule("v2", Ruling.REFUSE, reason="it is rude")
+    monkeypatch.setattr(services.trial, "match", lambda: match)
+    with pytest.raises(ConflictError, match="has changed meanwhile"):
+        await services.trial.look()
+    assert standing(services, "v2") is Standing.REFUSED
+
+
+async def test_a_trial_that_many_votes_do_not_settle_is_left_to_an_admin(services: Services) -> None:
+    trial = Trial(services.store, services.adapters, roll_back=True, most_votes=12)
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 6, 5)
+    await trial.look()
+    assert standing(services, "v2") is Standing.ON_TRIAL
+    vote(services, 0, 1)
+    await trial.look()
+    assert (services.router.champion, standing(services, "v2")) == ("v1", Standing.WAITS)
+    decision = services.store.decisions.of("v2")[-1]
+    assert (decision.reason, decision.actor_id) == ("not settled after 12 votes; v1 stays", None)
+    assert (decision.numbers["wins"], decision.numbers["losses"], decision.numbers["against"]) == (6, 6, "v1")
+    assert services.store.decisions.tried() is None
+
+
+async def test_votes_for_neither_bring_the_end_of_a_trial_nearer(services: Services) -> None:
+    trial = Trial(services.store, services.adapters, roll_back=True, most_votes=12)
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    contend(services.store, wins=1, losses=1, ties=10, of="v2", against="v1")
+    await trial.look()
+    decision = services.store.decisions.of("v2")[-1]
+    assert (decision.reason, decision.numbers["undecided"]) == ("not settled after 12 votes; v1 stays", 10)
+
+
+async def test_what_serves_is_measured_for_as_long_as_it_serves(services: Services) -> None:
+    trial = Trial(services.store, services.adapters, roll_back=True, most_votes=12)
+    vote(services, 6, 6, of="v1", against="base")
+    await trial.look()
+    assert services.router.champion == "v1"
+    assert trial.match() is not None
+
+
+async def test_memory_that_runs_out_is_told_and_the_watch_goes_on(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    vote(services, 40, 10)
+
+    async def full(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.engine, "load", full)
+        watching = asyncio.create_task(services.trial.run())
+        await until(lambda: services.trial.trouble is not None)
+    assert "CUDA out of memory" in str(services.trial.trouble)
+    await until(lambda: services.router.champion == "v2" and not services.trial.trouble)
+    watching.cancel()
+
+
+async def test_a_store_that_cannot_be_read_is_told_and_the_watch_goes_on(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.store.quarantines, "in_force", broken)
+        watching = asyncio.create_task(services.trial.run())
+        await until(lambda: services.trial.trouble is not None)
+    assert "the disk is gone" in str(services.trial.trouble)
+    await until(lambda: not services.trial.trouble)
     watching.cancel()
 
 

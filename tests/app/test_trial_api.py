@@ -30,6 +30,7 @@ async def test_a_trial_is_begun_and_its_votes_are_told(api: AdminApi) -> None:
     found = Evidence(6, 2)
     assert (match["challenger"], match["champion"], match["trial"]) == ("v2", "v1", True)
     assert (match["wins"], match["losses"], match["undecided"], match["outcome"]) == (6, 2, 0, "open")
+    assert (match["most_votes"], match["trouble"]) == (400, None)
     assert (match["better"], match["worse"]) == (found.better, found.worse)
     assert [point["votes"] for point in match["course"]] == list(range(1, 9))
     assert (match["course"][-1]["low"], match["course"][-1]["high"]) == found.interval()
@@ -38,6 +39,13 @@ async def test_a_trial_is_begun_and_its_votes_are_told(api: AdminApi) -> None:
 async def test_without_a_trial_what_serves_is_measured(api: AdminApi) -> None:
     match = await api.get("/trial")
     assert (match["challenger"], match["champion"], match["trial"], match["win_rate"]) == ("v1", "base", False, None)
+    assert match["most_votes"] is None
+
+
+async def test_what_keeps_the_two_from_being_compared_is_told(api: AdminApi) -> None:
+    api.services.matches.trouble = "v2 is damaged"
+    await api.post("/adapters/v2/try", {"reason": "looks good"}, status=204)
+    assert (await api.get("/trial"))["trouble"] == "v2 is damaged"
 
 
 async def test_a_long_course_is_thinned_out_and_ends_with_the_last_vote(api: AdminApi) -> None:
@@ -54,13 +62,15 @@ def recomputed(votes: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     off at one half, the interval by the beta-binomial's probability of the votes: within it the binomial's is at least
     a twentieth of that.
     """
-    winners = [(vote["winner"], vote["challenger"]) for vote in votes if vote["winner"] is not None]
+    winners = [(vote["winner"], vote["challenger"]) for vote in votes]
     won = sum(winner == challenger for winner, challenger in winners)
-    lost = len(winners) - won
+    undecided = sum(winner is None for winner, _ in winners)
+    lost = len(winners) - won - undecided
     low, high = interval(won, lost)
     return {
         "wins": won,
         "losses": lost,
+        "undecided": undecided,
         "win_rate": won / (won + lost),
         "low": low,
         "high": high,

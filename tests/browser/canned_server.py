@@ -1,6 +1,7 @@
-"""python -m tests.browser.canned_server HOME [live]: the pages over canned answers, hostile ones among them.
+"""python -m tests.browser.canned_server HOME [live | silent]: the pages over canned answers, hostile ones among them.
 
-With `live` no pair is ever ready, so that each is written while one watches.
+With `live` no pair is ever ready, so that each is written while one watches. With `silent` there are three, of a
+version that says nothing against the base.
 """
 
 import asyncio
@@ -9,16 +10,32 @@ from pathlib import Path
 
 import uvicorn
 
+from app.config import QueueSettings
 from app.server import bind
-from data.records import Role
-from tests.app.pages_stage import ANSWERS, HOSTILE, stage, web
+from data.records import FinishReason, NewCompletion, Role, Sampling
+from data.store import PreferenceStore
+from tests.app.pages_stage import ANSWERS, HOSTILE, TRAINING_ALONE, stage, web
 
 
-async def main(home: Path, live: bool) -> None:
+def add_silent_version(store: PreferenceStore) -> None:
+    store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
+    for prompt in store.prompts.sample(None, 3, 0):
+        said, silent = (
+            NewCompletion(version, text, (2,), (-0.5,), FinishReason.STOP, Sampling(), 1)
+            for version, text in (("base", "Well."), ("v1", ""))
+        )
+        store.pairs.add_evaluation(prompt.id, said, silent, champion="base")
+
+
+async def main(home: Path, mode: str) -> None:
     answers = (*ANSWERS, f"{HOSTILE}\n\n```\n{HOSTILE}\n```")
+    queue = QueueSettings(gold=0, reask=0, evaluation=1) if mode == "silent" else TRAINING_ALONE
+    pause = 0.4 if mode == "live" else 0.0
     async with stage(
-        home, buffer=0 if live else 16, pause=0.4 if live else 0.0, prompts=120, answers=answers
+        home, buffer=0 if mode else 16, pause=pause, prompts=120, answers=answers, queue=queue
     ) as services:
+        if mode == "silent":
+            add_silent_version(services.store)
         app = web(services)
         boss = services.accounts.add("boss", Role.ADMIN, "correct horse")
         services.accounts.add("ann", Role.ANNOTATOR, "correct horse")
@@ -33,4 +50,4 @@ async def main(home: Path, live: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), "live" in sys.argv))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""))

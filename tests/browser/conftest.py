@@ -90,6 +90,13 @@ def canned_live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def canned_silent(tmp_path: Path) -> Iterator[Server]:
+    """The same, where a version that says nothing is compared with one that does."""
+    with running(["tests.browser.canned_server", str(tmp_path), "silent"], tmp_path) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`prefloop serve` with its defaults."""

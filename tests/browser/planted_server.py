@@ -48,4 +48,4 @@ def fill(home: Path) -> None:
 
 if __name__ == "__main__":
     fill(Path(sys.argv[1]))
-    asyncio.run(canned_server.main(Path(sys.argv[1]), live=False))
+    asyncio.run(canned_server.main(Path(sys.argv[1]), mode=""))

@@ -180,6 +180,25 @@ def test_answers_are_shown_plain_and_with_their_differences(canned: Server, sign
     page.wait_for_selector('.pl-card [data-part="a"] p')
 
 
+def test_an_empty_answer_is_told_and_judged(canned_silent: Server, signed_in: Opener, camera: Camera) -> None:
+    board = Board(signed_in(canned_silent))
+    page = board.page
+
+    def told() -> set[str]:
+        return {page.locator(f'.pl-card [data-part="{side}"]').inner_text().strip() for side in "ab"}
+
+    assert told() == {"Well.", "This answer is empty."}
+    camera(page, "empty-answer")
+    board.press("t")
+    assert told() == {"Well.", "This answer is empty."}
+    page.keyboard.press("d")
+    page.wait_for_selector(".pl-card .pl-only")
+    assert "This answer is empty." in told()
+    board.judge("1")
+    assert board.status == "Saved"
+    assert "This answer is empty." in told()
+
+
 def test_long_answers_scroll_together_unless_one_does_not_want_that(canned: Server, signed_in: Opener) -> None:
     page = signed_in(canned)
     page.evaluate("""() => { for (const side of ['a', 'b'])

@@ -5,7 +5,7 @@ from itertools import groupby
 import pytest
 
 from data.errors import ConflictError, InputError, NotFoundError
-from data.records import Annotator, Choice, Verdict
+from data.records import Annotator, Choice, Pair, Purpose, Verdict
 from tests.data.scene import MINUTE, Scene, completion
 
 
@@ -215,6 +215,49 @@ def test_withdrawing_spares_what_is_judged_or_held_or_of_the_version(scene: Scen
     assert scene.store.pairs.by_id(idle.id) == idle
     with pytest.raises(NotFoundError, match="no adapter version v9"):
         scene.store.pairs.withdraw_except("v9")
+
+
+def measuring(scene: Scene, other: str, champion: str = "base") -> Pair:
+    """A pair of two versions, of which the champion serves."""
+    a, b = completion(f"{other} {champion}", other), completion("no", champion)
+    return scene.store.pairs.add_evaluation(scene.prompt_id(), a, b, champion=champion)
+
+
+def test_ready_counts_pairs_of_two_versions(scene: Scene) -> None:
+    for name in ("v1", "v2"):
+        scene.add_version(name)
+    for other in ("v1", "v1", "v2"):
+        measuring(scene, other)
+    ready = scene.store.pairs.ready
+    assert ready("base", purpose=Purpose.EVAL) == 3
+    counts = [ready("base", purpose=Purpose.EVAL, against=other) for other in ("v1", "v2", "v9")]
+    assert counts == [2, 1, 0]
+
+
+def test_pairs_of_other_versions_than_two_are_withdrawn_unless_judged_or_held(scene: Scene) -> None:
+    ann, other = scene.annotator(), scene.annotator()
+    for name in ("v1", "v2"):
+        scene.add_version(name)
+    judged, held, idle = (measuring(scene, "v1") for _ in range(3))
+    kept, training = measuring(scene, "v2"), scene.pair()
+    scene.judge(ann, Choice.A, judged)
+    scene.lease(other, held)
+    withdraw = scene.store.pairs.withdraw_evaluations_except
+    assert [withdraw(("v2", "base")) for _ in range(2)] == [1, 0]
+    assert scene.lease(scene.annotator(), kept).pair == kept
+    assert scene.lease(scene.annotator(), training).pair == training
+    with pytest.raises(ConflictError, match="withdrawn"):
+        scene.lease(ann, idle)
+    with pytest.raises(NotFoundError, match="no adapter version v9"):
+        withdraw(("v9", "base"))
+
+
+def test_pairs_of_any_two_versions_are_withdrawn_where_none_are_compared(scene: Scene) -> None:
+    scene.add_version("v1")
+    measuring(scene, "v1")
+    scene.pair()
+    assert scene.store.pairs.withdraw_evaluations_except(None) == 1
+    assert scene.store.pairs.ready() == 1
 
 
 def test_a_lease_that_was_judged_lends_the_next(scene: Scene) -> None:

@@ -1,13 +1,19 @@
 import pytest
 
 from data.records import Ruling, ServingAction
-from data.standing import Serving, Standing, servings, standings
+from data.standing import Serving, Standing, before, servings, standings
 from tests.data.scene import Scene
 
 
 def of(scene: Scene, name: str) -> Standing:
     store = scene.store
     return standings(store.versions.all(), store.decisions.all(), store.versions.serving_history())[name]
+
+
+def before_in(scene: Scene) -> str | None:
+    store = scene.store
+    events = store.versions.serving_history()
+    return before(standings(store.versions.all(), store.decisions.all(), events), events)
 
 
 def serve(scene: Scene, name: str, reason: str = "because") -> None:
@@ -68,3 +74,24 @@ def test_servings_follow_on_each_other(scene: Scene) -> None:
         Serving("base", start, start + 5, "first"),
         Serving("v1", start + 5, None, "then"),
     )
+
+
+def test_to_go_back_is_to_what_served_last_of_what_may_serve_again(scene: Scene) -> None:
+    assert before_in(scene) is None
+    serve(scene, "base", "first")
+    assert before_in(scene) is None
+    for name in ("v1", "v2"):
+        scene.add_version(name)
+        serve(scene, name)
+    assert before_in(scene) == "v1"
+    scene.store.decisions.add("v1", Ruling.RETIRE, reason="old")
+    assert before_in(scene) == "base"
+
+
+def test_what_was_rolled_back_is_nothing_to_go_back_to(scene: Scene) -> None:
+    serve(scene, "base", "first")
+    scene.add_version("v1")
+    serve(scene, "v1")
+    scene.store.decisions.add("v1", Ruling.ROLL_BACK, reason="worse")
+    serve(scene, "base", "again")
+    assert before_in(scene) is None

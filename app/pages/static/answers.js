@@ -6,17 +6,26 @@ const drawLook = () => {
   for (const name of ['plain', 'difference', 'together']) root.querySelector(`[data-do="${name}"]`).setAttribute('aria-pressed', String(look[name]));
 };
 
+// A version that has nothing to say is judged, too; a blank card would look like a page that has not loaded.
+const tellEmpty = (side) => {
+  if (view.state === 'pair' && !view.text[side].trim()) part(side).replaceChildren(Object.assign(document.createElement('p'), { className: 'pl-soft', textContent: t('This answer is empty.') }));
+};
+
 const drawAnswers = async () => {
   const { token } = view;
   root.dataset.plain = String(look.plain || look.difference);
   for (const side of ['a', 'b']) {
     if (look.plain && view.text) part(side).textContent = view.text[side];
     else part(side).innerHTML = view[side] ?? '';
+    tellEmpty(side);
   }
   if (!look.difference || view.state !== 'pair') return;
   const marked = await server.difference({ a: view.text.a, b: view.text.b });
   if (!marked || view.token !== token || !look.difference) return; // another pair stands there by now
-  for (const side of ['a', 'b']) part(side).innerHTML = marked[side];
+  for (const side of ['a', 'b']) {
+    part(side).innerHTML = marked[side];
+    tellEmpty(side);
+  }
 };
 
 const toggleLook = (name) => {

@@ -42,6 +42,7 @@ const drawNeeds = (all, quality) => {
     ...(last?.state === 'failed' ? [need(t('Round {round} failed: {reason}.', { round: last.id, reason: last.reason ?? '–' }), '/admin/')] : []),
     ...(last?.state === 'refused' ? [need(t('Round {round} is done, and its version is refused: {reason}', { round: last.id, reason: last.reason ?? '–' }), '/admin/versions/')] : []),
     ...(all.trouble ? [need(t('No new pairs for annotators: {why}', { why: all.trouble }), '/admin/')] : []),
+    ...(all.match_trouble ? [need(t('The votes between two versions stand still, no pairs of them can be made: {why}', { why: all.match_trouble }), '/admin/versions/')] : []),
     ...(all.trigger_trouble ? [need(t('No round could start: {why}', { why: all.trigger_trouble }), '/admin/rounds/')] : []),
     ...(all.trial_trouble ? [need(t('What the votes decided could not be done: {why}', { why: all.trial_trouble }), '/admin/versions/')] : []),
     ...found.map((person) => need(`${person.pseudonym}: ${person.findings.map((finding) => FINDINGS[finding.kind](finding)).join(', ')}`, '/admin/quality/')),

@@ -9,6 +9,7 @@ const drawMatch = (match) => {
   part('match-words').textContent = match.win_rate === null
     ? t('Nobody has voted yet.')
     : [matchWords(match), t('It wins {rate} of the votes; {low} to {high} are not ruled out.', { rate: percent(match.win_rate), low: percent(match.low), high: percent(match.high) })].join(' ');
+  part('match-trouble').textContent = match.trouble === null ? '' : t('No pairs of the two can be made: {why}', { why: match.trouble });
   part('match').querySelector('.versions-plot').hidden = match.course.length < 2;
   part('match-ends').hidden = match.course.length < 2;
   if (match.course.length < 2) return;
@@ -16,9 +17,9 @@ const drawMatch = (match) => {
   const last = element('span', '', t('{count} votes', { count: count(match.course.at(-1).votes) }));
   part('match-ends').replaceChildren(element('span', '', t('the first vote')), last);
 };
-const matchWords = ({ trial, outcome, better, worse, threshold }) => {
+const matchWords = ({ trial, outcome, better, worse, threshold, most_votes: most }) => {
   const strength = t('Evidence {better} for it and {worse} against it, of {threshold} that settle it.', { better: decimal(better), worse: decimal(worse), threshold });
-  if (trial) return `${t('On trial.')} ${strength}`;
+  if (trial) return `${t('On trial.')} ${strength} ${t('If {count} votes do not, it is left to an admin.', { count: count(most) })}`;
   return outcome === 'open' ? `${t('It serves, and is measured against the version before.')} ${strength}` : `${outcome === 'better' ? t('It serves, and has proved better than the version before.') : t('It serves, and has proved worse than the version before.')}`;
 };
 const matchChart = ({ course, win_rate: rate }) => {
