@@ -5,7 +5,7 @@ One round at a time; one more may wait. Knows nothing of training, nor of how it
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -52,7 +52,7 @@ class Triggers:
         """
         async with self._one_at_a_time:
             if await asyncio.to_thread(self._store.rounds.unended) is None:
-                return await self._start(actor, algorithm)
+                return await self._begun(self._rounds.start(actor, algorithm=algorithm))
             name = algorithm.value if algorithm else None
             await asyncio.to_thread(self._store.requests.add, name, actor.id if actor else None)
             return None
@@ -83,16 +83,15 @@ class Triggers:
             if (request := await asyncio.to_thread(self._store.requests.take)) is not None:
                 asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
                 algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
-                return await self._start(asked_by, algorithm, cause="by hand, after waiting")
+                cause = "by hand, after waiting"
+                return await self._begun(self._rounds.start(asked_by, algorithm=algorithm, cause=cause))
             if isinstance(found := await asyncio.to_thread(self.outlook), Due):
-                return await self._start(None, cause=found.by)
+                return await self._begun(self._rounds.start(None, cause=found.by))
             return None
 
-    async def _start(
-        self, actor: Annotator | None, algorithm: Algorithm | None = None, *, cause: str = "by hand"
-    ) -> Round:
-        """Start a round; that one could not start before is no trouble any more."""
-        started = await self._rounds.start(actor, algorithm=algorithm, cause=cause)
+    async def _begun(self, starting: Awaitable[Round]) -> Round:
+        """The round that starts; that none could before is no trouble any more."""
+        started = await starting
         self.trouble = None
         return started
 
