@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from app.refusals import refusals
+from app.refusals import LARGEST_ID, refusals
 from data.activity import Activity
 from data.store import PreferenceStore
 
@@ -13,7 +13,10 @@ _MOST_ACTS = 1000
 
 
 class ActOut(BaseModel):
-    """What an admin did through the API: the name of the act, and what was sent. by: the pseudonym."""
+    """What an admin did: the name of the act, and what was said with it.
+
+    by: the pseudonym; null for the command line on a home that no server ran on.
+    """
 
     id: int
     by: str | None
@@ -32,8 +35,11 @@ def build_activity_api(store: PreferenceStore) -> APIRouter:
         return store.activities.all()
 
     @routes.get("/audit")
-    def audit(limit: Annotated[int, Query(ge=1, le=_MOST_ACTS)] = 100) -> list[ActOut]:
-        """What admins did, newest first."""
+    def audit(
+        limit: Annotated[int, Query(ge=1, le=_MOST_ACTS)] = 100,
+        before: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
+    ) -> list[ActOut]:
+        """What admins did, newest first; the next page is `before` the last one's id."""
         names = store.people.pseudonyms()
         return [
             ActOut(
@@ -43,7 +49,7 @@ def build_activity_api(store: PreferenceStore) -> APIRouter:
                 detail=act.detail,
                 created_at=act.created_at,
             )
-            for act in store.audit.newest(limit)
+            for act in store.audit.newest(limit, before=before)
         ]
 
     return routes

@@ -81,6 +81,7 @@ def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
     routes = APIRouter(
         prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
     )
+    handing_out = APIRouter(route_class=audited(store.audit, reads=True))
 
     @routes.get("")
     def all_versions() -> AdaptersOut:
@@ -89,14 +90,15 @@ def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
 
     _add_moves(routes, adapters)
 
-    @routes.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
-    async def files(name: Name) -> FileResponse:
+    @handing_out.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
+    async def download_version(name: Name) -> FileResponse:
         """A version as a zip of a directory that PEFT takes."""
         packed = await asyncio.to_thread(_pack, adapters.files(name), name)
         return FileResponse(
             packed, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(packed.unlink)
         )
 
+    routes.include_router(handing_out)
     return routes
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from app.account_api import build_account_api
 from app.activity_api import build_activity_api
 from app.adapters_api import build_adapters_api
+from app.audited import audited
 from app.callers import Caller, admin
 from app.desk_api import build_desk_api
 from app.errands_api import build_errands_api
@@ -120,6 +121,7 @@ def _session_routes(services: Services) -> APIRouter:
 
 def _operator_routes(services: Services) -> APIRouter:
     routes = APIRouter(tags=["admin"])
+    handing_out = APIRouter(route_class=audited(services.store.audit, reads=True))
 
     @routes.post("/completions")
     async def completions(body: CompletionsIn) -> dict[str, Any]:
@@ -130,8 +132,8 @@ def _operator_routes(services: Services) -> APIRouter:
             drawn = await asyncio.gather(*(complete(services.engine, job) for job in jobs))
         return {"version": version, "completions": [[_measured(c) for c in answers] for answers in drawn]}
 
-    @routes.get("/export", response_class=StreamingResponse, responses=_NDJSON)
-    def export(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
+    @handing_out.get("/export", response_class=StreamingResponse, responses=_NDJSON)
+    def stream_preferences(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
         """All preferences as JSON lines, as they are read; POST /exports makes files, and of other selections."""
         order = ExportOrder(format=format)
         order.check()
@@ -144,6 +146,7 @@ def _operator_routes(services: Services) -> APIRouter:
         """A random sample of the prompts of a split."""
         return {"prompts": [p.messages for p in services.store.prompts.sample(split, count, seed)]}
 
+    routes.include_router(handing_out)
     return routes
 
 

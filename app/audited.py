@@ -1,6 +1,6 @@
-"""Keeps what admins do through the API: each request that changed something, once it has. Knows no route.
+"""Keeps what admins do through the API: each request that changed something, or took data away, once it has.
 
-Words and numbers that were sent are kept, shortened; passwords never are.
+Words and numbers that were sent are kept, shortened; passwords never are. Knows no route.
 """
 
 import asyncio
@@ -20,8 +20,11 @@ _READS = frozenset({"GET", "HEAD"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def audited(audit: Audit) -> type[APIRoute]:
-    """A class of routes whose acts are kept, to be given to a router as `route_class`."""
+def audited(audit: Audit, *, reads: bool = False) -> type[APIRoute]:
+    """A class of routes whose acts are kept, to be given to a router as `route_class`.
+
+    reads: also what only reads, for routes that hand out whole data sets or versions.
+    """
 
     class AuditedRoute(APIRoute):
         """A route behind the gate."""
@@ -32,7 +35,7 @@ def audited(audit: Audit) -> type[APIRoute]:
 
             async def keep(request: Request) -> Response:
                 answer = await handle(request)
-                if request.method not in _READS:
+                if reads or request.method not in _READS:
                     actor: Annotator = request.state.annotator
                     await asyncio.to_thread(audit.add, actor.id, self.name, await _detail(request))
                 return answer
@@ -43,10 +46,10 @@ def audited(audit: Audit) -> type[APIRoute]:
 
 
 async def _detail(request: Request) -> Detail:
-    """The ids in the path and the plain values in the body."""
+    """The ids in the path and the plain values in the query and the body."""
     body = await request.body()
     sent = json.loads(body) if body else {}
-    plain = {**request.path_params, **(sent if isinstance(sent, dict) else {})}
+    plain = {**request.path_params, **request.query_params, **(sent if isinstance(sent, dict) else {})}
     return {
         key: value[:_LONGEST] if isinstance(value, str) else value
         for key, value in plain.items()

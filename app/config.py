@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from app.limits import Limits
 from app.schedule import RoundSettings
 from app.training import training_of
-from app.webhooks import Webhook
+from app.webhooks import Hooks
 from data.containers.container import FileLimits
 from data.errors import InputError
 from data.queue import QueueRules
@@ -155,7 +155,7 @@ class Settings(Strict):
     trainer: Annotated[tuple[str, ...], Field(min_length=1)] = (sys.executable, "-m", "trainer")
     sampling: Sampling = Sampling()
     queue: QueueSettings = QueueSettings()
-    webhooks: tuple[Webhook, ...] = ()
+    webhooks: Hooks = ()
     serve_during_training: ServeDuringTraining = ServeDuringTraining.KEEP
     promotion: Promotion = Promotion.GATE
     rounds: RoundSettings = RoundSettings()

@@ -74,7 +74,7 @@ def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
 
 
 class _AtHome:
-    """The store itself."""
+    """The store itself. What is done is kept in the audit by the names that the API has for it."""
 
     def __init__(self, home: Home, settings: Settings, store: PreferenceStore) -> None:
         self._home = home
@@ -90,9 +90,10 @@ class _AtHome:
         order = _order(asked)
         of = self._store.exports.count(order.query)
         try:
-            write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+            made_of = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
         except OSError as error:
             raise InputError(f"{out} cannot be written: {error.strerror}") from error
+        self._keep("export_preferences", format=order.format, export=made_of.id, out=str(out))
         made: dict[str, Any] = json.loads(manifest_path(out).read_text(encoding="utf-8"))
         return made
 
@@ -100,6 +101,7 @@ class _AtHome:
         order = _order(asked)
         of = self._store.exports.count(order.query)
         published = publish(self._store, order, repo, Tally(told=lambda done: told(done, of)), private=private)
+        self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
         return asdict(published.made)
 
     def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
@@ -111,8 +113,12 @@ class _AtHome:
     def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
         looked = self._looks[seen["upload"]]
         rows = looked.rows
+        self._keep("import_file", kind=looked.file.kind, name=looked.file.name, source=looked.file.source)
         done = keep(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
         return import_out(done).model_dump(mode="json")
+
+    def _keep(self, act: str, **detail: str | int) -> None:
+        self._store.audit.add(None, act, detail)
 
 
 class _AtServer:

@@ -118,6 +118,7 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     """The routes under /exports; to be included for admins only."""
     routes = APIRouter(prefix="/exports", tags=["datasets"], responses=refusals(), route_class=audited(store.audit))
     looking = APIRouter()  # what is sent there changes nothing
+    handing_out = APIRouter(route_class=audited(store.audit, reads=True))
 
     @routes.get("")
     def list_exports() -> list[ExportOut]:
@@ -159,8 +160,8 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
         """One export."""
         return _out(store.exports.by_id(export_id), exports)
 
-    @routes.get("/{export_id}/file", response_class=FileResponse, responses=_FILE | refusals(404))
-    async def export_file(export_id: Id) -> FileResponse:
+    @handing_out.get("/{export_id}/file", response_class=FileResponse, responses=_FILE | refusals(404))
+    async def download_export(export_id: Id) -> FileResponse:
         """The file; a directory as a zip."""
         file = await asyncio.to_thread(exports.file, export_id)
         return FileResponse(file, filename=file.name, media_type="application/octet-stream")
@@ -177,6 +178,7 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
         await asyncio.to_thread(exports.discard, export_id)
 
     routes.include_router(looking)
+    routes.include_router(handing_out)
     return routes
 
 

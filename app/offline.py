@@ -1,8 +1,10 @@
 """What the command line does with a home that no server runs on: takes the lock, opens the store, acts.
 
-Knows nothing of HTTP.
+Acts are kept in the audit by the names that the API has for them; nobody is said to have done them, since whoever owns
+the files may. Knows nothing of HTTP.
 """
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from app.accounts import Accounts
-from app.adapters import Adapters, adapter_files
+from app.adapters import adapter_files
 from app.adapters_api import adapters_out
 from app.config import Settings, load_settings
 from app.home import Home
 from app.roster import StoredRoster
-from app.services import open_services, open_store
+from app.services import Services, open_services, open_store
 from app.serving.adapters import AdapterShelf
 from data.errors import HomeError
 from data.lock import HomeLock
@@ -46,7 +48,7 @@ def opened_store(home: Home) -> Iterator[PreferenceStore]:
 def roster(home: Home, *, make: bool = False) -> Iterator[StoredRoster]:
     """The people of a home; with `make`, one that does not exist yet is made. Links lead to where it will listen."""
     with opened_home(home, make=make) as (settings, store):
-        yield StoredRoster(Accounts(store), f"http://{settings.host}:{settings.port}")
+        yield StoredRoster(Accounts(store), store.audit, f"http://{settings.host}:{settings.port}")
 
 
 def list_adapters(home: Home) -> dict[str, Any]:
@@ -57,30 +59,39 @@ def list_adapters(home: Home) -> dict[str, Any]:
 
 async def promote_adapter(home: Home, name: str, reason: str) -> None:
     """Make a version the champion after the same proof that a server asks for: the model is loaded for it."""
-    async with _adapters(home) as adapters:
-        await adapters.promote(name, reason=reason)
+    async with _services(home) as services:
+        await services.adapters.promote(name, reason=reason)
+        await _keep(services, "promote", name=name, reason=reason)
 
 
 async def roll_back(home: Home, reason: str) -> str:
     """Make the version that served before the champion, by the same proof; returns its name."""
-    async with _adapters(home) as adapters:
-        return await adapters.roll_back(reason=reason)
+    async with _services(home) as services:
+        champion = await services.adapters.roll_back(reason=reason)
+        await _keep(services, "roll_back", reason=reason)
+    return champion
 
 
 async def rule_on_adapter(home: Home, name: str, ruling: Ruling, reason: str) -> None:
     """Decide on a version without serving it."""
-    async with _adapters(home) as adapters:
-        await adapters.rule(name, ruling, reason=reason)
+    async with _services(home) as services:
+        await services.adapters.rule(name, ruling, reason=reason)
+        await _keep(services, ruling.value, name=name, reason=reason)
 
 
 def copy_adapter(home: Home, name: str, out: Path) -> None:
     """Copy a version's verified directory to a new one."""
     with opened_home(home) as (_, store):
         shutil.copytree(adapter_files(store, AdapterShelf(home.adapters), name), out)
+        store.audit.add(None, "download_version", {"name": name})
 
 
 @asynccontextmanager
-async def _adapters(home: Home) -> AsyncIterator[Adapters]:
+async def _services(home: Home) -> AsyncIterator[Services]:
     with opened_home(home) as (settings, store):
         async with open_services(home, settings, store, serve_champion=False) as services:
-            yield services.adapters
+            yield services
+
+
+async def _keep(services: Services, act: str, **detail: str) -> None:
+    await asyncio.to_thread(services.store.audit.add, None, act, detail)

@@ -5,6 +5,7 @@ nothing of training.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from data.records import Annotator, Round, Without
 from data.store import PreferenceStore
 
 _EVERY_SECONDS = 1.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class Rebuilds:
                 self._left.pop(0)
         except PrefloopError as error:
             self.trouble = str(error)
+        except Exception as error:  # nobody looks at what a task in the background raises
+            self.trouble = f"unexpected: {error!r}"
+            _LOG.exception("rounds could not be rebuilt")
         finally:
             self._left = []
 

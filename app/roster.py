@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from app.accounts import DAY_MS, Accounts
 from app.remote import Remote
+from data.audit import Audit
 from data.errors import NotFoundError
 from data.records import Annotator, Role
 
@@ -57,15 +58,17 @@ class Roster(Protocol):
 
 
 class StoredRoster:
-    """The roster of an open store."""
+    """The roster of an open store. What is done is kept in the audit by the names that the API has for it."""
 
-    def __init__(self, accounts: Accounts, url: str) -> None:
+    def __init__(self, accounts: Accounts, audit: Audit, url: str) -> None:
         self.url = url
         self._accounts = accounts
+        self._audit = audit
 
     def add(self, login: str, role: Role, password: str) -> None:
         """Make an account."""
         self._accounts.add(login, role, password)
+        self._keep("add_user", login=login, role=role)
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
@@ -74,34 +77,46 @@ class StoredRoster:
     def invite(self, role: Role, days: int) -> str:
         """The path by which one new person can make an account."""
         token, _ = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
+        self._keep("make", role=role, days=days)
         return f"/join/?token={token}"
 
     def link(self, login: str, days: int) -> str:
         """The path that signs a person in once."""
-        return f"/auth/link?token={self._accounts.make_link(self._id(login), valid_ms=days * DAY_MS)}"
+        person_id = self._id(login)
+        token = self._accounts.make_link(person_id, valid_ms=days * DAY_MS)
+        self._keep("link", person_id=person_id, days=days)
+        return f"/auth/link?token={token}"
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
-        self._accounts.set_password(self._id(login), password)
+        person_id = self._id(login)
+        self._accounts.set_password(person_id, password)
+        self._keep("password", person_id=person_id)
 
     def disable(self, login: str) -> None:
         """Keep a person out."""
-        self._accounts.people.disable(self._id(login))
+        self._keep("disable", person_id=self._accounts.people.disable(self._id(login)).id)
 
     def enable(self, login: str) -> None:
         """Let a person in again."""
-        self._accounts.people.enable(self._id(login))
+        self._keep("enable", person_id=self._accounts.people.enable(self._id(login)).id)
 
     def set_role(self, login: str, role: Role) -> None:
         """Say what a person may do from now on."""
-        self._accounts.people.set_role(self._id(login), role)
+        self._keep("role", person_id=self._accounts.people.set_role(self._id(login), role).id, role=role)
 
     def sign_out(self, login: str) -> int:
         """End all of a person's sessions; how many there were."""
-        return self._accounts.sessions.end_all(self._id(login))
+        person_id = self._id(login)
+        ended = self._accounts.sessions.end_all(person_id)
+        self._keep("sign_out", person_id=person_id)
+        return ended
 
     def _id(self, login: str) -> int:
         return self._accounts.people.by_login(login).id
+
+    def _keep(self, act: str, **detail: str | int) -> None:
+        self._audit.add(None, act, detail)
 
 
 class ServedRoster:

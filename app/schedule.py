@@ -6,16 +6,17 @@ Knows nothing of how a round is started.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
-from croniter import CroniterError, croniter
+from croniter import CroniterBadDateError, CroniterError, croniter
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from data.selection import SelectionRules
 from trainer.config import Above, Fraction, Positive, Strict
 
+_TEN_YEARS = 10 * 365 * 24
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -23,7 +24,10 @@ def _good_cron(given: str) -> str:
     try:
         if len(given.split()) != 5:
             raise CroniterError("it has five fields: minute, hour, day, month, day of the week")
-        croniter(given)
+        croniter(given).get_next()
+    except CroniterBadDateError as error:
+        words = "{given} is a cron time that never comes; write for example 0 3 * * 1, Mondays at three"
+        raise PydanticCustomError("cron", words, {"given": given}) from error
     except CroniterError as error:
         words = "{given} is no cron time ({why}); write for example 0 3 * * 1, Mondays at three"
         raise PydanticCustomError("cron", words, {"given": given, "why": str(error)}) from error
@@ -45,7 +49,7 @@ class RoundSettings(Strict):
     """
 
     every_judgments: Positive | None = None
-    every_hours: Above | None = None
+    every_hours: Annotated[Above, Field(le=_TEN_YEARS)] | None = None
     cron: Annotated[str, AfterValidator(_good_cron)] | None = None
     least_pairs: Positive = 10
     quiet_hours: Annotated[str, AfterValidator(_good_hours)] | None = None
@@ -102,7 +106,7 @@ class NotDue:
 
 
 def due(now: datetime, settings: RoundSettings, standing: Standing) -> Due | NotDue:
-    """Whether a round is to start by itself; now and standing.last are local times that know their zone."""
+    """Whether a round is to start by itself; now and standing.last: local times of one zone, with its summer time."""
     if not settings.automatic:
         return NotDue("Rounds start by hand.")
     if standing.running:
@@ -115,7 +119,8 @@ def due(now: datetime, settings: RoundSettings, standing: Standing) -> Due | Not
     if not ready:
         times = [trigger.at for trigger in asking if trigger.at is not None]
         waiting = min(asking, key=lambda trigger: (trigger.at is not None, trigger.at or now))
-        return NotDue(waiting.words, waiting.values, min(times, default=None))
+        until = min(times).astimezone(now.tzinfo) if times else None
+        return NotDue(waiting.words, waiting.values, until)
     return _held(now, settings, standing) or Due(ready[0].by)
 
 
@@ -133,7 +138,10 @@ def _held(now: datetime, settings: RoundSettings, standing: Standing) -> NotDue 
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    """at: when it asks for a round; None while the clock alone does not decide that. words: what it waits for."""
+    """at: when it asks for a round, in UTC; None while the clock alone does not decide that. words: what it waits for.
+
+    In UTC, since Python compares two times of one zone by the clock on the wall, where an hour comes twice in autumn.
+    """
 
     at: datetime | None
     by: str
@@ -145,20 +153,33 @@ def _triggers(now: datetime, settings: RoundSettings, standing: Standing) -> Ite
     if settings.every_judgments:
         missing = settings.every_judgments - standing.judged
         yield _Trigger(
-            None if missing > 0 else now,
+            None if missing > 0 else now.astimezone(UTC),
             f"every {settings.every_judgments} judgments",
             "The next round waits for {count} more decisive judgments.",
             {"count": missing},
         )
     if settings.every_hours:
-        at = standing.last + timedelta(hours=settings.every_hours)
-        yield _Trigger(at, f"every {settings.every_hours:g} hours", _AT, {"time": f"{at:%Y-%m-%d %H:%M}"})
+        at = standing.last.astimezone(UTC) + timedelta(hours=settings.every_hours)
+        yield _timed(at, f"every {settings.every_hours:g} hours", now)
     if settings.cron:
-        at = croniter(settings.cron, standing.last).get_next(datetime)
-        yield _Trigger(at, f"cron {settings.cron}", _AT, {"time": f"{at:%Y-%m-%d %H:%M}"})
+        yield _timed(_next(settings.cron, standing.last), f"cron {settings.cron}", now)
 
 
-_AT = "The next round starts at {time}."
+def _timed(at: datetime, by: str, now: datetime) -> _Trigger:
+    return _Trigger(at, by, "The next round starts at {time}.", {"time": f"{at.astimezone(now.tzinfo):%Y-%m-%d %H:%M}"})
+
+
+def _next(cron: str, last: datetime) -> datetime:
+    """The first cron time after a local one, in UTC.
+
+    By the clock on the wall: a time that it skips in spring comes an hour later, of one that it shows twice in autumn
+    the first counts.
+    """
+    after = last.astimezone(UTC)
+    times = croniter(cron, last.replace(tzinfo=None))
+    while (at := times.get_next(datetime).replace(tzinfo=last.tzinfo).astimezone(UTC)) <= after:
+        pass
+    return at
 
 
 def _quiet_until(now: datetime, hours: str | None) -> datetime | None:
@@ -171,4 +192,4 @@ def _quiet_until(now: datetime, hours: str | None) -> datetime | None:
     if not held:
         return None
     day = now.date() if clock < end else now.date() + timedelta(days=1)
-    return datetime.combine(day, end, now.tzinfo)
+    return datetime.combine(day, end, now.tzinfo).replace(fold=now.fold)

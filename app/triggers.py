@@ -4,11 +4,13 @@ One round at a time; one more may wait. Knows nothing of training, nor of how it
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 
 from app.algorithms import Algorithm
+from app.local_zone import LOCAL
 from app.rounds import Rounds
 from app.schedule import Due, NotDue, RoundSettings, Standing, due
 from data.errors import PrefloopError
@@ -16,11 +18,12 @@ from data.records import Annotator, Outline, Round
 from data.store import PreferenceStore
 
 _EVERY_SECONDS = 2.0
+_LOG = logging.getLogger(__name__)
 
 
 def local_time() -> datetime:
     """Now, in this machine's zone."""
-    return datetime.now().astimezone()
+    return datetime.now(LOCAL)
 
 
 class Triggers:
@@ -49,7 +52,7 @@ class Triggers:
         """
         async with self._one_at_a_time:
             if await asyncio.to_thread(self._store.rounds.unended) is None:
-                return await self._rounds.start(actor, algorithm=algorithm)
+                return await self._begun(self._rounds.start(actor, algorithm=algorithm))
             name = algorithm.value if algorithm else None
             await asyncio.to_thread(self._store.requests.add, name, actor.id if actor else None)
             return None
@@ -65,6 +68,8 @@ class Triggers:
                 await self.look()
             except PrefloopError as error:
                 self.trouble = str(error)
+            except Exception as error:  # nobody would start it again: rounds that wait would wait for ever
+                self._note(error)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> Round | None:
@@ -78,13 +83,24 @@ class Triggers:
             if (request := await asyncio.to_thread(self._store.requests.take)) is not None:
                 asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
                 algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
-                started = await self._rounds.start(asked_by, algorithm=algorithm, cause="by hand, after waiting")
-            elif isinstance(found := await asyncio.to_thread(self.outlook), Due):
-                started = await self._rounds.start(None, cause=found.by)
-            else:
-                return None
+                cause = "by hand, after waiting"
+                return await self._begun(self._rounds.start(asked_by, algorithm=algorithm, cause=cause))
+            if isinstance(found := await asyncio.to_thread(self.outlook), Due):
+                return await self._begun(self._rounds.start(None, cause=found.by))
+            return None
+
+    async def _begun(self, starting: Awaitable[Round]) -> Round:
+        """The round that starts; that none could before is no trouble any more."""
+        started = await starting
         self.trouble = None
         return started
+
+    def _note(self, error: Exception) -> None:
+        """Keep an error that has no words of ours, and log it once, not every two seconds."""
+        words = f"unexpected: {error!r}"
+        if words != self.trouble:
+            _LOG.error("no round could start", exc_info=error)
+        self.trouble = words
 
     def outlook(self) -> Due | NotDue:
         """Whether a round is to start by itself, and what it waits for."""

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Annotated
 
 import httpx
 from pydantic import AfterValidator, SecretStr
+from pydantic_core import PydanticCustomError
 
 from data.clock import Clock
 from data.outbox import Outbox, Parcel
@@ -80,6 +82,19 @@ class Webhook(Strict):
     url: Annotated[str, AfterValidator(_url)]
     secret: Annotated[SecretStr, AfterValidator(_secret)]
     events: tuple[Event, ...] = ()
+
+
+def _once_each(hooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+    """What waits for an address is kept by its URL: of two hooks with one, only one would be told."""
+    twice = [url for url, times in Counter(hook.url for hook in hooks).items() if times > 1]
+    if twice:
+        words = "{url} is named more than once; name it once, with all the events it is to get"
+        raise PydanticCustomError("webhooks", words, {"url": twice[0]})
+    return hooks
+
+
+Hooks = Annotated[tuple[Webhook, ...], AfterValidator(_once_each)]
+"""All addresses to tell."""
 
 
 class Webhooks:

@@ -13,7 +13,10 @@ Detail = Mapping[str, str | int | float | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing done. actor_id: by whom, None from the command line. created_at: ms since the Unix epoch."""
+    """One thing done. created_at: ms since the Unix epoch.
+
+    actor_id: by whom; None from the command line, when no server ran that could tell who it was.
+    """
 
     id: int
     actor_id: int | None
@@ -39,9 +42,13 @@ class Audit:
         }
         self._database.write(lambda db: insert(db, "audit", row))
 
-    def newest(self, limit: int) -> list[Act]:
-        """The newest acts, newest first."""
-        return [_act(row) for row in self._database.rows("select * from audit order by id desc limit ?", [limit])]
+    def newest(self, limit: int, *, before: int | None = None) -> list[Act]:
+        """The newest acts, newest first, from before an act's id if given."""
+        rows = self._database.rows(
+            "select * from audit where :before is null or id < :before order by id desc limit :limit",
+            {"before": before, "limit": limit},
+        )
+        return [_act(row) for row in rows]
 
 
 def _act(row: Row) -> Act:

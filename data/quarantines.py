@@ -13,6 +13,13 @@ from data.records import Quarantine
 IN_FORCE = "(select annotator_id from quarantine where lifted_at is null)"
 """SQL: the annotators in quarantine."""
 
+
+def in_force_at(moment: str) -> str:
+    """SQL: the annotators who were in quarantine at a moment, itself SQL."""
+    return f"""(select annotator_id from quarantine
+        where created_at <= {moment} and (lifted_at is null or lifted_at > {moment}))"""
+
+
 _OPEN = "select * from quarantine where annotator_id = ? and lifted_at is null"
 
 

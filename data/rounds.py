@@ -1,7 +1,7 @@
 """Rounds and the judgments frozen for each. Knows nothing of training; the rule is in selection.py."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,11 +12,12 @@ from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
+from data.hindsight import left_out, taken_again
 from data.pairs import Pairs
 from data.records import Outline, Round, RoundState, Snapshot, Split, Without
-from data.selection import TAKE_ALL, Selection, SelectionRules, Vote, select
+from data.selection import TAKE_ALL, Selection, SelectionRules, select
 from data.snapshots import snapshot_of
-from data.votes import CURRENT, FROZEN, FROZEN_WITHOUT, flip_rate_of, left_out, votes_in
+from data.votes import CURRENT, FROZEN, flip_rate_of, votes_in
 
 _EXCLUDED = "excluded_"
 _WITH_A_VERSION = "('promoted', 'waiting', 'refused')"
@@ -58,7 +59,8 @@ class Rounds:
                 "rules": canonical(asdict(rules)),
                 "newest_judgment": _value(db, "select coalesce(max(id), 0) from judgment"),
             }
-            return self._begin(db, votes, select(votes, rules, since=_value(db, _SINCE)), admit, begun)
+            selection = select(votes, rules, since=_value(db, _SINCE))
+            return self._begin(db, selection, flip_rate_of(votes), admit, begun)
 
         round_id = self._database.write(work)
         return self.by_id(round_id), self.snapshot(round_id)
@@ -72,14 +74,17 @@ class Rounds:
         started_by: int | None,
         admit: Admission = decided_pairs,
     ) -> Round:
-        """Begin a round on the judgments that another one used, but for some.
+        """Begin a round on what another one would have been given without some judgments.
 
-        Raises NotFoundError; ConflictError while a round runs, or if the rest is not admitted.
+        Raises NotFoundError; ConflictError while a round runs, if the rest is not admitted, or if that round is itself
+        another's rebuild.
         """
         before = self.by_id(round_id)
+        if before.rebuilds_id is not None:
+            raise ConflictError(f"round {round_id} is round {before.rebuilds_id} taken again; rebuild that one")
 
         def work(db: sqlite_utils.Database) -> int:
-            votes = votes_in(db.query(FROZEN_WITHOUT, left_out(round_id, without)))
+            selection, rate = taken_again(db, before, without)
             begun = {
                 "config": canonical(config),
                 "started_by": started_by,
@@ -89,7 +94,7 @@ class Rounds:
                 "rebuilds_id": round_id,
                 "left_out": canonical(asdict(without)),
             }
-            return self._begin(db, votes, select(votes), admit, begun)
+            return self._begin(db, selection, rate, admit, begun)
 
         return self.by_id(self._database.write(work))
 
@@ -116,7 +121,7 @@ class Rounds:
               or prompt.source in (select value from json_each(:sources)))
             order by r.round_id
             """,
-            left_out(0, without),
+            left_out(without),
         )
         return [row["id"] for row in rows]
 
@@ -216,14 +221,13 @@ class Rounds:
     def _begin(
         self,
         db: sqlite_utils.Database,
-        votes: Sequence[Vote],
         selection: Selection,
+        rate: float | None,
         admit: Admission,
         begun: Mapping[str, object],
     ) -> int:
         """Enter a round with the judgments it uses."""
         _assert_none_runs(db)
-        rate = flip_rate_of(votes)
         admit(selection, rate)
         used = selection.judgment_ids
         counts = {split.value: len(selection.of(split)) for split in Split}

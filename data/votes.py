@@ -3,44 +3,50 @@
 Knows nothing of what becomes of them.
 """
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from data.database import Row
 from data.quality.flips import flip_rate
 from data.quarantines import IN_FORCE
-from data.records import Choice, Flag, Split, Without
+from data.records import Choice, Flag, Split
 from data.selection import Vote
 
-_BARRING_FLAGS = ", ".join(f"'{flag}'" for flag in Flag if flag.bars)
-BARRED = f"""
+BARRING_FLAGS = ", ".join(f"'{flag}'" for flag in Flag if flag.bars)
+"""SQL: the flags that bar."""
+
+
+def barred(*, quarantined: str, flagged: str) -> str:
+    """SQL: why a judgment j on a pair may not count, null if it may.
+
+    quarantined: the annotators who were in quarantine; flagged: whether the pair, or what j follows, was flagged.
+    """
+    return f"""
     case
       when pair.purpose <> 'train' then pair.purpose
-      when j.annotator_id in {IN_FORCE} then 'quarantined'
-      when exists (select 1 from current_judgment f where f.flag in ({_BARRING_FLAGS})
-        and (f.pair_id = j.pair_id or f.id = j.follows_id)) then 'flagged'
+      when j.annotator_id in {quarantined} then 'quarantined'
+      when {flagged} then 'flagged'
     end
 """
-"""SQL: why a judgment j on a pair may not count, null if it may."""
+
+
+BARRED = barred(
+    quarantined=IN_FORCE,
+    flagged=f"""exists (select 1 from current_judgment f where f.flag in ({BARRING_FLAGS})
+        and (f.pair_id = j.pair_id or f.id = j.follows_id))""",
+)
+"""SQL: why a judgment j on a pair may not count now, null if it may."""
+
+SAME_AS = "min(j.pair_id) over (partition by pair.prompt_id, min(a.text, b.text), max(a.text, b.text))"
+"""SQL: a number that pairs with the same prompt and the same two answers a and b share."""
 
 CURRENT = f"""
-    select j.id, j.pair_id, j.choice, j.strength, prompt.split,
-      min(j.pair_id) over (partition by pair.prompt_id, min(a.text, b.text), max(a.text, b.text)) as same_as,
-      {BARRED} as barred
+    select j.id, j.pair_id, j.choice, j.strength, prompt.split, {SAME_AS} as same_as, {BARRED} as barred
     from current_judgment j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
     join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
 """
 FROZEN = """
     select j.id, j.pair_id, j.choice, j.strength, r.role as split, null as same_as, null as barred
     from round_judgment r join judgment j on j.id = r.judgment_id where r.round_id = ?
-"""
-FROZEN_WITHOUT = """
-    select j.id, j.pair_id, j.choice, j.strength, r.role as split, null as same_as, case
-      when j.annotator_id in (select value from json_each(:annotators)) then 'without'
-      when prompt.source in (select value from json_each(:sources)) then 'without' end as barred
-    from round_judgment r join judgment j on j.id = r.judgment_id join pair on pair.id = j.pair_id
-    join prompt on prompt.id = pair.prompt_id where r.round_id = :round
 """
 
 
@@ -63,8 +69,3 @@ def votes_in(rows: Iterable[Row]) -> list[Vote]:
         )
         for row in rows
     ]
-
-
-def left_out(round_id: int, without: Without) -> dict[str, object]:
-    """What FROZEN_WITHOUT wants to know."""
-    return {"round": round_id, **{key: json.dumps(value) for key, value in asdict(without).items()}}

@@ -42,7 +42,7 @@ def add_admin_pages(app: FastAPI) -> None:
     _add(app, DATASETS, _page("datasets", DATASETS, styles=("datasets.css",), scripts=datasets))
     quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
     _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))
-    _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people.js",)))
+    _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people_acts.js", "people.js")))
     guidelines = _page("guidelines", GUIDELINES, styles=("answer.css", "guidelines.css"), scripts=("guidelines.js",))
     _add(app, GUIDELINES, guidelines)
     _add(app, SETTINGS, _page("settings", SETTINGS, styles=("settings.css",), scripts=("settings.js",)))

@@ -44,6 +44,24 @@ def test_versions_are_moved_without_a_server(home: Path, monkeypatch: Patch, cap
         assert {decision.reason for decision in store.decisions.all()} == {"a test"}
 
 
+def test_what_is_done_without_a_server_is_kept(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    for arguments in (("promote", "v1"), ("promote", "v2"), ("roll-back",), ("refuse", "v2"), ("retire", "v2")):
+        assert run("adapter", *arguments, "--home", home, "--reason", "a test", monkeypatch=monkeypatch) == 0
+    assert run("adapter", "download", "v1", tmp_path / "copy", "--home", home, monkeypatch=monkeypatch) == 0
+    assert run("adapter", "download", "v9", tmp_path / "none", "--home", home, monkeypatch=monkeypatch) == 2
+    with PreferenceStore.open(home / "prefloop.db") as store:
+        acts = store.audit.newest(9)[::-1]
+    assert [(act.action, act.detail) for act in acts] == [
+        ("promote", {"name": "v1", "reason": "a test"}),
+        ("promote", {"name": "v2", "reason": "a test"}),
+        ("roll_back", {"reason": "a test"}),
+        ("refuse", {"name": "v2", "reason": "a test"}),
+        ("retire", {"name": "v2", "reason": "a test"}),
+        ("download_version", {"name": "v1"}),
+    ]
+    assert {act.actor_id for act in acts} == {None}
+
+
 def test_the_list_marks_what_serves(home: Path, monkeypatch: Patch, capsys: Out) -> None:
     run("adapter", "promote", "v1", "--home", home, monkeypatch=monkeypatch)
     run("adapter", "refuse", "v2", "--home", home, monkeypatch=monkeypatch)

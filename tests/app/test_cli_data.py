@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from datasets import Dataset, load_from_disk
 
+from data.store import PreferenceStore
 from tests.app.test_cli import run
 from tests.browser.servers import running
 
@@ -143,3 +144,17 @@ def test_an_order_that_makes_no_sense_is_refused(
 def test_a_file_that_is_not_there_is_named(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
     assert run("import", "prompts", tmp_path / "none.txt", "--home", home, monkeypatch=monkeypatch) == 2
     assert "none.txt" in capsys.readouterr().err
+
+
+def test_what_is_done_without_a_server_is_kept(tmp_path: Path, pairs: Path, monkeypatch: Patch, capsys: Out) -> None:
+    home, out = tmp_path / "home", tmp_path / "out.jsonl"
+    assert run("import", "preferences", pairs, "--dry-run", "--home", home, monkeypatch=monkeypatch) == 0
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    assert run("export", "--dry-run", "--home", home, monkeypatch=monkeypatch) == 0
+    assert run("export", "--out", out, "--home", home, monkeypatch=monkeypatch) == 0
+    with PreferenceStore.open(home / "prefloop.db") as store:
+        acts = store.audit.newest(9)[::-1]
+    assert [(act.actor_id, act.action, act.detail) for act in acts] == [
+        (None, "import_file", {"kind": "preferences", "name": "pairs.jsonl", "source": "pairs.jsonl"}),
+        (None, "export_preferences", {"format": "trl", "export": 1, "out": str(out)}),
+    ]

@@ -17,6 +17,7 @@ from app.home import Home, ServerCard
 from app.server import bind, create_rest_app
 from app.services import Services
 from app.visitors import UNKNOWN
+from data.audit import Act
 from data.errors import InputError
 from data.records import Role
 from data.store import PreferenceStore
@@ -56,6 +57,13 @@ class Owner:
             with PreferenceStore.open(self.home / "prefloop.db") as store:
                 yield Accounts(store)
 
+    def acts(self) -> list[Act]:
+        """What was kept of it, oldest first."""
+        if self.services is not None:
+            return self.services.store.audit.newest(99)[::-1]
+        with PreferenceStore.open(self.home / "prefloop.db") as store:
+            return store.audit.newest(99)[::-1]
+
     def _main(self) -> int:
         try:
             cli.main()
@@ -86,6 +94,33 @@ async def owner(
             yield Owner(tmp_path, services, monkeypatch, capsys)
             server.should_exit = True
             await serving
+
+
+async def test_all_that_is_done_is_kept(owner: Owner) -> None:
+    before = len(owner.acts())
+    await owner.did("add", "ann", *PASSWORD)
+    await owner.did("role", "ann", "admin")
+    for command in ("link", "disable", "enable", "sign-out"):
+        await owner.did(command, "ann")
+    await owner.did("password", "ann", "--password", "another horse")
+    await owner.did("invite", "--days", "3")
+    await owner.did("list")
+    acts = owner.acts()[before:]
+    assert [act.action for act in acts] == [
+        "add_user",
+        "role",
+        "link",
+        "disable",
+        "enable",
+        "sign_out",
+        "password",
+        "make",
+    ]
+    assert acts[0].detail == {"login": "ann", "role": "annotator"}
+    assert {str(act.detail["person_id"]) for act in acts[1:-1]} == {"2"}
+    assert acts[-1].detail == {"role": "annotator", "days": 3}
+    assert "horse" not in str(acts)
+    assert {act.actor_id for act in acts} == ({None} if owner.services is None else {1})
 
 
 async def test_people_are_added_and_listed(owner: Owner) -> None:

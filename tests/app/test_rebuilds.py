@@ -124,6 +124,25 @@ class TestThroughTheApi:
         assert "another version of prefloop" in (await api.get("/rebuilds"))["trouble"]
 
 
+async def test_what_nobody_foresaw_ends_it_with_the_reason(
+    start: Start,  # noqa: F811
+    store: PreferenceStore,
+    liar: Annotator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    created, _ = store.rounds.create(config={}, started_by=None)
+    store.rounds.set_state(created.id, RoundState.PROMOTED)
+    rebuilds = Rebuilds(store, start(REAL))
+
+    def broken(*_: object) -> None:
+        raise KeyError("champion")
+
+    monkeypatch.setattr(Rounds, "rebuild", broken)
+    await rebuilds.start(rebuilds.plan([liar.pseudonym], []), None)
+    await rebuilds.wait()
+    assert (rebuilds.trouble, rebuilds.left) == ("unexpected: KeyError('champion')", ())
+
+
 def test_nobody_is_left_out_by_mistake(store: PreferenceStore) -> None:
     rebuilds = Rebuilds(store, None)
     with pytest.raises(InputError, match="Name an annotator"):

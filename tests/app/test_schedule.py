@@ -1,17 +1,17 @@
 """When a round is due: a table of cases, and what holds whatever the clock says."""
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from app.local_zone import LOCAL
 from app.schedule import Due, NotDue, RoundSettings, Standing, due
 from data.selection import SelectionRules
+from tests.app.berlin import BERLIN, in_berlin  # noqa: F401  # a fixture
 
-BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=BERLIN)
 
 
@@ -68,12 +68,82 @@ def test_quiet_hours_go_over_midnight(hour: int, until: datetime | None):
     assert (found.until if isinstance(found, NotDue) else None) == until
 
 
-def test_a_time_that_the_clock_skips_in_spring_comes_all_the_same():
-    last = datetime(2027, 3, 28, 1, 0, tzinfo=BERLIN)  # at two it becomes three
-    settings = RoundSettings(cron="30 2 * * *")
-    standing = Standing(50, 60, last, running=False)
-    assert isinstance(due(last + timedelta(minutes=30), settings, standing), NotDue)
-    assert isinstance(due(datetime(2027, 3, 29, 2, 30, tzinfo=BERLIN), settings, standing), Due)
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize("zone", [LOCAL, BERLIN], ids=["the machine's", "by name"])
+class TestWhenSummerTimeBeginsOrEnds:
+    def starts(self, last: datetime, until: datetime, **given: object) -> list[datetime]:
+        """When rounds start by the settings, asked every ten minutes; each begins as soon as it is due."""
+        settings, found = RoundSettings.model_validate(given), []
+        now = last.astimezone(UTC)
+        while now < until.astimezone(UTC):
+            now += timedelta(minutes=10)
+            here = now.astimezone(last.tzinfo)
+            if isinstance(due(here, settings, Standing(50, 60, last, running=False)), Due):
+                last = here
+                found.append(now)
+        return found
+
+    @pytest.mark.parametrize(
+        ("cron", "hours"),
+        [
+            ("0 3 * * *", [(24, 1), (25, 2), (26, 2)]),  # UTC; on the 25th three o'clock becomes two
+            ("30 2 * * *", [(24, 0), (25, 0), (26, 1)]),  # twice on the clock, once a round
+            ("0 3 * * 1", [(26, 2)]),
+            ("0 3 * * 0", [(25, 2)]),
+        ],
+    )
+    def test_in_autumn_a_cron_time_comes_once_a_day(self, zone: tzinfo, cron: str, hours: list[tuple[int, int]]):
+        begun = self.starts(datetime(2026, 10, 23, 12, tzinfo=zone), datetime(2026, 10, 26, 12, tzinfo=zone), cron=cron)
+        assert [(at.day, at.hour) for at in begun] == hours
+
+    @pytest.mark.parametrize(
+        ("cron", "hours"),
+        [
+            ("0 3 * * *", [(28, 2), (29, 1), (30, 1)]),  # UTC; on the 29th two o'clock becomes three
+            ("30 2 * * *", [(28, 1), (29, 1), (30, 0)]),  # not on the clock, and yet
+            ("0 3 * * 1", [(30, 1)]),
+        ],
+    )
+    def test_in_spring_a_time_that_the_clock_skips_comes_all_the_same(
+        self, zone: tzinfo, cron: str, hours: list[tuple[int, int]]
+    ):
+        begun = self.starts(datetime(2026, 3, 27, 12, tzinfo=zone), datetime(2026, 3, 30, 12, tzinfo=zone), cron=cron)
+        assert [(at.day, at.hour) for at in begun] == hours
+
+    def test_a_round_begun_in_the_second_hour_does_not_bring_the_first_back(self, zone: tzinfo):
+        last = datetime(2026, 10, 25, 2, 10, fold=1, tzinfo=zone)
+        found = due(last + timedelta(minutes=30), RoundSettings(cron="30 2 * * *"), Standing(50, 60, last, False))
+        assert said(found) == "The next round starts at 2026-10-26 02:30."
+
+    @pytest.mark.parametrize("last", [datetime(2026, 3, 28, 22), datetime(2026, 10, 24, 22)])
+    def test_an_interval_is_as_long_as_it_says(self, zone: tzinfo, last: datetime):
+        last = last.replace(tzinfo=zone)
+        [begun, *_] = self.starts(last, last + timedelta(days=1), every_hours=8)
+        assert begun - last.astimezone(UTC) == timedelta(hours=8)
+
+    @pytest.mark.parametrize(
+        ("now", "until"),
+        [
+            (datetime(2026, 10, 25, 1), datetime(2026, 10, 25, 6, tzinfo=UTC)),
+            (datetime(2026, 10, 25, 2, 30, fold=1), datetime(2026, 10, 25, 6, tzinfo=UTC)),
+            (datetime(2026, 3, 29, 1), datetime(2026, 3, 29, 5, tzinfo=UTC)),
+        ],
+    )
+    def test_quiet_hours_end_by_the_clock_on_the_wall(self, zone: tzinfo, now: datetime, until: datetime):
+        now = now.replace(tzinfo=zone)
+        settings = RoundSettings(every_judgments=1, quiet_hours="22:00-07:00")
+        found = due(now, settings, Standing(50, 60, now - timedelta(days=1), running=False))
+        assert isinstance(found, NotDue)
+        assert found.until == until
+        assert said(found) == "No round starts before 07:00: quiet hours."
+
+    def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_in_both(self, zone: tzinfo):
+        settings = RoundSettings(every_judgments=1, quiet_hours="22:00-02:30")
+        now = datetime(2026, 10, 25, 2, 10, fold=1, tzinfo=zone)
+        found = due(now, settings, Standing(50, 60, now - timedelta(days=1), running=False))
+        assert isinstance(found, NotDue)
+        assert found.until is not None
+        assert found.until.astimezone(UTC) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
 
 
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
@@ -103,6 +173,10 @@ def test_a_quiet_time_ends_within_a_day_and_then_the_round_is_due(now: datetime,
         ({"cron": "whenever"}, "whenever is no cron time"),
         ({"cron": "0 3 * * 1 2026"}, "it has five fields"),
         ({"cron": "61 3 * * 1"}, "is no cron time"),
+        ({"cron": "0 0 30 2 *"}, "0 0 30 2 \\* is a cron time that never comes; write for example"),
+        ({"every_hours": 1e9}, "less than or equal to 87600"),
+        ({"every_hours": float("inf")}, "less than or equal to 87600"),
+        ({"every_hours": float("nan")}, "every_hours"),
         ({"quiet_hours": "22-7"}, "22-7 are no hours; write for example 22:00-07:00"),
         ({"quiet_hours": "24:00-07:00"}, "are no hours"),
         ({"replay": 0.5}, "since_last = true"),

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from app.algorithms import Algorithm
+from app.local_zone import LOCAL
 from app.schedule import RoundSettings
 from app.services import Services
 from app.triggers import Triggers, local_time
 from data.errors import ConflictError
 from data.records import Choice, Role, RoundState, Split
 from tests.app.admin_api import AdminApi, admin_api
+from tests.app.berlin import in_berlin  # noqa: F401  # a fixture
 from tests.app.pages_stage import stage
 from tests.app.planted import judge_new_pairs
 from tests.app.until import until
+from tests.data.scene import raw
 
 NOW = local_time()
 
@@ -74,6 +77,31 @@ async def test_quiet_hours_hold_a_round_until_they_are_over(services: Services, 
     assert await every.look() is not None
 
 
+@pytest.mark.usefixtures("in_berlin")
+async def test_a_cron_time_does_not_come_again_when_summer_time_ends(
+    services: Services, triggers: Callable[..., Triggers], tmp_path: Path
+):
+    judge(services, 1)
+    clock = [datetime(2026, 10, 19, 3, tzinfo=LOCAL)]
+    mondays = triggers(now=lambda: clock[0], cron="0 3 * * 1")
+    started = await triggers().ask(None)
+    assert started is not None
+    await services.rounds.wait()
+    with raw(tmp_path / "prefloop.db") as file:
+        file.execute("update round set created_at = ?", [int(clock[0].timestamp() * 1000)])
+    judge(services, 1)
+    clock[0] = datetime(2026, 10, 25, 12, tzinfo=LOCAL)
+    assert await mondays.look() is None
+    clock[0] = datetime(2026, 10, 26, 3, tzinfo=LOCAL)
+    assert await mondays.look() is not None
+
+
+@pytest.mark.usefixtures("in_berlin")
+def test_the_local_time_knows_summer_from_winter():
+    offsets = [local_time().replace(month=month, day=1).utcoffset() for month in (1, 7)]
+    assert offsets == [timedelta(hours=1), timedelta(hours=2)]
+
+
 async def test_nothing_starts_by_itself_unless_the_settings_say_so(
     services: Services, triggers: Callable[..., Triggers]
 ):
@@ -122,6 +150,42 @@ async def test_a_request_that_cannot_be_met_is_told_and_forgotten(
     running.cancel()
     assert "judge some pairs first" in by_hand.trouble
     assert services.store.requests.waiting() is None
+
+
+async def test_a_round_that_starts_ends_the_trouble(services: Services, triggers: Callable[..., Triggers]):
+    by_hand = triggers()
+    services.store.requests.add(None, None)
+    running = asyncio.create_task(by_hand.run())
+    await until(lambda: by_hand.trouble is not None)
+    running.cancel()
+    judge(services, 1)
+    await by_hand.ask(None)
+    assert by_hand.trouble is None
+
+
+async def test_what_nobody_foresaw_is_told_and_the_watch_goes_on(
+    services: Services,
+    triggers: Callable[..., Triggers],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr("app.triggers._EVERY_SECONDS", 0.01)
+    judge(services, 1)
+    calls: list[int] = []
+
+    def clock() -> datetime:
+        calls.append(1)
+        if len(calls) < 4:
+            raise OverflowError("date value out of range")
+        return NOW
+
+    every = triggers(now=clock, every_judgments=1)
+    running = asyncio.create_task(every.run())
+    await until(lambda: every.trouble is not None)
+    assert "unexpected: OverflowError('date value out of range')" in (every.trouble or "")
+    await until(lambda: services.store.rounds.all() != [] and every.trouble is None)
+    running.cancel()
+    assert [record.message for record in caplog.records] == ["no round could start"]
 
 
 async def test_the_outline_is_made_anew_only_when_something_was_said(

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook as Oracle
 
+from app.config import Settings
 from app.webhooks import WAITS_MS, Event, Webhook, Webhooks
 from data.clock import now_ms
 from data.store import PreferenceStore
@@ -157,6 +158,13 @@ async def test_an_address_that_is_set_no_more_gets_nothing(store: PreferenceStor
 def test_a_bad_setting_is_refused(given: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Webhook.model_validate({"url": "https://a.test/", "secret": SECRET, **given})
+
+
+def test_an_address_is_named_once() -> None:
+    one, other = ({"url": f"https://{name}.test/", "secret": SECRET} for name in ("a", "b"))
+    assert len(Settings.model_validate({"webhooks": [one, other]}).webhooks) == 2
+    with pytest.raises(ValidationError, match=r"https://a\.test/ is named more than once; name it once"):
+        Settings.model_validate({"webhooks": [one, other, {**one, "events": ["round.finished"]}]})
 
 
 def test_a_secret_is_not_shown() -> None:

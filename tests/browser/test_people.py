@@ -104,6 +104,20 @@ def test_the_last_admin_stays(people: Page):
     expect(row(people, "boss").locator("select")).to_have_value("admin")
 
 
+def test_older_acts_are_a_page_away(people: Page):
+    people.evaluate("""async () => {
+      for (let n = 0; n < 51; n += 1) await api('POST', '/people/invites', { role: 'annotator', days: 1 });
+    }""")
+    people.reload()
+    people.wait_for_selector(SHOWN)
+    acts = people.locator('[data-part="acts"] > li')
+    expect(acts).to_have_count(50)
+    people.get_by_role("button", name="Older ones").click()
+    expect(acts.nth(50)).to_contain_text("made an invite")
+    numbers = acts.evaluate_all("items => items.map((item) => Number(item.dataset.act))")
+    assert numbers == sorted(set(numbers), reverse=True)
+
+
 def test_guidelines_are_seen_before_and_after_they_are_published(
     canned: Server, guidelines: Page, another: Visitors, camera: Camera
 ):

@@ -15,6 +15,7 @@ def test_acts_are_read_newest_first(scene: Scene) -> None:
         Act(1, boss.id, "quarantine", {"person_id": 7, "reason": "拍脑袋"}, scene.clock.now),
     ]
     assert [act.id for act in scene.store.audit.newest(1)] == [2]
+    assert [act.id for act in scene.store.audit.newest(5, before=2)] == [1]
 
 
 def test_an_act_is_of_somebody_who_exists(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-// The page on people: accounts, invites, what admins did.
+// The page on people: accounts and invites.
 const showLink = (title, path) => {
   part('made-title').textContent = title;
   part('link').textContent = new URL(path, location.origin).href;
@@ -106,27 +106,6 @@ const inviteItem = (invite) => {
 const showInvites = async () => {
   const open = (await api('GET', '/people/invites')).filter(({ spent_at: spent, expires_at: until }) => spent === null && until > Date.now());
   part('invites').replaceChildren(...open.map(inviteItem));
-};
-
-const ACTS = {
-  quarantine: t('put somebody into quarantine'), lift_quarantine: t('lifted a quarantine'), retire_prompt: t('retired a prompt'),
-  make_gold: t('made a pair known'), write_gold: t('wrote a known pair'), retire_gold: t('retired a known pair'),
-  publish_guidelines: t('published guidelines'), add_user: t('made an account'), disable: t('disabled an account'),
-  enable: t('enabled an account'), role: t('changed a role'), link: t('made a sign-in link'), password: t('set a password'),
-  sign_out: t('signed somebody out'), make: t('made an invite'), withdraw: t('withdrew an invite'),
-  start_round: t('started a round'), cancel_round: t('cancelled a round'), promote: t('promoted a version'),
-  roll_back: t('rolled back'), refuse: t('refused a version'), retire: t('retired a version'),
-  add_prompts: t('added prompts'), edit_prompt: t('changed a prompt'),
-};
-const showActs = async () => {
-  const [acts, people] = await Promise.all([api('GET', '/audit?limit=50'), api('GET', '/people')]);
-  const logins = new Map(people.map(({ id, login }) => [String(id), login]));
-  const told = ({ person_id: id, ...rest }) => [id && (logins.get(String(id)) ?? id), ...Object.values(rest)].filter((value) => value !== undefined && value !== '').join(' · ');
-  part('acts').replaceChildren(...acts.map((act) => {
-    const words = element('div', '', `${act.by ?? '–'} ${ACTS[act.action] ?? act.action} `, element('span', '', told(act.detail)));
-    return element('li', '', element('time', '', moment(act.created_at)), words);
-  }));
-  part('acts-none').hidden = acts.length > 0;
 };
 
 onSubmit(part('invite'), async () => {
