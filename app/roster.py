@@ -1,11 +1,13 @@
-"""Looking after people by login, at a running server or in a home that none runs on.
+"""Looking after people by login, at a running server or in a home that none runs on. Both answer as the API does.
 
 Knows nothing of commands or of what they print.
 """
 
 from typing import Any, Protocol
 
+from app.account_api import EndedOut
 from app.accounts import DAY_MS, Accounts
+from app.people_api import AddedOut, LinkOut, NewInviteOut
 from app.remote import Remote
 from data.errors import NotFoundError
 from data.records import Annotator, Role
@@ -19,7 +21,7 @@ class Roster(Protocol):
         """Where links lead to, as far as this machine knows."""
         ...
 
-    def add(self, login: str, role: Role, password: str) -> None:
+    def add(self, login: str, role: Role, password: str) -> AddedOut:
         """Make an account."""
         ...
 
@@ -27,31 +29,35 @@ class Roster(Protocol):
         """Everybody, in the order they were added."""
         ...
 
-    def invite(self, role: Role, days: int) -> str:
-        """The path by which one new person can make an account."""
+    def by_login(self, login: str) -> Annotator:
+        """One of them, whatever the case of the letters."""
         ...
 
-    def link(self, login: str, days: int) -> str:
-        """The path that signs a person in once."""
+    def invite(self, role: Role, days: int) -> NewInviteOut:
+        """An invite by which one new person can make an account."""
+        ...
+
+    def link(self, login: str, days: int) -> LinkOut:
+        """A link that signs a person in once."""
         ...
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
         ...
 
-    def disable(self, login: str) -> None:
+    def disable(self, login: str) -> Annotator:
         """Keep a person out."""
         ...
 
-    def enable(self, login: str) -> None:
+    def enable(self, login: str) -> Annotator:
         """Let a person in again."""
         ...
 
-    def set_role(self, login: str, role: Role) -> None:
+    def set_role(self, login: str, role: Role) -> Annotator:
         """Say what a person may do from now on."""
         ...
 
-    def sign_out(self, login: str) -> int:
+    def sign_out(self, login: str) -> EndedOut:
         """End all of a person's sessions; how many there were."""
         ...
 
@@ -63,45 +69,51 @@ class StoredRoster:
         self.url = url
         self._accounts = accounts
 
-    def add(self, login: str, role: Role, password: str) -> None:
+    def add(self, login: str, role: Role, password: str) -> AddedOut:
         """Make an account."""
-        self._accounts.add(login, role, password)
+        added = self._accounts.add(login, role, password)
+        return AddedOut(login=added.login, role=added.role)
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
         return self._accounts.people.all()
 
-    def invite(self, role: Role, days: int) -> str:
-        """The path by which one new person can make an account."""
-        token, _ = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
-        return f"/join/?token={token}"
+    def by_login(self, login: str) -> Annotator:
+        """One of them, whatever the case of the letters."""
+        return self._accounts.people.by_login(login)
 
-    def link(self, login: str, days: int) -> str:
-        """The path that signs a person in once."""
-        return f"/auth/link?token={self._accounts.make_link(self._id(login), valid_ms=days * DAY_MS)}"
+    def invite(self, role: Role, days: int) -> NewInviteOut:
+        """An invite by which one new person can make an account."""
+        token, invite = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
+        return NewInviteOut(token=token, path=f"/join/?token={token}", invite=invite)
+
+    def link(self, login: str, days: int) -> LinkOut:
+        """A link that signs a person in once."""
+        token = self._accounts.make_link(self._id(login), valid_ms=days * DAY_MS)
+        return LinkOut(token=token, path=f"/auth/link?token={token}")
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
         self._accounts.set_password(self._id(login), password)
 
-    def disable(self, login: str) -> None:
+    def disable(self, login: str) -> Annotator:
         """Keep a person out."""
-        self._accounts.people.disable(self._id(login))
+        return self._accounts.people.disable(self._id(login))
 
-    def enable(self, login: str) -> None:
+    def enable(self, login: str) -> Annotator:
         """Let a person in again."""
-        self._accounts.people.enable(self._id(login))
+        return self._accounts.people.enable(self._id(login))
 
-    def set_role(self, login: str, role: Role) -> None:
+    def set_role(self, login: str, role: Role) -> Annotator:
         """Say what a person may do from now on."""
-        self._accounts.people.set_role(self._id(login), role)
+        return self._accounts.people.set_role(self._id(login), role)
 
-    def sign_out(self, login: str) -> int:
+    def sign_out(self, login: str) -> EndedOut:
         """End all of a person's sessions; how many there were."""
-        return self._accounts.sessions.end_all(self._id(login))
+        return EndedOut(ended=self._accounts.sessions.end_all(self._id(login)))
 
     def _id(self, login: str) -> int:
-        return self._accounts.people.by_login(login).id
+        return self.by_login(login).id
 
 
 class ServedRoster:
@@ -111,48 +123,56 @@ class ServedRoster:
         self.url = server.url
         self._server = server
 
-    def add(self, login: str, role: Role, password: str) -> None:
+    def add(self, login: str, role: Role, password: str) -> AddedOut:
         """Make an account."""
-        self._server.post("/users", login=login, password=password, role=role)
+        return AddedOut.model_validate(self._server.post("/users", login=login, password=password, role=role))
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
         rows: list[dict[str, Any]] = self._server.get("/people")
-        return [Annotator(**{**row, "role": Role(row["role"])}) for row in rows]
+        return [_annotator(row) for row in rows]
 
-    def invite(self, role: Role, days: int) -> str:
-        """The path by which one new person can make an account."""
-        return str(self._server.post("/people/invites", role=role, days=days)["path"])
+    def by_login(self, login: str) -> Annotator:
+        """One of them, whatever the case of the letters."""
+        found = [person for person in self.all() if person.login.lower() == login.lower()]
+        if not found:
+            raise NotFoundError(
+                "Nobody has the login '{login}'. See who there is with `prefloop user list`.", login=login
+            )
+        return found[0]
 
-    def link(self, login: str, days: int) -> str:
-        """The path that signs a person in once."""
-        return str(self._post(login, "link", days=days)["path"])
+    def invite(self, role: Role, days: int) -> NewInviteOut:
+        """An invite by which one new person can make an account."""
+        return NewInviteOut.model_validate(self._server.post("/people/invites", role=role, days=days))
+
+    def link(self, login: str, days: int) -> LinkOut:
+        """A link that signs a person in once."""
+        return LinkOut.model_validate(self._post(login, "link", days=days))
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
         self._post(login, "password", password=password)
 
-    def disable(self, login: str) -> None:
+    def disable(self, login: str) -> Annotator:
         """Keep a person out."""
-        self._post(login, "disable")
+        return _annotator(self._post(login, "disable"))
 
-    def enable(self, login: str) -> None:
+    def enable(self, login: str) -> Annotator:
         """Let a person in again."""
-        self._post(login, "enable")
+        return _annotator(self._post(login, "enable"))
 
-    def set_role(self, login: str, role: Role) -> None:
+    def set_role(self, login: str, role: Role) -> Annotator:
         """Say what a person may do from now on."""
-        self._post(login, "role", role=role)
+        return _annotator(self._post(login, "role", role=role))
 
-    def sign_out(self, login: str) -> int:
+    def sign_out(self, login: str) -> EndedOut:
         """End all of a person's sessions; how many there were."""
-        return int(self._post(login, "sign-out")["ended"])
+        return EndedOut.model_validate(self._post(login, "sign-out"))
 
     def _post(self, login: str, act: str, **body: object) -> dict[str, Any]:
-        found = [person.id for person in self.all() if person.login.lower() == login.lower()]
-        if not found:
-            raise NotFoundError(
-                "Nobody has the login '{login}'. See who there is with `prefloop user list`.", login=login
-            )
-        answer: dict[str, Any] = self._server.post(f"/people/{found[0]}/{act}", **body)
+        answer: dict[str, Any] = self._server.post(f"/people/{self.by_login(login).id}/{act}", **body)
         return answer
+
+
+def _annotator(row: dict[str, Any]) -> Annotator:
+    return Annotator(**{**row, "role": Role(row["role"])})
