@@ -8,7 +8,7 @@ from data.records import RoundState
 from tests.app.canned_rounds import add_round
 from tests.app.owner import Owner, served
 from tests.app.planted import plant
-from trainer.config import DpoConfig
+from trainer.config import DPOConfig
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ async def owner(
     async with served(tmp_path, monkeypatch, capsys, prompts=60) as owner:
         plant(owner.store, pairs=12, gold=0)
         for state, accuracy in ((RoundState.REFUSED, 0.7), (RoundState.FAILED, None)):
-            add_round(owner.store, tmp_path, state, training=DpoConfig(), reason="because", accuracy=accuracy)
+            add_round(owner.store, tmp_path, state, training=DPOConfig(), reason="because", accuracy=accuracy)
         owner.group = ("round",)
         yield owner
 
@@ -50,7 +50,7 @@ async def test_a_report_is_printed_or_written(owner: Owner, tmp_path: Path) -> N
 async def test_programs_read_a_report_and_its_markdown(owner: Owner) -> None:
     found = await owner.read("report", 1)
     assert (found["round"], found["out"], found["markdown"][:9]) == (1, None, "# Round 1")
-    assert ["Held-out accuracy", {"words": "{share} %", "values": {"share": 70}}] in found["report"]["tiles"]
+    assert ["Held-out accuracy", {"words": "{share} %", "values": {"share": "70"}}] in found["report"]["tiles"]
 
 
 async def test_a_round_that_failed_has_a_file_but_no_measures(owner: Owner) -> None:

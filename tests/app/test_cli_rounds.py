@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from data.records import RoundState
 from tests.app.owner import Owner, served
 from tests.app.planted import plant
 from tests.app.test_cli import run
+from tests.app.until import until
 from tests.browser.servers import Server, running
 
 Out = pytest.CaptureFixture[str]
@@ -110,13 +112,18 @@ async def owner(tmp_path: Path, monkeypatch: Patch, capsys: Out) -> AsyncIterato
         await owner.services.rounds.close()
 
 
+async def is_now(owner: Owner, number: int, state: RoundState) -> None:
+    await until(lambda: owner.store.rounds.by_id(number).state is state)
+
+
 async def test_a_round_is_started_cancelled_and_taken_up(owner: Owner) -> None:
     started = await owner.read("start")
     assert (started["queued"], started["id"], started["cause"]) == (False, 1, "by hand")
+    await is_now(owner, 1, RoundState.TRAINING)
     assert await owner.read("cancel", 1) == {"id": 1}
-    while (await owner.read("show", 1))["state"] != "cancelled":
-        pass
+    await is_now(owner, 1, RoundState.CANCELLED)
     assert (await owner.read("resume", 1))["id"] == 1
+    await is_now(owner, 1, RoundState.TRAINING)
     assert await owner.did("cancel", 1) == "Round 1 is being cancelled."
 
 
@@ -134,14 +141,15 @@ async def test_a_round_that_must_wait_is_queued(owner: Owner) -> None:
 
 
 async def test_one_waits_for_a_queued_round_too(owner: Owner) -> None:
-    await owner.did("start")
     assert owner.services is not None
+    await owner.did("start")
+    await is_now(owner, 1, RoundState.TRAINING)
     waiting = asyncio.create_task(owner.run("start", "--wait", "--json"))
-    while owner.store.requests.waiting() is None:
-        await asyncio.sleep(0.05)
+    await until(lambda: owner.store.requests.waiting() is not None)
     await owner.services.rounds.cancel(1)
-    while await owner.services.triggers.look() is None:
-        await asyncio.sleep(0.05)
+    await is_now(owner, 1, RoundState.CANCELLED)
+    await owner.services.triggers.look()
+    await is_now(owner, 2, RoundState.TRAINING)
     await owner.services.rounds.cancel(2)
     status, said = await waiting
     assert (status, said.startswith("prefloop: round 2 cancelled")) == (2, True)
