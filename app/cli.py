@@ -1,4 +1,4 @@
-"""The command line: `prefloop serve | status | user | adapter | round | lineage | import | export | train | simulate`.
+"""The command line, `prefloop ...`: every command of it, each in a file of its kind.
 
 A command on a home that a server owns asks that server; otherwise it opens the home itself. An error meant
 for people is one line on stderr and exit status 2. Heavy imports wait until a command needs them, so that
@@ -6,6 +6,7 @@ for people is one line on stderr and exit status 2. Heavy imports wait until a c
 """
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,19 +17,28 @@ from rich.console import Console
 
 from app.algorithms import Algorithm
 from app.cli_adapters import adapters
+from app.cli_answer import show_json
 from app.cli_data import exports, imports
+from app.cli_guidelines import guidelines
 from app.cli_lineage import lineage
 from app.cli_look import look
+from app.cli_prompts import prompts
+from app.cli_quality import quality
+from app.cli_round_records import round_records
 from app.cli_rounds import rounds
 from app.cli_users import users
 from app.home import Home
-from app.options import HOME, HomePath
+from app.options import HOME, AsJson, HomePath
 from app.tastes import TasteName, ready_made
 from data.errors import PrefloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
+rounds.add_typer(round_records)
 app.add_typer(look)
+app.add_typer(quality)
 app.add_typer(users, name="user")
+app.add_typer(prompts, name="prompt")
+app.add_typer(guidelines, name="guidelines")
 app.add_typer(adapters, name="adapter")
 app.add_typer(rounds, name="round")
 app.add_typer(lineage, name="lineage")
@@ -81,26 +91,34 @@ def simulate(
     taste: Annotated[TasteName, typer.Option(help="What they prefer, unknown to the loop.")] = TasteName.POLITE,
     algorithm: Annotated[Algorithm | None, typer.Option(help="What rounds train by; as configured by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of tastes and measurements.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the result too, as JSON.")] = None,
     home: Annotated[
         Path | None,
         typer.Option(help="Home to work on, its server if it has one; a temporary one by default."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Watch the loop follow a hidden taste: synthetic annotators at a real server."""
     from app.simulate import Study, server_on
     from app.simulate import simulate as run_study
-    from app.study_table import as_json, as_table
+    from app.study_table import as_record, as_table
+
+    def say(words: str) -> None:
+        typer.echo(words, err=as_json)  # what programs read is the result alone
 
     study = Study(ready_made(taste), annotators, judgments, rounds, seed, algorithm)
     with (
         TemporaryDirectory(prefix="prefloop-") as temporary,
-        server_on(Home(home or Path(temporary)), typer.echo) as owner,
+        server_on(Home(home or Path(temporary)), say) as owner,
     ):
-        rows = run_study(study, owner, typer.echo)
-    Console().print(as_table(taste, rows))
-    if json_file is not None:
-        json_file.write_text(as_json(taste, seed, rows))
+        rows = run_study(study, owner, say)
+    found = as_record(taste, seed, rows)
+    if out is not None:
+        out.write_text(json.dumps(found, indent=2) + "\n")
+    if as_json:
+        show_json(found)
+    else:
+        Console().print(as_table(taste, rows))
 
 
 def main() -> None:

@@ -4,21 +4,22 @@ Heavy imports wait until a command needs them. Knows no rules of its own.
 """
 
 import asyncio
-import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
+from app.cli_answer import answer
+from app.cli_server import server_of
 from app.home import Home
-from app.options import HOME, HomePath
+from app.options import HOME, AsJson, HomePath
 from data.errors import InputError
 from data.records import Ruling
 
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
-AsJson = Annotated[bool, typer.Option("--json", help="All that is known of them, as JSON.")]
 NewDirectory = Annotated[Path, typer.Argument(help="Directory to write; it must not exist.")]
 
 _SAID = "from the command line"
@@ -29,17 +30,11 @@ adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what
 @adapters.command("list")
 def list_adapters(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """All versions with their standing; the one that serves is marked."""
-    found = _ask(Home(home))
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
-        return
-    for version in found["versions"]:
-        mark = "*" if version["standing"] == "serves" else " "
-        typer.echo(f"{mark} {version['name']:20} {version['standing'].replace('_', ' ')}")
+    answer(_ask(Home(home)), _lines, as_json=as_json)
 
 
 @adapters.command("promote")
-def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Serve a version, an older one included: verified and proved before it takes over."""
     from app.offline import promote_adapter
     from app.remote import running_server
@@ -48,14 +43,15 @@ def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
     server = running_server(place)
     if server:
         with server:
-            server.post(f"/adapters/{name}/promote", reason=reason)
+            champion = server.post(f"/adapters/{name}/promote", reason=reason)["champion"]
     else:
         asyncio.run(promote_adapter(place, name, reason))
-    typer.echo(f"{name} serves.")
+        champion = name
+    answer({"champion": champion}, f"{champion} serves.", as_json=as_json)
 
 
 @adapters.command("roll-back")
-def roll_back(home: HomePath = HOME, reason: Reason = _SAID) -> None:
+def roll_back(home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Serve again what served before, and refuse what serves now."""
     from app.offline import roll_back as roll_back_offline
     from app.remote import running_server
@@ -67,43 +63,41 @@ def roll_back(home: HomePath = HOME, reason: Reason = _SAID) -> None:
             champion = server.post("/adapters/roll-back", reason=reason)["champion"]
     else:
         champion = asyncio.run(roll_back_offline(place, reason))
-    typer.echo(f"{champion} serves.")
+    answer({"champion": champion}, f"{champion} serves.", as_json=as_json)
 
 
 @adapters.command("refuse")
-def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Decide that a version shall not serve; it can still be promoted later."""
     _rule(Home(home), name, Ruling.REFUSE, reason)
-    typer.echo(f"{name} is refused.")
+    answer(_one(Home(home), name), f"{name} is refused.", as_json=as_json)
 
 
 @adapters.command("try")
-def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Let annotators compare a version, blind, with the one that serves; their votes decide."""
-    from app.cli_server import server_of
-
     with server_of(home) as server:
         server.post(f"/adapters/{name}/try", reason=reason)
-    typer.echo(f"{name} is on trial.")
+    answer(_one(Home(home), name), f"{name} is on trial.", as_json=as_json)
 
 
 @adapters.command("retire")
-def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID) -> None:
+def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Put a version away for good; its files stay."""
     _rule(Home(home), name, Ruling.RETIRE, reason)
-    typer.echo(f"{name} is retired.")
+    answer(_one(Home(home), name), f"{name} is retired.", as_json=as_json)
 
 
 @adapters.command("download")
-def download(name: str, out: NewDirectory, home: HomePath = HOME) -> None:
+def download(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Write a version as a directory that PeftModel.from_pretrained takes."""
     _assert_new(out)
     _fetch(Home(home), name, out)
-    typer.echo(f"{name} is in {out}")
+    answer(_written(name, out), f"{name} is in {out}", as_json=as_json)
 
 
 @adapters.command("merge")
-def merge(name: str, out: NewDirectory, home: HomePath = HOME) -> None:
+def merge(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Write the base with a version merged in, in float32, as a model that transformers loads by itself."""
     from trainer.merging import load_and_merge
 
@@ -112,7 +106,18 @@ def merge(name: str, out: NewDirectory, home: HomePath = HOME) -> None:
         adapter = Path(folder) / name
         _fetch(Home(home), name, adapter)
         load_and_merge(adapter, out)
-    typer.echo(f"The base with {name} is in {out}")
+    answer(_written(name, out), f"The base with {name} is in {out}", as_json=as_json)
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    for version in found["versions"]:
+        mark = "*" if version["standing"] == "serves" else " "
+        yield f"{mark} {version['name']:20} {version['standing'].replace('_', ' ')}"
+
+
+def _written(name: str, out: Path) -> dict[str, Any]:
+    """What was written of a version."""
+    return {"version": name, "directory": str(out), "files": sorted(file.name for file in out.iterdir())}
 
 
 def _fetch(home: Home, name: str, out: Path) -> None:
@@ -143,6 +148,12 @@ def _ask(home: Home) -> dict[str, Any]:
     with server:
         found: dict[str, Any] = server.get("/adapters")
         return found
+
+
+def _one(home: Home, name: str) -> dict[str, Any]:
+    """A version as it stands now."""
+    [found] = [version for version in _ask(home)["versions"] if version["name"] == name]
+    return dict(found)
 
 
 def _rule(home: Home, name: str, ruling: Ruling, reason: str) -> None:

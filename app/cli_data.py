@@ -13,14 +13,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli_server import show_json
+from app.cli_answer import show_json
 from app.home import Home
-from app.options import HOME, HomePath
+from app.options import HOME, AsJson, HomePath
 from data.aggregation import Aggregation
 from data.errors import InputError
 from data.records import ImportKind, Split
 
-AsJson = Annotated[bool, typer.Option("--json", help="All that came of it, as JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would come of it.")]
 FileToRead = Annotated[Path, typer.Argument(help="File, or directory of the datasets library, to read.")]
 SourceOf = Annotated[str | None, typer.Option(help="Where its prompts come from, for the record; the file's name.")]

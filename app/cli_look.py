@@ -1,38 +1,25 @@
-"""The commands `prefloop status | settings | trial | ladder`: how a running server stands. Knows no rules."""
+"""The commands `prefloop status | settings | trial | ladder | audit`: how a running server stands. Knows no rules."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
-from app.cli_server import server_of, show_json
-from app.options import HOME, HomePath
+from app.cli_answer import answer, columns, moment
+from app.cli_server import server_of
+from app.options import HOME, AsJson, HomePath
 
-AsJson = Annotated[bool, typer.Option("--json", help="All that is known, as JSON.")]
+_MOST_ACTS = 1000
 
 look = typer.Typer()
 
 
 @look.command("status")
 def status(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """How the loop stands: what serves, what trains, what wants a look."""
+    """How the loop stands: what serves, what trains, what the next round waits for, what wants a look."""
     with server_of(home) as server:
-        found = server.get("/overview")
-        preview = server.get("/rounds/preview")
-    if as_json:
-        show_json(found)
-        return
-    typer.echo(f"{found['champion']} serves; {found['ready']} of {found['wanted']} pairs are ready")
-    if found["rounds"]:
-        newest = found["rounds"][-1]
-        typer.echo(f"round {newest['id']} {newest['state']}")
-    typer.echo(preview["waits"]["words"].format(**preview["waits"]["values"]))
-    for version in found["waiting"]:
-        typer.echo(f"{version} waits to be decided on")
-    for version in found["on_trial"]:
-        typer.echo(f"{version} is on trial")
-    for trouble in ("trouble", "trial_trouble", "trigger_trouble"):
-        if found[trouble]:
-            typer.echo(f"trouble: {found[trouble]}")
+        found = {**server.get("/overview"), "next_round": server.get("/rounds/preview")}
+    answer(found, _status, as_json=as_json)
 
 
 @look.command("settings")
@@ -40,11 +27,7 @@ def settings(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """The settings in force, and where each comes from."""
     with server_of(home) as server:
         found = server.get("/settings")
-    if as_json:
-        show_json(found)
-        return
-    for one in found:
-        typer.echo(f"{one['key']} = {one['value']}  ({one['source']})")
+    answer(found, lambda all: [f"{one['key']} = {one['value']}  ({one['source']})" for one in all], as_json=as_json)
 
 
 @look.command("trial")
@@ -52,12 +35,7 @@ def trial(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """The votes between the version on trial, or the one that serves, and the one it is compared with."""
     with server_of(home) as server:
         found = server.get("/trial")
-    if as_json or found is None:
-        show_json(found)
-        return
-    votes = f"{found['wins']} to {found['losses']}, {found['undecided']} for neither"
-    typer.echo(f"{found['challenger']} against {found['champion']}: {votes}")
-    typer.echo(f"e-values: better {found['better']:.2f}, worse {found['worse']:.2f}; {found['threshold']:g} settles it")
+    answer(found, _trial, as_json=as_json)
 
 
 @look.command("ladder")
@@ -65,10 +43,57 @@ def ladder(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """All versions that were voted on, strongest first, in Elo points above the base."""
     with server_of(home) as server:
         found = server.get("/ladder")
-    if as_json:
-        show_json(found)
+    answer(found, _ladder, as_json=as_json)
+
+
+@look.command("audit")
+def audit(
+    home: HomePath = HOME,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_ACTS, help="So many, the newest.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """What admins did, newest first."""
+    with server_of(home) as server:
+        found = server.get("/audit", limit=limit)
+    answer(found, _acts, as_json=as_json)
+
+
+def _status(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['champion']} serves; {found['ready']} of {found['wanted']} pairs are ready"
+    if found["rounds"]:
+        newest = found["rounds"][-1]
+        yield f"round {newest['id']} {newest['state']}"
+    waits = found["next_round"]["waits"]
+    yield waits["words"].format(**waits["values"])
+    for version in found["waiting"]:
+        yield f"{version} waits to be decided on"
+    for version in found["on_trial"]:
+        yield f"{version} is on trial"
+    for trouble in ("trouble", "trial_trouble", "trigger_trouble"):
+        if found[trouble]:
+            yield f"trouble: {found[trouble]}"
+
+
+def _trial(found: dict[str, Any] | None) -> Iterator[str]:
+    if found is None:
+        yield "No two versions are compared."
         return
-    for rung in found:
+    votes = f"{found['wins']} to {found['losses']}, {found['undecided']} for neither"
+    yield f"{found['challenger']} against {found['champion']}: {votes}"
+    yield f"e-values: better {found['better']:.2f}, worse {found['worse']:.2f}; {found['threshold']:g} settles it"
+
+
+def _ladder(rungs: list[dict[str, Any]]) -> Iterator[str]:
+    for rung in rungs:
         ends = "" if rung["elo"] is None else f" ({rung['low']:+.0f} to {rung['high']:+.0f})"
         points = "not comparable" if rung["elo"] is None else f"{rung['elo']:+.0f}{ends}"
-        typer.echo(f"{rung['version']}: {points}, {rung['votes']} votes")
+        yield f"{rung['version']}: {points}, {rung['votes']} votes"
+
+
+def _acts(acts: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [(moment(act["created_at"]), act["by"] or "–", act["action"], _detail(act["detail"])) for act in acts]
+    yield from columns(rows, head=("when", "by", "act", "with"))
+
+
+def _detail(detail: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in detail.items())

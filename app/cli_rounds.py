@@ -1,23 +1,18 @@
-"""The commands `prefloop round ...`: what a round would use, and rounds of a running server.
+"""The commands `prefloop round ...` that start, stop and list: what a round would use, and rounds of a running server.
 
 Heavy imports wait until a command needs them. Knows no rules of its own.
 """
 
-import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from app.algorithms import Algorithm
-from app.cli_server import server_of, show_json
-from app.options import HOME, HomePath
+from app.cli_answer import answer
+from app.cli_server import server_of
+from app.options import HOME, AsJson, HomePath, RoundId
 from data.errors import RoundError
-
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-RoundId = Annotated[int, typer.Argument(help="The round's number.")]
-
-_RUNNING = ("queued", "training", "swapping")
-_LOOK_SECONDS = 1.0
 
 rounds = typer.Typer(no_args_is_help=True, help="Rounds of training.")
 
@@ -27,17 +22,7 @@ def preview(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Say what a round would use now, and start none."""
     with server_of(home) as server:
         found = server.get("/rounds/preview")
-    if as_json:
-        show_json(found)
-        return
-    pairs = f"{found['train']} pairs to train on, {found['heldout']} held out"
-    typer.echo(f"{pairs}, {found['both_bad']} of two bad answers")
-    for reason, judgments in found["excluded"].items():
-        typer.echo(f"{judgments} judgments left out: {reason}")
-    typer.echo(f"sha256 {found['sha256']}")
-    typer.echo(found["trouble"] or found["waits"]["words"].format(**found["waits"]["values"]))
-    if found["waiting"]:
-        typer.echo("Another one waits for the round under way to end.")
+    answer(found, _preview, as_json=as_json)
 
 
 @rounds.command("start")
@@ -47,21 +32,20 @@ def start(
     wait: Annotated[bool, typer.Option("--wait", help="Until it is over; exit status 2 unless it went well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze what has been judged and train on it."""
+    """Freeze what has been judged and train on it; while another round is under way, wait in line behind that."""
+    from app.awaited_rounds import begun, ended, newest_round
+
     with server_of(home) as server:
-        number = server.post("/rounds", algorithm=algorithm.value if algorithm else None)["id"]
-        if number is None:
-            typer.echo("It starts when the round under way has ended; `prefloop round withdraw` takes it back.")
-            return
-        while wait and server.get(f"/rounds/{number}")["state"] in _RUNNING:
-            time.sleep(_LOOK_SECONDS)
-        found = server.get(f"/rounds/{number}")
-    if as_json:
-        show_json(found)
-    else:
-        typer.echo(_line(found))
+        newest = newest_round(server)
+        found = server.post("/rounds", algorithm=algorithm.value if algorithm else None)
+        queued = found["id"] is None
+        if wait:
+            found = ended(server, begun(server, after=newest) if queued else found["id"])
+        elif not queued:
+            found = server.get(f"/rounds/{found['id']}")
+    answer({"queued": queued and not wait, **found}, _started, as_json=as_json)
     if wait and found["state"] in ("failed", "cancelled"):
-        raise RoundError(f"round {number} {found['state']}: {found['reason']}")
+        raise RoundError(f"round {found['id']} {found['state']}: {found['reason']}")
 
 
 @rounds.command("list")
@@ -69,34 +53,23 @@ def list_rounds(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """All rounds, newest first."""
     with server_of(home) as server:
         found = server.get("/rounds")
-    if as_json:
-        show_json(found)
-        return
-    for entry in found:
-        typer.echo(_line(entry))
-
-
-@rounds.command("show")
-def show(number: RoundId, home: HomePath = HOME) -> None:
-    """A round with its progress, and its report once it has one, as JSON."""
-    with server_of(home) as server:
-        show_json(server.get(f"/rounds/{number}"))
+    answer(found, lambda entries: map(_line, entries), as_json=as_json)
 
 
 @rounds.command("cancel")
-def cancel(number: RoundId, home: HomePath = HOME) -> None:
+def cancel(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Stop a round that trains."""
     with server_of(home) as server:
-        server.post(f"/rounds/{number}/cancel")
-    typer.echo(f"Round {number} is being cancelled.")
+        found = server.post(f"/rounds/{number}/cancel")
+    answer(found, f"Round {number} is being cancelled.", as_json=as_json)
 
 
 @rounds.command("resume")
-def resume(number: RoundId, home: HomePath = HOME) -> None:
+def resume(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Let a round that failed or was cancelled go on from its last checkpoint."""
     with server_of(home) as server:
-        server.post(f"/rounds/{number}/resume")
-    typer.echo(f"Round {number} goes on.")
+        found = server.post(f"/rounds/{number}/resume")
+    answer(found, f"Round {number} goes on.", as_json=as_json)
 
 
 @rounds.command("rebuild")
@@ -105,24 +78,42 @@ def rebuild(
     without_annotator: Annotated[list[str] | None, typer.Option(help="A pseudonym; may be given often.")] = None,
     without_source: Annotated[list[str] | None, typer.Option(help="Where prompts came from.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which rounds that means.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train rounds again without somebody's judgments, as new versions that wait to be decided on."""
     left_out = {"annotators": without_annotator or [], "sources": without_source or []}
     with server_of(home) as server:
-        answer = server.get("/rebuilds/plan", **left_out) if dry_run else server.post("/rebuilds", **left_out)
-        numbers = answer["rounds"]
-    if dry_run:
-        typer.echo(f"Rounds to be rebuilt: {', '.join(map(str, numbers)) or 'none'}.")
-    else:
-        typer.echo(f"Being rebuilt, one after the other: {', '.join(map(str, numbers))}.")
+        found = server.get("/rebuilds/plan", **left_out) if dry_run else server.post("/rebuilds", **left_out)
+    numbers = ", ".join(map(str, found["rounds"])) or "none"
+    words = "Rounds to be rebuilt" if dry_run else "Being rebuilt, one after the other"
+    answer(found, f"{words}: {numbers}.", as_json=as_json)
 
 
 @rounds.command("withdraw")
-def withdraw(home: HomePath = HOME) -> None:
+def withdraw(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Forget the round that waits for another to end."""
     with server_of(home) as server:
         server.delete("/rounds/waiting")
-    typer.echo("No round waits any more.")
+        found = server.get("/rounds/preview")
+    answer(found, "No round waits any more.", as_json=as_json)
+
+
+def _preview(found: dict[str, Any]) -> Iterator[str]:
+    pairs = f"{found['train']} pairs to train on, {found['heldout']} held out"
+    yield f"{pairs}, {found['both_bad']} of two bad answers"
+    for reason, judgments in found["excluded"].items():
+        yield f"{judgments} judgments left out: {reason}"
+    yield f"sha256 {found['sha256']}"
+    yield found["trouble"] or found["waits"]["words"].format(**found["waits"]["values"])
+    if found["waiting"]:
+        yield "Another one waits for the round under way to end."
+
+
+def _started(found: dict[str, Any]) -> Iterator[str]:
+    if found["queued"]:
+        yield "It starts when the round under way has ended; `prefloop round withdraw` takes it back."
+    else:
+        yield _line(found)
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -1,12 +1,9 @@
 """The running server of a home, for commands that only it can answer. Knows none of the commands."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from app.home import Home
 from data.errors import HomeError
@@ -26,8 +23,3 @@ def server_of(home: Path) -> "Iterator[Remote]":
         raise HomeError(f"no server runs on {place.path}; start one with `prefloop serve --home {place.path}`")
     with server:
         yield server
-
-
-def show_json(found: object) -> None:
-    """Print what was found as JSON, for programs."""
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))

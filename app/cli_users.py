@@ -3,17 +3,20 @@
 Heavy imports wait until a command needs them. Knows no rules of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli_answer import answer
+from app.cli_server import server_of
 from app.home import Home
-from app.options import HOME, HomePath
-from data.records import Role
+from app.options import HOME, AsJson, HomePath
+from data.records import Annotator, Role
 
 if TYPE_CHECKING:
+    from app.people_api import LinkOut
     from app.roster import Roster
 
 _MOST_DAYS = 366
@@ -21,81 +24,123 @@ _MOST_DAYS = 366
 Password = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)]
 Days = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it is good for, if it is not used.")]
 NewRole = Annotated[Role, typer.Option(help="What the person may do.")]
+Why = Annotated[str, typer.Option(help="Why, for those who ask later.")]
 
 users = typer.Typer(no_args_is_help=True, help="Accounts and invites.")
 
 
 @users.command("add")
-def add(login: str, home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, password: Password = "") -> None:
+def add(
+    login: str,
+    home: HomePath = HOME,
+    role: NewRole = Role.ANNOTATOR,
+    password: Password = "",
+    as_json: AsJson = False,
+) -> None:
     """Make an account."""
     with _roster(Home(home), make=True) as roster:
-        roster.add(login, role, password)
-    typer.echo(f"Added {login} ({role}).")
+        added = roster.add(login, role, password)
+    answer(added, f"Added {added.login} ({added.role}).", as_json=as_json)
 
 
 @users.command("list")
-def list_people(home: HomePath = HOME) -> None:
+def list_people(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Everybody: login, role, pseudonym."""
     with _roster(Home(home)) as roster:
         everybody = roster.all()
-    width = max((len(person.login) for person in everybody), default=0)
-    for person in everybody:
-        state = "" if person.disabled_at is None else "  disabled"
-        typer.echo(f"{person.login:{width}}  {person.role:9}  {person.pseudonym}{state}")
+    answer(everybody, _lines, as_json=as_json)
 
 
 @users.command("invite")
-def invite(home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, days: Days = 7) -> None:
+def invite(home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, days: Days = 7, as_json: AsJson = False) -> None:
     """Print a link by which one new person can make an account."""
     with _roster(Home(home)) as roster:
-        typer.echo(f"{roster.url}{roster.invite(role, days)}")
+        _show_link(roster, roster.invite(role, days), as_json=as_json)
 
 
 @users.command("link")
-def link(login: str, home: HomePath = HOME, days: Days = 1) -> None:
+def link(login: str, home: HomePath = HOME, days: Days = 1, as_json: AsJson = False) -> None:
     """Print a link that signs a person in once."""
     with _roster(Home(home)) as roster:
-        typer.echo(f"{roster.url}{roster.link(login, days)}")
+        _show_link(roster, roster.link(login, days), as_json=as_json)
 
 
 @users.command("password")
-def password(login: str, home: HomePath = HOME, password: Password = "") -> None:
+def password(login: str, home: HomePath = HOME, password: Password = "", as_json: AsJson = False) -> None:
     """Give a person a new password; their sessions, API tokens and links end."""
     with _roster(Home(home)) as roster:
         roster.set_password(login, password)
-    typer.echo(f"{login} has a new password and is signed out everywhere.")
+        person = roster.by_login(login)
+    answer(person, f"{login} has a new password and is signed out everywhere.", as_json=as_json)
 
 
 @users.command("disable")
-def disable(login: str, home: HomePath = HOME) -> None:
+def disable(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Keep a person out; what they judged stays."""
     with _roster(Home(home)) as roster:
-        roster.disable(login)
-    typer.echo(f"{login} is disabled and signed out everywhere.")
+        person = roster.disable(login)
+    answer(person, f"{login} is disabled and signed out everywhere.", as_json=as_json)
 
 
 @users.command("enable")
-def enable(login: str, home: HomePath = HOME) -> None:
+def enable(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Let a disabled person in again."""
     with _roster(Home(home)) as roster:
-        roster.enable(login)
-    typer.echo(f"{login} may sign in.")
+        person = roster.enable(login)
+    answer(person, f"{login} may sign in.", as_json=as_json)
 
 
 @users.command("role")
-def role(login: str, role: Role, home: HomePath = HOME) -> None:
+def role(login: str, role: Role, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Make a person an admin or an annotator."""
     with _roster(Home(home)) as roster:
-        roster.set_role(login, role)
-    typer.echo(f"{login} is now: {role}.")
+        person = roster.set_role(login, role)
+    answer(person, f"{login} is now: {role}.", as_json=as_json)
 
 
 @users.command("sign-out")
-def sign_out(login: str, home: HomePath = HOME) -> None:
+def sign_out(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """End all sessions of a person, API tokens too."""
     with _roster(Home(home)) as roster:
         ended = roster.sign_out(login)
-    typer.echo(f"Sessions of {login} that were ended: {ended}.")
+    answer(ended, f"Sessions of {login} that were ended: {ended.ended}.", as_json=as_json)
+
+
+@users.command("quarantine")
+def quarantine(login: str, reason: Why, home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Leave a person's judgments out of rounds from now on; they are kept, and the person is not told."""
+    from app.roster import ServedRoster
+
+    with server_of(home) as server:
+        person = ServedRoster(server).by_login(login)
+        found = server.post(f"/people/{person.id}/quarantine", reason=reason)
+    used = ", ".join(str(use["round"]) for use in found["rounds"])
+    before = f"These rounds had used the judgments and keep them: {used}." if used else "No round had used them."
+    answer(found, f"{login} is in quarantine. {before}", as_json=as_json)
+
+
+@users.command("release")
+def release(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """End a quarantine: all of the person's judgments count again."""
+    from app.roster import ServedRoster
+
+    with server_of(home) as server:
+        person = ServedRoster(server).by_login(login)
+        server.post(f"/people/{person.id}/quarantine/lift")
+    answer(person, f"The judgments of {login} count again.", as_json=as_json)
+
+
+def _lines(everybody: Sequence[Annotator]) -> Iterator[str]:
+    width = max((len(person.login) for person in everybody), default=0)
+    for person in everybody:
+        state = "" if person.disabled_at is None else "  disabled"
+        yield f"{person.login:{width}}  {person.role:9}  {person.pseudonym}{state}"
+
+
+def _show_link(roster: "Roster", made: "LinkOut", *, as_json: bool) -> None:
+    """A link with the address that this machine knows."""
+    url = f"{roster.url}{made.path}"
+    answer({**made.model_dump(), "url": url}, url, as_json=as_json)
 
 
 @contextmanager

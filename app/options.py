@@ -9,3 +9,5 @@ HomePath = Annotated[
     Path, typer.Option("--home", envvar="PREFLOOP_HOME", help="Directory with everything prefloop keeps.")
 ]
 HOME = Path("var")
+AsJson = Annotated[bool, typer.Option("--json", help="All that there is to know of it, as JSON.")]
+RoundId = Annotated[int, typer.Argument(help="The round's number.")]

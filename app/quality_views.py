@@ -53,12 +53,17 @@ class StretchOut(BaseModel):
 
 
 class SpanOut(BaseModel):
-    """Some shared pairs in the order they came to be shared. Times in ms since the Unix epoch."""
+    """Some shared pairs in the order they came to be shared. Times in ms since the Unix epoch.
+
+    low, high: the 95 % interval of the agreement.
+    """
 
     begun_at: int
     ended_at: int
     items: int
     agreement: float | None
+    low: float | None
+    high: float | None
     alpha: float | None
 
 
@@ -153,7 +158,13 @@ def length_out(bias: LengthBias | None) -> LengthOut | None:
 def span_out(span: Span) -> SpanOut:
     """A span of the course of all as it is sent."""
     return SpanOut(
-        begun_at=span.begun_at, ended_at=span.ended_at, items=span.items, agreement=span.agreement, alpha=span.alpha
+        begun_at=span.begun_at,
+        ended_at=span.ended_at,
+        items=span.items,
+        agreement=span.agreement,
+        low=span.low,
+        high=span.high,
+        alpha=span.alpha,
     )
 
 

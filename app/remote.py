@@ -55,6 +55,10 @@ class Remote:
         """DELETE. Raises PrefloopError with the server's own words."""
         self._take(lambda: self._client.delete(path))
 
+    def text(self, path: str) -> str:
+        """GET; the answer as it is, for what is no JSON. Raises PrefloopError with the server's own words."""
+        return self._ask(lambda: self._client.get(path)).text
+
     def download(self, path: str, out: Path, **query: str) -> int:
         """GET lines into a file, which appears whole or not at all; returns how many lines."""
         part = out.with_name(f".{out.name}.part")
@@ -82,13 +86,17 @@ class Remote:
             raise PrefloopError(f"{file} cannot be read: {error.strerror}") from error
 
     def _take(self, ask: Callable[[], httpx.Response]) -> Any:
+        response = self._ask(ask)
+        return response.json() if response.content else None
+
+    def _ask(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
         try:
             response = ask()
         except httpx.TransportError as error:
             raise PrefloopError(f"the server at {self._client.base_url} does not answer: {error}") from error
         if response.is_error:
             raise PrefloopError(_words(response))
-        return response.json() if response.content else None
+        return response
 
 
 def running_server(home: Home) -> Remote | None:

@@ -1,11 +1,13 @@
-"""Looking after people by login, at a running server or in a home that none runs on.
+"""Looking after people by login, at a running server or in a home that none runs on. Both answer as the API does.
 
 Knows nothing of commands or of what they print.
 """
 
 from typing import Any, Protocol
 
+from app.account_api import EndedOut
 from app.accounts import DAY_MS, Accounts
+from app.people_api import AddedOut, LinkOut, NewInviteOut
 from app.remote import Remote
 from data.audit import Audit
 from data.errors import NotFoundError
@@ -20,7 +22,7 @@ class Roster(Protocol):
         """Where links lead to, as far as this machine knows."""
         ...
 
-    def add(self, login: str, role: Role, password: str) -> None:
+    def add(self, login: str, role: Role, password: str) -> AddedOut:
         """Make an account."""
         ...
 
@@ -28,31 +30,35 @@ class Roster(Protocol):
         """Everybody, in the order they were added."""
         ...
 
-    def invite(self, role: Role, days: int) -> str:
-        """The path by which one new person can make an account."""
+    def by_login(self, login: str) -> Annotator:
+        """One of them, whatever the case of the letters."""
         ...
 
-    def link(self, login: str, days: int) -> str:
-        """The path that signs a person in once."""
+    def invite(self, role: Role, days: int) -> NewInviteOut:
+        """An invite by which one new person can make an account."""
+        ...
+
+    def link(self, login: str, days: int) -> LinkOut:
+        """A link that signs a person in once."""
         ...
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
         ...
 
-    def disable(self, login: str) -> None:
+    def disable(self, login: str) -> Annotator:
         """Keep a person out."""
         ...
 
-    def enable(self, login: str) -> None:
+    def enable(self, login: str) -> Annotator:
         """Let a person in again."""
         ...
 
-    def set_role(self, login: str, role: Role) -> None:
+    def set_role(self, login: str, role: Role) -> Annotator:
         """Say what a person may do from now on."""
         ...
 
-    def sign_out(self, login: str) -> int:
+    def sign_out(self, login: str) -> EndedOut:
         """End all of a person's sessions; how many there were."""
         ...
 
@@ -65,27 +71,32 @@ class StoredRoster:
         self._accounts = accounts
         self._audit = audit
 
-    def add(self, login: str, role: Role, password: str) -> None:
+    def add(self, login: str, role: Role, password: str) -> AddedOut:
         """Make an account."""
-        self._accounts.add(login, role, password)
+        added = self._accounts.add(login, role, password)
         self._keep("add_user", login=login, role=role)
+        return AddedOut(login=added.login, role=added.role)
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
         return self._accounts.people.all()
 
-    def invite(self, role: Role, days: int) -> str:
-        """The path by which one new person can make an account."""
-        token, _ = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
-        self._keep("make", role=role, days=days)
-        return f"/join/?token={token}"
+    def by_login(self, login: str) -> Annotator:
+        """One of them, whatever the case of the letters."""
+        return self._accounts.people.by_login(login)
 
-    def link(self, login: str, days: int) -> str:
-        """The path that signs a person in once."""
+    def invite(self, role: Role, days: int) -> NewInviteOut:
+        """An invite by which one new person can make an account."""
+        token, invite = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
+        self._keep("make", role=role, days=days)
+        return NewInviteOut(token=token, path=f"/join/?token={token}", invite=invite)
+
+    def link(self, login: str, days: int) -> LinkOut:
+        """A link that signs a person in once."""
         person_id = self._id(login)
         token = self._accounts.make_link(person_id, valid_ms=days * DAY_MS)
         self._keep("link", person_id=person_id, days=days)
-        return f"/auth/link?token={token}"
+        return LinkOut(token=token, path=f"/auth/link?token={token}")
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
@@ -93,27 +104,33 @@ class StoredRoster:
         self._accounts.set_password(person_id, password)
         self._keep("password", person_id=person_id)
 
-    def disable(self, login: str) -> None:
+    def disable(self, login: str) -> Annotator:
         """Keep a person out."""
-        self._keep("disable", person_id=self._accounts.people.disable(self._id(login)).id)
+        person = self._accounts.people.disable(self._id(login))
+        self._keep("disable", person_id=person.id)
+        return person
 
-    def enable(self, login: str) -> None:
+    def enable(self, login: str) -> Annotator:
         """Let a person in again."""
-        self._keep("enable", person_id=self._accounts.people.enable(self._id(login)).id)
+        person = self._accounts.people.enable(self._id(login))
+        self._keep("enable", person_id=person.id)
+        return person
 
-    def set_role(self, login: str, role: Role) -> None:
+    def set_role(self, login: str, role: Role) -> Annotator:
         """Say what a person may do from now on."""
-        self._keep("role", person_id=self._accounts.people.set_role(self._id(login), role).id, role=role)
+        person = self._accounts.people.set_role(self._id(login), role)
+        self._keep("role", person_id=person.id, role=role)
+        return person
 
-    def sign_out(self, login: str) -> int:
+    def sign_out(self, login: str) -> EndedOut:
         """End all of a person's sessions; how many there were."""
         person_id = self._id(login)
         ended = self._accounts.sessions.end_all(person_id)
         self._keep("sign_out", person_id=person_id)
-        return ended
+        return EndedOut(ended=ended)
 
     def _id(self, login: str) -> int:
-        return self._accounts.people.by_login(login).id
+        return self.by_login(login).id
 
     def _keep(self, act: str, **detail: str | int) -> None:
         self._audit.add(None, act, detail)
@@ -126,48 +143,56 @@ class ServedRoster:
         self.url = server.url
         self._server = server
 
-    def add(self, login: str, role: Role, password: str) -> None:
+    def add(self, login: str, role: Role, password: str) -> AddedOut:
         """Make an account."""
-        self._server.post("/users", login=login, password=password, role=role)
+        return AddedOut.model_validate(self._server.post("/users", login=login, password=password, role=role))
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
         rows: list[dict[str, Any]] = self._server.get("/people")
-        return [Annotator(**{**row, "role": Role(row["role"])}) for row in rows]
+        return [_annotator(row) for row in rows]
 
-    def invite(self, role: Role, days: int) -> str:
-        """The path by which one new person can make an account."""
-        return str(self._server.post("/people/invites", role=role, days=days)["path"])
+    def by_login(self, login: str) -> Annotator:
+        """One of them, whatever the case of the letters."""
+        found = [person for person in self.all() if person.login.lower() == login.lower()]
+        if not found:
+            raise NotFoundError(
+                "Nobody has the login '{login}'. See who there is with `prefloop user list`.", login=login
+            )
+        return found[0]
 
-    def link(self, login: str, days: int) -> str:
-        """The path that signs a person in once."""
-        return str(self._post(login, "link", days=days)["path"])
+    def invite(self, role: Role, days: int) -> NewInviteOut:
+        """An invite by which one new person can make an account."""
+        return NewInviteOut.model_validate(self._server.post("/people/invites", role=role, days=days))
+
+    def link(self, login: str, days: int) -> LinkOut:
+        """A link that signs a person in once."""
+        return LinkOut.model_validate(self._post(login, "link", days=days))
 
     def set_password(self, login: str, password: str) -> None:
         """Replace a password and end all ways in that came of the old one."""
         self._post(login, "password", password=password)
 
-    def disable(self, login: str) -> None:
+    def disable(self, login: str) -> Annotator:
         """Keep a person out."""
-        self._post(login, "disable")
+        return _annotator(self._post(login, "disable"))
 
-    def enable(self, login: str) -> None:
+    def enable(self, login: str) -> Annotator:
         """Let a person in again."""
-        self._post(login, "enable")
+        return _annotator(self._post(login, "enable"))
 
-    def set_role(self, login: str, role: Role) -> None:
+    def set_role(self, login: str, role: Role) -> Annotator:
         """Say what a person may do from now on."""
-        self._post(login, "role", role=role)
+        return _annotator(self._post(login, "role", role=role))
 
-    def sign_out(self, login: str) -> int:
+    def sign_out(self, login: str) -> EndedOut:
         """End all of a person's sessions; how many there were."""
-        return int(self._post(login, "sign-out")["ended"])
+        return EndedOut.model_validate(self._post(login, "sign-out"))
 
     def _post(self, login: str, act: str, **body: object) -> dict[str, Any]:
-        found = [person.id for person in self.all() if person.login.lower() == login.lower()]
-        if not found:
-            raise NotFoundError(
-                "Nobody has the login '{login}'. See who there is with `prefloop user list`.", login=login
-            )
-        answer: dict[str, Any] = self._server.post(f"/people/{found[0]}/{act}", **body)
+        answer: dict[str, Any] = self._server.post(f"/people/{self.by_login(login).id}/{act}", **body)
         return answer
+
+
+def _annotator(row: dict[str, Any]) -> Annotator:
+    return Annotator(**{**row, "role": Role(row["role"])})

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.algorithms import Algorithm
+from app.awaited_rounds import begun, ended, newest_round
 from app.home import Home
 from app.remote import Remote, running_server
 from app.tastes import Taste
@@ -205,9 +206,9 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | N
 
 def _train(study: Study, owner: Remote) -> dict[str, Any]:
     """Run one round to its end; returns its report."""
+    newest = newest_round(owner)
     number = owner.post("/rounds", algorithm=study.algorithm)["id"]
-    while (state := owner.get(f"/rounds/{number}"))["state"] in ("queued", "training", "swapping"):
-        time.sleep(0.5)
+    state = ended(owner, begun(owner, after=newest) if number is None else number)
     if state["state"] in ("failed", "cancelled"):  # one that is refused or waits leaves the champion as it was
         raise RoundError(f"round {number} {state['state']}: {state['reason']}")
     report: dict[str, Any] = state["report"]

@@ -1,8 +1,8 @@
-"""A simulated study as a table and as JSON. Knows nothing of how it was made."""
+"""A simulated study as a table and as plain values. Knows nothing of how it was made."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from rich.table import Table
 
@@ -36,9 +36,9 @@ def as_table(taste: TasteName, rows: Sequence[RoundRow]) -> Table:
     return table
 
 
-def as_json(taste: TasteName, seed: int, rows: Sequence[RoundRow]) -> str:
+def as_record(taste: TasteName, seed: int, rows: Sequence[RoundRow]) -> dict[str, Any]:
     """{"taste", "seed", "rounds": [...]}, round 0 first."""
-    return json.dumps({"taste": taste, "seed": seed, "rounds": [asdict(row) for row in rows]}, indent=2) + "\n"
+    return {"taste": taste.value, "seed": seed, "rounds": [asdict(row) for row in rows]}
 
 
 def _share(value: float | None) -> str:

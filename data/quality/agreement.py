@@ -10,6 +10,8 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
+from data.quality.share import SHOWN_CONFIDENCE, wilson
+
 Labels = Sequence[Hashable]
 """What different people called one thing; it may be of any length."""
 
@@ -19,8 +21,21 @@ def percent_agreement(units: Iterable[Labels]) -> float | None:
     agreeing = total = 0
     for labels in units:
         agreeing += sum(count * (count - 1) for count in Counter(labels).values())
-        total += len(labels) * (len(labels) - 1)
+        total += _pairs(labels)
     return agreeing / total if total else None
+
+
+def agreement_interval(units: Sequence[Labels]) -> tuple[float, float] | None:
+    """The 95 % interval of percent_agreement: Wilson's, over as many independent units as the pairs amount to.
+
+    Pairs of labels on one unit are not independent, so a unit counts once, however many labels it has; where some have
+    more than others, the number is the effective one of L. Kish, Survey Sampling (1965), section 8.2.
+    """
+    agreement, weights = percent_agreement(units), [_pairs(labels) for labels in units]
+    if agreement is None:
+        return None
+    effective = sum(weights) ** 2 / sum(weight**2 for weight in weights)
+    return wilson(agreement * effective, effective, SHOWN_CONFIDENCE)
 
 
 def cohen(pairs: Iterable[tuple[Hashable, Hashable]]) -> float | None:
@@ -72,3 +87,7 @@ def krippendorff(units: Iterable[Labels]) -> float | None:
         observed += differing / (len(labels) - 1)
     expected = totals.total() ** 2 - sum(count**2 for count in totals.values())
     return 1 - (totals.total() - 1) * observed / expected if expected else None
+
+
+def _pairs(labels: Labels) -> int:
+    return len(labels) * (len(labels) - 1)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from data.quality.agreement import krippendorff, percent_agreement
+from data.quality.agreement import agreement_interval, krippendorff, percent_agreement
 from data.quality.ballot import Ballot, by_item, first_words
 
 MOST_SPANS = 24
@@ -16,13 +16,16 @@ FEWEST_ITEMS = 10
 class Span:
     """Some shared items in the order they came to be shared. Times in ms since the Unix epoch.
 
-    agreement: the share of agreeing pairs of words, in 0-1. alpha: Krippendorff's, None where only one word was said.
+    agreement: the share of agreeing pairs of words, in 0-1, with its 95 % interval from low to high. alpha:
+    Krippendorff's, None where only one word was said.
     """
 
     begun_at: int
     ended_at: int
     items: int
     agreement: float | None
+    low: float | None
+    high: float | None
     alpha: float | None
 
 
@@ -37,8 +40,15 @@ def agreement_course(ballots: Iterable[Ballot]) -> tuple[Span, ...]:
 
 def _span(groups: Sequence[Sequence[Ballot]]) -> Span:
     units = [[word.winner for word in group] for group in groups]
+    low, high = agreement_interval(units) or (None, None)
     return Span(
-        _shared_at(groups[0]), _shared_at(groups[-1]), len(groups), percent_agreement(units), krippendorff(units)
+        begun_at=_shared_at(groups[0]),
+        ended_at=_shared_at(groups[-1]),
+        items=len(groups),
+        agreement=percent_agreement(units),
+        low=low,
+        high=high,
+        alpha=krippendorff(units),
     )
 
 

@@ -36,7 +36,7 @@ class Share:
         return wilson(self.hits, self.of, confidence)
 
 
-def wilson(hits: float, of: int, confidence: float) -> tuple[float, float]:
+def wilson(hits: float, of: float, confidence: float) -> tuple[float, float]:
     """Both ends of the score interval. E. B. Wilson, "Probable inference ...", J. Am. Stat. Assoc. 22 (1927)."""
     low, high = proportion_confint(hits, of, alpha=1 - confidence, method="wilson")
     return float(low), float(high)

@@ -1,9 +1,11 @@
 import json
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from app import cli
 from data.lock import HomeLock
@@ -122,3 +124,28 @@ def test_an_export_has_a_line_for_every_decided_pair(
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert [row["chosen"] for row in rows] == [[{"role": "assistant", "content": "good"}]] * 3
     assert "pairs to train on" in capsys.readouterr().out
+
+
+WITHOUT_JSON = {
+    "serve": "runs until it is stopped, and has nothing to answer",
+    "train": "shows a bar as it goes; what came of it is manifest.json in the directory that it writes",
+}
+
+
+def options(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Every command of the tree with the options it takes."""
+    children: dict[str, object] = getattr(command, "commands", {})
+    for name, child in children.items():
+        yield from options(child, (*words, name))
+    if not children:
+        yield " ".join(words), {option for one in getattr(command, "params", []) for option in one.opts}
+
+
+def test_every_command_answers_programs_too() -> None:
+    found = dict(options(typer.main.get_command(cli.app)))
+    assert {name for name, taken in found.items() if "--json" not in taken} == WITHOUT_JSON.keys()
+
+
+def test_every_command_can_be_told_its_home() -> None:
+    found = dict(options(typer.main.get_command(cli.app)))
+    assert {name for name, taken in found.items() if "--home" not in taken} == {"train"}

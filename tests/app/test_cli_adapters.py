@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peft import PeftConfig
@@ -95,3 +96,32 @@ def test_there_is_nothing_to_copy(
 ) -> None:
     assert run("adapter", "download", name, tmp_path / "copy", "--home", home, monkeypatch=monkeypatch) == 2
     assert words in capsys.readouterr().err
+
+
+def read(home: Path, monkeypatch: Patch, capsys: Out, *arguments: object) -> Any:
+    """What `prefloop adapter ARGUMENTS --json` answers."""
+    capsys.readouterr()
+    assert run("adapter", *arguments, "--json", "--home", home, monkeypatch=monkeypatch) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_programs_read_what_serves(home: Path, monkeypatch: Patch, capsys: Out) -> None:
+    assert read(home, monkeypatch, capsys, "promote", "v1") == {"champion": "v1"}
+    assert read(home, monkeypatch, capsys, "promote", "v2") == {"champion": "v2"}
+    assert read(home, monkeypatch, capsys, "roll-back") == {"champion": "v1"}
+
+
+@pytest.mark.parametrize(("command", "standing"), [("refuse", "refused"), ("retire", "retired")])
+def test_programs_read_how_a_version_stands(
+    home: Path, monkeypatch: Patch, capsys: Out, command: str, standing: str
+) -> None:
+    found = read(home, monkeypatch, capsys, command, "v2", "--reason", "a test")
+    assert (found["name"], found["standing"], found["decisions"][-1]["reason"]) == ("v2", standing, "a test")
+
+
+def test_programs_read_what_was_written(home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    copy, plain = tmp_path / "copy", tmp_path / "plain"
+    for command, out in (("download", copy), ("merge", plain)):
+        found = read(home, monkeypatch, capsys, command, "v1", out)
+        assert (found["version"], found["directory"]) == ("v1", str(out))
+        assert found["files"] == sorted(file.name for file in out.iterdir())

@@ -1,10 +1,16 @@
+import asyncio
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from data.records import RoundState
+from tests.app.owner import Owner, served
+from tests.app.planted import plant
 from tests.app.test_cli import run
+from tests.app.until import until
 from tests.browser.servers import Server, running
 
 Out = pytest.CaptureFixture[str]
@@ -60,8 +66,9 @@ def test_without_a_server_the_way_out_is_named(
     [
         (("status",), "base serves; "),
         (("settings",), "port = "),
-        (("trial",), "null"),
+        (("trial",), "No two versions are compared."),
         (("ladder",), "base: "),
+        (("audit",), ""),
     ],
 )
 def test_how_a_server_stands_is_told_in_words_and_as_json(
@@ -76,3 +83,73 @@ def test_how_a_server_stands_is_told_in_words_and_as_json(
 def test_the_base_goes_on_no_trial(server: Server, monkeypatch: Patch, capsys: Out) -> None:
     assert run("adapter", "try", "base", "--home", server.home, monkeypatch=monkeypatch) == 2
     assert "base serves" in capsys.readouterr().err
+
+
+def test_how_it_stands_tells_programs_of_the_next_round(server: Server, monkeypatch: Patch, capsys: Out) -> None:
+    assert run("round", "preview", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
+    preview = json.loads(capsys.readouterr().out)
+    assert run("status", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out)["next_round"] == preview
+
+
+def test_what_a_rebuild_would_take_is_told(server: Server, monkeypatch: Patch, capsys: Out) -> None:
+    command = ("round", "rebuild", "--without-source", "built-in", "--dry-run", "--home", server.home)
+    assert run(*command, monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == "Rounds to be rebuilt: none.\n"
+    assert run(*command, "--json", monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == {"rounds": []}
+
+
+@pytest.fixture
+async def owner(tmp_path: Path, monkeypatch: Patch, capsys: Out) -> AsyncIterator[Owner]:
+    """Of a server whose trainer never ends, where people have judged."""
+    trainer = (sys.executable, "-c", "import time; time.sleep(3600)")
+    async with served(tmp_path, monkeypatch, capsys, prompts=60, trainer=trainer) as owner:
+        plant(owner.store, pairs=12, gold=0)
+        owner.group = ("round",)
+        yield owner
+        assert owner.services is not None
+        await owner.services.rounds.close()
+
+
+async def is_now(owner: Owner, number: int, state: RoundState) -> None:
+    await until(lambda: owner.store.rounds.by_id(number).state is state)
+
+
+async def test_a_round_is_started_cancelled_and_taken_up(owner: Owner) -> None:
+    started = await owner.read("start")
+    assert (started["queued"], started["id"], started["cause"]) == (False, 1, "by hand")
+    await is_now(owner, 1, RoundState.TRAINING)
+    assert await owner.read("cancel", 1) == {"id": 1}
+    await is_now(owner, 1, RoundState.CANCELLED)
+    assert (await owner.read("resume", 1))["id"] == 1
+    await is_now(owner, 1, RoundState.TRAINING)
+    assert await owner.did("cancel", 1) == "Round 1 is being cancelled."
+
+
+async def test_a_round_that_must_wait_is_queued(owner: Owner) -> None:
+    await owner.did("start")
+    queued = await owner.read("start")
+    assert (queued["queued"], queued["id"], queued["state"]) == (True, None, "queued")
+    assert (await owner.run("start"))[0] == 2
+    withdrawn = await owner.read("withdraw")
+    assert withdrawn["waiting"] is False
+    assert await owner.did("start") == (
+        "It starts when the round under way has ended; `prefloop round withdraw` takes it back."
+    )
+    assert await owner.did("withdraw") == "No round waits any more."
+
+
+async def test_one_waits_for_a_queued_round_too(owner: Owner) -> None:
+    assert owner.services is not None
+    await owner.did("start")
+    await is_now(owner, 1, RoundState.TRAINING)
+    waiting = asyncio.create_task(owner.run("start", "--wait", "--json"))
+    await until(lambda: owner.store.requests.waiting() is not None)
+    await owner.services.rounds.cancel(1)
+    await is_now(owner, 1, RoundState.CANCELLED)
+    await owner.services.triggers.look()
+    await is_now(owner, 2, RoundState.TRAINING)
+    await owner.services.rounds.cancel(2)
+    status, said = await waiting
+    assert (status, said.startswith("prefloop: round 2 cancelled")) == (2, True)

@@ -1,75 +1,18 @@
 """`prefloop user ...`: the same at a running server and on a home that none runs on."""
 
-import asyncio
 import re
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from app import cli
-from app.accounts import Accounts
-from app.home import Home, ServerCard
-from app.server import bind, create_rest_app
-from app.services import Services
 from app.visitors import UNKNOWN
-from data.audit import Act
 from data.errors import InputError
 from data.records import Role
-from data.store import PreferenceStore
-from tests.app.pages_stage import stage
+from tests.app.owner import PASSWORD, Owner, served
+from tests.app.planted import plant
 
-PASSWORD = ("--password", "correct horse")
-
-
-@dataclass
-class Owner:
-    """Somebody at the command line of a home."""
-
-    home: Path
-    services: Services | None
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
-
-    async def run(self, *arguments: str) -> tuple[int, str]:
-        """Exit status and output of `prefloop user ARGUMENTS`: stdout if it went well, else stderr."""
-        self.monkeypatch.setattr(sys, "argv", ["prefloop", "user", *arguments, "--home", str(self.home)])
-        status = await asyncio.to_thread(self._main)
-        said = self.capsys.readouterr()
-        return status, (said.err if status else said.out).strip()
-
-    async def did(self, *arguments: str) -> str:
-        """The output of a command that goes well."""
-        status, said = await self.run(*arguments)
-        assert status == 0, said
-        return said
-
-    @contextmanager
-    def accounts(self) -> Iterator[Accounts]:
-        """What came of it."""
-        if self.services is not None:
-            yield self.services.accounts
-        else:
-            with PreferenceStore.open(self.home / "prefloop.db") as store:
-                yield Accounts(store)
-
-    def acts(self) -> list[Act]:
-        """What was kept of it, oldest first."""
-        if self.services is not None:
-            return self.services.store.audit.newest(99)[::-1]
-        with PreferenceStore.open(self.home / "prefloop.db") as store:
-            return store.audit.newest(99)[::-1]
-
-    def _main(self) -> int:
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
+USER = ("user",)
 
 
 @pytest.fixture(params=["served", "idle"])
@@ -80,20 +23,13 @@ async def owner(
     capsys: pytest.CaptureFixture[str],
 ) -> AsyncIterator[Owner]:
     if request.param == "idle":
-        owner = Owner(tmp_path, None, monkeypatch, capsys)
+        owner = Owner(tmp_path, None, monkeypatch, capsys, USER)
         await owner.did("add", "boss", "--role", "admin", *PASSWORD)
         yield owner
         return
-    async with stage(tmp_path, buffer=0, prompts=1) as services:
-        boss = services.accounts.add("boss", Role.ADMIN, PASSWORD[1])
-        with bind("127.0.0.1", 0) as listener:
-            server = uvicorn.Server(uvicorn.Config(create_rest_app(services), log_level="warning"))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            Home(tmp_path).publish(ServerCard(url, services.accounts.grant(boss.id)))
-            yield Owner(tmp_path, services, monkeypatch, capsys)
-            server.should_exit = True
-            await serving
+    async with served(tmp_path, monkeypatch, capsys) as owner:
+        owner.group = USER
+        yield owner
 
 
 async def test_all_that_is_done_is_kept(owner: Owner) -> None:
@@ -201,9 +137,55 @@ async def test_a_login_that_nobody_has_is_named(owner: Owner, command: str) -> N
 async def test_a_home_that_is_not_there_is_made_only_to_add_somebody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    owner = Owner(tmp_path / "home", None, monkeypatch, capsys)
+    owner = Owner(tmp_path / "home", None, monkeypatch, capsys, USER)
     status, said = await owner.run("invite")
     assert (status, "no prefloop home" in said) == (2, True)
     assert not owner.home.exists()
     await owner.did("add", "ann", *PASSWORD)
     assert owner.home.exists()
+
+
+async def test_programs_read_accounts_as_the_api_has_them(owner: Owner) -> None:
+    assert await owner.read("add", "ann", *PASSWORD) == {"login": "ann", "role": "annotator"}
+    [_, ann] = await owner.read("list")
+    assert set(ann) == {"id", "login", "pseudonym", "role", "created_at", "disabled_at"}
+    assert await owner.read("password", "ann", *PASSWORD) == ann
+    assert (await owner.read("disable", "ann"))["disabled_at"] is not None
+    assert await owner.read("enable", "ann") == ann
+    assert await owner.read("role", "ann", "admin") == {**ann, "role": "admin"}
+    assert await owner.read("sign-out", "ann") == {"ended": 0}
+
+
+async def test_programs_read_links_with_their_address(owner: Owner) -> None:
+    invite = await owner.read("invite", "--days", "3")
+    assert invite["url"].endswith(invite["path"]) and invite["path"].endswith(invite["token"])
+    assert invite["invite"]["expires_at"] - invite["invite"]["created_at"] == 3 * 86_400_000
+    link = await owner.read("link", "boss")
+    assert set(link) == {"token", "path", "url"}
+    with owner.accounts() as accounts:
+        assert accounts.redeem(link["token"])[1].login == "boss"
+
+
+async def test_somebody_is_quarantined_and_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served(tmp_path, monkeypatch, capsys, prompts=60) as owner:
+        owner.group = USER
+        plant(owner.store, pairs=4, gold=0)
+        found = await owner.read("quarantine", "left-leo", "--reason", "always left")
+        assert (found["quarantine"]["reason"], found["rounds"]) == ("always left", [])
+        status, said = await owner.run("quarantine", "left-leo", "--reason", "again")
+        assert (status, "quarantine" in said) == (2, True)
+        assert await owner.did("release", "left-leo") == "The judgments of left-leo count again."
+        said = await owner.did("quarantine", "left-leo", "--reason", "always left")
+        assert said == "left-leo is in quarantine. No round had used them."
+        assert (await owner.read("release", "left-leo"))["login"] == "left-leo"
+        assert list(owner.store.quarantines.in_force()) == []
+
+
+@pytest.mark.parametrize("command", [("quarantine", "ann", "--reason", "why"), ("release", "ann")])
+async def test_a_quarantine_needs_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    status, said = await Owner(tmp_path, None, monkeypatch, capsys, USER).run(*command)
+    assert (status, "start one with `prefloop serve --home" in said) == (2, True)

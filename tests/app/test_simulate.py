@@ -28,7 +28,7 @@ runpy.run_module("trainer", run_name="__main__")
 
 def study(home: Path, out: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[dict[str, float]]:
     """Rows of `prefloop simulate ARGUMENTS` on a home."""
-    command = ["prefloop", "simulate", "--home", str(home), "--json", str(out), "--seed", "0", *arguments]
+    command = ["prefloop", "simulate", "--home", str(home), "--out", str(out), "--seed", "0", *arguments]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as end:
         cli.main()

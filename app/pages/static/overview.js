@@ -1,4 +1,4 @@
-// The overview: what wants a look, what serves and trains, how much is judged and how well, the rounds.
+// The overview: how much is judged and how well, versions and rounds in pictures; what serves and trains; what wants a look.
 const ROUND_STATES = {
   queued: t('queued'), training: t('in training'), swapping: t('taking over'), waiting: t('waits to be decided on'),
   promoted: t('promoted'), refused: t('refused'), failed: t('failed'), cancelled: t('cancelled'),
@@ -17,16 +17,12 @@ const roundTile = ({ rounds }) => {
   const when = last.ended_at === null ? t('since {since}', { since: moment(last.created_at) }) : moment(last.ended_at);
   return tile(t('Round {round}', { round: last.id }), ROUND_STATES[last.state], when, `/admin/rounds/?round=${last.id}`);
 };
-const drawTiles = (all, quality) => {
-  const week = all.days.slice(-7).reduce((sum, { judgments: given }) => sum + given, 0);
-  part('tiles').replaceChildren(
-    tile(t('Serving now'), all.champion, t('since {since}', { since: moment(all.serving_since) }), '/admin/versions/'),
-    roundTile(all),
-    tile(t('Judgments'), count(quality.judgments), t('{week} in the last seven days', { week: count(week) }), '/admin/quality/'),
-    tile(t('Agreement'), percent(quality.agreement), t('on {pairs} pairs', { pairs: count(quality.shared) }), '/admin/quality/'),
-    tile(t('Pairs ready'), `${count(all.ready)} / ${count(all.wanted)}`, all.trouble ? t('none can be made just now') : t('for the next who judge'), '/admin/'),
-  );
-};
+const drawTiles = (all, quality) => part('tiles').replaceChildren(
+  tile(t('Serving now'), all.champion, t('since {since}', { since: moment(all.serving_since) }), '/admin/versions/'),
+  roundTile(all),
+  tile(t('Judgments'), count(quality.judgments), t('on {pairs} pairs', { pairs: count(quality.items) }), '/admin/quality/'),
+  tile(t('Pairs ready'), `${count(all.ready)} / ${count(all.wanted)}`, all.trouble ? t('none can be made just now') : t('for the next who judge'), '/admin/'),
+);
 
 const need = (words, href) => {
   const link = element('a', '', words);
@@ -50,21 +46,53 @@ const drawNeeds = (all, quality) => {
   ];
   part('needs').hidden = needs.length === 0;
   part('fine').hidden = needs.length > 0;
+  part('chip').hidden = needs.length === 0;
+  part('chip').textContent = needs.length === 1 ? t('1 thing wants a look') : t('{count} things want a look', { count: count(needs.length) });
   part('list').replaceChildren(...needs);
+};
+
+const drawDays = ({ days }) => {
+  const week = days.slice(-7).reduce((sum, { judgments: given }) => sum + given, 0);
+  part('days').replaceChildren(...dayBars(days));
+  part('days-now').textContent = count(days.at(-1).judgments);
+  part('days-words').textContent = t('{today} today, {week} in the last seven days; most on one day: {most}', { today: count(days.at(-1).judgments), week: count(week), most: count(Math.max(...days.map(({ judgments: given }) => given))) });
+  part('days-first').textContent = dates.format(new Date(`${days[0].day}T12:00`));
+};
+
+// Of a picture without anything in it there are words instead.
+const drawnIf = (name, some) => {
+  part(`${name}-none`).hidden = some;
+  part(`${name}-drawn`).hidden = !some;
+  return some;
+};
+const drawAgreement = ({ course, agreement }) => {
+  part('agreement-now').textContent = percent(agreement);
+  if (!drawnIf('agreement', course.length > 0)) return;
+  part('agreement').replaceChildren(agreementPlot(course));
+  part('agreement-first').textContent = day(course[0].ended_at);
+  part('agreement-last').textContent = course.length > 1 ? day(course.at(-1).ended_at) : '';
+};
+const drawStrengths = ({ strengths, champion }) => {
+  part('strengths-now').textContent = percent(strengths.find(({ version }) => version === champion)?.win_rate ?? null);
+  if (!drawnIf('strengths', strengths.length > 0)) return;
+  part('strengths').replaceChildren(strengthPlot(strengths, champion));
+  part('strengths-names').replaceChildren(...strengthNames(strengths, champion));
+};
+const drawRounds = ({ rounds }) => {
+  part('rounds-none').hidden = rounds.length > 0;
+  part('rounds-now').textContent = percent(rounds.findLast(({ accuracy }) => accuracy !== null)?.accuracy ?? null);
+  part('rounds').replaceChildren(...roundBars(rounds));
 };
 
 const showOverview = async () => {
   const offset = -new Date().getTimezoneOffset();
   const [all, quality] = await Promise.all([api('GET', `/overview?offset_minutes=${offset}`), api('GET', '/quality')]);
-  drawNeeds(all, quality);
+  drawDays(all);
+  drawAgreement(quality);
+  drawStrengths(all);
+  drawRounds(all);
   drawTiles(all, quality);
-  part('days').replaceChildren(...dayBars(all.days));
-  part('days-first').textContent = dates.format(new Date(`${all.days[0].day}T12:00`));
-  part('days-words').textContent = t('most: {most}', { most: count(Math.max(...all.days.map(({ judgments: given }) => given))) });
-  part('strengths-panel').hidden = all.strengths.length === 0;
-  part('strengths').replaceChildren(...strengthMarks(all.strengths));
-  part('rounds-panel').hidden = all.rounds.length === 0;
-  part('rounds').replaceChildren(...roundBars(all.rounds));
+  drawNeeds(all, quality);
   page.dataset.running = all.rounds.some(({ state }) => RUNNING.includes(state));
 };
 

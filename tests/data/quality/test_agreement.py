@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from data.quality.agreement import cohen, fleiss, krippendorff, percent_agreement
+from data.quality.agreement import agreement_interval, cohen, fleiss, krippendorff, percent_agreement
+from data.quality.share import wilson
 
 FLEISS_TABLE = [
     (0, 0, 0, 0, 14),
@@ -81,3 +82,23 @@ def test_alpha_is_fleiss_kappa_for_small_samples(units: list[str]) -> None:
     kappa, alpha = fleiss(units), krippendorff(units)
     assert kappa is not None
     assert alpha == pytest.approx(1 - (1 - kappa) * (3 * len(units) - 1) / (3 * len(units)))
+
+
+def test_where_all_units_have_two_labels_the_interval_is_wilsons() -> None:
+    units = ["aa"] * 7 + ["ab"] * 3
+    assert agreement_interval(units) == pytest.approx(wilson(7, 10, 0.95))
+
+
+def test_many_labels_on_one_unit_are_no_more_than_one_observation() -> None:
+    assert agreement_interval(["aaaaaaaa"]) == pytest.approx(wilson(1, 1, 0.95))
+    assert agreement_interval(["aaa"] * 5 + ["abc"] * 5) == pytest.approx(wilson(5, 10, 0.95))
+
+
+def test_a_unit_with_most_of_the_pairs_makes_the_interval_wider() -> None:
+    low, high = agreement_interval(["aaaaaaaabbbbbbbb", *["ab"] * 20]) or (0.0, 0.0)
+    even_low, even_high = wilson(8, 21, 0.95)
+    assert high - low > even_high - even_low
+
+
+def test_no_two_labels_have_no_interval() -> None:
+    assert agreement_interval(["a", "b"]) is None

@@ -7,6 +7,7 @@ import pytest
 from data.quality.agreement import percent_agreement
 from data.quality.ballot import by_item
 from data.quality.course import FEWEST_ITEMS, MOST_SPANS, agreement_course
+from data.quality.share import wilson
 from data.records import Choice
 from tests.data.quality.crowd import ballot, careful, coin, crowd, items
 
@@ -20,6 +21,7 @@ def test_a_few_items_are_one_span():
     cast = [ballot(1, 1, number=1), ballot(2, 1, number=4), ballot(1, 2, number=2), ballot(2, 2, Choice.B, 9)]
     [span] = agreement_course(cast)
     assert (span.begun_at, span.ended_at, span.items, span.agreement) == (4000, 9000, 2, 0.5)
+    assert (span.low, span.high) == pytest.approx(wilson(1, 2, 0.95))
 
 
 @pytest.mark.parametrize("count", [FEWEST_ITEMS, 3 * FEWEST_ITEMS + 7, 900])
