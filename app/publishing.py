@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the library that it asks by
 
 from app.dataset_card import dataset_card
 from app.exporting import ExportOrder, Tally, columns_of, manifest_text, new_export, parts_of
@@ -21,6 +20,9 @@ from data.store import PreferenceStore
 
 HUB = "hub"
 """The container of an export that went there."""
+
+_REFUSED = (HTTPError, OSError, ValueError, RuntimeError)
+"""How the hub's client says that it has no network, that a name or a card is wrong, that an upload broke off."""
 
 
 def publish(
@@ -60,7 +62,9 @@ def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:
         api.upload_folder(
             repo_id=repo, repo_type="dataset", folder_path=folder, commit_message="Export preferences with prefloop"
         )
-    except (httpx.HTTPError, HFValidationError, OSError) as error:
+    except _REFUSED as error:
         raise PrefloopError(
-            f"{repo} was not published: {error}; sign in with `hf auth login`, or look at the name and the network"
+            "{repo} was not published: {why}; sign in with `hf auth login`, or look at the name and the network",
+            repo=repo,
+            why=str(error) or type(error).__name__,
         ) from error

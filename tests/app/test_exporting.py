@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
 from data.aggregation import Aggregation
@@ -18,6 +19,8 @@ from data.formats.registry import FORMATS
 from data.judged_pair import JudgedPair
 from data.records import Choice, ImportKind, Message
 from data.store import PreferenceStore
+from tests.app.hub import TOKEN, Hub
+from tests.app.hub import hub as listening_hub
 
 LIMITS = FileLimits()
 ODD = (
@@ -177,35 +180,15 @@ def test_what_cannot_be_is_said_and_leaves_no_file(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-class Hub:
-    """A hub that keeps what it is given."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.repos: dict[str, bool] = {}
-        self.files: dict[str, bytes] = {}
-        self._error = error
-
-    def create_repo(self, repo: str, *, repo_type: str, private: bool, exist_ok: bool) -> None:
-        if self._error:
-            raise self._error
-        assert (repo_type, exist_ok) == ("dataset", True)
-        self.repos[repo] = private
-
-    def upload_folder(self, *, repo_id: str, repo_type: str, folder_path: Path, commit_message: str) -> None:
-        assert (repo_id in self.repos, repo_type) == (True, "dataset")
-        files = [file for file in Path(folder_path).rglob("*") if file.is_file()]
-        self.files = {file.relative_to(folder_path).as_posix(): file.read_bytes() for file in files}
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with listening_hub() as one:
+        yield one
 
 
-def api(hub: Hub) -> HfApi:
-    made: HfApi = hub  # type: ignore[assignment]  # the two methods that are used
-    return made
-
-
-def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore) -> None:
-    hub = Hub()
+def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore, hub: Hub) -> None:
     filled.guidelines.publish("Be kind.")
-    made = publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=api(hub))
+    made = publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
     assert hub.repos == {"me/eggs": True}
     assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
     card = hub.files["README.md"].decode()
@@ -221,21 +204,56 @@ def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore) -
     assert (made.made.container, made.made.request["repo"]) == ("hub", "me/eggs")
 
 
-def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore) -> None:
-    hub = Hub()
+def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore, hub: Hub) -> None:
     [pseudonym, *_] = {
         name
         for pair in filled.exports.judged_pairs(EVERYTHING)
         if isinstance(pair, JudgedPair)
         for name in pair.provenance["annotators"]
     }
-    publish(filled, ExportOrder("trl", anonymous=True), "me/eggs", Tally(), private=False, api=api(hub))
+    publish(filled, ExportOrder("trl", anonymous=True), "me/eggs", Tally(), private=False, api=hub.api)
     assert hub.repos == {"me/eggs": False}
     assert "Who judged is not told." in hub.files["README.md"].decode()
     assert not any(pseudonym.encode() in content for content in hub.files.values())
 
 
-def test_a_hub_that_does_not_take_it_is_quoted(filled: PreferenceStore) -> None:
-    with pytest.raises(PrefloopError, match=r"me/eggs was not published: no route.*hf auth login"):
-        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=api(Hub(OSError("no route"))))
+def test_without_a_network_it_is_said_that_nothing_was_published(filled: PreferenceStore) -> None:
+    nobody = HfApi(endpoint="http://127.0.0.1:9", token="hf_x")
+    with pytest.raises(PrefloopError, match=r"me/eggs was not published: .*refused.*hf auth login"):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=nobody)
     assert filled.exports.all() == []
+
+
+@pytest.mark.parametrize(
+    ("repo", "token", "words"),
+    [
+        ("me/eggs", "hf_nobody", "Invalid username or password"),
+        ("me/eggs and ham", TOKEN, "Repo id must use"),
+    ],
+)
+def test_what_the_hub_says_against_it_is_quoted(
+    filled: PreferenceStore, hub: Hub, repo: str, token: str, words: str
+) -> None:
+    with pytest.raises(PrefloopError, match=rf"{repo} was not published: [\s\S]*{words}"):
+        publish(filled, ExportOrder("trl"), repo, Tally(), api=HfApi(endpoint=hub.api.endpoint, token=token))
+    assert filled.exports.all() == []
+
+
+def test_a_card_that_the_hub_refuses_is_told(
+    filled: PreferenceStore, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.dataset_card.card_license", lambda _: CardLicense("Mine, all mine"))
+    with pytest.raises(PrefloopError, match=r'was not published: Invalid metadata[\s\S]*"license" must be one of'):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+
+
+def test_a_licence_of_ones_own_is_published(tmp_path: Path, hub: Hub) -> None:
+    file = tmp_path / "mine.jsonl"
+    row = {"format": "prefloop/1", "prompt": [user("?")], "a": {"text": "yes"}, "b": {"text": "no"}, "choice": "a"}
+    file.write_text(json.dumps(row | {"license": "CC-BY-4.0 (our data)"}))
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        bring(store, file, tmp_path / "imports")
+        publish(store, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    card = hub.files["README.md"].decode()
+    for words in ("\nlicense: other\n", "\nlicense_name: cc-by-4.0-our-data\n", "| CC-BY-4.0 (our data) | 1 |"):
+        assert words in card
