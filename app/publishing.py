@@ -13,7 +13,7 @@ from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of
 from app.dataset_card import dataset_card
 from app.exporting import ExportOrder, Tally, columns_of, manifest_text, new_export, parts_of
 from data.containers.parquet import PARQUET
-from data.errors import PrefloopError
+from data.errors import ConflictError, PrefloopError
 from data.file_digest import file_sha256
 from data.records import Export
 from data.store import PreferenceStore
@@ -21,6 +21,7 @@ from data.store import PreferenceStore
 HUB = "hub"
 """The container of an export that went there."""
 
+_DATA = "data"
 _REFUSED = (HTTPError, OSError, ValueError, RuntimeError)
 """How the hub's client says that it has no network, that a name or a card is wrong, that an upload broke off."""
 
@@ -37,11 +38,13 @@ def publish(
 ) -> Export:
     """Put train and test, a card and the manifest into a dataset repository, which is made if it is not there.
 
-    Raises InputError as ExportOrder.check does, or when nothing is left; PrefloopError when the hub does not take it.
+    Of what is there, data/ is replaced and the rest left alone. Raises InputError as ExportOrder.check does, or when
+    nothing is left; ConflictError when it shall be private and is there for everybody; PrefloopError when the hub does
+    not take it.
     """
     order.check()
     with TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
+        data = Path(folder) / _DATA
         for part, rows in parts_of(store, order, tally, apart=True).items():
             data.mkdir(exist_ok=True)
             PARQUET.write(data / f"{part}.parquet", columns_of(order), {part: rows})
@@ -59,8 +62,18 @@ def publish(
 def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        if private and not api.dataset_info(repo).private:
+            raise ConflictError(
+                "{repo} is there already, and everybody can see it; make it private on the hub, name another, or "
+                "publish it for everybody",
+                repo=repo,
+            )
         api.upload_folder(
-            repo_id=repo, repo_type="dataset", folder_path=folder, commit_message="Export preferences with prefloop"
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=folder,
+            commit_message="Export preferences with prefloop",
+            delete_patterns=f"{_DATA}/*",  # of an earlier export, perhaps with names
         )
     except _REFUSED as error:
         raise PrefloopError(

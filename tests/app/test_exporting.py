@@ -13,11 +13,11 @@ from app.publishing import publish
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits
 from data.containers.registry import CONTAINERS
-from data.errors import InputError, PrefloopError
+from data.errors import ConflictError, InputError, PrefloopError
 from data.export_query import ExportQuery
 from data.formats.registry import FORMATS
 from data.judged_pair import JudgedPair
-from data.records import Choice, ImportKind, Message
+from data.records import Choice, ImportKind, Message, Split
 from data.store import PreferenceStore
 from tests.app.hub import TOKEN, Hub
 from tests.app.hub import hub as listening_hub
@@ -215,6 +215,29 @@ def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore, hub: Hub
     assert hub.repos == {"me/eggs": False}
     assert "Who judged is not told." in hub.files["README.md"].decode()
     assert not any(pseudonym.encode() in content for content in hub.files.values())
+
+
+def test_what_shall_be_private_does_not_go_where_everybody_sees_it(filled: PreferenceStore, hub: Hub) -> None:
+    hub.repos["me/eggs"] = False
+    with pytest.raises(ConflictError, match="me/eggs is there already, and everybody can see it"):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    assert hub.files == {}
+    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), private=False, api=hub.api)
+    assert "README.md" in hub.files
+
+
+def test_of_an_earlier_export_no_row_is_left(filled: PreferenceStore, hub: Hub) -> None:
+    hub.repos["me/eggs"] = True
+    hub.files = {"data/test.parquet": b"names", "data/old/more.csv": b"", "LICENSE": b"mine", "README.md": b"old"}
+    publish(
+        filled,
+        ExportOrder("trl", query=ExportQuery(split=Split.TRAIN), anonymous=True),
+        "me/eggs",
+        Tally(),
+        api=hub.api,
+    )
+    assert set(hub.files) == {"LICENSE", "README.md", "manifest.json", "data/train.parquet"}
+    assert hub.files["README.md"] != b"old"
 
 
 def test_without_a_network_it_is_said_that_nothing_was_published(filled: PreferenceStore) -> None:
