@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.export_manifest import manifest_path
+from app.exporting import ExportOrder, Tally, preview, write
 from app.exports_api import ExportIn
 from app.home import Home
 from app.importing import Brought, Look, keep, look

@@ -11,10 +11,13 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the library that it asks by
 
 from app.dataset_card import dataset_card
-from app.exporting import ExportOrder, Tally, columns_of, manifest_text, new_export, parts_of
+from app.export_manifest import manifest_text
+from app.exporting import ExportOrder, Tally, columns_of, guideline_of, new_export, parts_of
 from data.containers.parquet import PARQUET
 from data.errors import ConflictError, PrefloopError
 from data.file_digest import file_sha256
+from data.formats.dataset_info import HUB as HUB_KEY
+from data.formats.dataset_info import dataset_info
 from data.records import Export
 from data.store import PreferenceStore
 
@@ -51,12 +54,14 @@ def publish(
             if not tally.pairs[part]:
                 (data / f"{part}.parquet").unlink()
         made = new_export(store, order, file_sha256(data), tally)
-        guideline = None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
+        made = replace(made, container=HUB, request={**made.request, "repo": repo})
+        guideline = guideline_of(store, made)
         title = repo.rpartition("/")[2]
+        info = dataset_info(order.format, title, repo, HUB_KEY)
         (Path(folder) / "README.md").write_text(dataset_card(title, made, tally, guideline), encoding="utf-8")
-        (Path(folder) / "manifest.json").write_text(manifest_text(store, made, repo), encoding="utf-8")
+        (Path(folder) / "manifest.json").write_text(manifest_text(made, guideline, repo, info), encoding="utf-8")
         _upload(api or HfApi(), repo, Path(folder), private=private)
-    return store.exports.record(replace(made, container=HUB, request={**made.request, "repo": repo}), made_by)
+    return store.exports.record(made, made_by)
 
 
 def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:

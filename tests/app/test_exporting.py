@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.export_manifest import manifest_path
+from app.exporting import ExportOrder, Tally, preview, write
 from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits
-from data.containers.registry import CONTAINERS
+from data.containers.registry import CONTAINERS, opening
 from data.errors import ConflictError, InputError, PrefloopError
 from data.export_query import ExportQuery
 from data.formats.registry import FORMATS
@@ -72,6 +73,12 @@ def meaning(store: PreferenceStore, query: ExportQuery) -> set[tuple[object, ...
     """What a store's pairs say, whichever side an answer stands on."""
     pairs = [one for one in store.exports.judged_pairs(query) if isinstance(one, JudgedPair)]
     return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p)) for p in pairs}
+
+
+def pseudonyms(store: PreferenceStore) -> set[str]:
+    """Of all who said something."""
+    pairs = [one for one in store.exports.judged_pairs(EVERYTHING) if isinstance(one, JudgedPair)]
+    return {name for pair in pairs for name in pair.provenance["annotators"]}
 
 
 def _said(pair: JudgedPair) -> str:
@@ -143,6 +150,55 @@ def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path:
     assert filled.exports.all() == [made]
 
 
+def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore, tmp_path: Path) -> None:
+    [someone, *_] = pseudonyms(filled)
+    out = tmp_path / "mine.jsonl"
+    order = ExportOrder("trl", query=ExportQuery(annotators=(someone,)), anonymous=True)
+    made = write(filled, order, out, Tally())
+    text = manifest_path(out).read_text()
+    assert someone not in text
+    assert json.loads(text)["request"]["query"] == {"annotators": 1}
+    assert made.made.request["query"] == {"annotators": [someone]}
+
+
+def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: PreferenceStore, tmp_path: Path) -> None:
+    said = [
+        {"format": "prefloop/1", "prompt": [user(f"{n}?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        | {"choice": choice, "annotator": person, "comment": "why", "judgment": f"{n}{person}"}
+        for n in range(3)
+        for person, choice in (("u1", "a"), ("u2", "a"), ("u3", "b"))
+    ]
+    file = tmp_path / "three.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in said))
+    with PreferenceStore.open(tmp_path / "three.db") as three:
+        bring(three, file, tmp_path / "imports2")
+        out = tmp_path / "out.jsonl"
+        write(three, ExportOrder("prefloop", query=EVERYTHING, anonymous=True), out, Tally())
+        names = pseudonyms(three)
+    text = out.read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert sorted(row["annotator"] for row in rows) == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert not any(name in text for name in names)
+    assert all({"comment", "judgment", "annotators"}.isdisjoint(row) for row in rows)
+    with PreferenceStore.open(tmp_path / "another.db") as another:
+        assert bring(another, out, tmp_path / "imports3")["added"] == 9
+        assert meaning(another, EVERYTHING) == {
+            (f"{n}?", frozenset(("yes", "no")), one) for n in range(3) for one in ("yes", "no")
+        }
+
+
+@pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
+def test_people_are_numbered_within_a_file(filled: PreferenceStore, tmp_path: Path, container: str) -> None:
+    out = tmp_path / name_of(container)
+    write(filled, ExportOrder("prefloop", container, EVERYTHING, anonymous=True), out, Tally())
+    _, rows = opening(out).read(out, LIMITS)
+    by_person: dict[object, set[object]] = {}
+    for _, row in rows:
+        assert isinstance(row, dict)
+        by_person.setdefault(row["annotator"], set()).add(int(row["prompt"][0]["content"].split()[1][0]) % 2)
+    assert by_person in ({"1": {0}, "2": {1}}, {"1": {1}, "2": {0}})
+
+
 def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Path) -> None:
     order = ExportOrder("trl", "jsonl", provenance=True)
     seen = preview(filled, order)
@@ -192,6 +248,8 @@ def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore, h
     assert hub.repos == {"me/eggs": True}
     assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
     card = hub.files["README.md"].decode()
+    manifest = json.loads(hub.files["manifest.json"])
+    assert (manifest["file"], manifest["container"]) == ("me/eggs", "hub")
     for words in (
         "# eggs",
         "Be kind.",
@@ -204,14 +262,17 @@ def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore, h
     assert (made.made.container, made.made.request["repo"]) == ("hub", "me/eggs")
 
 
+def test_llama_factory_is_told_that_it_lies_on_the_hub(filled: PreferenceStore, hub: Hub) -> None:
+    publish(filled, ExportOrder("sharegpt-ranking"), "me/eggs-1.0", Tally(), api=hub.api)
+    info = json.loads(hub.files["manifest.json"])["dataset_info"]
+    assert info["eggs-1.0"]["hf_hub_url"] == "me/eggs-1.0"
+    assert "file_name" not in info["eggs-1.0"]
+
+
 def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore, hub: Hub) -> None:
-    [pseudonym, *_] = {
-        name
-        for pair in filled.exports.judged_pairs(EVERYTHING)
-        if isinstance(pair, JudgedPair)
-        for name in pair.provenance["annotators"]
-    }
-    publish(filled, ExportOrder("trl", anonymous=True), "me/eggs", Tally(), private=False, api=hub.api)
+    [pseudonym, *_] = pseudonyms(filled)
+    order = ExportOrder("trl", query=ExportQuery(annotators=(pseudonym,)), anonymous=True)
+    publish(filled, order, "me/eggs", Tally(), private=False, api=hub.api)
     assert hub.repos == {"me/eggs": False}
     assert "Who judged is not told." in hub.files["README.md"].decode()
     assert not any(pseudonym.encode() in content for content in hub.files.values())
