@@ -222,10 +222,11 @@ def _not_taken(row: Row, query: ExportQuery) -> str | None:
     reasons = json.loads(row["reasons"]) if query.tags and row["reasons"] else {"a": [], "b": []}
     late = query.until is not None and row["created_at"] >= query.until
     doubts = (
+        # first, so that files of one split each leave out together what one file of both does
+        ("other_split", query.split not in (None, row["split"])),
         # what a round used was not barred then
         (row["barred"], row["barred"] and not query.barred and not query.rounds),
         ("skip", row["choice"] == Choice.SKIP),
-        ("other_split", query.split not in (None, row["split"])),
         ("other_version", query.versions and not {row["version_a"], row["version_b"]} & set(query.versions)),
         ("other_time", row["created_at"] < (query.since or 0) or late),
         ("other_annotator", query.annotators and row["pseudonym"] not in query.annotators),

@@ -7,13 +7,13 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Tally, preview, write
+from app.exporting import ExportOrder, Tally, columns_of, preview, write
 from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits
-from data.containers.registry import CONTAINERS, opening
+from data.containers.registry import CONTAINERS, by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
 from data.export_query import ExportQuery
 from data.formats.registry import FORMATS
@@ -83,6 +83,23 @@ def pseudonyms(store: PreferenceStore) -> set[str]:
 
 def _said(pair: JudgedPair) -> str:
     return pair.chosen if pair.choice.decisive else pair.choice.value
+
+
+def flag_some(store: PreferenceStore, tmp_path: Path) -> None:
+    """Ten flagged judgments, on prompts of either split."""
+    file = tmp_path / "flagged.jsonl"
+    rows = [
+        {"format": "prefloop/1", "prompt": [user(f"flagged {number}?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        | {"choice": "a", "flag": "broken_prompt", "split": ("train", "heldout")[number % 2]}
+        for number in range(10)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert bring(store, file, tmp_path / "flagged")["added"] == 10
+
+
+def rows_of(path: Path) -> list[object]:
+    _, rows = opening(path).read(path, LIMITS)
+    return [row for _, row in rows]
 
 
 def name_of(container: str) -> str:
@@ -191,23 +208,34 @@ def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: Preferenc
 def test_people_are_numbered_within_a_file(filled: PreferenceStore, tmp_path: Path, container: str) -> None:
     out = tmp_path / name_of(container)
     write(filled, ExportOrder("prefloop", container, EVERYTHING, anonymous=True), out, Tally())
-    _, rows = opening(out).read(out, LIMITS)
     by_person: dict[object, set[object]] = {}
-    for _, row in rows:
+    for row in rows_of(out):
         assert isinstance(row, dict)
         by_person.setdefault(row["annotator"], set()).add(int(row["prompt"][0]["content"].split()[1][0]) % 2)
     assert by_person in ({"1": {0}, "2": {1}}, {"1": {1}, "2": {0}})
 
 
-def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Path) -> None:
-    order = ExportOrder("trl", "jsonl", provenance=True)
+@pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
+def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Path, container: str) -> None:
+    flag_some(filled, tmp_path)
+    order = ExportOrder("trl", container, provenance=True)
     seen = preview(filled, order)
-    out = tmp_path / "out.jsonl"
+    assert seen.counts["excluded_flagged"] == 10
     tally = Tally()
-    write(filled, order, out, tally)
-    rows = [json.loads(line) for line in out.read_text().split("\n")[:-1]]
-    assert list(seen.rows) == rows[:5]
+    (tmp_path / "shown").mkdir()
+    write(filled, order, tmp_path / name_of(container), tally)
     assert seen.counts == tally.counts()
+    written = rows_of(tmp_path / name_of(container))
+    by_name(container).write(tmp_path / "shown" / name_of(container), columns_of(order), {"train": seen.rows})
+    shown = rows_of(tmp_path / "shown" / name_of(container))
+    # a directory has the splits apart
+    assert all(row in written for row in shown) if container == "datasets" else shown == written[:5]
+
+
+def test_a_preview_is_what_is_then_published(filled: PreferenceStore, tmp_path: Path, hub: Hub) -> None:
+    flag_some(filled, tmp_path)
+    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    assert json.loads(hub.files["manifest.json"])["counts"] == preview(filled, ExportOrder("trl")).counts
 
 
 def test_progress_is_told(filled: PreferenceStore, tmp_path: Path) -> None:
