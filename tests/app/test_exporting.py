@@ -33,6 +33,7 @@ ODD = (
     "x" * 100_000,
     " spaces ",
 )
+WITH_STRENGTH = {"prefloop", "trl-reward"}
 EVERYTHING = ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
 
 
@@ -57,6 +58,7 @@ def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
             "a": {"text": f"yes {text}{number}", "version": "gpt"},
             "b": {"text": f"no {text}{number}"},
             "choice": choice.value,
+            "strength": number % 3 + 1 if choice.decisive else None,
             "annotator": f"person {number % 2}",
             "created_at": "2024-05-01T12:00:00+00:00",
         }
@@ -69,10 +71,10 @@ def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
         yield store
 
 
-def meaning(store: PreferenceStore, query: ExportQuery) -> set[tuple[object, ...]]:
+def meaning(store: PreferenceStore, query: ExportQuery, *, strength: bool = True) -> set[tuple[object, ...]]:
     """What a store's pairs say, whichever side an answer stands on."""
     pairs = [one for one in store.exports.judged_pairs(query) if isinstance(one, JudgedPair)]
-    return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p)) for p in pairs}
+    return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p), p.strength if strength else None) for p in pairs}
 
 
 def pseudonyms(store: PreferenceStore) -> set[str]:
@@ -111,6 +113,7 @@ def name_of(container: str) -> str:
 @pytest.mark.parametrize("format_", [one.name for one in FORMATS])
 def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, format_: str, container: str) -> None:
     choices = next(one.choices for one in FORMATS if one.name == format_)
+    strength = format_ in WITH_STRENGTH
     query = replace(EVERYTHING, ties=Choice.TIE in choices, both_bad=Choice.BOTH_BAD in choices)
     out = tmp_path / name_of(container)
     tally = Tally()
@@ -118,11 +121,12 @@ def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, f
     assert tally.judgments == len(ODD)
     with PreferenceStore.open(tmp_path / "another.db") as another:
         counts = bring(another, out, tmp_path / "imports2")
-        there = meaning(another, EVERYTHING)
+        there = meaning(another, EVERYTHING, strength=strength)
     assert (counts["bad"], counts["added"]) == (0, tally.pairs.total())
-    assert there <= meaning(filled, query)
+    here = meaning(filled, query, strength=strength)
+    assert there <= here
     # what a format cannot hold is counted, never lost without a word
-    assert len(there) + tally.unheld.total() == len(meaning(filled, query))
+    assert len(there) + tally.unheld.total() == len(here)
 
 
 def test_our_own_format_holds_all_of_it(filled: PreferenceStore, tmp_path: Path) -> None:
@@ -200,7 +204,7 @@ def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: Preferenc
     with PreferenceStore.open(tmp_path / "another.db") as another:
         assert bring(another, out, tmp_path / "imports3")["added"] == 9
         assert meaning(another, EVERYTHING) == {
-            (f"{n}?", frozenset(("yes", "no")), one) for n in range(3) for one in ("yes", "no")
+            (f"{n}?", frozenset(("yes", "no")), one, None) for n in range(3) for one in ("yes", "no")
         }
 
 
