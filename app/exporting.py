@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from app.anonymity import anonymised
 from app.export_manifest import manifest_path, manifest_text
+from data.aggregation import Aggregation
 from data.containers.container import Parts
 from data.containers.registry import by_name as container_named
 from data.errors import InputError
@@ -60,6 +61,16 @@ class ExportOrder:
         for choice, asked in ((Choice.TIE, self.query.ties), (Choice.BOTH_BAD, self.query.both_bad)):
             if asked and choice not in format_.choices:
                 raise InputError(f"{self.format} cannot say {choice}; leave such pairs out, or choose another format")
+
+
+def usual_query(format_name: str) -> ExportQuery:
+    """What is taken if nothing else is said: of each pair what the majority says, in a format that trains.
+
+    In one that holds all of a judgment, every judgment that says something. Raises InputError for an unknown name.
+    """
+    if format_named(format_name).complete:
+        return ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
+    return ExportQuery()
 
 
 @dataclass(slots=True)

@@ -97,6 +97,32 @@ def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, mon
     assert f"{train} pairs to train on\n{test} held-out pairs" in said
 
 
+def test_our_own_format_has_every_judgment(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    file = tmp_path / "votes.jsonl"
+    row = {
+        "format": "prefloop/1",
+        "prompt": [{"role": "user", "content": "own?"}],
+        "a": {"text": "x"},
+        "b": {"text": "y"},
+    }
+    said = [
+        {"choice": "a", "annotator": "u1"},
+        {"choice": "a", "annotator": "u2"},
+        {"choice": "tie", "annotator": "u3"},
+    ]
+    file.write_text("".join(json.dumps(row | one) + "\n" for one in said))
+    assert run("import", "preferences", file, "--home", filled, monkeypatch=monkeypatch) == 0
+    held = {}
+    for more in ((), ("--no-ties",), ("--aggregation", "majority")):
+        out = tmp_path / f"out{len(held)}.jsonl"
+        assert (
+            run("export", "--format", "prefloop", *more, "--out", out, "--home", filled, monkeypatch=monkeypatch) == 0
+        )
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        held[more] = sum(row["prompt"][0]["content"] == "own?" for row in rows)
+    assert list(held.values()) == [3, 2, 1]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.json.gz"])
 def test_the_name_says_what_kind_of_file_it_is(
     filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, name: str

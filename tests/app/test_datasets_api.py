@@ -39,6 +39,18 @@ def lines(*rows: object) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
+def judgments() -> bytes:
+    """What three people say of two pairs."""
+    return lines(
+        *(
+            {"format": "prefloop/1", "prompt": [{"role": "user", "content": f"{n}?"}], "a": {"text": "x"}}
+            | {"b": {"text": "y"}, "choice": choice, "annotator": person, "comment": f"{person} says so"}
+            for n in range(2)
+            for person, choice in (("u1", "a"), ("u2", "a"), ("u3", "tie"))
+        )
+    )
+
+
 async def look(api: AdminApi, name: str, content: bytes, *, status: int = 200, **said: str) -> dict[str, Any]:
     asked = {"name": name, "kind": "preferences", **said}
     answer = await api.browser.post("/api/v1/imports/look", params=asked, content=content)
@@ -164,6 +176,30 @@ async def test_a_preview_shows_what_a_file_then_holds(api: AdminApi) -> None:
     entry = await api.get(f"/exports/{number}")
     assert (entry["sha256"], entry["here"]) == (manifest["sha256"], True)
     assert [one["id"] for one in await api.get("/exports")] == [number]
+
+
+async def test_our_own_format_has_every_judgment_if_nothing_else_is_said(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", judgments())
+    number = await export(api, {"format": "prefloop"})
+    for path in (f"/exports/{number}/file", "/export?format=prefloop"):
+        rows = [json.loads(line) for line in (await content(api, path)).splitlines()]
+        assert [row["choice"] for row in rows] in (["a", "a", "tie"] * 2, ["b", "b", "tie"] * 2)
+        assert [row["comment"] for row in rows] == ["u1 says so", "u2 says so", "u3 says so"] * 2
+    seen = await api.post("/exports/preview", {"format": "prefloop", "aggregation": "majority"}, status=200)
+    assert [row["votes"] for row in seen["rows"]] == [3, 3]
+    seen = await api.post("/exports/preview", {"format": "prefloop", "ties": False}, status=200)
+    assert (len(seen["rows"]), seen["counts"]["excluded_tie"]) == (4, 2)
+
+
+async def test_formats_that_train_have_the_majority_if_nothing_else_is_said(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", judgments())
+    formats = (await api.get("/exports/formats"))["formats"]
+    for one in formats:
+        usual = (one["aggregation"], one["ties"], one["both_bad"])
+        assert usual == (("judgments", True, True) if one["name"] == "prefloop" else ("majority", False, False))
+        seen = await api.post("/exports/preview", {"format": one["name"]}, status=200)
+        pairs = seen["counts"].get("pairs_train", 0) + seen["counts"].get("pairs_test", 0)
+        assert pairs == (6 if one["name"] == "prefloop" else 2)
 
 
 async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
