@@ -119,7 +119,7 @@ def export(  # noqa: PLR0913, PLR0917  # each is an option
         elif push is not None:
             made = desk.publish(asked, push, told, private=not public)
         else:
-            made = desk.preview(asked)
+            made = desk.preview(asked, told)
     if as_json:
         show_json(made)
         return
@@ -141,6 +141,7 @@ def _bring(
     from app.importing import bad_rows_of
 
     with desk_of(home, make=True) as desk, _bar("importing") as told:
+        told(0, None)  # a look goes to the end of the file, and does not know how far that is
         seen = desk.look(file, kind, brought)
         if not as_json:
             read_as = f", {seen['format']}" if seen["format"] else ""
