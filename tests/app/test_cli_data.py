@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, load_from_disk
+from huggingface_hub import HfApi
 
+from tests.app.hub import hub
 from tests.app.test_cli import run
 from tests.browser.servers import running
 
@@ -146,6 +148,28 @@ def test_a_dry_run_shows_counts_and_rows(filled: Path, monkeypatch: Patch, capsy
     seen = told(monkeypatch, capsys, "export", "--dry-run", "--split", "train", "--home", filled)
     assert len(seen["rows"]) == 5
     assert "excluded_other_split" in seen["counts"]
+
+
+@pytest.mark.parametrize(("more", "private"), [((), True), (("--public",), False)])
+def test_a_dataset_is_pushed(
+    pairs: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, more: tuple[str, ...], private: bool
+) -> None:
+    home = tmp_path / "home"
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    with hub() as one:
+        monkeypatch.setattr("app.publishing.HfApi", lambda: one.api)
+        assert run("export", "--push", "me/eggs", *more, "--home", home, monkeypatch=monkeypatch) == 0
+        assert one.repos == {"me/eggs": private}
+        assert "data/train.parquet" in one.files
+    assert "https://huggingface.co/datasets/me/eggs" in capsys.readouterr().out
+
+
+def test_without_a_network_a_push_says_so(pairs: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    monkeypatch.setattr("app.publishing.HfApi", lambda: HfApi(endpoint="http://127.0.0.1:9", token="hf_x"))
+    home = tmp_path / "home"
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    assert run("export", "--push", "me/eggs", "--home", home, monkeypatch=monkeypatch) == 2
+    assert "me/eggs was not published" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from data.imports import Chunk
 from data.judged_pair import JudgedPair
 from data.records import ImportFile, ImportKind, Role
 from tests.app.admin_api import AdminApi, admin_api
+from tests.app.hub import Hub
+from tests.app.hub import hub as listening_hub
 from tests.app.pages_stage import client
 
 ROUTES = ("/exports", "/exports/formats", "/exports/1", "/exports/1/file", "/exports/1/manifest", "/errands/1")
@@ -29,6 +31,12 @@ ROUTES += ("/imports", "/imports/1", "/imports/1/bad-rows", "/export")
 async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
     async with admin_api(tmp_path) as api:
         yield api
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with listening_hub() as one:
+        yield one
 
 
 def pairs(count: int = 20, **more: object) -> list[dict[str, object]]:
@@ -271,6 +279,30 @@ async def test_provenance_and_anonymity(api: AdminApi) -> None:
     assert (known["rows"][0]["license"], len(known["rows"][0]["annotators"])) == ("cc0-1.0", 1)
     nobody = await api.post("/exports/preview", {"provenance": True, "anonymous": True}, status=200)
     assert nobody["rows"][0]["annotators"] is None
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_a_dataset_is_published(api: AdminApi, hub: Hub, monkeypatch: pytest.MonkeyPatch, private: bool) -> None:
+    monkeypatch.setattr("app.publishing.HfApi", lambda: hub.api)
+    await bring(api, "a.jsonl", lines(*pairs()))
+    asked: dict[str, object] = {"format": "trl", "repo": "me/eggs"} | ({} if private else {"private": False})
+    errand = await done(api, await api.post("/exports/publish", asked, status=202))
+    assert errand["state"] == "done", errand
+    assert hub.repos == {"me/eggs": private}
+    assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
+    entry = await api.get(f"/exports/{errand['result']}")
+    assert (entry["container"], entry["request"]["repo"], entry["here"]) == ("hub", "me/eggs", False)
+    assert entry["counts"] == json.loads(hub.files["manifest.json"])["counts"]
+
+
+async def test_a_hub_that_refuses_is_quoted(api: AdminApi, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.publishing.HfApi", lambda: hub.api)
+    hub.repos["me/eggs"] = False
+    await bring(api, "a.jsonl", lines(*pairs()))
+    errand = await done(api, await api.post("/exports/publish", {"repo": "me/eggs"}, status=202))
+    assert (errand["state"], errand["reason"]["values"]) == ("failed", {"repo": "me/eggs"})
+    assert "everybody can see it" in errand["reason"]["words"]
+    assert await api.get("/exports") == []
 
 
 async def test_what_is_done_is_audited(api: AdminApi) -> None:
