@@ -225,7 +225,7 @@ def exported_rows(
     The order has been checked.
     """
     format_ = format_named(order.format)
-    for found in store.exports.judged_pairs(order.query):
+    for found in store.exports.judged_pairs(order.query, tell_language=format_.tells_language):
         if isinstance(found, LeftOut):
             if found.reason in unsaid:
                 continue

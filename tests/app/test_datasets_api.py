@@ -217,11 +217,11 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
     walk = api.store.exports.judged_pairs
     asked: list[int] = []
 
-    def walk_and_ask_again(query: ExportQuery) -> Iterator[JudgedPair | LeftOut]:
+    def walk_and_ask_again(query: ExportQuery, *, tell_language: bool) -> Iterator[JudgedPair | LeftOut]:
         if not asked:
             asked.append(1)
             exports.preview(order, 7)
-        yield from walk(query)
+        yield from walk(query, tell_language=tell_language)
 
     monkeypatch.setattr(api.store.exports, "judged_pairs", walk_and_ask_again)
     with pytest.raises(ConflictError, match="Another preview"):

@@ -242,6 +242,17 @@ def test_a_preview_is_what_is_then_published(filled: PreferenceStore, tmp_path: 
     assert json.loads(hub.files["manifest.json"])["counts"] == preview(filled, ExportOrder("trl")).counts
 
 
+def test_a_battle_says_which_language_it_is_in(tmp_path: Path) -> None:
+    file = tmp_path / "zh.jsonl"
+    file.write_text(
+        json.dumps({"prompt": "怎么煮鸡蛋？", "chosen": "把鸡蛋放进沸水里煮六分钟。", "rejected": "我不知道。"})
+    )
+    with PreferenceStore.open(tmp_path / "zh.db") as store:
+        bring(store, file, tmp_path / "imports2")
+        write(store, ExportOrder("arena"), tmp_path / "out.jsonl", Tally())
+    assert json.loads((tmp_path / "out.jsonl").read_text())["language"] == "zh"
+
+
 def test_progress_is_told(filled: PreferenceStore, tmp_path: Path) -> None:
     told: list[int] = []
     tally = Tally(told=told.append)
