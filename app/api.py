@@ -18,7 +18,7 @@ from app.audited import audited
 from app.callers import Caller, admin
 from app.desk_api import build_desk_api
 from app.errands_api import build_errands_api
-from app.exporting import ExportOrder, Tally, exported_rows
+from app.exporting import ExportOrder, Tally, exported_rows, usual_query
 from app.exports_api import build_exports_api
 from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
@@ -135,7 +135,7 @@ def _operator_routes(services: Services) -> APIRouter:
     @handing_out.get("/export", response_class=StreamingResponse, responses=_NDJSON)
     def stream_preferences(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
         """All preferences as JSON lines, as they are read; POST /exports makes files, and of other selections."""
-        order = ExportOrder(format=format)
+        order = ExportOrder(format=format, query=usual_query(format))
         order.check()
         rows = exported_rows(services.store, order, Tally())
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -71,12 +71,12 @@ def export(  # noqa: PLR0913, PLR0917  # each is an option
     annotators: Annotated[list[str] | None, typer.Option("--annotator", help="Only by this pseudonym.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", help="Only with this reason.")] = None,
     languages: Annotated[list[str] | None, typer.Option("--language", help="Only in this one, such as en.")] = None,
-    aggregation: Annotated[Aggregation, typer.Option(help="How votes become one.")] = Aggregation.MAJORITY,
+    aggregation: Annotated[Aggregation | None, typer.Option(help="How votes become one; by the format.")] = None,
     agreement: Annotated[float, typer.Option(min=0, max=1, help="Least share of the votes for the winner.")] = 0.0,
     votes: Annotated[int, typer.Option(min=1, help="Least number of votes.")] = 1,
     strength: Annotated[float, typer.Option(min=1, max=3, help="Least mean strength.")] = 1.0,
-    ties: Annotated[bool, typer.Option("--ties", help="Also pairs of which neither is better.")] = False,
-    both_bad: Annotated[bool, typer.Option("--both-bad", help="Also pairs of which both are bad.")] = False,
+    ties: Annotated[bool | None, typer.Option(help="Also pairs of which neither is better; by the format.")] = None,
+    both_bad: Annotated[bool | None, typer.Option(help="Also pairs of which both are bad; by the format.")] = None,
     barred: Annotated[bool, typer.Option("--barred", help="Also what no round would take.")] = False,
     provenance: Annotated[bool, typer.Option("--provenance", help="With columns that say where it is from.")] = False,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Without pseudonyms and comments.")] = False,
@@ -118,7 +118,7 @@ def export(  # noqa: PLR0913, PLR0917  # each is an option
         elif push is not None:
             made = desk.publish(asked, push, told, private=not public)
         else:
-            made = desk.preview(asked)
+            made = desk.preview(asked, told)
     if as_json:
         show_json(made)
         return
@@ -140,6 +140,7 @@ def _bring(
     from app.importing import bad_rows_of
 
     with desk_of(home, make=True) as desk, _bar("importing") as told:
+        told(0, None)  # a look goes to the end of the file, and does not know how far that is
         seen = desk.look(file, kind, brought)
         if not as_json:
             read_as = f", {seen['format']}" if seen["format"] else ""

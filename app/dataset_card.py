@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from huggingface_hub import DatasetCardData
 
 from app.exporting import Tally
+from app.hub_licenses import card_license
 from data.records import Guideline, NewExport
 
 _NOBODY = "Who judged is not told."
@@ -17,10 +18,11 @@ def dataset_card(title: str, made: NewExport, tally: Tally, guideline: Guideline
 
 
 def _metadata(title: str, tally: Tally) -> str:
-    license_, *others = tally.licenses or ["unknown"]
+    license_ = card_license(tally.licenses)
     splits = [{"split": part, "path": f"data/{part}.parquet"} for part in sorted(tally.pairs, reverse=True)]
     card = DatasetCardData(
-        license="other" if others and license_ != "unknown" else license_,
+        license=license_.id,
+        license_name=license_.name,
         pretty_name=title,
         tags=["preference", "dpo", "human-feedback", "prefloop"],
         configs=[{"config_name": "default", "data_files": splits}],

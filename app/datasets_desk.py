@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.export_manifest import manifest_path
+from app.exporting import ExportOrder, Tally, preview, write
 from app.exports_api import ExportIn
 from app.home import Home
 from app.importing import Brought, Look, keep, look
@@ -40,7 +41,7 @@ _LOOK_AGAIN_SECONDS = 0.3
 class DatasetsDesk(Protocol):
     """Takes and gives datasets. All raise PrefloopError with words."""
 
-    def preview(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
         """What an export would hold, as the API has it."""
         ...
 
@@ -82,8 +83,10 @@ class _AtHome:
         self._store = store
         self._looks: dict[str, Look] = {}
 
-    def preview(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        seen = preview(self._store, _order(asked))
+    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        order = _order(asked)
+        of = self._store.exports.count(order.query)
+        seen = preview(self._store, order, Tally(told=lambda done: told(done, of)))
         return {"counts": dict(seen.counts), "rows": [dict(row) for row in seen.rows]}
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
@@ -127,8 +130,9 @@ class _AtServer:
     def __init__(self, server: Remote) -> None:
         self._server = server
 
-    def preview(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        seen: dict[str, Any] = self._server.post("/exports/preview", **asked)
+    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        told(0, None)  # the server says how far it is only of what it makes
+        seen: dict[str, Any] = self._server.post_and_wait("/exports/preview", **asked)
         return seen
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
@@ -183,7 +187,7 @@ class _AtServer:
             time.sleep(_LOOK_AGAIN_SECONDS)
             errand = self._server.get(f"/errands/{errand['id']}")
         if errand["result"] is None:
-            raise PrefloopError(errand["reason"]["words"].format(**errand["reason"]["values"]))
+            raise PrefloopError(errand["reason"]["words"], **errand["reason"]["values"])
         return int(errand["result"])
 
 

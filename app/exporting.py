@@ -3,11 +3,9 @@
 Knows nothing of tables, nor of who ordered it; of formats and containers only the names.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -15,6 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from app.anonymity import anonymised
+from app.export_manifest import manifest_path, manifest_text
+from data.aggregation import Aggregation
 from data.containers.container import Parts
 from data.containers.registry import by_name as container_named
 from data.errors import InputError
@@ -25,7 +26,7 @@ from data.formats.dataset_info import dataset_info
 from data.formats.provenance import PROVENANCE, provenance_cells
 from data.formats.registry import by_name as format_named
 from data.judged_pair import JudgedPair
-from data.records import Choice, Export, NewExport, Split
+from data.records import Choice, Export, Guideline, NewExport, Split
 from data.store import PreferenceStore
 from data.whole_file import replacing
 
@@ -42,7 +43,7 @@ Row = Mapping[str, object]
 class ExportOrder:
     """What shall become a file. provenance: columns beside the format's own that say where each row comes from.
 
-    anonymous: nothing that says who judged, nor what he wrote. Raises InputError for what does not go together.
+    anonymous: nothing that says who judged, nor what he wrote; at most a number that holds for this file.
     """
 
     format: str = "trl"
@@ -62,12 +63,23 @@ class ExportOrder:
                 raise InputError(f"{self.format} cannot say {choice}; leave such pairs out, or choose another format")
 
 
+def usual_query(format_name: str) -> ExportQuery:
+    """What is taken if nothing else is said: of each pair what the majority says, in a format that trains.
+
+    In one that holds all of a judgment, every judgment that says something. Raises InputError for an unknown name.
+    """
+    if format_named(format_name).complete:
+        return ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
+    return ExportQuery()
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
 
     annotators, sources, licenses: of the pairs, how many each; agreement: the sum over the pairs that several people
-    judged. told: hears, from time to time, how many judgments have been dealt with.
+    judged. numbers: of people in a file that does not name them, by pseudonym. told: hears, from time to time, how many
+    judgments have been dealt with.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
@@ -77,6 +89,7 @@ class Tally:
     annotators: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
+    numbers: dict[str, int] = field(default_factory=dict)
     agreement: float = 0.0
     compared: int = 0
     judgments: int = 0
@@ -141,7 +154,8 @@ def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *
     container.write(out, columns_of(order), parts_of(store, order, tally, apart=not container.suffixes))
     made = new_export(store, order, file_sha256(out), tally)
     with replacing(manifest_path(out)) as fresh:
-        fresh.write_text(manifest_text(store, made, out.name), encoding="utf-8")
+        info = dataset_info(order.format, out.name.partition(".")[0], out.name)
+        fresh.write_text(manifest_text(made, guideline_of(store, made), out.name, info), encoding="utf-8")
     return store.exports.record(made, made_by)
 
 
@@ -191,31 +205,9 @@ def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: T
     )
 
 
-def manifest_path(out: Path) -> Path:
-    """Where the manifest of a file lies."""
-    return out.with_name(f"{out.name}.manifest.json")
-
-
-def manifest_text(store: PreferenceStore, made: NewExport, name: str) -> str:
-    """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged.
-
-    For a format that LLaMA-Factory reads, with the entry that its dataset_info.json wants.
-    """
-    guideline = None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
-    told = {
-        "file": name,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "software": made.software,
-        "format": made.format,
-        "container": made.container,
-        "sha256": made.sha256,
-        "request": made.request,
-        "counts": made.counts,
-        "guideline": None if guideline is None else {"version": guideline.version, "text": guideline.body},
-    }
-    if entry := dataset_info(made.format, name.partition(".")[0], name):
-        told["dataset_info"] = entry
-    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+def guideline_of(store: PreferenceStore, made: NewExport) -> Guideline | None:
+    """The guideline that people judged by."""
+    return None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
 
 
 def request_of(order: ExportOrder) -> dict[str, Any]:
@@ -233,7 +225,7 @@ def exported_rows(
     The order has been checked.
     """
     format_ = format_named(order.format)
-    for found in store.exports.judged_pairs(order.query):
+    for found in store.exports.judged_pairs(order.query, tell_language=format_.tells_language):
         if isinstance(found, LeftOut):
             if found.reason in unsaid:
                 continue
@@ -241,7 +233,7 @@ def exported_rows(
             tally.left_out[found.reason] += found.judgments
             continue
         tally.add(found.provenance.get("votes", 1))
-        pair = anonymised(found) if order.anonymous else found
+        pair = anonymised(found, tally.numbers) if order.anonymous else found
         try:
             rows = format_.rows(pair)
         except InputError as error:
@@ -253,13 +245,3 @@ def exported_rows(
         tally.rows[part] += len(rows)
         beside = provenance_cells(pair) if order.provenance else {}
         yield from ({**row, **beside} for row in rows) if beside else rows
-
-
-def anonymised(pair: JudgedPair) -> JudgedPair:
-    """The same pair without who judged it, his own words, and the digest by which his judgment could be found."""
-    kept = pair.provenance.copy()
-    kept.pop("annotator", None)
-    kept.pop("annotators", None)
-    kept.pop("comment", None)
-    kept.pop("judgment", None)
-    return replace(pair, provenance=kept)

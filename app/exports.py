@@ -5,7 +5,8 @@ import zipfile
 from pathlib import Path
 
 from app.errands import Errand, Errands
-from app.exporting import ExportOrder, Preview, Tally, manifest_path, preview, write
+from app.export_manifest import manifest_path
+from app.exporting import ExportOrder, Preview, Tally, preview, write
 from app.publishing import publish
 from data.containers.registry import by_name as container_named
 from data.errors import ConflictError, InputError, NotFoundError

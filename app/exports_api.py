@@ -1,7 +1,7 @@
 """REST for admins: datasets made of the store. Knows nothing of how a file is made."""
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,12 +12,12 @@ from app.account_api import Body
 from app.audited import audited
 from app.callers import Admin
 from app.errands_api import ErrandOut, errand_out
-from app.exporting import ExportOrder
+from app.exporting import ExportOrder, usual_query
 from app.exports import Exports
 from app.refusals import LARGEST_ID, Id, refusals
 from data.aggregation import Aggregation
 from data.containers.registry import CONTAINERS
-from data.export_query import ExportQuery
+from data.formats.format import Format
 from data.formats.registry import FORMATS
 from data.records import Export, Split
 from data.store import PreferenceStore
@@ -33,7 +33,10 @@ _FILE: dict[int | str, dict[str, Any]] = {
 
 
 class ExportIn(Body):
-    """What shall become a file; all as ExportOrder and ExportQuery have it (docs/formats.md)."""
+    """What shall become a file; all as ExportOrder and ExportQuery have it (docs/formats.md).
+
+    aggregation, ties, both_bad: as the format has it, if null.
+    """
 
     format: _Name = "trl"
     container: _Name = "jsonl"
@@ -47,19 +50,19 @@ class ExportIn(Body):
     annotators: _Names = ()
     tags: _Names = ()
     languages: _Names = ()
-    aggregation: Aggregation = Aggregation.MAJORITY
+    aggregation: Aggregation | None = None
     agreement: Annotated[float, Field(ge=0, le=1)] = 0.0
     votes: Annotated[int, Field(ge=1, le=LARGEST_ID)] = 1
     strength: Annotated[float, Field(ge=1, le=3)] = 1.0
-    ties: bool = False
-    both_bad: bool = False
+    ties: bool | None = None
+    both_bad: bool | None = None
     barred: bool = False
 
     def order(self) -> ExportOrder:
-        """The same as an order."""
-        sent = {name: getattr(self, name) for name in type(self).model_fields}
+        """The same as an order. Raises InputError for a format that is not known."""
+        sent = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
         said = {name: sent.pop(name) for name in ("format", "container", "provenance", "anonymous")}
-        return ExportOrder(**said, query=ExportQuery(**sent))
+        return ExportOrder(**said, query=replace(usual_query(self.format), **sent))
 
 
 class PublishIn(ExportIn):
@@ -100,11 +103,17 @@ class ExportOut(BaseModel):
 
 
 class FormatOut(BaseModel):
-    """A format. choices: what it can say of a pair; open: whether other columns may stand beside its own."""
+    """A format. choices: what it can say of a pair; open: whether other columns may stand beside its own.
+
+    aggregation, ties, both_bad: what is taken if nothing else is said.
+    """
 
     name: str
     choices: list[str]
     open: bool
+    aggregation: Aggregation
+    ties: bool
+    both_bad: bool
 
 
 class ShelvesOut(BaseModel):
@@ -128,11 +137,7 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     @routes.get("/formats")
     def list_formats() -> ShelvesOut:
         """The formats and containers there are."""
-        formats = [
-            FormatOut(name=one.name, choices=sorted(choice.value for choice in one.choices), open=one.open)
-            for one in FORMATS
-        ]
-        return ShelvesOut(formats=formats, containers=[one.name for one in CONTAINERS])
+        return ShelvesOut(formats=[_format_out(one) for one in FORMATS], containers=[one.name for one in CONTAINERS])
 
     @looking.post("/preview", responses=refusals(409))
     async def preview_export(body: ExportIn, me: Admin) -> PreviewRowsOut:
@@ -180,6 +185,18 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     routes.include_router(looking)
     routes.include_router(handing_out)
     return routes
+
+
+def _format_out(format_: Format) -> FormatOut:
+    usual = usual_query(format_.name)
+    return FormatOut(
+        name=format_.name,
+        choices=sorted(choice.value for choice in format_.choices),
+        open=format_.open,
+        aggregation=usual.aggregation,
+        ties=usual.ties,
+        both_bad=usual.both_bad,
+    )
 
 
 def _out(export: Export, exports: Exports) -> ExportOut:

@@ -7,20 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the library that it asks by
 
 from app.dataset_card import dataset_card
-from app.exporting import ExportOrder, Tally, columns_of, manifest_text, new_export, parts_of
+from app.export_manifest import manifest_text
+from app.exporting import ExportOrder, Tally, columns_of, guideline_of, new_export, parts_of
 from data.containers.parquet import PARQUET
-from data.errors import PrefloopError
+from data.errors import ConflictError, PrefloopError
 from data.file_digest import file_sha256
+from data.formats.dataset_info import HUB as HUB_KEY
+from data.formats.dataset_info import dataset_info
 from data.records import Export
 from data.store import PreferenceStore
 
 HUB = "hub"
 """The container of an export that went there."""
+
+_DATA = "data"
+_REFUSED = (HTTPError, OSError, ValueError, RuntimeError)
+"""How the hub's client says that it has no network, that a name or a card is wrong, that an upload broke off."""
 
 
 def publish(
@@ -35,32 +41,48 @@ def publish(
 ) -> Export:
     """Put train and test, a card and the manifest into a dataset repository, which is made if it is not there.
 
-    Raises InputError as ExportOrder.check does, or when nothing is left; PrefloopError when the hub does not take it.
+    Of what is there, data/ is replaced and the rest left alone. Raises InputError as ExportOrder.check does, or when
+    nothing is left; ConflictError when it shall be private and is there for everybody; PrefloopError when the hub does
+    not take it.
     """
     order.check()
     with TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
+        data = Path(folder) / _DATA
         for part, rows in parts_of(store, order, tally, apart=True).items():
             data.mkdir(exist_ok=True)
             PARQUET.write(data / f"{part}.parquet", columns_of(order), {part: rows})
             if not tally.pairs[part]:
                 (data / f"{part}.parquet").unlink()
         made = new_export(store, order, file_sha256(data), tally)
-        guideline = None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
+        made = replace(made, container=HUB, request={**made.request, "repo": repo})
+        guideline = guideline_of(store, made)
         title = repo.rpartition("/")[2]
+        info = dataset_info(order.format, title, repo, HUB_KEY)
         (Path(folder) / "README.md").write_text(dataset_card(title, made, tally, guideline), encoding="utf-8")
-        (Path(folder) / "manifest.json").write_text(manifest_text(store, made, repo), encoding="utf-8")
+        (Path(folder) / "manifest.json").write_text(manifest_text(made, guideline, repo, info), encoding="utf-8")
         _upload(api or HfApi(), repo, Path(folder), private=private)
-    return store.exports.record(replace(made, container=HUB, request={**made.request, "repo": repo}), made_by)
+    return store.exports.record(made, made_by)
 
 
 def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        if private and not api.dataset_info(repo).private:
+            raise ConflictError(
+                "{repo} is there already, and everybody can see it; make it private on the hub, name another, or "
+                "publish it for everybody",
+                repo=repo,
+            )
         api.upload_folder(
-            repo_id=repo, repo_type="dataset", folder_path=folder, commit_message="Export preferences with prefloop"
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=folder,
+            commit_message="Export preferences with prefloop",
+            delete_patterns=f"{_DATA}/*",  # of an earlier export, perhaps with names
         )
-    except (httpx.HTTPError, HFValidationError, OSError) as error:
+    except _REFUSED as error:
         raise PrefloopError(
-            f"{repo} was not published: {error}; sign in with `hf auth login`, or look at the name and the network"
+            "{repo} was not published: {why}; sign in with `hf auth login`, or look at the name and the network",
+            repo=repo,
+            why=str(error) or type(error).__name__,
         ) from error

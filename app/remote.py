@@ -51,6 +51,10 @@ class Remote:
         """POST a JSON object; the answer's JSON, None if empty. Raises PrefloopError with the server's own words."""
         return self._take(lambda: self._client.post(path, json=body))
 
+    def post_and_wait(self, path: str, **body: object) -> Any:
+        """The same for what may take as long as it takes, such as reading all that people said."""
+        return self._take(lambda: self._client.post(path, json=body, timeout=None))
+
     def delete(self, path: str) -> None:
         """DELETE. Raises PrefloopError with the server's own words."""
         self._take(lambda: self._client.delete(path))

@@ -86,14 +86,16 @@ class Exports:
         self._clock = clock
         self._ballots = ballots
 
-    def judged_pairs(self, query: ExportQuery) -> Iterator[JudgedPair | LeftOut]:
+    def judged_pairs(self, query: ExportQuery, *, tell_language: bool = False) -> Iterator[JudgedPair | LeftOut]:
         """What a query gives, by pair id, and every judgment that it does not; a few hundred pairs in memory.
+
+        tell_language: say of each pair which one it is in, also where none is asked for.
 
         Reliabilities, where asked for, are those of all judgments that stand, and need all of them in memory at once.
         What is judged meanwhile may or may not be in it.
         """
         reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
-        languages = Languages() if query.languages else None
+        languages = Languages() if query.languages or tell_language else None
         for pair_ids in self._chunks():
             found: list[_Found] = []
             for pair_id, said in groupby(self._said(pair_ids, query), key=itemgetter("pair_id")):
@@ -169,7 +171,7 @@ class Exports:
                 continue
             if languages is not None:
                 language = languages.of("\n".join((pair.prompt[-1]["content"], pair.a, pair.b)))
-                if language not in query.languages:
+                if query.languages and language not in query.languages:
                     yield LeftOut("other_language", len(one.said))
                     continue
                 pair.provenance["language"] = language
@@ -222,10 +224,11 @@ def _not_taken(row: Row, query: ExportQuery) -> str | None:
     reasons = json.loads(row["reasons"]) if query.tags and row["reasons"] else {"a": [], "b": []}
     late = query.until is not None and row["created_at"] >= query.until
     doubts = (
+        # first, so that files of one split each leave out together what one file of both does
+        ("other_split", query.split not in (None, row["split"])),
         # what a round used was not barred then
         (row["barred"], row["barred"] and not query.barred and not query.rounds),
         ("skip", row["choice"] == Choice.SKIP),
-        ("other_split", query.split not in (None, row["split"])),
         ("other_version", query.versions and not {row["version_a"], row["version_b"]} & set(query.versions)),
         ("other_time", row["created_at"] < (query.since or 0) or late),
         ("other_annotator", query.annotators and row["pseudonym"] not in query.annotators),

@@ -1,17 +1,18 @@
 r"""What stands in a cell of a CSV file for a value, and what a cell says. Knows nothing of files and rows.
 
 Text stands as it is, anything else as JSON. A text that would be read as something else is written as a JSON string. So
-that no spreadsheet takes a text for a formula, one that begins with = + - @ tab or return, or with ' before one of
+that no spreadsheet takes a text for a formula, one that begins with = + - @ tab, return or NUL, or with ' before one of
 these, gets a ' in front, which is taken away again when it is read.
 
 https://owasp.org/www-community/attacks/CSV_Injection
+and its ASVS 5.0, 1.2.10.
 """
 
 import json
 import re
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_HELD_BACK = re.compile(r"'+[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\0]")
+_HELD_BACK = re.compile(r"'+[=+\-@\t\r\0]")
 _WORDS = {"true": True, "True": True, "false": False, "False": False}
 
 

@@ -150,4 +150,5 @@ FORMAT = Format(
         ]
     ),
     choices=ALL,
+    tells_language=True,
 )

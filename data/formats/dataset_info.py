@@ -33,10 +33,17 @@ _ENTRIES: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def dataset_info(format_name: str, dataset: str, file_name: str) -> dict[str, object] | None:
+FILE = "file_name"
+"""The key of a file, relative to the directory of dataset_info.json."""
+
+HUB = "hf_hub_url"
+"""The key of a dataset on the Hugging Face hub, as owner/name."""
+
+
+def dataset_info(format_name: str, dataset: str, place: str, key: str = FILE) -> dict[str, object] | None:
     """The content of a dataset_info.json for a file of a format; None for formats that LLaMA-Factory does not read.
 
-    dataset: the name under which it is to be trained. file_name: relative to the directory of dataset_info.json.
+    dataset: the name under which it is to be trained. place: where it is, as the key has it.
     """
     entry = _ENTRIES.get(format_name)
-    return None if entry is None else {dataset: {"file_name": file_name, **entry}}
+    return None if entry is None else {dataset: {key: place, **entry}}

@@ -25,7 +25,8 @@ class Format:
     read gives what a row says, mostly one example; it raises InputError with the reason why it says nothing. write
     gives the rows of a judged pair, in the order of `columns`; it raises InputError with what the format cannot hold.
     shape tells it from formats with the same keys, by what is in them. choices: what it can say of a pair. open:
-    whether its consumers let other columns stand beside.
+    whether its consumers let other columns stand beside. complete: whether it holds all that is known of a judgment.
+    tells_language: whether its rows are expected to say which language they are in.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Format:
     shape: Callable[[Row], bool] = lambda row: True
     choices: frozenset[Choice] = DECISIVE
     open: bool = True
+    complete: bool = False
+    tells_language: bool = False
 
     def matches(self, row: Row) -> bool:
         """Whether a row looks like one of this format; it may still be a bad one."""

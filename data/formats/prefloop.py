@@ -156,4 +156,5 @@ FORMAT = Format(
     _shape,
     choices=ALL,
     open=False,
+    complete=True,
 )

@@ -3,6 +3,7 @@
 All functions raise InputError with a reason that names the cell.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from data.records import Message
 
 Row = Mapping[str, object]
 
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 _KINDS = {str: "a text", list: "a list", dict: "an object", bool: "true or false", type(None): "null"}
 
 
@@ -146,16 +148,18 @@ def label(row: Row, key: str) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a number; true and false are none."""
+    """Whether a value is a number, or the text of one, as a CSV file has it; true and false are none."""
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def number(row: Row, key: str) -> float:
-    """A number."""
+    """A number, or the text of one."""
     value = _cell(row, key)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, int | float | str) or not is_number(value):
         raise InputError(f"{key} is {kind(value)}, not a number")
-    return value
+    return float(value) if isinstance(value, str) else value
 
 
 def _cell(row: Row, key: str) -> object:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, load_from_disk
+from huggingface_hub import HfApi
 
 from data.store import PreferenceStore
+from tests.app.hub import hub
 from tests.app.test_cli import run
 from tests.browser.servers import running
 
@@ -98,6 +100,32 @@ def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, mon
     assert f"{train} pairs to train on\n{test} held-out pairs" in said
 
 
+def test_our_own_format_has_every_judgment(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    file = tmp_path / "votes.jsonl"
+    row = {
+        "format": "prefloop/1",
+        "prompt": [{"role": "user", "content": "own?"}],
+        "a": {"text": "x"},
+        "b": {"text": "y"},
+    }
+    said = [
+        {"choice": "a", "annotator": "u1"},
+        {"choice": "a", "annotator": "u2"},
+        {"choice": "tie", "annotator": "u3"},
+    ]
+    file.write_text("".join(json.dumps(row | one) + "\n" for one in said))
+    assert run("import", "preferences", file, "--home", filled, monkeypatch=monkeypatch) == 0
+    held = {}
+    for more in ((), ("--no-ties",), ("--aggregation", "majority")):
+        out = tmp_path / f"out{len(held)}.jsonl"
+        assert (
+            run("export", "--format", "prefloop", *more, "--out", out, "--home", filled, monkeypatch=monkeypatch) == 0
+        )
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        held[more] = sum(row["prompt"][0]["content"] == "own?" for row in rows)
+    assert list(held.values()) == [3, 2, 1]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.json.gz"])
 def test_the_name_says_what_kind_of_file_it_is(
     filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, name: str
@@ -121,6 +149,28 @@ def test_a_dry_run_shows_counts_and_rows(filled: Path, monkeypatch: Patch, capsy
     seen = told(monkeypatch, capsys, "export", "--dry-run", "--split", "train", "--home", filled)
     assert len(seen["rows"]) == 5
     assert "excluded_other_split" in seen["counts"]
+
+
+@pytest.mark.parametrize(("more", "private"), [((), True), (("--public",), False)])
+def test_a_dataset_is_pushed(
+    pairs: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, more: tuple[str, ...], private: bool
+) -> None:
+    home = tmp_path / "home"
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    with hub() as one:
+        monkeypatch.setattr("app.publishing.HfApi", lambda: one.api)
+        assert run("export", "--push", "me/eggs", *more, "--home", home, monkeypatch=monkeypatch) == 0
+        assert one.repos == {"me/eggs": private}
+        assert "data/train.parquet" in one.files
+    assert "https://huggingface.co/datasets/me/eggs" in capsys.readouterr().out
+
+
+def test_without_a_network_a_push_says_so(pairs: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    monkeypatch.setattr("app.publishing.HfApi", lambda: HfApi(endpoint="http://127.0.0.1:9", token="hf_x"))
+    home = tmp_path / "home"
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    assert run("export", "--push", "me/eggs", "--home", home, monkeypatch=monkeypatch) == 2
+    assert "me/eggs was not published" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

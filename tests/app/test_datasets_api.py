@@ -19,6 +19,8 @@ from data.imports import Chunk
 from data.judged_pair import JudgedPair
 from data.records import ImportFile, ImportKind, Role
 from tests.app.admin_api import AdminApi, admin_api
+from tests.app.hub import Hub
+from tests.app.hub import hub as listening_hub
 from tests.app.pages_stage import client
 
 ROUTES = ("/exports", "/exports/formats", "/exports/1", "/exports/1/file", "/exports/1/manifest", "/errands/1")
@@ -31,12 +33,30 @@ async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
         yield api
 
 
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with listening_hub() as one:
+        yield one
+
+
 def pairs(count: int = 20, **more: object) -> list[dict[str, object]]:
     return [{"prompt": f"question {n}?", "chosen": f"yes {n}", "rejected": f"no {n}", **more} for n in range(count)]
 
 
 def lines(*rows: object) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def judgments() -> bytes:
+    """What three people say of two pairs."""
+    return lines(
+        *(
+            {"format": "prefloop/1", "prompt": [{"role": "user", "content": f"{n}?"}], "a": {"text": "x"}}
+            | {"b": {"text": "y"}, "choice": choice, "annotator": person, "comment": f"{person} says so"}
+            for n in range(2)
+            for person, choice in (("u1", "a"), ("u2", "a"), ("u3", "tie"))
+        )
+    )
 
 
 async def look(api: AdminApi, name: str, content: bytes, *, status: int = 200, **said: str) -> dict[str, Any]:
@@ -166,6 +186,30 @@ async def test_a_preview_shows_what_a_file_then_holds(api: AdminApi) -> None:
     assert [one["id"] for one in await api.get("/exports")] == [number]
 
 
+async def test_our_own_format_has_every_judgment_if_nothing_else_is_said(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", judgments())
+    number = await export(api, {"format": "prefloop"})
+    for path in (f"/exports/{number}/file", "/export?format=prefloop"):
+        rows = [json.loads(line) for line in (await content(api, path)).splitlines()]
+        assert [row["choice"] for row in rows] in (["a", "a", "tie"] * 2, ["b", "b", "tie"] * 2)
+        assert [row["comment"] for row in rows] == ["u1 says so", "u2 says so", "u3 says so"] * 2
+    seen = await api.post("/exports/preview", {"format": "prefloop", "aggregation": "majority"}, status=200)
+    assert [row["votes"] for row in seen["rows"]] == [3, 3]
+    seen = await api.post("/exports/preview", {"format": "prefloop", "ties": False}, status=200)
+    assert (len(seen["rows"]), seen["counts"]["excluded_tie"]) == (4, 2)
+
+
+async def test_formats_that_train_have_the_majority_if_nothing_else_is_said(api: AdminApi) -> None:
+    await bring(api, "a.jsonl", judgments())
+    formats = (await api.get("/exports/formats"))["formats"]
+    for one in formats:
+        usual = (one["aggregation"], one["ties"], one["both_bad"])
+        assert usual == (("judgments", True, True) if one["name"] == "prefloop" else ("majority", False, False))
+        seen = await api.post("/exports/preview", {"format": one["name"]}, status=200)
+        pairs = seen["counts"].get("pairs_train", 0) + seen["counts"].get("pairs_test", 0)
+        assert pairs == (6 if one["name"] == "prefloop" else 2)
+
+
 async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
     await bring(api, "a.jsonl", lines(*pairs()))
     monkeypatch.setattr("app.exporting._TOLD_EVERY", 1)
@@ -173,11 +217,11 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
     walk = api.store.exports.judged_pairs
     asked: list[int] = []
 
-    def walk_and_ask_again(query: ExportQuery) -> Iterator[JudgedPair | LeftOut]:
+    def walk_and_ask_again(query: ExportQuery, *, tell_language: bool) -> Iterator[JudgedPair | LeftOut]:
         if not asked:
             asked.append(1)
             exports.preview(order, 7)
-        yield from walk(query)
+        yield from walk(query, tell_language=tell_language)
 
     monkeypatch.setattr(api.store.exports, "judged_pairs", walk_and_ask_again)
     with pytest.raises(ConflictError, match="Another preview"):
@@ -235,6 +279,30 @@ async def test_provenance_and_anonymity(api: AdminApi) -> None:
     assert (known["rows"][0]["license"], len(known["rows"][0]["annotators"])) == ("cc0-1.0", 1)
     nobody = await api.post("/exports/preview", {"provenance": True, "anonymous": True}, status=200)
     assert nobody["rows"][0]["annotators"] is None
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_a_dataset_is_published(api: AdminApi, hub: Hub, monkeypatch: pytest.MonkeyPatch, private: bool) -> None:
+    monkeypatch.setattr("app.publishing.HfApi", lambda: hub.api)
+    await bring(api, "a.jsonl", lines(*pairs()))
+    asked: dict[str, object] = {"format": "trl", "repo": "me/eggs"} | ({} if private else {"private": False})
+    errand = await done(api, await api.post("/exports/publish", asked, status=202))
+    assert errand["state"] == "done", errand
+    assert hub.repos == {"me/eggs": private}
+    assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
+    entry = await api.get(f"/exports/{errand['result']}")
+    assert (entry["container"], entry["request"]["repo"], entry["here"]) == ("hub", "me/eggs", False)
+    assert entry["counts"] == json.loads(hub.files["manifest.json"])["counts"]
+
+
+async def test_a_hub_that_refuses_is_quoted(api: AdminApi, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.publishing.HfApi", lambda: hub.api)
+    hub.repos["me/eggs"] = False
+    await bring(api, "a.jsonl", lines(*pairs()))
+    errand = await done(api, await api.post("/exports/publish", {"repo": "me/eggs"}, status=202))
+    assert (errand["state"], errand["reason"]["values"]) == ("failed", {"repo": "me/eggs"})
+    assert "everybody can see it" in errand["reason"]["words"]
+    assert await api.get("/exports") == []
 
 
 async def test_what_is_done_is_audited(api: AdminApi) -> None:

@@ -6,18 +6,22 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from app.exporting import ExportOrder, Tally, manifest_path, preview, write
+from app.export_manifest import manifest_path
+from app.exporting import ExportOrder, Tally, columns_of, preview, write
+from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits
-from data.containers.registry import CONTAINERS
-from data.errors import InputError, PrefloopError
+from data.containers.registry import CONTAINERS, by_name, opening
+from data.errors import ConflictError, InputError, PrefloopError
 from data.export_query import ExportQuery
 from data.formats.registry import FORMATS
 from data.judged_pair import JudgedPair
-from data.records import Choice, ImportKind, Message
+from data.records import Choice, ImportKind, Message, Split
 from data.store import PreferenceStore
+from tests.app.hub import TOKEN, Hub
+from tests.app.hub import hub as listening_hub
 
 LIMITS = FileLimits()
 ODD = (
@@ -29,6 +33,7 @@ ODD = (
     "x" * 100_000,
     " spaces ",
 )
+WITH_STRENGTH = {"prefloop", "trl-reward"}
 EVERYTHING = ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
 
 
@@ -53,6 +58,7 @@ def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
             "a": {"text": f"yes {text}{number}", "version": "gpt"},
             "b": {"text": f"no {text}{number}"},
             "choice": choice.value,
+            "strength": number % 3 + 1 if choice.decisive else None,
             "annotator": f"person {number % 2}",
             "created_at": "2024-05-01T12:00:00+00:00",
         }
@@ -65,14 +71,37 @@ def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
         yield store
 
 
-def meaning(store: PreferenceStore, query: ExportQuery) -> set[tuple[object, ...]]:
+def meaning(store: PreferenceStore, query: ExportQuery, *, strength: bool = True) -> set[tuple[object, ...]]:
     """What a store's pairs say, whichever side an answer stands on."""
     pairs = [one for one in store.exports.judged_pairs(query) if isinstance(one, JudgedPair)]
-    return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p)) for p in pairs}
+    return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p), p.strength if strength else None) for p in pairs}
+
+
+def pseudonyms(store: PreferenceStore) -> set[str]:
+    """Of all who said something."""
+    pairs = [one for one in store.exports.judged_pairs(EVERYTHING) if isinstance(one, JudgedPair)]
+    return {name for pair in pairs for name in pair.provenance["annotators"]}
 
 
 def _said(pair: JudgedPair) -> str:
     return pair.chosen if pair.choice.decisive else pair.choice.value
+
+
+def flag_some(store: PreferenceStore, tmp_path: Path) -> None:
+    """Ten flagged judgments, on prompts of either split."""
+    file = tmp_path / "flagged.jsonl"
+    rows = [
+        {"format": "prefloop/1", "prompt": [user(f"flagged {number}?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        | {"choice": "a", "flag": "broken_prompt", "split": ("train", "heldout")[number % 2]}
+        for number in range(10)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert bring(store, file, tmp_path / "flagged")["added"] == 10
+
+
+def rows_of(path: Path) -> list[object]:
+    _, rows = opening(path).read(path, LIMITS)
+    return [row for _, row in rows]
 
 
 def name_of(container: str) -> str:
@@ -84,6 +113,7 @@ def name_of(container: str) -> str:
 @pytest.mark.parametrize("format_", [one.name for one in FORMATS])
 def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, format_: str, container: str) -> None:
     choices = next(one.choices for one in FORMATS if one.name == format_)
+    strength = format_ in WITH_STRENGTH
     query = replace(EVERYTHING, ties=Choice.TIE in choices, both_bad=Choice.BOTH_BAD in choices)
     out = tmp_path / name_of(container)
     tally = Tally()
@@ -91,11 +121,12 @@ def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, f
     assert tally.judgments == len(ODD)
     with PreferenceStore.open(tmp_path / "another.db") as another:
         counts = bring(another, out, tmp_path / "imports2")
-        there = meaning(another, EVERYTHING)
+        there = meaning(another, EVERYTHING, strength=strength)
     assert (counts["bad"], counts["added"]) == (0, tally.pairs.total())
-    assert there <= meaning(filled, query)
+    here = meaning(filled, query, strength=strength)
+    assert there <= here
     # what a format cannot hold is counted, never lost without a word
-    assert len(there) + tally.unheld.total() == len(meaning(filled, query))
+    assert len(there) + tally.unheld.total() == len(here)
 
 
 def test_our_own_format_holds_all_of_it(filled: PreferenceStore, tmp_path: Path) -> None:
@@ -140,15 +171,86 @@ def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path:
     assert filled.exports.all() == [made]
 
 
-def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Path) -> None:
-    order = ExportOrder("trl", "jsonl", provenance=True)
+def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore, tmp_path: Path) -> None:
+    [someone, *_] = pseudonyms(filled)
+    out = tmp_path / "mine.jsonl"
+    order = ExportOrder("trl", query=ExportQuery(annotators=(someone,)), anonymous=True)
+    made = write(filled, order, out, Tally())
+    text = manifest_path(out).read_text()
+    assert someone not in text
+    assert json.loads(text)["request"]["query"] == {"annotators": 1}
+    assert made.made.request["query"] == {"annotators": [someone]}
+
+
+def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: PreferenceStore, tmp_path: Path) -> None:
+    said = [
+        {"format": "prefloop/1", "prompt": [user(f"{n}?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        | {"choice": choice, "annotator": person, "comment": "why", "judgment": f"{n}{person}"}
+        for n in range(3)
+        for person, choice in (("u1", "a"), ("u2", "a"), ("u3", "b"))
+    ]
+    file = tmp_path / "three.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in said))
+    with PreferenceStore.open(tmp_path / "three.db") as three:
+        bring(three, file, tmp_path / "imports2")
+        out = tmp_path / "out.jsonl"
+        write(three, ExportOrder("prefloop", query=EVERYTHING, anonymous=True), out, Tally())
+        names = pseudonyms(three)
+    text = out.read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert sorted(row["annotator"] for row in rows) == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert not any(name in text for name in names)
+    assert all({"comment", "judgment", "annotators"}.isdisjoint(row) for row in rows)
+    with PreferenceStore.open(tmp_path / "another.db") as another:
+        assert bring(another, out, tmp_path / "imports3")["added"] == 9
+        assert meaning(another, EVERYTHING) == {
+            (f"{n}?", frozenset(("yes", "no")), one, None) for n in range(3) for one in ("yes", "no")
+        }
+
+
+@pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
+def test_people_are_numbered_within_a_file(filled: PreferenceStore, tmp_path: Path, container: str) -> None:
+    out = tmp_path / name_of(container)
+    write(filled, ExportOrder("prefloop", container, EVERYTHING, anonymous=True), out, Tally())
+    by_person: dict[object, set[object]] = {}
+    for row in rows_of(out):
+        assert isinstance(row, dict)
+        by_person.setdefault(row["annotator"], set()).add(int(row["prompt"][0]["content"].split()[1][0]) % 2)
+    assert by_person in ({"1": {0}, "2": {1}}, {"1": {1}, "2": {0}})
+
+
+@pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
+def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Path, container: str) -> None:
+    flag_some(filled, tmp_path)
+    order = ExportOrder("trl", container, provenance=True)
     seen = preview(filled, order)
-    out = tmp_path / "out.jsonl"
+    assert seen.counts["excluded_flagged"] == 10
     tally = Tally()
-    write(filled, order, out, tally)
-    rows = [json.loads(line) for line in out.read_text().split("\n")[:-1]]
-    assert list(seen.rows) == rows[:5]
+    (tmp_path / "shown").mkdir()
+    write(filled, order, tmp_path / name_of(container), tally)
     assert seen.counts == tally.counts()
+    written = rows_of(tmp_path / name_of(container))
+    by_name(container).write(tmp_path / "shown" / name_of(container), columns_of(order), {"train": seen.rows})
+    shown = rows_of(tmp_path / "shown" / name_of(container))
+    # a directory has the splits apart
+    assert all(row in written for row in shown) if container == "datasets" else shown == written[:5]
+
+
+def test_a_preview_is_what_is_then_published(filled: PreferenceStore, tmp_path: Path, hub: Hub) -> None:
+    flag_some(filled, tmp_path)
+    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    assert json.loads(hub.files["manifest.json"])["counts"] == preview(filled, ExportOrder("trl")).counts
+
+
+def test_a_battle_says_which_language_it_is_in(tmp_path: Path) -> None:
+    file = tmp_path / "zh.jsonl"
+    file.write_text(
+        json.dumps({"prompt": "怎么煮鸡蛋？", "chosen": "把鸡蛋放进沸水里煮六分钟。", "rejected": "我不知道。"})
+    )
+    with PreferenceStore.open(tmp_path / "zh.db") as store:
+        bring(store, file, tmp_path / "imports2")
+        write(store, ExportOrder("arena"), tmp_path / "out.jsonl", Tally())
+    assert json.loads((tmp_path / "out.jsonl").read_text())["language"] == "zh"
 
 
 def test_progress_is_told(filled: PreferenceStore, tmp_path: Path) -> None:
@@ -177,38 +279,20 @@ def test_what_cannot_be_is_said_and_leaves_no_file(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-class Hub:
-    """A hub that keeps what it is given."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.repos: dict[str, bool] = {}
-        self.files: dict[str, bytes] = {}
-        self._error = error
-
-    def create_repo(self, repo: str, *, repo_type: str, private: bool, exist_ok: bool) -> None:
-        if self._error:
-            raise self._error
-        assert (repo_type, exist_ok) == ("dataset", True)
-        self.repos[repo] = private
-
-    def upload_folder(self, *, repo_id: str, repo_type: str, folder_path: Path, commit_message: str) -> None:
-        assert (repo_id in self.repos, repo_type) == (True, "dataset")
-        files = [file for file in Path(folder_path).rglob("*") if file.is_file()]
-        self.files = {file.relative_to(folder_path).as_posix(): file.read_bytes() for file in files}
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with listening_hub() as one:
+        yield one
 
 
-def api(hub: Hub) -> HfApi:
-    made: HfApi = hub  # type: ignore[assignment]  # the two methods that are used
-    return made
-
-
-def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore) -> None:
-    hub = Hub()
+def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore, hub: Hub) -> None:
     filled.guidelines.publish("Be kind.")
-    made = publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=api(hub))
+    made = publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
     assert hub.repos == {"me/eggs": True}
     assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
     card = hub.files["README.md"].decode()
+    manifest = json.loads(hub.files["manifest.json"])
+    assert (manifest["file"], manifest["container"]) == ("me/eggs", "hub")
     for words in (
         "# eggs",
         "Be kind.",
@@ -221,21 +305,82 @@ def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore) -
     assert (made.made.container, made.made.request["repo"]) == ("hub", "me/eggs")
 
 
-def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore) -> None:
-    hub = Hub()
-    [pseudonym, *_] = {
-        name
-        for pair in filled.exports.judged_pairs(EVERYTHING)
-        if isinstance(pair, JudgedPair)
-        for name in pair.provenance["annotators"]
-    }
-    publish(filled, ExportOrder("trl", anonymous=True), "me/eggs", Tally(), private=False, api=api(hub))
+def test_llama_factory_is_told_that_it_lies_on_the_hub(filled: PreferenceStore, hub: Hub) -> None:
+    publish(filled, ExportOrder("sharegpt-ranking"), "me/eggs-1.0", Tally(), api=hub.api)
+    info = json.loads(hub.files["manifest.json"])["dataset_info"]
+    assert info["eggs-1.0"]["hf_hub_url"] == "me/eggs-1.0"
+    assert "file_name" not in info["eggs-1.0"]
+
+
+def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore, hub: Hub) -> None:
+    [pseudonym, *_] = pseudonyms(filled)
+    order = ExportOrder("trl", query=ExportQuery(annotators=(pseudonym,)), anonymous=True)
+    publish(filled, order, "me/eggs", Tally(), private=False, api=hub.api)
     assert hub.repos == {"me/eggs": False}
     assert "Who judged is not told." in hub.files["README.md"].decode()
     assert not any(pseudonym.encode() in content for content in hub.files.values())
 
 
-def test_a_hub_that_does_not_take_it_is_quoted(filled: PreferenceStore) -> None:
-    with pytest.raises(PrefloopError, match=r"me/eggs was not published: no route.*hf auth login"):
-        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=api(Hub(OSError("no route"))))
+def test_what_shall_be_private_does_not_go_where_everybody_sees_it(filled: PreferenceStore, hub: Hub) -> None:
+    hub.repos["me/eggs"] = False
+    with pytest.raises(ConflictError, match="me/eggs is there already, and everybody can see it"):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    assert hub.files == {}
+    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), private=False, api=hub.api)
+    assert "README.md" in hub.files
+
+
+def test_of_an_earlier_export_no_row_is_left(filled: PreferenceStore, hub: Hub) -> None:
+    hub.repos["me/eggs"] = True
+    hub.files = {"data/test.parquet": b"names", "data/old/more.csv": b"", "LICENSE": b"mine", "README.md": b"old"}
+    publish(
+        filled,
+        ExportOrder("trl", query=ExportQuery(split=Split.TRAIN), anonymous=True),
+        "me/eggs",
+        Tally(),
+        api=hub.api,
+    )
+    assert set(hub.files) == {"LICENSE", "README.md", "manifest.json", "data/train.parquet"}
+    assert hub.files["README.md"] != b"old"
+
+
+def test_without_a_network_it_is_said_that_nothing_was_published(filled: PreferenceStore) -> None:
+    nobody = HfApi(endpoint="http://127.0.0.1:9", token="hf_x")
+    with pytest.raises(PrefloopError, match=r"me/eggs was not published: .*refused.*hf auth login"):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=nobody)
     assert filled.exports.all() == []
+
+
+@pytest.mark.parametrize(
+    ("repo", "token", "words"),
+    [
+        ("me/eggs", "hf_nobody", "Invalid username or password"),
+        ("me/eggs and ham", TOKEN, "Repo id must use"),
+    ],
+)
+def test_what_the_hub_says_against_it_is_quoted(
+    filled: PreferenceStore, hub: Hub, repo: str, token: str, words: str
+) -> None:
+    with pytest.raises(PrefloopError, match=rf"{repo} was not published: [\s\S]*{words}"):
+        publish(filled, ExportOrder("trl"), repo, Tally(), api=HfApi(endpoint=hub.api.endpoint, token=token))
+    assert filled.exports.all() == []
+
+
+def test_a_card_that_the_hub_refuses_is_told(
+    filled: PreferenceStore, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.dataset_card.card_license", lambda _: CardLicense("Mine, all mine"))
+    with pytest.raises(PrefloopError, match=r'was not published: Invalid metadata[\s\S]*"license" must be one of'):
+        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+
+
+def test_a_licence_of_ones_own_is_published(tmp_path: Path, hub: Hub) -> None:
+    file = tmp_path / "mine.jsonl"
+    row = {"format": "prefloop/1", "prompt": [user("?")], "a": {"text": "yes"}, "b": {"text": "no"}, "choice": "a"}
+    file.write_text(json.dumps(row | {"license": "CC-BY-4.0 (our data)"}))
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        bring(store, file, tmp_path / "imports")
+        publish(store, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    card = hub.files["README.md"].decode()
+    for words in ("\nlicense: other\n", "\nlicense_name: cc-by-4.0-our-data\n", "| CC-BY-4.0 (our data) | 1 |"):
+        assert words in card

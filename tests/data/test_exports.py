@@ -186,6 +186,8 @@ def test_languages_are_told_by_prompt_and_answers(scene: Scene) -> None:
     }
     pairs = [JudgedPair(({"role": "user", "content": ask},), good, bad) for ask, good, bad in texts.values()]
     scene.store.imports.add_pairs(begun, pairs, Chunk(2, 2, 0))
+    told = list(scene.store.exports.judged_pairs(ExportQuery(), tell_language=True))
+    assert [one.provenance["language"] for one in told if isinstance(one, JudgedPair)] == ["en", "zh"]
     [found], left_out = exported(scene, ExportQuery(languages=("zh",)))
     assert (found.prompt[0]["content"], found.provenance["language"], left_out) == (
         texts["zh"][0],

@@ -71,8 +71,15 @@ const showPreview = async () => {
     if (mine === previews) previewFails(error);
   }
 };
+const chosenFormat = () => formats.find(({ name }) => name === order.format.value);
+const asUsual = () => {
+  const { aggregation, ties, both_bad: bothBad } = chosenFormat();
+  order.aggregation.value = aggregation;
+  order.ties.checked = ties;
+  order.both_bad.checked = bothBad;
+};
 const allowed = () => {
-  const { choices, open } = formats.find(({ name }) => name === order.format.value);
+  const { choices, open } = chosenFormat();
   order.ties.disabled = !choices.includes('tie');
   order.both_bad.disabled = !choices.includes('both_bad');
   order.provenance.disabled = !open;
@@ -102,12 +109,14 @@ const fillFormats = async () => {
   part('bring').format.append(...formats.map(({ name }) => new Option(name, name)));
   order.format.value = 'trl';
   order.container.value = 'jsonl';
+  asUsual();
   allowed();
   await showPreview();
 };
 
 let previewPause = 0;
-order.addEventListener('input', () => {
+order.addEventListener('input', ({ target }) => {
+  if (target === order.format) asUsual();
   allowed();
   clearTimeout(previewPause);
   previewPause = setTimeout(showPreview, PREVIEW_PAUSE_MS);

@@ -72,6 +72,7 @@ def test_a_cell_says(written: str, value: object) -> None:
         ("+", "'+"),
         ("\t=", "'\t="),
         ("\r", "'\r"),
+        ("\0=1+1", "'\0=1+1"),
         ("''=", "'''="),
         ("''", "''"),
     ],
@@ -84,7 +85,13 @@ def test_a_value_is_said_by_a_cell(value: object, written: str) -> None:
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\r\n\"[]{}truefalsTF, \\\0ä1")))
 def test_every_text_is_said_and_none_is_a_formula(text: str) -> None:
     assert said(cell(text)) == text
-    assert not cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\0"))
+
+
+def test_all_cells_are_in_quotes(tmp_path: Path) -> None:
+    columns = pa.schema([("a", pa.string()), ("b", pa.bool_()), ("c", pa.string())])
+    CSV.write(tmp_path / "f.csv", columns, {"": [{"a": "ok;=HYPERLINK(1)", "b": True}]})
+    assert (tmp_path / "f.csv").read_bytes() == b'"a","b","c"\r\n"ok;=HYPERLINK(1)","true",""\r\n'
 
 
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])

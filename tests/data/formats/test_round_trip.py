@@ -25,6 +25,7 @@ KNOWN_AS = {"trl-text": "trl", "trl-unpaired-text": "trl-unpaired", "openrlhf": 
 # A letter-wise common beginning is all that these say of where the prompt ends.
 GUESSES = {"trl-implicit-text"}
 TEXT_ONLY = {"trl-text", "trl-unpaired-text", "trl-implicit-text"}
+WITH_STRENGTH = {"prefloop", "trl-reward"}
 WITHOUT_SYSTEM = {"hh-rlhf", "arena-55k"}
 
 SKY: Message = {"role": "user", "content": "What color is the sky?"}
@@ -100,15 +101,16 @@ def read(format_: Format, rows: object) -> list[object]:
     return [example for row in rows for example in format_.read(row)]
 
 
-def meaning(pair: JudgedPair) -> object:
-    return pair.prompt, pair.chosen, pair.rejected, pair.choice in DECISIVE or pair.choice
+def meaning(format_: Format, pair: JudgedPair) -> object:
+    strength = pair.strength if format_.name in WITH_STRENGTH else None
+    return pair.prompt, pair.chosen, pair.rejected, pair.choice in DECISIVE or pair.choice, strength
 
 
-def said_alike(pair: JudgedPair, said: list[object]) -> bool:
+def said_alike(format_: Format, pair: JudgedPair, said: list[object]) -> bool:
     if isinstance(said[0], RatedExample):
         return said == list(ratings(pair))
     [one] = said
-    return isinstance(one, JudgedPair) and meaning(one) == meaning(pair)
+    return isinstance(one, JudgedPair) and meaning(format_, one) == meaning(format_, pair)
 
 
 @each_format
@@ -125,7 +127,7 @@ def test_a_pair_comes_back_as_it_was_or_is_refused(format_: Format, pair: Judged
         assert str(error).startswith(format_.name)
         return
     through_json = [json.loads(json.dumps(row, ensure_ascii=False)) for row in rows]
-    assert said_alike(pair, read(format_, through_json))
+    assert said_alike(format_, pair, read(format_, through_json))
 
 
 def simple_pairs(format_: Format) -> list[JudgedPair]:
@@ -145,7 +147,7 @@ def simple_pairs(format_: Format) -> list[JudgedPair]:
 @each_format
 def test_a_simple_pair_is_never_refused(format_: Format) -> None:
     for pair in simple_pairs(format_):
-        assert said_alike(pair, read(format_, format_.rows(pair)))
+        assert said_alike(format_, pair, read(format_, format_.rows(pair)))
 
 
 @each_format
@@ -165,7 +167,7 @@ def test_plain_texts_are_never_refused(format_: Format, texts: list[str], prompt
     for text in prompt[:-1]:
         turns += [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
     pair = JudgedPair((*turns, {"role": "user", "content": prompt[-1]}), *texts)
-    assert said_alike(pair, read(format_, format_.rows(pair)))
+    assert said_alike(format_, pair, read(format_, format_.rows(pair)))
 
 
 @each_format
@@ -184,7 +186,7 @@ def test_rows_have_the_columns_in_their_order_and_come_back_through_arrow(format
             assert list(row) == [name for name in format_.columns.names if name in row]
         batch = pa.RecordBatch.from_pylist(list(rows), schema=format_.columns)
         filled = list(arrow_rows.values([batch], FileLimits()))
-        assert said_alike(pair, read(format_, filled))
+        assert said_alike(format_, pair, read(format_, filled))
         assert detect(enumerate(filled, 1)).name == KNOWN_AS.get(format_.name, format_.name)
 
 
@@ -200,8 +202,12 @@ def test_pairs_come_back_from_every_kind_of_file(format_: Format, suffix: str, t
     if file.rated:
         assert file.rated == [rated for pair in decided for rated in ratings(pair)]
     else:
-        found = [(pair.prompt, pair.chosen, pair.rejected) for pair in file.pairs]
-        assert found == [(pair.prompt, pair.chosen, pair.rejected) for pair in decided]
+        found = [(pair.prompt, pair.chosen, pair.rejected, pair.strength) for pair in file.pairs]
+        strengths = [pair.strength or 1.0 if format_.name in WITH_STRENGTH else 1.0 for pair in decided]
+        assert found == [
+            (pair.prompt, pair.chosen, pair.rejected, strength)
+            for pair, strength in zip(decided, strengths, strict=True)
+        ]
 
 
 @each_format

@@ -21,7 +21,15 @@ def test_a_margin_on_another_scale_says_nothing_of_strength(margin: float) -> No
     assert trl_reward.FORMAT.read({**row, "margin": margin}) == [JudgedPair((SKY,), "Blue.", "Green.")]
 
 
-@pytest.mark.parametrize("margin", [None, "2", True])
+@pytest.mark.parametrize(("margin", "strength"), [("3.0", 3.0), ("1", 1.0), ("2.5", 2.5), ("0.0", None), ("-1", None)])
+def test_a_csv_file_has_the_margin_as_text(margin: str, strength: float | None) -> None:
+    pair = JudgedPair((SKY,), "Blue.", "Green.", strength=strength)
+    [row] = trl_reward.FORMAT.rows(pair)
+    assert trl_reward.FORMAT.matches({**row, "margin": margin})
+    assert trl_reward.FORMAT.read({**row, "margin": margin}) == [pair]
+
+
+@pytest.mark.parametrize("margin", [None, "much", "nan", "", True])
 def test_without_a_number_the_rows_are_those_of_an_implicit_prompt(margin: object) -> None:
     [row] = trl_reward.FORMAT.rows(JudgedPair((SKY,), "Blue.", "Green."))
     assert not trl_reward.FORMAT.matches({**row, "margin": margin})

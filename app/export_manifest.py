@@ -1,0 +1,43 @@
+"""What stands beside an export and says what it is. Knows nothing of how rows are made, nor of tables."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data.records import Guideline, NewExport
+
+
+def manifest_path(out: Path) -> Path:
+    """Where the manifest of a file lies."""
+    return out.with_name(f"{out.name}.manifest.json")
+
+
+def manifest_text(made: NewExport, guideline: Guideline | None, name: str, info: Mapping[str, object] | None) -> str:
+    """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged.
+
+    info: the entry that LLaMA-Factory's dataset_info.json wants, if it reads the format.
+    """
+    told = {
+        "file": name,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": made.software,
+        "format": made.format,
+        "container": made.container,
+        "sha256": made.sha256,
+        "request": _told(made.request),
+        "counts": made.counts,
+        "guideline": None if guideline is None else {"version": guideline.version, "text": guideline.body},
+    }
+    if info:
+        told["dataset_info"] = info
+    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+
+
+def _told(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was asked for; where nobody shall be named, of how many people, not of whom."""
+    asked = request["query"]
+    if not request["anonymous"] or "annotators" not in asked:
+        return request
+    return {**request, "query": {**asked, "annotators": len(asked["annotators"])}}

@@ -1,0 +1,73 @@
+import json
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from app.datasets_desk import desk_of
+from app.home import Home
+from app.remote import Remote
+from data.errors import PrefloopError
+from data.records import ImportKind
+
+SLOW_SECONDS = 1.0
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Takes its time over a preview; of an errand it says that it failed."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        if self.path.endswith("/preview"):
+            time.sleep(SLOW_SECONDS)
+            said: dict[str, object] = {"counts": {}, "rows": []}
+        else:
+            said = {"state": "failed", "result": None, "reason": {"words": "no {room} here", "values": {}}}
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def slow_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that takes longer than most answers may."""
+    monkeypatch.setattr("app.remote._TIMEOUT_SECONDS", SLOW_SECONDS / 5)
+    server = HTTPServer(("127.0.0.1", 0), Slow)
+    listening = Thread(target=server.serve_forever)
+    listening.start()
+    monkeypatch.setattr("app.datasets_desk.running_server", lambda _: Remote(f"http://127.0.0.1:{server.server_port}"))
+    yield
+    server.shutdown()
+    listening.join()
+    server.server_close()
+
+
+def test_a_preview_may_take_as_long_as_it_takes(slow_server: None, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    with desk_of(Home(tmp_path)) as desk:
+        assert desk.preview({}, lambda done, of: told.append((done, of))) == {"counts": {}, "rows": []}
+    assert told == [(0, None)]
+
+
+def test_words_with_braces_are_passed_on(slow_server: None, tmp_path: Path) -> None:
+    with desk_of(Home(tmp_path)) as desk, pytest.raises(PrefloopError, match=r"no {room} here"):
+        desk.publish({}, "me/eggs", lambda done, of: None, private=True)
+
+
+def test_a_preview_of_a_home_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.exporting._TOLD_EVERY", 1)
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"{n}?", "chosen": "a", "rejected": "b"}) + "\n" for n in range(3)))
+    told: list[tuple[int, int | None]] = []
+    with desk_of(Home(tmp_path / "home"), make=True) as desk:
+        desk.keep(desk.look(file, ImportKind.PREFERENCES, {}), lambda done, of: None)
+        desk.preview({}, lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
