@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import sqlite_utils
@@ -287,7 +287,9 @@ def _milliseconds(said: str | None) -> int | None:
     if said is None:
         return None
     try:
-        return max(0, int(datetime.fromisoformat(said).timestamp() * 1000))
+        # a time of the year 9999 may be in no year of UTC, and then nobody could export it
+        since = datetime.fromisoformat(said).astimezone(UTC) - datetime.fromtimestamp(0, UTC)
+        return max(0, since // timedelta(milliseconds=1))
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(f"created_at is {said!r:.40}, no time as ISO 8601 has it") from error
 

@@ -222,3 +222,10 @@ def test_an_export_is_remembered(scene: Scene) -> None:
     assert (kept.made, kept.created_at) == (made, scene.clock.now)
     with pytest.raises(NotFoundError, match="no export 7"):
         scene.store.exports.by_id(7)
+
+
+def test_a_time_that_no_year_holds_ends_no_export(scene: Scene) -> None:
+    scene.clock.now = 253_402_383_599_000  # what "9999-12-31T23:59:59-23:00" came to in an older prefloop
+    judged_by(scene, Choice.A)
+    [found], _ = exported(scene, ExportQuery())
+    assert found.provenance["created_at"] == "9999-12-31T23:59:59.999+00:00"

@@ -1,6 +1,7 @@
 import pytest
 
 from data.errors import NotFoundError
+from data.export_query import ExportQuery
 from data.imports import Chunk
 from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.records import Choice, Import, ImportFile, ImportKind, ImportState, Message, Split
@@ -142,6 +143,20 @@ def test_when_it_was_judged_is_kept(scene: Scene, begun: Import) -> None:
     keep(scene.store, begun, judged(created_at="2024-05-01T12:00:00+00:00"))
     with raw(scene.path) as connection:
         assert connection.execute("select created_at from judgment").fetchone() == (1714564800000,)
+
+
+@pytest.mark.parametrize("time", ["2024-05-01T12:00:00.123+00:00", "9999-12-31T23:59:59.999+00:00"])
+def test_a_time_goes_out_as_it_came(scene: Scene, begun: Import, time: str) -> None:
+    keep(scene.store, begun, judged(created_at=time))
+    [found] = scene.store.exports.judged_pairs(ExportQuery())
+    assert isinstance(found, JudgedPair) and found.provenance["created_at"] == time
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "yesterday", "2024-13-01"])
+def test_a_time_that_is_none_in_utc_is_refused(scene: Scene, begun: Import, time: str) -> None:
+    assert keep(scene.store, begun, judged(created_at=time)) == {
+        0: f"created_at is {time!r}, no time as ISO 8601 has it"
+    }
 
 
 def test_it_tells_nothing_of_habits_nor_of_days_here(scene: Scene, begun: Import) -> None:
