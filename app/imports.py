@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.bad_rows import bad_rows_of
 from app.errands import Errand, Errands
-from app.importing import Brought, Look, bad_rows_of, keep, look
+from app.importing import Brought, Look, keep, look
 from data.containers.container import FileLimits
 from data.errors import InputError, NotFoundError
 from data.records import ImportKind

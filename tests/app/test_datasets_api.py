@@ -261,7 +261,7 @@ async def test_every_reading_answers_after_an_import_by_strangers(api: AdminApi)
     begun = api.store.imports.begin(
         ImportFile(ImportKind.PREFERENCES, "theirs.jsonl", "0" * 64, "jsonl", "prefloop", "theirs", None)
     )
-    api.store.imports.add_pairs(begun, said, Chunk(2, 2, 0))
+    api.store.imports.add_pairs(begun, list(enumerate(said, 1)), Chunk(2, 2))
     api.store.imports.end(begun.id)
     schema = await api.get("/openapi.json")
     plain = {

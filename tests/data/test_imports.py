@@ -24,7 +24,8 @@ def judged(
 
 
 def keep(store: PreferenceStore, begun: Import, *pairs: JudgedPair) -> dict[int, str]:
-    return store.imports.add_pairs(begun, pairs, Chunk(begun.position + len(pairs), len(pairs), 0))
+    chunk = Chunk(begun.position + len(pairs), len(pairs))
+    return dict(store.imports.add_pairs(begun, list(enumerate(pairs)), chunk))
 
 
 def counts(store: PreferenceStore, begun: Import) -> dict[str, int]:
@@ -98,7 +99,7 @@ def test_a_prompt_is_not_sampled_to_until_somebody_says_so(scene: Scene, begun: 
     keep(scene.store, begun, judged())
     assert scene.store.prompts.next() is None
     prompts = scene.store.imports.begin(ImportFile(ImportKind.PROMPTS, "p.txt", "1" * 64, "text", None, "p.txt"))
-    scene.store.imports.add_prompts(prompts, [SKY], Chunk(1, 1, 0))
+    scene.store.imports.add_prompts(prompts, [SKY], Chunk(1, 1))
     found = scene.store.prompts.next()
     assert found is not None and found.messages == SKY
     assert counts(scene.store, prompts) == {"added": 0, "known": 1, "rows": 1, "bad": 0}
