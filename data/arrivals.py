@@ -57,9 +57,8 @@ class Arrival:
     pair: JudgedPair
 
     @classmethod
-    def of(cls, pair: JudgedPair) -> "Arrival":
-        """The arrival of a judged pair. Raises InputError for a time or a flag that is none."""
-        messages, digest = cls.of_prompt(pair.prompt)
+    def of(cls, pair: JudgedPair, messages: str, digest: str) -> "Arrival":
+        """The arrival of a judged pair; messages, digest: its prompt's. Raises InputError for what is no time or flag."""
         turned = pair.a > pair.b
         choice = pair.choice.mirrored if turned else pair.choice
         texts = (pair.b, pair.a) if turned else (pair.a, pair.b)

@@ -79,9 +79,14 @@ class Imports:
         now = self._clock()
         arrivals: dict[int, Arrival] = {}
         refused: dict[int, str] = {}
+        # the pairs of one row share their prompt: its text is made once, however many they are
+        prompts: dict[int, tuple[str, str]] = {}
         for place, (_, pair) in enumerate(pairs):
+            shared = id(pair.prompt)
+            if shared not in prompts:
+                prompts[shared] = Arrival.of_prompt(pair.prompt)
             try:
-                arrivals[place] = Arrival.of(pair)
+                arrivals[place] = Arrival.of(pair, *prompts[shared])
             except InputError as error:
                 refused[place] = str(error)
 

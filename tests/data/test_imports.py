@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from data.errors import NotFoundError
@@ -165,3 +167,14 @@ def test_it_tells_nothing_of_habits_nor_of_days_here(scene: Scene, begun: Import
     assert len(scene.store.ballots.all()) == 2
     assert scene.store.ballots.cast_here() == []
     assert [(day.judgments, day.people) for day in scene.store.daily.last(1)] == [(0, 0)]
+
+
+def test_many_pairs_of_one_long_prompt_take_the_memory_of_one(scene: Scene, begun: Import) -> None:
+    prompt: tuple[Message, ...] = ({"role": "user", "content": "why? " * 200_000},)
+    pairs = [judged("yes", "no", Choice.TIE, prompt, annotator=f"person {number}") for number in range(300)]
+    tracemalloc.start()
+    keep(scene.store, begun, *pairs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts(scene.store, begun)["added"] == 300
+    assert peak < 50_000_000  # 300 times the prompt would be 300 MB
