@@ -58,7 +58,7 @@ class Arrival:
 
     @classmethod
     def of(cls, pair: JudgedPair, messages: str, digest: str) -> "Arrival":
-        """The arrival of a judged pair; messages, digest: its prompt's. Raises InputError for what is no time or flag."""
+        """The arrival of a judged pair, with its prompt's text and digest. Raises InputError for no time or flag."""
         turned = pair.a > pair.b
         choice = pair.choice.mirrored if turned else pair.choice
         texts = (pair.b, pair.a) if turned else (pair.a, pair.b)
