@@ -15,7 +15,7 @@ from data.arrivals import Arrival, keep_pairs
 from data.clock import Clock
 from data.database import Database, Row, insert
 from data.digests import canonical
-from data.errors import InputError, NotFoundError
+from data.errors import ConflictError, InputError, NotFoundError
 from data.judged_pair import JudgedPair
 from data.prompts import Origin, keep_prompts
 from data.records import BadRow, Import, ImportFile, ImportKind, ImportState, Message
@@ -45,7 +45,10 @@ class Imports:
         self._heldout_share = heldout_share
 
     def begin(self, file: ImportFile, started_by: int | None = None) -> Import:
-        """Begin an import, or go on with the one of the same content that has not ended well."""
+        """Begin an import, or go on with the one of the same content that has not ended well.
+
+        Raises ConflictError when that one was begun with another license: what was kept has that.
+        """
         row = self._database.row(
             """
             select * from import where state <> 'done' and (kind, sha256, container, source) = (?, ?, ?, ?)
@@ -54,6 +57,13 @@ class Imports:
             [file.kind.value, file.sha256, file.container, file.source, file.format],
         )
         if row is not None:
+            if file.license not in (None, row["license"]):
+                raise ConflictError(
+                    "Import {number} of this file broke off and has the license {license}; go on without another one, "
+                    "or give another source.",
+                    number=row["id"],
+                    license=row["license"] or "–",
+                )
             self._set(row["id"], ImportState.RUNNING, None)
             return self.by_id(row["id"])
         begun = {

@@ -1,8 +1,9 @@
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
-from data.errors import NotFoundError
+from data.errors import ConflictError, NotFoundError
 from data.export_query import ExportQuery
 from data.imports import Chunk
 from data.judged_pair import JudgedPair, Provenance, Sampled
@@ -135,6 +136,16 @@ def test_an_import_that_did_not_end_goes_on(scene: Scene, begun: Import) -> None
     assert (again.id, again.position, again.state) == (begun.id, 1, ImportState.RUNNING)
     ended = scene.store.imports.end(again.id)
     assert (ended.state, scene.store.imports.begin(FILE).id) == (ImportState.DONE, begun.id + 1)
+
+
+def test_an_import_goes_on_with_the_license_it_began_with(scene: Scene, begun: Import) -> None:
+    scene.store.imports.end(begun.id, reason="the power went")
+    with pytest.raises(ConflictError, match="Import 1 of this file broke off and has the license mit; go on without"):
+        scene.store.imports.begin(replace(FILE, license="cc0"))
+    again = scene.store.imports.begin(replace(FILE, license=None))
+    assert (again.id, again.file.license) == (begun.id, "mit")
+    scene.store.imports.end(begun.id)
+    assert scene.store.imports.begin(replace(FILE, license="cc0")).file.license == "cc0"
 
 
 def test_an_unknown_import_is_named(scene: Scene) -> None:
