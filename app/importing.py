@@ -4,6 +4,7 @@ Knows nothing of who brought them, nor of tables, and of formats only the names.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -81,7 +82,12 @@ def look(brought: Brought, limits: FileLimits, *, source: str | None = None, lic
     Raises InputError when it is too large, cannot be read to its end, is of no format that is known, or has no row
     that could be kept: then with the first reason.
     """
-    file = _identified(brought, limits, source or brought.name, license)
+    with _called(brought.path, brought.name):
+        return _looked(brought, limits, source or brought.name, license)
+
+
+def _looked(brought: Brought, limits: FileLimits, source: str, license: str | None) -> Look:
+    file = _identified(brought, limits, source, license)
     count = good = 0
     bad: list[BadRow] = []
     shown: list[Kept] = []
@@ -117,7 +123,7 @@ def keep(
     begun = store.imports.begin(seen.file, started_by)
     _, rows = _rows(seen.path, seen.file, limits)
     try:
-        with BadRows.of(begun, directory, seen.unit) as left_out:
+        with BadRows.of(begun, directory, seen.unit) as left_out, _called(seen.path, seen.file.name):
             for chunk in _chunks(row for row in rows if row.number > begun.position):
                 left_out.add(_keep_chunk(store, begun, chunk))
                 progress(store.imports.by_id(begun.id).counts["rows"])
@@ -125,6 +131,17 @@ def keep(
         store.imports.end(begun.id, reason=str(error))
         raise
     return store.imports.end(begun.id)
+
+
+@contextmanager
+def _called(path: Path, name: str) -> Iterator[None]:
+    """Let errors call a file what it is called where it came from, if it lies here under another name."""
+    try:
+        yield
+    except InputError as error:
+        if path.name == name or str(path) not in str(error):
+            raise
+        raise InputError(str(error).replace(str(path), name)) from error
 
 
 def _identified(brought: Brought, limits: FileLimits, source: str, license: str | None) -> ImportFile:
