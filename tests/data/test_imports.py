@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from data.aggregation import Aggregation
 from data.errors import ConflictError, NotFoundError
 from data.export_query import ExportQuery
 from data.imports import Chunk
@@ -80,12 +81,39 @@ def test_one_person_has_one_word_on_a_pair(scene: Scene, begun: Import) -> None:
     assert counts(scene.store, begun)["bad"] == 1
 
 
-def test_a_judgment_given_here_is_known_by_its_digest(scene: Scene, begun: Import) -> None:
+@pytest.mark.parametrize("strength", [None, 3])
+@pytest.mark.parametrize("aggregation", [Aggregation.JUDGMENTS, Aggregation.MAJORITY])
+def test_a_judgment_given_here_is_known_by_its_digest(
+    scene: Scene, begun: Import, strength: int | None, aggregation: Aggregation
+) -> None:
+    for _ in range(3):
+        scene.judge(scene.annotator(), Choice.B, scene.pair(), strength)
+    gone_out = [
+        one
+        for one in scene.store.exports.judged_pairs(ExportQuery(aggregation=aggregation))
+        if isinstance(one, JudgedPair)
+    ]
+    assert len(gone_out) == 3 and keep(scene.store, begun, *gone_out) == {}
+    assert (counts(scene.store, begun)["known"], scene.store.judgments.count()) == (3, 3)
+
+
+def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, begun: Import) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    with raw(scene.path) as connection:
-        [(digest,)] = connection.execute("select sha256 from judgment").fetchall()
-    keep(scene.store, begun, judged(judgment=digest))
-    assert counts(scene.store, begun)["known"] == 1
+    [given] = scene.store.exports.judged_pairs(ExportQuery())
+    assert isinstance(given, JudgedPair)
+    first = [judged(judgment="x"), replace(given, b="else")]
+    second = [judged(judgment="x"), judged("yes", "else", judgment="x"), judged(choice=Choice.B, judgment="x")]
+    refused = "another judgment has the same digest; leave `judgment` out"
+    assert keep(scene.store, begun, *first, *second) == {1: refused, 3: refused, 4: refused}
+    assert keep(scene.store, begun, *second) == {1: refused, 2: refused}
+    assert (counts(scene.store, begun)["added"], counts(scene.store, begun)["known"]) == (1, 2)
+
+
+@pytest.mark.parametrize(("said", "kept"), [(1.4, 1), (1.5, 2), (2, 2), (2.5, 2), (2.6, 3)])
+def test_a_strength_between_two_becomes_the_nearer_one(scene: Scene, begun: Import, said: float, kept: int) -> None:
+    keep(scene.store, begun, replace(judged(), strength=said))
+    [found] = scene.store.exports.judged_pairs(ExportQuery())
+    assert isinstance(found, JudgedPair) and found.strength == kept
 
 
 @pytest.mark.parametrize("purpose", ["eval", "gold", "reask"])
