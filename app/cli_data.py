@@ -136,8 +136,8 @@ def _bring(
     home: Home, file: Path, kind: ImportKind, brought: dict[str, str | None], *, dry_run: bool, as_json: bool
 ) -> None:
     """Look at a file, say what it holds, and keep that."""
+    from app.bad_rows import bad_rows_of
     from app.datasets_desk import desk_of
-    from app.importing import bad_rows_of
 
     with desk_of(home, make=True) as desk, _bar("importing") as told:
         told(0, None)  # a look goes to the end of the file, and does not know how far that is

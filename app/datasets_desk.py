@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from app.config import Settings
+from app.config import Settings, load_settings
 from app.export_manifest import manifest_path
 from app.exporting import ExportOrder, Tally, preview, write
 from app.exports_api import ExportIn
@@ -25,8 +25,8 @@ from app.imports_api import import_out, look_out
 from app.offline import opened_home
 from app.publishing import publish
 from app.remote import Remote, running_server
-from data.containers.container import FileLimits
-from data.containers.jsonl import JSONL
+from data.containers.container import FileLimits, Unreadable
+from data.containers.jsonl import JSONL, standing_in
 from data.containers.registry import by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
 from data.records import ImportKind
@@ -68,7 +68,7 @@ def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
     server = running_server(home)
     if server is not None:
         with server:
-            yield _AtServer(server)
+            yield _AtServer(server, load_settings(home.path).imports.limits)
     else:
         with opened_home(home, make=make) as (settings, store):
             yield _AtHome(home, settings, store)
@@ -127,8 +127,9 @@ class _AtHome:
 class _AtServer:
     """The API of a running server, as its owner."""
 
-    def __init__(self, server: Remote) -> None:
+    def __init__(self, server: Remote, limits: FileLimits) -> None:
         self._server = server
+        self._limits = limits
 
     def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
         told(0, None)  # the server says how far it is only of what it makes
@@ -164,11 +165,11 @@ class _AtServer:
         said = {key: value for key, value in brought.items() if value is not None}
         if not file.is_dir():
             return self._look(file, kind, said)
-        # a directory cannot be sent; its rows can
+        # a directory cannot be sent; its rows can, each on the line that has its number
         with TemporaryDirectory() as folder:
             rows = Path(folder) / f"{file.name}.jsonl"
-            _, found = opening(file).read(file, FileLimits())
-            JSONL.write(rows, None, {"train": (row for _, row in found if isinstance(row, Mapping))})
+            _, found = opening(file).read(file, self._limits)
+            JSONL.write(rows, None, {"train": map(_sent, (row for _, row in found))})
             return self._look(rows, kind, {"source": file.name} | said)
 
     def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
@@ -189,6 +190,14 @@ class _AtServer:
         if errand["result"] is None:
             raise PrefloopError(errand["reason"]["words"], **errand["reason"]["values"])
         return int(errand["result"])
+
+
+def _sent(row: object) -> Mapping[str, object]:
+    """A row of a table, which is an object or could not be read."""
+    if isinstance(row, Unreadable):
+        return standing_in(row)
+    assert isinstance(row, Mapping), "a table has nothing else"
+    return row
 
 
 def _order(asked: Mapping[str, Any]) -> ExportOrder:

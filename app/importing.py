@@ -3,13 +3,14 @@
 Knows nothing of who brought them, nor of tables, and of formats only the names.
 """
 
-import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
+from app.bad_rows import BadRows
 from data.containers.container import FileLimits, Numbered, Unreadable
 from data.containers.registry import by_name as container_named
 from data.containers.registry import find, opening
@@ -21,7 +22,7 @@ from data.imports import Chunk
 from data.incoming import judged_rows
 from data.judged_pair import JudgedPair
 from data.prompts_file import prompt_rows
-from data.records import Import, ImportFile, ImportKind, Message
+from data.records import BadRow, Import, ImportFile, ImportKind, Message
 from data.store import PreferenceStore
 
 MOST_ROWS = 1_000
@@ -53,13 +54,6 @@ class Brought:
     format: str | None = None
 
 
-class BadRow(NamedTuple):
-    """A row that is left out, by its number in the file's unit, and why."""
-
-    number: int
-    reason: str
-
-
 class ReadRow(NamedTuple):
     """A row, or a few together, the last one's number: what there is to keep, or why there is nothing."""
 
@@ -88,7 +82,12 @@ def look(brought: Brought, limits: FileLimits, *, source: str | None = None, lic
     Raises InputError when it is too large, cannot be read to its end, is of no format that is known, or has no row
     that could be kept: then with the first reason.
     """
-    file = _identified(brought, limits, source or brought.name, license)
+    with _called(brought.path, brought.name):
+        return _looked(brought, limits, source or brought.name, license)
+
+
+def _looked(brought: Brought, limits: FileLimits, source: str, license: str | None) -> Look:
+    file = _identified(brought, limits, source, license)
     count = good = 0
     bad: list[BadRow] = []
     shown: list[Kept] = []
@@ -118,15 +117,15 @@ def keep(
 ) -> Import:
     """Keep the rows of a file that was looked at; one that broke off goes on behind the last chunk that was kept.
 
-    directory: of all imports, where bad rows are written; see bad_rows_of. Raises InputError when the file cannot be
+    directory: of all imports, where bad rows are written; see bad_rows.py. Raises InputError when the file cannot be
     read any more; what was kept stays, and the import says where it broke off.
     """
     begun = store.imports.begin(seen.file, started_by)
     _, rows = _rows(seen.path, seen.file, limits)
     try:
-        with _BadRows(bad_rows_of(directory, begun.id), seen.unit) as refused:
+        with BadRows.of(begun, directory, seen.unit) as left_out, _called(seen.path, seen.file.name):
             for chunk in _chunks(row for row in rows if row.number > begun.position):
-                _keep_chunk(store, begun, chunk, refused)
+                left_out.add(_keep_chunk(store, begun, chunk))
                 progress(store.imports.by_id(begun.id).counts["rows"])
     except InputError as error:
         store.imports.end(begun.id, reason=str(error))
@@ -134,9 +133,15 @@ def keep(
     return store.imports.end(begun.id)
 
 
-def bad_rows_of(directory: Path, import_id: int) -> Path:
-    """The file of the rows that an import left out: JSON lines of number and reason. It is not there without any."""
-    return directory / f"{import_id:06d}" / "bad-rows.jsonl"
+@contextmanager
+def _called(path: Path, name: str) -> Iterator[None]:
+    """Let errors call a file what it is called where it came from, if it lies here under another name."""
+    try:
+        yield
+    except InputError as error:
+        if path.name == name or str(path) not in str(error):
+            raise
+        raise InputError(str(error).replace(str(path), name)) from error
 
 
 def _identified(brought: Brought, limits: FileLimits, source: str, license: str | None) -> ImportFile:
@@ -195,38 +200,11 @@ def _length(kept: Kept) -> int:
     return sum(len(message["content"]) for message in kept)
 
 
-class _BadRows:
-    """The file of rows that were left out; it appears with the first. An import that goes on adds to it."""
-
-    def __init__(self, path: Path, unit: str) -> None:
-        self._path = path
-        self._unit = unit
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> "_BadRows":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, number: int, reason: str) -> None:
-        """Write down one row."""
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a", encoding="utf-8")
-        self._file.write(json.dumps({self._unit: number, "reason": reason}, ensure_ascii=False) + "\n")
-
-
-def _keep_chunk(store: PreferenceStore, begun: Import, rows: list[ReadRow], refused: _BadRows) -> None:
-    bad = [row for row in rows if row.reason is not None]
-    chunk = Chunk(rows[-1].number, sum(row.rows for row in rows), sum(row.rows for row in bad))
-    for row in bad:
-        refused.add(row.number, row.reason or "")
+def _keep_chunk(store: PreferenceStore, begun: Import, rows: list[ReadRow]) -> tuple[BadRow, ...]:
+    """Keep some rows; which of them are left out."""
+    bad = [BadRow(row.number, row.reason) for row in rows if row.reason is not None]
+    chunk = Chunk(rows[-1].number, sum(row.rows for row in rows), bad)
     kept = [(row.number, one) for row in rows for one in row.kept]
     if begun.file.kind is ImportKind.PROMPTS:
-        store.imports.add_prompts(begun, [one for _, one in kept if not isinstance(one, JudgedPair)], chunk)
-        return
-    pairs = [(number, one) for number, one in kept if isinstance(one, JudgedPair)]
-    for place, reason in sorted(store.imports.add_pairs(begun, [pair for _, pair in pairs], chunk).items()):
-        refused.add(pairs[place][0], reason)
+        return store.imports.add_prompts(begun, [one for _, one in kept if not isinstance(one, JudgedPair)], chunk)
+    return store.imports.add_pairs(begun, [(row, one) for row, one in kept if isinstance(one, JudgedPair)], chunk)

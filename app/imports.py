@@ -3,15 +3,18 @@
 Knows nothing of HTTP.
 """
 
+import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.bad_rows import bad_rows_of
 from app.errands import Errand, Errands
-from app.importing import Brought, Look, bad_rows_of, keep, look
+from app.importing import Brought, Look, keep, look
 from data.containers.container import FileLimits
+from data.containers.registry import CONTAINERS
 from data.errors import InputError, NotFoundError
 from data.records import ImportKind
 from data.store import PreferenceStore
@@ -29,6 +32,21 @@ class Upload:
     source: str | None = None
     license: str | None = None
 
+    @property
+    def file_name(self) -> str:
+        """The name without directories."""
+        return Path(self.name).name
+
+
+def _ending(name: str) -> str:
+    """What of a name says what kind of file it is."""
+    endings = (ending for container in CONTAINERS for ending in container.suffixes)
+    known = [ending for ending in endings if name.lower().endswith(ending)]
+    if known:
+        return max(known, key=len)
+    other = re.search(r"\.[a-z0-9]{1,9}\Z", name.lower())
+    return other[0] if other else ""
+
 
 class Imports:
     """The imports of a home. A file that nobody takes in is forgotten with the next server, or for newer ones."""
@@ -43,15 +61,19 @@ class Imports:
         shutil.rmtree(self._uploads, ignore_errors=True)
 
     async def receive(self, upload: Upload, blocks: AsyncIterator[bytes]) -> Path:
-        """Keep a file aside while it comes in. Raises InputError for one that is too large, or without a name."""
-        name = Path(upload.name).name
+        """Keep a file aside while it comes in, under a name of ours: a given one may be none to this file system.
+
+        Raises InputError for one that is too large, or without a name.
+        """
+        name = upload.file_name
         if not name or name.startswith("."):
             raise InputError("The file '{name}' has no name that says what it is.", name=upload.name)
+        stored = f"upload{_ending(name)}"
         folder = self._uploads / secrets.token_urlsafe(12)
         folder.mkdir(parents=True)
         size = 0
         try:
-            with (folder / name).open("wb") as file:
+            with (folder / stored).open("wb") as file:
                 async for block in blocks:
                     size += len(block)
                     if size > self._limits.file:
@@ -64,12 +86,12 @@ class Imports:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return folder / name
+        return folder / stored
 
     def look(self, upload: Upload, file: Path) -> tuple[str, Look]:
         """Read a file that came in to its end; the answer is the token to take it in by. Raises InputError."""
         token = file.parent.name
-        brought = Brought(file, file.name, upload.kind, upload.format)
+        brought = Brought(file, upload.file_name, upload.kind, upload.format)
         try:
             seen = look(brought, self._limits, source=upload.source, license=upload.license)
         except InputError:

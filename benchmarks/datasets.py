@@ -75,7 +75,7 @@ def fill(home: Path, count: int) -> int:
         rows = judged(count)
         for start in range(0, count, _CHUNK):
             chunk = [next(rows) for _ in range(min(_CHUNK, count - start))]
-            store.imports.add_pairs(begun, chunk, Chunk(start + len(chunk), len(chunk), 0))
+            store.imports.add_pairs(begun, list(enumerate(chunk, start)), Chunk(start + len(chunk), len(chunk)))
         store.imports.end(begun.id)
     return count
 

@@ -9,14 +9,14 @@ import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import sqlite_utils
 
 from data.completions import IMPORTED_CONTENT
 from data.conversations import canonical_text
-from data.database import insert
+from data.database import Row, insert
 from data.digests import canonical, row_digest, sha256
 from data.errors import InputError
 from data.judged_pair import JudgedPair, Sampled
@@ -24,7 +24,7 @@ from data.judgments import judgment_row
 from data.people import free_pseudonym, is_free
 from data.prompts import Origin
 from data.pseudonyms import is_pseudonym
-from data.records import Flag, Import, ImportFile, Message, Purpose, Remarks, Role, Split, Verdict
+from data.records import Choice, Flag, Import, ImportFile, Message, Purpose, Remarks, Role, Split, Verdict
 from data.verdicts import assert_sensible
 
 IMPORTED = "imported"
@@ -36,9 +36,33 @@ IMPORTED_KEY = "import/"
 _NOBODY = ""
 
 
+_BY = """
+    select j.idempotency_key, j.sha256, j.choice, j.strength, prompt.sha256 as prompt,
+      a.text as text_a, b.text as text_b
+    from judgment j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
+    join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
+    where j.{column} in (select value from json_each(?))
+"""
+
+
+class Said(NamedTuple):
+    """What a judgment says of which pair: the digest of that, and a choice, its answers in the order of their texts."""
+
+    pair_sha256: str
+    choice: Choice
+    strength: int | None
+
+    def agrees(self, other: "Said") -> bool:
+        """Whether both say the same; an export may say a strength where the judgment said none."""
+        strengths = {self.strength, other.strength} - {None}
+        return self[:2] == other[:2] and len(strengths) < 2
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A judged pair with its digests. texts, verdict and models are in the order of the texts.
+
+    A strength between two, as a mean of votes is, becomes the nearer one; one in the middle becomes 2.
 
     key: the idempotency key of its judgment. digest: that of the judgment where it was given, if the file says so.
     judged_at: ms since the Unix epoch, None if the file does not say.
@@ -57,15 +81,14 @@ class Arrival:
     pair: JudgedPair
 
     @classmethod
-    def of(cls, pair: JudgedPair) -> "Arrival":
-        """The arrival of a judged pair. Raises InputError for a time or a flag that is none."""
-        messages, digest = cls.of_prompt(pair.prompt)
+    def of(cls, pair: JudgedPair, messages: str, digest: str) -> "Arrival":
+        """The arrival of a judged pair, with its prompt's text and digest. Raises InputError for no time or flag."""
         turned = pair.a > pair.b
         choice = pair.choice.mirrored if turned else pair.choice
         texts = (pair.b, pair.a) if turned else (pair.a, pair.b)
         said = pair.provenance
         models = (_model(said.get("a")), _model(said.get("b")))
-        pair_sha256 = sha256(canonical([digest, *texts]))
+        pair_sha256 = pair_digest(digest, *texts)
         strength = None if pair.strength is None or not choice.decisive else round(pair.strength)
         judgment = said.get("judgment")
         key = judgment or sha256(canonical([pair_sha256, choice.value, strength, said.get("annotator")]))
@@ -84,6 +107,11 @@ class Arrival:
             pair=pair,
         )
 
+    @property
+    def said(self) -> Said:
+        """What it says of which pair."""
+        return Said(self.pair_sha256, self.verdict.choice, self.verdict.strength)
+
     @staticmethod
     def of_prompt(messages: Sequence[Message]) -> tuple[str, str]:
         """The canonical text of a prompt and its digest."""
@@ -95,6 +123,11 @@ class Arrival:
         said = self.pair.provenance
         split = Split.HELDOUT if said.get("split") == Split.HELDOUT else None
         return Origin(said.get("source") or file.source, split=split, license=said.get("license") or file.license)
+
+
+def pair_digest(prompt_sha256: str, first: str, second: str) -> str:
+    """The digest of a pair: of its prompt, and of its answers in the order of their texts."""
+    return sha256(canonical([prompt_sha256, first, second]))
 
 
 class Kept(NamedTuple):
@@ -115,16 +148,18 @@ def keep_pairs(
 ) -> Kept:
     """Keep the judgments that are not here yet, with their pairs and answers, inside a write.
 
-    arrivals: by their place in the file's chunk. Refused is a second, different word of one person on a pair, and what
-    no annotator here could have said.
+    arrivals: by their place in the file's chunk. Refused is a second, different word of one person on a pair, one
+    under the digest of another judgment, and what no annotator here could have said.
     """
     refused: dict[int, str] = {}
     fresh: dict[int, Arrival] = {}
-    known = _known_keys(db, arrivals.values())
+    known = _known(db, arrivals.values())
     for place, arrival in arrivals.items():
         if arrival.key in known:
+            if not known[arrival.key].agrees(arrival.said):
+                refused[place] = "another judgment has the same digest; leave `judgment` out"
             continue
-        known.add(arrival.key)
+        known[arrival.key] = arrival.said
         if reason := _unsayable(arrival):
             refused[place] = reason
         else:
@@ -144,14 +179,21 @@ def keep_pairs(
     return Kept(new_pairs, len(said), refused)
 
 
-def _known_keys(db: sqlite_utils.Database, arrivals: Collection[Arrival]) -> set[str]:
-    """The keys of judgments that are here: imported before, or given here and exported."""
+def _known(db: sqlite_utils.Database, arrivals: Collection[Arrival]) -> dict[str, Said]:
+    """The judgments that are here by their keys: imported before, or given here and exported."""
     keys = json.dumps([arrival.key for arrival in arrivals])
-    sql = "select idempotency_key as key from judgment where idempotency_key in (select value from json_each(?))"
-    known = {row["key"] for row in db.query(sql, [keys])}
+    known = {row["idempotency_key"]: _said(row) for row in db.query(_BY.format(column="idempotency_key"), [keys])}
     digests = json.dumps([arrival.digest for arrival in arrivals if arrival.digest])
-    given = "select sha256 from judgment where sha256 in (select value from json_each(?))"
-    return known | {f"{IMPORTED_KEY}{row['sha256']}" for row in db.query(given, [digests])}
+    given = {f"{IMPORTED_KEY}{row['sha256']}": _said(row) for row in db.query(_BY.format(column="sha256"), [digests])}
+    return known | given
+
+
+def _said(row: Row) -> Said:
+    """What a judgment that is here says of which pair."""
+    choice = Choice(row["choice"])
+    if row["text_a"] > row["text_b"]:
+        return Said(pair_digest(row["prompt"], row["text_b"], row["text_a"]), choice.mirrored, row["strength"])
+    return Said(pair_digest(row["prompt"], row["text_a"], row["text_b"]), choice, row["strength"])
 
 
 def _unsayable(arrival: Arrival) -> str | None:
@@ -287,7 +329,9 @@ def _milliseconds(said: str | None) -> int | None:
     if said is None:
         return None
     try:
-        return max(0, int(datetime.fromisoformat(said).timestamp() * 1000))
+        # a time of the year 9999 may be in no year of UTC, and then nobody could export it
+        since = datetime.fromisoformat(said).astimezone(UTC) - datetime.fromtimestamp(0, UTC)
+        return max(0, since // timedelta(milliseconds=1))
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(f"created_at is {said!r:.40}, no time as ISO 8601 has it") from error
 

@@ -23,7 +23,7 @@ def message(turn: object) -> Message:
         raise InputError(f"a turn is an object with role and content, not {type(turn).__name__}")
     role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
     if not isinstance(role, str) or role not in _ROLES:
-        raise InputError(f"role {role!r} is none of system, user, assistant")
+        raise InputError(f"role {role!r:.40} is none of system, user, assistant")
     if not isinstance(content, str) or not content.strip():
         raise InputError("a {role} turn without text", role=role)
     if not is_unicode(content):

@@ -18,13 +18,18 @@ of who shows it.
 class PrefloopError(Exception):
     """Base of every error meant for people.
 
-    Given values, the first argument is a template with {names} for them: what can be translated is the template.
+    Given values, the first argument is a template with {names} for them: what can be translated is the template. What
+    was given may be no Unicode, as half a surrogate pair in JSON; it is written so that a message always is.
     """
 
     def __init__(self, template: str, **values: str | int) -> None:
-        super().__init__(template.format(**values) if values else template)
-        self.template = template
-        self.values = values
+        self.template = _unicode(template)
+        self.values = {name: _unicode(value) if isinstance(value, str) else value for name, value in values.items()}
+        super().__init__(self.template.format(**self.values) if values else self.template)
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class InputError(PrefloopError):

@@ -6,7 +6,7 @@ Knows nothing of formats and files.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -318,7 +318,9 @@ def _sampled(row: Row, side: str) -> Sampled:
 
 
 def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    # a store may hold what an older prefloop took from a file: a time after all years that have a name in UTC
+    said = min(milliseconds, 253_402_300_799_999)
+    return (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=said)).isoformat(timespec="milliseconds")
 
 
 def _export(row: Row) -> Export:

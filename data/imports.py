@@ -1,6 +1,7 @@
 """The files that were brought: a record of each, and their rows, every one once. Knows nothing of files and formats.
 
-A chunk of rows and the position it ends at are one transaction: after a crash the import goes on behind the last.
+A chunk of rows, the position it ends at and the rows it left out are one transaction: after a crash the import goes on
+behind the last.
 """
 
 import json
@@ -14,20 +15,25 @@ from data.arrivals import Arrival, keep_pairs
 from data.clock import Clock
 from data.database import Database, Row, insert
 from data.digests import canonical
-from data.errors import InputError, NotFoundError
+from data.errors import ConflictError, InputError, NotFoundError
 from data.judged_pair import JudgedPair
 from data.prompts import Origin, keep_prompts
-from data.records import Import, ImportFile, ImportKind, ImportState, Message
-
-Counts = Mapping[str, int]
+from data.records import BadRow, Import, ImportFile, ImportKind, ImportState, Message
 
 
 class Chunk(NamedTuple):
-    """Where a chunk of rows ends, how many rows it has, and how many of them were bad before they came here."""
+    """Where a chunk of rows ends, how many rows it has, and which of them were bad before they came here."""
 
     position: int
     rows: int
-    bad: int
+    bad: Sequence[BadRow] = ()
+
+
+class _Done(NamedTuple):
+    """What became of a chunk: counts, and the rows that were found bad here."""
+
+    counts: Mapping[str, int]
+    bad: Sequence[BadRow]
 
 
 class Imports:
@@ -39,7 +45,10 @@ class Imports:
         self._heldout_share = heldout_share
 
     def begin(self, file: ImportFile, started_by: int | None = None) -> Import:
-        """Begin an import, or go on with the one of the same content that has not ended well."""
+        """Begin an import, or go on with the one of the same content that has not ended well.
+
+        Raises ConflictError when that one was begun with another license: what was kept has that.
+        """
         row = self._database.row(
             """
             select * from import where state <> 'done' and (kind, sha256, container, source) = (?, ?, ?, ?)
@@ -48,6 +57,13 @@ class Imports:
             [file.kind.value, file.sha256, file.container, file.source, file.format],
         )
         if row is not None:
+            if file.license not in (None, row["license"]):
+                raise ConflictError(
+                    "Import {number} of this file broke off and has the license {license}; go on without another one, "
+                    "or give another source.",
+                    number=row["id"],
+                    license=row["license"] or "–",
+                )
             self._set(row["id"], ImportState.RUNNING, None)
             return self.by_id(row["id"])
         begun = {
@@ -65,21 +81,26 @@ class Imports:
         }
         return self.by_id(self._database.write(lambda db: insert(db, "import", begun)))
 
-    def add_pairs(self, begun: Import, pairs: Sequence[JudgedPair], chunk: Chunk) -> dict[int, str]:
-        """Keep judged pairs, those that are not here yet. Says which are refused and why, by their place in `pairs`.
+    def add_pairs(self, begun: Import, pairs: Sequence[tuple[int, JudgedPair]], chunk: Chunk) -> tuple[BadRow, ...]:
+        """Keep judged pairs, each with the number of its row, if they are not here yet. Says which rows are left out.
 
         A prompt that is new is not sampled to: it is there for the answers that came with it.
         """
         now = self._clock()
         arrivals: dict[int, Arrival] = {}
         refused: dict[int, str] = {}
-        for place, pair in enumerate(pairs):
+        # the pairs of one row share their prompt: its text is made once, however many they are
+        prompts: dict[int, tuple[str, str]] = {}
+        for place, (_, pair) in enumerate(pairs):
+            shared = id(pair.prompt)
+            if shared not in prompts:
+                prompts[shared] = Arrival.of_prompt(pair.prompt)
             try:
-                arrivals[place] = Arrival.of(pair)
+                arrivals[place] = Arrival.of(pair, *prompts[shared])
             except InputError as error:
                 refused[place] = str(error)
 
-        def work(db: sqlite_utils.Database) -> Counts:
+        def work(db: sqlite_utils.Database) -> _Done:
             prompts = keep_prompts(
                 db,
                 [
@@ -91,31 +112,32 @@ class Imports:
                 retired_at=now,
             )
             kept = keep_pairs(db, begun, arrivals, prompts.ids, now=now)
-            refused.update(kept.refused)
-            return {
+            counts = {
                 "prompts": prompts.added,
                 "pairs": kept.pairs,
                 "added": kept.judgments,
                 "known": len(arrivals) - kept.judgments - len(kept.refused),
-                "bad": len(refused),
             }
+            return _Done(counts, [BadRow(pairs[place][0], why) for place, why in (refused | kept.refused).items()])
 
-        self._advance(begun.id, chunk, work)
-        return refused
+        return self._advance(begun.id, chunk, work)
 
-    def add_prompts(self, begun: Import, prompts: Sequence[tuple[Message, ...]], chunk: Chunk) -> None:
-        """Keep prompts, those that are not here yet, to be sampled to; also those that had only come with answers."""
+    def add_prompts(self, begun: Import, prompts: Sequence[tuple[Message, ...]], chunk: Chunk) -> tuple[BadRow, ...]:
+        """Keep prompts, those that are not here yet, to be sampled to; also those that had only come with answers.
+
+        Says which rows are left out.
+        """
         now = self._clock()
         texts = [Arrival.of_prompt(messages) for messages in prompts]
         origin = Origin(begun.file.source, license=begun.file.license)
 
-        def work(db: sqlite_utils.Database) -> Counts:
+        def work(db: sqlite_utils.Database) -> _Done:
             kept = keep_prompts(
                 db, [(text, digest, origin) for text, digest in texts], share=self._heldout_share, now=now
             )
-            return {"added": kept.added, "known": len(prompts) - kept.added}
+            return _Done({"added": kept.added, "known": len(prompts) - kept.added}, [])
 
-        self._advance(begun.id, chunk, work)
+        return self._advance(begun.id, chunk, work)
 
     def end(self, import_id: int, *, reason: str | None = None) -> Import:
         """Say that the last row has been dealt with, or why no row after these could be. Raises NotFoundError."""
@@ -133,18 +155,23 @@ class Imports:
         """Every import, newest first."""
         return [_import(row) for row in self._database.rows("select * from import order by id desc")]
 
-    def _advance(self, import_id: int, chunk: Chunk, work: Callable[[sqlite_utils.Database], Counts]) -> None:
-        """Keep a chunk, and where it ends, in one transaction."""
+    def _advance(
+        self, import_id: int, chunk: Chunk, work: Callable[[sqlite_utils.Database], _Done]
+    ) -> tuple[BadRow, ...]:
+        """Keep a chunk, where it ends and what it left out, in one transaction."""
 
-        def advance(db: sqlite_utils.Database) -> None:
+        def advance(db: sqlite_utils.Database) -> tuple[BadRow, ...]:
             [row] = db.query("select counts from import where id = ?", [import_id])
+            done = work(db)
+            bad = tuple(sorted([*chunk.bad, *done.bad], key=lambda row: row.number))
             counts = Counter(json.loads(row["counts"]))
-            counts.update(work(db))
-            counts.update({"rows": chunk.rows, "bad": chunk.bad})
-            sql = "update import set counts = ?, position = ? where id = ?"
-            db.execute(sql, [canonical(counts), chunk.position, import_id])
+            counts.update(done.counts)
+            counts.update({"rows": chunk.rows, "bad": len(bad)})
+            sql = "update import set counts = ?, position = ?, bad_rows = ? where id = ?"
+            db.execute(sql, [canonical(counts), chunk.position, canonical(bad), import_id])
+            return bad
 
-        self._database.write(advance)
+        return self._database.write(advance)
 
     def _set(self, import_id: int, state: ImportState, reason: str | None) -> None:
         ended_at = None if state is ImportState.RUNNING else self._clock()
@@ -167,6 +194,7 @@ def _import(row: Row) -> Import:
         file=file,
         state=ImportState(row["state"]),
         position=row["position"],
+        bad_rows=tuple(BadRow(number, reason) for number, reason in json.loads(row["bad_rows"])),
         counts=json.loads(row["counts"]),
         reason=row["reason"],
         started_by=row["started_by"],

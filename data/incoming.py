@@ -4,15 +4,17 @@ A store keeps pairs. Ratings become one where two answers to one prompt, not bot
 most tools write what had been a pair; any other rating is a row that says nothing here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from data.containers.container import Numbered, Unreadable
 from data.errors import InputError
 from data.examples import RatedExample
 from data.formats.format import Example, Format
+from data.formats.provenance import origin_of
 from data.formats.registry import checked
-from data.judged_pair import JudgedPair
+from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice
 
 _ALONE = "a rating without one of another answer to the same prompt next to it; `prefloop train` learns from those"
@@ -30,28 +32,39 @@ class Incoming(NamedTuple):
     rows: int = 1
 
 
+class _Waiting(NamedTuple):
+    """A rating for which the next row may be the other one, and what its row says of its prompt."""
+
+    number: int
+    rated: RatedExample
+    origin: Provenance
+
+
 def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[Incoming]:
     """Every row of a file of a format, in its order."""
-    waiting: tuple[int, RatedExample] | None = None
+    waiting: _Waiting | None = None
     for number, row in rows:
         examples = _examples(format_, row)
         rated = None if isinstance(examples, str) else _rating(examples)
+        origin = origin_of(row) if isinstance(row, Mapping) else Provenance()
         if waiting is not None:
-            pair = None if rated is None else _paired(waiting[1], rated)
+            pair = None if rated is None else _paired(waiting.rated, rated)
             if pair is not None:
+                pair = _from(pair, Provenance(**{**origin, **waiting.origin}))
                 waiting = None
                 yield Incoming(number, (pair,), rows=2)
                 continue
-            yield Incoming(waiting[0], reason=_ALONE)
+            yield Incoming(waiting.number, reason=_ALONE)
             waiting = None
         if rated is not None:
-            waiting = (number, rated)
+            waiting = _Waiting(number, rated, origin)
         elif isinstance(examples, str):
             yield Incoming(number, reason=examples)
         else:
-            yield Incoming(number, tuple(example for example in examples if isinstance(example, JudgedPair)))
+            pairs = (example for example in examples if isinstance(example, JudgedPair))
+            yield Incoming(number, tuple(_from(pair, origin) for pair in pairs))
     if waiting is not None:
-        yield Incoming(waiting[0], reason=_ALONE)
+        yield Incoming(waiting.number, reason=_ALONE)
 
 
 def _examples(format_: Format, row: object) -> list[Example] | str:
@@ -62,6 +75,11 @@ def _examples(format_: Format, row: object) -> list[Example] | str:
         return list(format_.read(checked(row)))
     except InputError as error:
         return str(error)
+
+
+def _from(pair: JudgedPair, origin: Provenance) -> JudgedPair:
+    """The pair, with where its row says that it comes from; what its format knows of that comes first."""
+    return replace(pair, provenance=Provenance(**{**origin, **pair.provenance})) if origin else pair
 
 
 def _rating(examples: Iterable[Example]) -> RatedExample | None:

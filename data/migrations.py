@@ -667,3 +667,13 @@ def imports_and_exports(db: sqlite_utils.Database) -> None:
           where id = new.pair_id;
         end;
     """)
+
+
+@STEPS()
+def bad_rows_of_the_last_chunk(db: sqlite_utils.Database) -> None:
+    """`import.bad_rows`: the rows that were left out of the last chunk, [number, reason] each.
+
+    They are kept with the chunk, in one transaction, until the next: what writes them to a file may be killed on the
+    way, and can make up for it then.
+    """
+    db.execute("alter table import add column bad_rows text not null default '[]' check (json_valid(bad_rows))")

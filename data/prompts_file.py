@@ -4,6 +4,7 @@ A row of a container has `prompt` (a text or a list of turns), `messages` or `co
 has a prompt a line.
 """
 
+import codecs
 import io
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -23,6 +24,7 @@ NumberedPrompt = tuple[int, Conversation | Unreadable]
 
 _KEYS = ("prompt", "messages", "conversations")
 _LIMITS = FileLimits()
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def prompt_rows(path: Path, limits: FileLimits = _LIMITS) -> tuple[str, Iterator[NumberedPrompt]]:
@@ -82,6 +84,12 @@ def _lines(opener: Opener, limits: FileLimits) -> Iterator[Numbered]:
         for number, line in byte_stream.lines(stream, limits.row):
             if isinstance(line, Unreadable):
                 yield number, line
+                continue
+            if number == 1 and line.startswith(_UTF_16):
+                yield number, Unreadable("UTF-16, whose lines cannot be told apart here; save the file as UTF-8")
+                return
+            if b"\0" in line:
+                yield number, Unreadable(f"NUL, which is in no text; it may be UTF-16 and {NOT_UTF8}")
                 continue
             try:
                 prompt = line.decode("utf-8").strip()

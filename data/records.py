@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from typing_extensions import TypedDict
 
@@ -506,18 +506,26 @@ class ImportFile:
     license: str | None = None
 
 
+class BadRow(NamedTuple):
+    """A row that is left out, by its number in the file's unit, and why."""
+
+    number: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Import:
     """A file whose rows came into the store. position: the number of the last row that has been dealt with.
 
-    counts: "rows" dealt with, "added" and "known" (there before, or twice in the file), "bad"; of preferences also the
-    "prompts" and "pairs" that were new.
+    bad_rows: of the last chunk of rows, those that were left out. counts: "rows" dealt with, "added" and "known" (there
+    before, or twice in the file), "bad"; of preferences also the "prompts" and "pairs" that were new.
     """
 
     id: int
     file: ImportFile
     state: ImportState
     position: int
+    bad_rows: tuple[BadRow, ...]
     counts: Mapping[str, int]
     reason: str | None
     started_by: int | None

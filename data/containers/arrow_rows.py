@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
+from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.containers.byte_stream import NOT_UTF8, size, too_long
 from data.containers.container import FileLimits, Unreadable
@@ -48,34 +50,106 @@ def values(batches: Iterable[pa.RecordBatch], limits: FileLimits) -> Iterator[ob
     """
     unpacked = 0
     for batch in batches:
-        unpacked += batch.nbytes
-        if unpacked > limits.unpacked:
-            raise InputError(f"more than {size(limits.unpacked)} when unpacked; split it")
-        plain = all(_is_plain(field.type) for field in batch.schema)
+        way = _Way.of(batch.schema)
         # other types may hold one long text for many rows, and so are unfolded one row at a time
-        step = _ROWS_READ if plain else 1
+        step = _ROWS_READ if way.plain else 1
         for begin in range(0, batch.num_rows, step):
-            yield from _some(batch.slice(begin, step), limits.row, plain=plain)
+            some = batch.slice(begin, step)
+            length, rows = _rows(some, way, limits.row)
+            unpacked += length
+            if unpacked > limits.unpacked:
+                raise InputError(f"more than {size(limits.unpacked)} when unpacked; split it")
+            if isinstance(rows, Unreadable):
+                yield from _each(some, way, limits.row, rows)
+            else:
+                yield from rows
 
 
-def _some(batch: pa.RecordBatch, limit: int, *, plain: bool) -> Iterator[object]:
+def unfolded(batch: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
+    """A sound batch in parts, in which each text stands for itself that the batch has once for many rows.
+
+    No part has more bytes than the limit; a row that would stays as it is.
+    """
+    small = sum(map(_bytes_of, batch.columns)) <= limit
+    if small or batch.num_rows == 1:
+        schema = _Way.of(batch.schema).schema
+        yield batch.cast(schema) if small and schema is not None else batch
+    else:
+        half = batch.num_rows // 2
+        yield from unfolded(batch.slice(0, half), limit)
+        yield from unfolded(batch.slice(half), limit)
+
+
+class _Way(NamedTuple):
+    """How a batch becomes rows: without dictionaries of texts, as this schema has it, unless it has none; and plain."""
+
+    schema: pa.Schema | None
+    plain: bool
+
+    @classmethod
+    def of(cls, schema: pa.Schema) -> "_Way":
+        unfolded = pa.schema([field.with_type(_unfolded(field.type)) for field in schema])
+        return cls(None if unfolded == schema else unfolded, all(_is_plain(field.type) for field in unfolded))
+
+
+def _each(batch: pa.RecordBatch, way: _Way, limit: int, reason: Unreadable) -> Iterator[object]:
+    """The rows of a batch that cannot be read as a whole."""
+    if batch.num_rows == 1:
+        yield reason
+        return
+    for index in range(batch.num_rows):
+        _, rows = _rows(batch.slice(index, 1), way, limit)
+        yield from [rows] if isinstance(rows, Unreadable) else rows
+
+
+def _rows(batch: pa.RecordBatch, way: _Way, limit: int) -> tuple[int, list[object] | Unreadable]:
+    """How many bytes a batch has, and its rows, or why it cannot be read as a whole.
+
+    A text that it holds once for many rows counts for each.
+    """
+    length = batch.nbytes
     try:
-        if batch.nbytes > limit:
-            raise ValueError(too_long(limit).reason)
         batch.validate(full=True)  # else broken offsets would be followed to wherever they point
-        rows = batch.to_pylist()
-        if not plain:
+        length = sum(map(_bytes_of, batch.columns))
+        if length > limit:
+            raise ValueError(too_long(limit).reason)
+        rows = (batch if way.schema is None else batch.cast(way.schema)).to_pylist()
+        if not way.plain:
             rows = [_plain(row) for row in rows]
             if _characters(rows) > limit:
                 raise ValueError(too_long(limit).reason)
     except (pa.ArrowException, ValueError, OverflowError) as error:
-        if batch.num_rows > 1:
-            for index in range(batch.num_rows):
-                yield from _some(batch.slice(index, 1), limit, plain=plain)
-        else:
-            yield Unreadable(NOT_UTF8 if "UTF" in str(error).upper() else f"no row: {error}")
-    else:
-        yield from rows
+        return length, Unreadable(NOT_UTF8 if "UTF" in str(error).upper() else f"no row: {error}")
+    return length, rows
+
+
+def _bytes_of(values: pa.Array) -> int:
+    if pa.types.is_dictionary(values.type):
+        if _is_text(values.type.value_type):
+            return int(pc.sum(pc.binary_length(values.dictionary).take(values.indices)).as_py() or 0)
+        return _bytes_of(values.dictionary.take(values.indices))
+    if pa.types.is_struct(values.type):
+        return sum(map(_bytes_of, values.flatten()))
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        return _bytes_of(values.flatten())
+    return int(values.nbytes)
+
+
+def _unfolded(type_: pa.DataType) -> pa.DataType:
+    """The type without dictionaries of texts, as far as objects and lists go."""
+    if pa.types.is_dictionary(type_) and _is_text(type_.value_type):
+        return type_.value_type
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(_unfolded(field.type)) for field in type_])
+    if pa.types.is_list(type_):
+        return pa.list_(type_.value_field.with_type(_unfolded(type_.value_type)))
+    if pa.types.is_large_list(type_):
+        return pa.large_list(type_.value_field.with_type(_unfolded(type_.value_type)))
+    return type_
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _is_plain(type_: pa.DataType) -> bool:
@@ -84,8 +158,7 @@ def _is_plain(type_: pa.DataType) -> bool:
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return _is_plain(type_.value_type)
     return bool(
-        pa.types.is_string(type_)
-        or pa.types.is_large_string(type_)
+        _is_text(type_)
         or pa.types.is_boolean(type_)
         or pa.types.is_integer(type_)
         or pa.types.is_floating(type_)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data.containers import arrow_rows
+from data.containers import arrow_messages, arrow_rows
 from data.containers.byte_stream import size
 from data.containers.container import Container, FileLimits, Numbered, Parts
 from data.errors import InputError
@@ -22,6 +22,7 @@ _SPLITS, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 _SHARD = "data-00000-of-00001.arrow"
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 _LONGEST_JSON = 10_000_000
+_MOST_UNPACKED = 256_000_000
 
 
 def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
@@ -50,6 +51,11 @@ def _batches(shards: Iterable[Path]) -> Iterator[pa.RecordBatch]:
             if file.read() != _END:  # Arrow takes the end of the file for that of the rows
                 raise InputError(f"{shard.name} is cut off; copy or download it again")
             mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        if max(arrow_messages.unpacked_sizes(pa.py_buffer(mapped)), default=0) > _MOST_UNPACKED:
+            raise InputError(
+                f"{shard.name} is packed, and a batch of it has more than {size(_MOST_UNPACKED)} when unpacked; "
+                "save the dataset with `datasets`, which does not pack it"
+            )
         with pa.ipc.open_stream(pa.py_buffer(mapped)) as stream:
             arrow_rows.checked(stream.schema)
             for batch in stream:

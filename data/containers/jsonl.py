@@ -1,7 +1,7 @@
 """Rows in a JSON file: one a line, or an array of them; gzipped or not. Knows nothing of what a row means."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from data.containers.byte_stream import NOT_UTF8, Opener
 from data.containers.container import Container, FileLimits, Numbered, Parts, Unreadable
 from data.errors import InputError
 
+_UNREADABLE = "prefloop/unreadable"
 _EVERY_LINE = "put a whole JSON object on each line"
 
 
@@ -21,6 +22,11 @@ def rows(name: Path, opener: Opener, limits: FileLimits) -> tuple[str, Iterator[
     with opener() as stream:
         array = _may_be_array(name) and json_array.begins_array(stream)
     return ("entry", _entries(name, opener, limits)) if array else ("line", _lines(opener, limits))
+
+
+def standing_in(row: Unreadable) -> Mapping[str, object]:
+    """The object that stands in a file for a row which could not be read elsewhere; it is read as that row again."""
+    return {_UNREADABLE: row.reason}
 
 
 def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
@@ -53,7 +59,7 @@ def _entries(name: Path, opener: Opener, limits: FileLimits) -> Iterator[Numbere
 
 def _value(text: bytes, way_out: str) -> object:
     try:
-        return json.loads(text.decode("utf-8"))
+        value = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError:
         return Unreadable(NOT_UTF8)
     except RecursionError:
@@ -62,6 +68,9 @@ def _value(text: bytes, way_out: str) -> object:
         return Unreadable(f"no JSON: {error.msg}; {way_out}")
     except ValueError as error:  # a number of thousands of digits
         return Unreadable(f"no JSON: {error}; {way_out}")
+    if isinstance(value, dict) and isinstance(reason := value.get(_UNREADABLE), str):
+        return Unreadable(reason)
+    return value
 
 
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 from data.containers import arrow_rows
 from data.containers.byte_stream import size
 from data.containers.container import Container, FileLimits, Numbered, Parts
+from data.containers.parquet_pages import Pages, pages_of_groups
 from data.errors import InputError
 from data.whole_file import replacing
 
-# The footer does not say how long the texts are of which a column repeats one; few rows then hold but few of them.
-_ROWS_READ = 32
+_ROWS_READ = 256
+_HELD = 64_000_000
+_MOST_HELD = 256_000_000
 _BUFFER = 1 << 20
 _WAY_OUT = "copy or download it again"
 
@@ -29,7 +31,7 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
     number = 0
     with _opened(path, limits) as file:
         try:
-            for number, row in enumerate(arrow_rows.values(_batches(file), limits), 1):
+            for number, row in enumerate(arrow_rows.values(_batches(path, file, limits), limits), 1):
                 yield number, row
         except InputError as error:
             raise InputError(f"{path}, after row {number}: {error}") from error
@@ -37,16 +39,48 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
             raise InputError(f"{path}, after row {number}: damaged: {error}; {_WAY_OUT}") from error
 
 
-def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    yield from file.iter_batches(batch_size=_ROWS_READ, use_threads=False)
+def _batches(path: Path, file: pq.ParquetFile, limits: FileLimits) -> Iterator[pa.RecordBatch]:
+    with path.open("rb") as bytes_:
+        for number, pages in zip(range(file.num_row_groups), pages_of_groups(bytes_), strict=True):
+            group = file.metadata.row_group(number)
+            if group.total_byte_size > limits.row * group.num_rows:
+                raise InputError(f"its rows have more than {size(limits.row)} each; shorten or split them")
+            if pages.held > _MOST_HELD:
+                raise InputError(
+                    f"so many long texts stand together that {size(pages.held)} must be unpacked at once, "
+                    f"more than {size(_MOST_HELD)}; write the file with smaller pages"
+                )
+            for batch in file.iter_batches(batch_size=_rows_at_once(pages), row_groups=[number], use_threads=False):
+                yield from arrow_rows.unfolded(batch, limits.row)
+
+
+def _rows_at_once(pages: Pages) -> int:
+    """No more rows than the shortest page has: then they come from two pages of each column, at most."""
+    if pages.values is None:
+        return _ROWS_READ
+    return max(1, min(_ROWS_READ, pages.values, pages.values * _HELD // max(1, pages.held)))
+
+
+def _texts(schema: pq.ParquetSchema) -> list[str]:
+    """The columns of texts. A text that one of them says many times is held once, if Arrow knows it by a number."""
+    columns = (schema.column(number) for number in range(len(schema)))
+    return [one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.logical_type.type == "STRING"]
 
 
 def _opened(path: Path, limits: FileLimits) -> pq.ParquetFile:
     try:
         if path.stat().st_size > limits.file:
             raise InputError(f"{path} is larger than {size(limits.file)}; split the file")
+        footer = pq.read_metadata(path)
         # page by page, whole column chunks being as large as they like
-        file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+        file = pq.ParquetFile(
+            path,
+            metadata=footer,
+            buffer_size=_BUFFER,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            read_dictionary=_texts(footer.schema),
+        )
     except (pa.ArrowException, MemoryError) as error:
         raise InputError(f"{path} is no Parquet file: {error}; {_WAY_OUT}, or name it for what it is") from error
     except OSError as error:

@@ -3,7 +3,7 @@
 Read. The prompt is the field called chat, prompt, instruction or alike; the answers are two fields that differ in how
 they end: response_a and response_b, response1 and response2. The first question whose responses name one of them, a
 tie or that both are bad is taken, a label, or a ranking, whose best stands first or has the lowest rank. Every response
-is a pair, but drafts and discarded ones, where the export says so.
+is a pair, at most 1000 of a record, but drafts and discarded ones, where the export says so.
 
 Written. A record is one pair; its dataset has a ChatField chat, TextFields response_a and response_b, and a
 LabelQuestion preference with the labels response_a, response_b, tie and both_bad. Argilla knows users by UUID, so
@@ -28,6 +28,7 @@ from data.formats.row import Row
 from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice
 
+MOST_RESPONSES = 1_000
 _PROMPTS = ("chat", "prompt", "instruction", "conversation", "messages", "input", "question", "query")
 _ANSWER = re.compile(r"(.*?)[-_ ]?([ab]|\d)", re.IGNORECASE)
 _SAID = {
@@ -60,6 +61,8 @@ def _read(row: Row) -> list[JudgedPair]:
     prompt = cells.prompt(fields, asked)
     a, b = (cells.answer(fields, name) for name in names)
     said = _choices(cells.entry(row, "responses"), _words(names))
+    if len(said) > MOST_RESPONSES:
+        raise InputError(f"{len(said)} responses, at most {MOST_RESPONSES} to a record; make several records of it")
     return [JudgedPair(prompt, a, b, choice, None, provenance) for choice, provenance in said]
 
 

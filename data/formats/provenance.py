@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from data.judged_pair import JudgedPair
+from data.formats.row import Row, told
+from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice
 
 PROVENANCE = pa.schema(
@@ -24,6 +25,19 @@ PROVENANCE = pa.schema(
         ("license", pa.string()),
     ]
 )
+
+
+LONGEST_NAME = 200
+
+
+def origin_of(row: Row) -> Provenance:
+    """Where a row says that its prompt comes from, and under which license; longer texts than a name are none."""
+    said = Provenance()
+    if 0 < len(source := told(row, "source").strip()) <= LONGEST_NAME:
+        said["source"] = source
+    if 0 < len(license_ := told(row, "license").strip()) <= LONGEST_NAME:
+        said["license"] = license_
+    return said
 
 
 def provenance_cells(pair: JudgedPair) -> Mapping[str, object]:

@@ -1,6 +1,7 @@
 """All formats, which of them rows are in, and what no format reads. Knows nothing of files."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from data.containers.container import Numbered, Unreadable
 from data.errors import InputError
@@ -29,6 +30,7 @@ from data.formats.row import Row, kind
 LOOKED_AT = 100
 """Among how many rows, the first of a file, one must show its format."""
 
+_KEYS_SHOWN = 30
 # What a text model cannot be shown; a prompt that leans on it would be another prompt.
 _NOT_TEXT = ("images", "videos", "audios", "tools")
 
@@ -103,4 +105,7 @@ def _found(row: object) -> str:
         return f"what cannot be read: {row.reason}"
     if not isinstance(row, Mapping):
         return f"{kind(row)} where an object should be"
-    return ", ".join(f"{key} ({kind(value)})" for key, value in row.items()) or "an object without a key"
+    keys = [f"{key:.80} ({kind(value)})" for key, value in islice(row.items(), _KEYS_SHOWN)]
+    if len(row) > _KEYS_SHOWN:
+        keys.append(f"{len(row) - _KEYS_SHOWN} more keys")
+    return ", ".join(keys) or "an object without a key"

@@ -88,6 +88,23 @@ def test_a_directory_of_datasets_comes_in(home: Path, tmp_path: Path, monkeypatc
     assert (done["counts"]["added"], done["source"]) == (3, "directory")
 
 
+def test_rows_of_a_directory_that_cannot_be_read_are_numbered_and_named(
+    home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out
+) -> None:
+    (home / "prefloop.toml").write_text("[imports]\nrow_mb = 1\n")
+    long = "x" * 1_500_000
+    rows = [{"prompt": "long 1?", "chosen": one, "rejected": "b"} for one in ("a", long, "b", "c")]
+    Dataset.from_list(rows).save_to_disk(str(tmp_path / "directory"))
+    capsys.readouterr()
+    seen = told(monkeypatch, capsys, "import", "preferences", tmp_path / "directory", "--dry-run", "--home", home)
+    assert (seen["rows"], seen["good"]) == (4, 2)
+    assert seen["bad"] == [
+        {"number": 2, "reason": "no row: longer than 1 MB"},
+        {"number": 3, "reason": "chosen and rejected are the same"},
+    ]
+    (home / "prefloop.toml").unlink()
+
+
 def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
     out = tmp_path / "out.jsonl"
     assert run("export", "--format", "hh-rlhf", "--out", out, "--home", filled, monkeypatch=monkeypatch) == 0

@@ -149,6 +149,23 @@ async def test_a_bad_file_is_refused_and_forgotten(
     assert list((tmp_path / "imports").rglob("*.*")) == []
 
 
+@pytest.mark.parametrize("name", ["a\0.jsonl", "日本語" * 35 + ".jsonl", "a" * 190 + ".JSONL.GZ", "upload.jsonl"])
+async def test_a_file_may_have_any_name_and_keeps_it(api: AdminApi, name: str) -> None:
+    body = lines(*pairs(3))
+    entry = await bring(api, name, gzip.compress(body) if name.endswith("GZ") else body)
+    assert (entry["name"], entry["source"], entry["counts"]["added"]) == (name, name, 3)
+
+
+async def test_an_error_calls_a_file_by_its_name_alone(api: AdminApi, tmp_path: Path) -> None:
+    refusal = await look(api, "日本語.jsonl.gz", gzip.compress(lines(*pairs()))[:-20], status=422)
+    assert refusal["detail"].startswith("日本語.jsonl.gz is cut off") and str(tmp_path) not in refusal["detail"]
+
+
+async def test_a_key_that_is_no_unicode_is_named_all_the_same(api: AdminApi) -> None:
+    refusal = await look(api, "a.jsonl", lines({"\ud800": 1}), status=422)
+    assert "found \\ud800 (a number)" in refusal["detail"]
+
+
 async def test_a_format_that_was_said_is_the_format(api: AdminApi) -> None:
     refusal = await look(api, "a.jsonl", lines(*pairs()), status=422, format="hh-rlhf")
     assert "read as hh-rlhf" in refusal["detail"]
@@ -329,7 +346,7 @@ async def test_every_reading_answers_after_an_import_by_strangers(api: AdminApi)
     begun = api.store.imports.begin(
         ImportFile(ImportKind.PREFERENCES, "theirs.jsonl", "0" * 64, "jsonl", "prefloop", "theirs", None)
     )
-    api.store.imports.add_pairs(begun, said, Chunk(2, 2, 0))
+    api.store.imports.add_pairs(begun, list(enumerate(said, 1)), Chunk(2, 2))
     api.store.imports.end(begun.id)
     schema = await api.get("/openapi.json")
     plain = {

@@ -2,6 +2,9 @@ import gzip
 import json
 import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.importing import MOST_ROWS, Brought, Look, bad_rows_of, keep, look
+from app.bad_rows import bad_rows_of
+from app.importing import MOST_ROWS, Brought, Look, keep, look
 from data.containers.container import FileLimits
 from data.errors import InputError, PrefloopError
 from data.records import ImportKind, ImportState
 from data.store import PreferenceStore
 
 LIMITS = FileLimits()
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture
@@ -63,6 +68,25 @@ def test_what_broke_off_goes_on_behind_the_last_chunk(store: PreferenceStore, tm
     }
     [bad] = bad_rows_of(tmp_path / "imports", done.id).read_text().splitlines()
     assert json.loads(bad)["line"] == 2001
+
+
+@pytest.mark.parametrize("place", ["a commit", "a line"])
+def test_a_kill_loses_no_bad_row_and_names_none_twice(tmp_path: Path, place: str) -> None:
+    file = tmp_path / "a.jsonl"
+    # bad as they are read, and bad only to the store: a second word of one person
+    rows = [line for n in range(300) for line in (*lines(9, 9 * n).splitlines(), "nonsense")]
+    rows[1500] = json.dumps({"prompt": "q 0", "chosen": "no 0", "rejected": "yes 0"})
+    file.write_text("\n".join(rows) + "\n")
+    child = subprocess.run(
+        [sys.executable, "-m", "tests.app.importing_child", tmp_path, file, place], cwd=ROOT, check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        assert store.imports.by_id(1).position == 2 * MOST_ROWS
+        done = keep(store, looked(file), LIMITS, tmp_path / "imports")
+    named = [json.loads(line)["line"] for line in bad_rows_of(tmp_path / "imports", 1).read_text().splitlines()]
+    assert named == sorted([*range(10, 3001, 10), 1501])
+    assert done.counts["bad"] == len(named)
 
 
 def test_a_file_that_is_damaged_since_keeps_whole_chunks_and_says_so(store: PreferenceStore, tmp_path: Path) -> None:

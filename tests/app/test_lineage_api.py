@@ -90,7 +90,7 @@ async def test_an_imported_answer_says_which_file_it_is_from(tmp_path: Path) -> 
         file = ImportFile(ImportKind.PREFERENCES, "battles.jsonl", "0" * 64, "jsonl", "arena", "battles.jsonl")
         said = Provenance(a=Sampled(version="gpt-4"))
         pair = JudgedPair(({"role": "user", "content": "?"},), "from gpt", "from nobody", provenance=said)
-        api.store.imports.add_pairs(api.store.imports.begin(file), [pair], Chunk(1, 1, 0))
+        api.store.imports.add_pairs(api.store.imports.begin(file), [(1, pair)], Chunk(1, 1))
         [found] = await api.get("/lineage/answers?text=from%20gpt")
         assert (found["file"], found["model"], found["version"], found["author"]) == (
             "battles.jsonl",

@@ -185,7 +185,7 @@ def test_languages_are_told_by_prompt_and_answers(scene: Scene) -> None:
         "zh": ("怎么煮鸡蛋？", "把鸡蛋放进沸水里煮六分钟。", "我不知道。"),
     }
     pairs = [JudgedPair(({"role": "user", "content": ask},), good, bad) for ask, good, bad in texts.values()]
-    scene.store.imports.add_pairs(begun, pairs, Chunk(2, 2, 0))
+    scene.store.imports.add_pairs(begun, list(enumerate(pairs, 1)), Chunk(2, 2))
     told = list(scene.store.exports.judged_pairs(ExportQuery(), tell_language=True))
     assert [one.provenance["language"] for one in told if isinstance(one, JudgedPair)] == ["en", "zh"]
     [found], left_out = exported(scene, ExportQuery(languages=("zh",)))
@@ -200,7 +200,7 @@ def test_what_was_imported_keeps_the_digest_it_came_with(scene: Scene) -> None:
     begun = scene.store.imports.begin(ImportFile(ImportKind.PREFERENCES, "f", "0" * 64, "jsonl", "prefloop", "f"))
     said = Provenance(judgment="f" * 64, shown_first="b", created_at="2024-05-01T12:00:00+00:00")
     came = JudgedPair(({"role": "user", "content": "?"},), "yes", "no", Choice.A, 2, said)
-    scene.store.imports.add_pairs(begun, [came], Chunk(1, 1, 0))
+    scene.store.imports.add_pairs(begun, [(1, came)], Chunk(1, 1))
     [found], _ = exported(scene, EVERYTHING)
     assert found.provenance["judgment"] == "f" * 64
     first = found.a if found.provenance["shown_first"] == "a" else found.b
@@ -211,7 +211,7 @@ def test_what_was_imported_keeps_the_digest_it_came_with(scene: Scene) -> None:
 def test_more_pairs_than_fit_in_one_look_come_in_order(scene: Scene) -> None:
     begun = scene.store.imports.begin(ImportFile(ImportKind.PREFERENCES, "f", "0" * 64, "jsonl", "trl", "f"))
     pairs = [JudgedPair(({"role": "user", "content": f"q {n}"},), "yes", "no") for n in range(1_234)]
-    scene.store.imports.add_pairs(begun, pairs, Chunk(1, 1, 0))
+    scene.store.imports.add_pairs(begun, list(enumerate(pairs, 1)), Chunk(1_234, 1_234))
     found, _ = exported(scene, ExportQuery())
     assert [pair.prompt[0]["content"] for pair in found] == [f"q {n}" for n in range(1_234)]
 
@@ -224,3 +224,10 @@ def test_an_export_is_remembered(scene: Scene) -> None:
     assert (kept.made, kept.created_at) == (made, scene.clock.now)
     with pytest.raises(NotFoundError, match="no export 7"):
         scene.store.exports.by_id(7)
+
+
+def test_a_time_that_no_year_holds_ends_no_export(scene: Scene) -> None:
+    scene.clock.now = 253_402_383_599_000  # what "9999-12-31T23:59:59-23:00" came to in an older prefloop
+    judged_by(scene, Choice.A)
+    [found], _ = exported(scene, ExportQuery())
+    assert found.provenance["created_at"] == "9999-12-31T23:59:59.999+00:00"

@@ -1,6 +1,11 @@
+import tracemalloc
+from dataclasses import replace
+
 import pytest
 
-from data.errors import NotFoundError
+from data.aggregation import Aggregation
+from data.errors import ConflictError, NotFoundError
+from data.export_query import ExportQuery
 from data.imports import Chunk
 from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.records import Choice, Import, ImportFile, ImportKind, ImportState, Message, Split
@@ -23,7 +28,8 @@ def judged(
 
 
 def keep(store: PreferenceStore, begun: Import, *pairs: JudgedPair) -> dict[int, str]:
-    return store.imports.add_pairs(begun, pairs, Chunk(begun.position + len(pairs), len(pairs), 0))
+    chunk = Chunk(begun.position + len(pairs), len(pairs))
+    return dict(store.imports.add_pairs(begun, list(enumerate(pairs)), chunk))
 
 
 def counts(store: PreferenceStore, begun: Import) -> dict[str, int]:
@@ -75,12 +81,39 @@ def test_one_person_has_one_word_on_a_pair(scene: Scene, begun: Import) -> None:
     assert counts(scene.store, begun)["bad"] == 1
 
 
-def test_a_judgment_given_here_is_known_by_its_digest(scene: Scene, begun: Import) -> None:
+@pytest.mark.parametrize("strength", [None, 3])
+@pytest.mark.parametrize("aggregation", [Aggregation.JUDGMENTS, Aggregation.MAJORITY])
+def test_a_judgment_given_here_is_known_by_its_digest(
+    scene: Scene, begun: Import, strength: int | None, aggregation: Aggregation
+) -> None:
+    for _ in range(3):
+        scene.judge(scene.annotator(), Choice.B, scene.pair(), strength)
+    gone_out = [
+        one
+        for one in scene.store.exports.judged_pairs(ExportQuery(aggregation=aggregation))
+        if isinstance(one, JudgedPair)
+    ]
+    assert len(gone_out) == 3 and keep(scene.store, begun, *gone_out) == {}
+    assert (counts(scene.store, begun)["known"], scene.store.judgments.count()) == (3, 3)
+
+
+def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, begun: Import) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    with raw(scene.path) as connection:
-        [(digest,)] = connection.execute("select sha256 from judgment").fetchall()
-    keep(scene.store, begun, judged(judgment=digest))
-    assert counts(scene.store, begun)["known"] == 1
+    [given] = scene.store.exports.judged_pairs(ExportQuery())
+    assert isinstance(given, JudgedPair)
+    first = [judged(judgment="x"), replace(given, b="else")]
+    second = [judged(judgment="x"), judged("yes", "else", judgment="x"), judged(choice=Choice.B, judgment="x")]
+    refused = "another judgment has the same digest; leave `judgment` out"
+    assert keep(scene.store, begun, *first, *second) == {1: refused, 3: refused, 4: refused}
+    assert keep(scene.store, begun, *second) == {1: refused, 2: refused}
+    assert (counts(scene.store, begun)["added"], counts(scene.store, begun)["known"]) == (1, 2)
+
+
+@pytest.mark.parametrize(("said", "kept"), [(1.4, 1), (1.5, 2), (2, 2), (2.5, 2), (2.6, 3)])
+def test_a_strength_between_two_becomes_the_nearer_one(scene: Scene, begun: Import, said: float, kept: int) -> None:
+    keep(scene.store, begun, replace(judged(), strength=said))
+    [found] = scene.store.exports.judged_pairs(ExportQuery())
+    assert isinstance(found, JudgedPair) and found.strength == kept
 
 
 @pytest.mark.parametrize("purpose", ["eval", "gold", "reask"])
@@ -97,7 +130,7 @@ def test_a_prompt_is_not_sampled_to_until_somebody_says_so(scene: Scene, begun: 
     keep(scene.store, begun, judged())
     assert scene.store.prompts.next() is None
     prompts = scene.store.imports.begin(ImportFile(ImportKind.PROMPTS, "p.txt", "1" * 64, "text", None, "p.txt"))
-    scene.store.imports.add_prompts(prompts, [SKY], Chunk(1, 1, 0))
+    scene.store.imports.add_prompts(prompts, [SKY], Chunk(1, 1))
     found = scene.store.prompts.next()
     assert found is not None and found.messages == SKY
     assert counts(scene.store, prompts) == {"added": 0, "known": 1, "rows": 1, "bad": 0}
@@ -133,6 +166,16 @@ def test_an_import_that_did_not_end_goes_on(scene: Scene, begun: Import) -> None
     assert (ended.state, scene.store.imports.begin(FILE).id) == (ImportState.DONE, begun.id + 1)
 
 
+def test_an_import_goes_on_with_the_license_it_began_with(scene: Scene, begun: Import) -> None:
+    scene.store.imports.end(begun.id, reason="the power went")
+    with pytest.raises(ConflictError, match="Import 1 of this file broke off and has the license mit; go on without"):
+        scene.store.imports.begin(replace(FILE, license="cc0"))
+    again = scene.store.imports.begin(replace(FILE, license=None))
+    assert (again.id, again.file.license) == (begun.id, "mit")
+    scene.store.imports.end(begun.id)
+    assert scene.store.imports.begin(replace(FILE, license="cc0")).file.license == "cc0"
+
+
 def test_an_unknown_import_is_named(scene: Scene) -> None:
     with pytest.raises(NotFoundError, match="no import 7"):
         scene.store.imports.by_id(7)
@@ -144,8 +187,33 @@ def test_when_it_was_judged_is_kept(scene: Scene, begun: Import) -> None:
         assert connection.execute("select created_at from judgment").fetchone() == (1714564800000,)
 
 
+@pytest.mark.parametrize("time", ["2024-05-01T12:00:00.123+00:00", "9999-12-31T23:59:59.999+00:00"])
+def test_a_time_goes_out_as_it_came(scene: Scene, begun: Import, time: str) -> None:
+    keep(scene.store, begun, judged(created_at=time))
+    [found] = scene.store.exports.judged_pairs(ExportQuery())
+    assert isinstance(found, JudgedPair) and found.provenance["created_at"] == time
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "yesterday", "2024-13-01"])
+def test_a_time_that_is_none_in_utc_is_refused(scene: Scene, begun: Import, time: str) -> None:
+    assert keep(scene.store, begun, judged(created_at=time)) == {
+        0: f"created_at is {time!r}, no time as ISO 8601 has it"
+    }
+
+
 def test_it_tells_nothing_of_habits_nor_of_days_here(scene: Scene, begun: Import) -> None:
     keep(scene.store, begun, judged(), judged("sun", "moon"))
     assert len(scene.store.ballots.all()) == 2
     assert scene.store.ballots.cast_here() == []
     assert [(day.judgments, day.people) for day in scene.store.daily.last(1)] == [(0, 0)]
+
+
+def test_many_pairs_of_one_long_prompt_take_the_memory_of_one(scene: Scene, begun: Import) -> None:
+    prompt: tuple[Message, ...] = ({"role": "user", "content": "why? " * 200_000},)
+    pairs = [judged("yes", "no", Choice.TIE, prompt, annotator=f"person {number}") for number in range(300)]
+    tracemalloc.start()
+    keep(scene.store, begun, *pairs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts(scene.store, begun)["added"] == 300
+    assert peak < 50_000_000  # 300 times the prompt would be 300 MB

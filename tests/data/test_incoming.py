@@ -4,6 +4,7 @@ from data.containers.container import Unreadable
 from data.errors import InputError
 from data.examples import RatedExample
 from data.formats.format import Example, Format
+from data.formats.registry import by_name
 from data.formats.row import Row
 from data.incoming import Incoming, judged_rows
 from data.judged_pair import JudgedPair
@@ -70,3 +71,32 @@ def test_a_bad_row_between_two_ratings_parts_them() -> None:
     found = rows(rated("blue", True), {"wrong": 1}, rated("green", False))
     assert [row.number for row in found] == [1, 2, 3]
     assert not any(row.pairs for row in found)
+
+
+def test_a_row_of_any_format_says_where_it_is_from() -> None:
+    origin = {"source": "the sea", "license": "cc0"}
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", **origin}
+    [found] = judged_rows(by_name("trl"), [(1, row)])
+    assert [pair.provenance for pair in found.pairs] == [origin]
+
+
+def test_what_is_no_name_says_nothing_of_where_it_is_from() -> None:
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", "source": "x" * 201, "license": ["mit"]}
+    [found] = judged_rows(by_name("trl"), [(1, row)])
+    assert [pair.provenance for pair in found.pairs] == [{}]
+
+
+def test_two_ratings_are_from_where_one_of_them_says() -> None:
+    rows = [
+        {"prompt": "q", "completion": "a", "label": True, "source": "here"},
+        {"prompt": "q", "completion": "b", "label": False, "source": "there", "license": "mit"},
+    ]
+    [found] = judged_rows(by_name("trl-unpaired"), enumerate(rows, 1))
+    assert [pair.provenance for pair in found.pairs] == [{"source": "here", "license": "mit"}]
+
+
+def test_what_our_own_format_says_stays() -> None:
+    row = {"format": "prefloop/1", "prompt": list(SKY), "a": {"text": "x"}, "b": {"text": "y"}, "choice": "a"}
+    said = {"source": " here ", "license": "mit", "annotator": "quiet-heron"}
+    [found] = judged_rows(by_name("prefloop"), [(1, row | said)])
+    assert [pair.provenance for pair in found.pairs] == [said]

@@ -160,3 +160,22 @@ def test_a_text_is_read_by_the_name_it_came_with(tmp_path: Path) -> None:
         prompts_in("hello\n\ud800", Path("p.txt"))
     with pytest.raises(InputError, match=r"p\.csv, line 1: two columns are called 'prompt'"):
         prompts_in("prompt,prompt", Path("p.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_no_line_of_utf_16_is_a_prompt(tmp_path: Path, encoding: str, mark: str) -> None:
+    path = tmp_path / "p.txt"
+    path.write_bytes(f"{mark}What?\r\nAnd why?\r\nHow?\r\n".encode(encoding))
+    _, rows = prompt_rows(path)
+    reasons = [row.reason for _, row in rows if isinstance(row, Unreadable)]
+    assert reasons and all("UTF-16" in reason and "save the file as UTF-8" in reason for reason in reasons)
+    with pytest.raises(InputError, match=r"line 1: .*UTF-16.*; save the file as UTF-8"):
+        read_prompts(path)
+
+
+def test_a_line_with_nul_is_named_and_the_others_come(tmp_path: Path) -> None:
+    _, rows = prompt_rows(written(tmp_path, "p.txt", "one?\nt\0wo?\nthree?\n"))
+    found = dict(rows)
+    assert (found[1], found[3]) == ([{"role": "user", "content": "one?"}], [{"role": "user", "content": "three?"}])
+    assert isinstance(found[2], Unreadable) and found[2].reason.startswith("NUL")

@@ -106,3 +106,9 @@ def test_annotators_are_written_as_uuids_that_tell_them_apart() -> None:
     first, second, again = (row["responses"]["preference"][0]["user_id"] for row in rows)
     assert first == again != second
     assert str(UUID(first)) == first
+
+
+def test_a_record_with_too_many_responses_is_refused() -> None:
+    assert len(read(record(better=["1"] * 1000))) == 1000
+    with pytest.raises(InputError, match="1001 responses, at most 1000 to a record; make several records of it"):
+        read(record(better=["1"] * 1001))
