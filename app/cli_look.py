@@ -69,7 +69,7 @@ def _status(found: dict[str, Any]) -> Iterator[str]:
         yield f"{version} waits to be decided on"
     for version in found["on_trial"]:
         yield f"{version} is on trial"
-    for trouble in ("trouble", "trial_trouble", "trigger_trouble"):
+    for trouble in ("trouble", "trial_trouble", "match_trouble", "trigger_trouble"):
         if found[trouble]:
             yield f"trouble: {found[trouble]}"
 

@@ -100,7 +100,7 @@ class Rounds:
         return created
 
     async def rebuild(self, round_id: int, without: Without, actor: Annotator | None) -> Round:
-        """Train a round again on the judgments it used, but for some, with the same settings and seed.
+        """Train a round again as it would have been without some judgments, with the same settings and seed.
 
         Raises as PreferenceStore.rounds.rebuild and Planner.replan do.
         """

@@ -162,6 +162,8 @@ class InProcessEngine:
         future: Future[_T] = Future()
 
         def carry_out() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # whoever asked has gone; a future that is running can no longer be cancelled
             try:
                 future.set_result(work())
             except Exception as error:

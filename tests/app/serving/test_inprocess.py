@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -98,6 +99,28 @@ async def test_a_version_in_use_is_not_unloaded(
 
     with pytest.raises(AdapterError, match="not loaded"):
         await complete(engine, job(version="v1"))
+
+
+async def test_those_who_leave_before_they_are_answered_stop_nobody_else(
+    engine: InProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One leaves while his question is worked on, one while it waits behind that."""
+    asked, go = threading.Event(), threading.Event()
+
+    def score(*_: object) -> tuple[float, ...]:
+        asked.set()
+        assert go.wait(10)
+        return (-1.0,)
+
+    monkeypatch.setattr(engine._sampler, "score", score)
+    leaving = [asyncio.create_task(engine.score(ask("how?"), (7,), "base")) for _ in range(2)]
+    await asyncio.to_thread(asked.wait)
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    go.set()
+    assert await engine.score(ask("how?"), (7,), "base") == (-1.0,)
+    assert await complete(engine, job())
 
 
 async def test_closing_fails_what_is_under_way(model: Path) -> None:
