@@ -8,9 +8,9 @@ from typing import Any
 
 from app.remote import Remote
 from data.errors import RoundError
+from data.requests import AFTER_WAITING
 
 _RUNNING = ("queued", "training", "swapping")
-_BY_REQUEST = "by hand, after waiting"
 _LOOK_SECONDS = 1.0
 _PATIENCE_SECONDS = 120.0
 
@@ -53,7 +53,7 @@ def begun(
 
 
 def _asked_for(server: Remote, after: int) -> int | None:
-    found = [entry["id"] for entry in server.get("/rounds") if entry["id"] > after and entry["cause"] == _BY_REQUEST]
+    found = [entry["id"] for entry in server.get("/rounds") if entry["id"] > after and entry["cause"] == AFTER_WAITING]
     return min(found, default=None)
 
 

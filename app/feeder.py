@@ -16,7 +16,8 @@ from app.config import QueueSettings
 from app.matches import Matches, flaw
 from app.serving.engine import BASE, Engine, Job
 from app.serving.router import Router
-from data.errors import InputError, PrefloopError
+from app.troubles import in_words
+from data.errors import InputError
 from data.records import NewCompletion, Pair, Prompt, Sampling
 from data.store import PreferenceStore
 from data.strategies import StrategyName
@@ -95,8 +96,8 @@ class Feeder:
             *made, matched = await asyncio.gather(
                 *(self._make() for _ in range(min(missing, self._workers))), self._matches.make()
             )
-        except PrefloopError as error:
-            self.trouble = str(error)
+        except Exception as error:  # nobody else would make pairs
+            self.trouble = in_words(error, during="pairs were made", before=self.trouble)
             return False
         self.trouble = self._explain() if missing and not any(made) else None
         return any(made) or matched

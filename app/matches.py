@@ -4,7 +4,6 @@ Held-out prompts first, since nothing of them ever trains. Knows nothing of who 
 """
 
 import asyncio
-import logging
 import math
 import random
 
@@ -12,16 +11,17 @@ from app.config import QueueSettings
 from app.rivals import Rivals, rivals
 from app.serving.engine import Engine, Job, complete
 from app.serving.router import Router
-from data.errors import AdapterError, InputError, PrefloopError
+from app.troubles import in_words
+from data.errors import AdapterError, InputError
 from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling, Split
 from data.store import PreferenceStore
 
 _SEEDS = 2**31
 _AT_ONCE = 4
 _MANY_ALIKE = 40
-_NO_PROMPT = "every prompt is longer than the model can read; bring shorter ones"
+_NO_PROMPT = "there are no prompts to sample; bring some"
+_ALL_TOO_LONG = "every prompt is longer than the model can read; bring shorter ones"
 _ALL_ALIKE = "they give the same answers, again and again; sample at a higher temperature, or decide without votes"
-_log = logging.getLogger(__name__)
 
 
 def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
@@ -107,7 +107,7 @@ class Matches:
         async with self._one_at_a_time:
             prompt = await asyncio.to_thread(self._next_prompt)
         if prompt is None:
-            raise InputError(_NO_PROMPT)
+            raise InputError(_ALL_TOO_LONG if self._unfit else _NO_PROMPT)
         async with self._router.lease() as champion, self._router.lease(found.other) as other:
             if champion != found.serving:  # since it was looked
                 return False
@@ -151,9 +151,4 @@ class Matches:
             return _ALL_ALIKE if self._alike >= _MANY_ALIKE else None
         if isinstance(failed, AdapterError) and found.trial:
             return f"{failed}; decide on {found.other} yourself, or restore it and put it on trial again"
-        if isinstance(failed, PrefloopError):
-            return str(failed)
-        words = f"unexpected: {failed!r}"
-        if words != self.trouble:
-            _log.error("no pair of two versions could be made", exc_info=failed)
-        return words
+        return in_words(failed, during="a pair of two versions was made", before=self.trouble)

@@ -5,17 +5,16 @@ nothing of training.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.rounds import Rounds
-from data.errors import ConflictError, InputError, PrefloopError
+from app.troubles import in_words
+from data.errors import ConflictError, InputError
 from data.records import Annotator, Round, Without
 from data.store import PreferenceStore
 
 _EVERY_SECONDS = 1.0
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,8 @@ class Rebuilds:
                     self.trouble = f"round {self._left[0]} could not be rebuilt: {ended.reason}"
                     return
                 self._left.pop(0)
-        except PrefloopError as error:
-            self.trouble = str(error)
         except Exception as error:  # nobody looks at what a task in the background raises
-            self.trouble = f"unexpected: {error!r}"
-            _LOG.exception("rounds could not be rebuilt")
+            self.trouble = in_words(error, during="rounds were rebuilt")
         finally:
             self._left = []
 

@@ -5,19 +5,18 @@ their pairs are made.
 """
 
 import asyncio
-import logging
 from dataclasses import dataclass
 
 from app.adapters import Adapters
 from app.rivals import Rivals, rivals
+from app.troubles import in_words
 from data.contests import Contest, evidence
-from data.errors import AdapterError, PrefloopError
+from data.errors import AdapterError
 from data.evidence import Evidence, Outcome
 from data.records import Ruling
 from data.store import PreferenceStore
 
 _EVERY_SECONDS = 2.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,8 @@ class Trial:
                 if now != seen:
                     await self.look()
                     seen, self.trouble = now, None
-            except PrefloopError as error:
-                seen, self.trouble = None, str(error)
             except Exception as error:  # out of memory, for one; nobody else would end the trial
-                seen, words = None, f"unexpected: {error!r}"
-                if words != self.trouble:
-                    _log.exception("the votes could not be acted on")
-                self.trouble = words
+                seen, self.trouble = None, in_words(error, during="votes were acted on", before=self.trouble)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> None:

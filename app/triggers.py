@@ -4,7 +4,6 @@ One round at a time; one more may wait. Knows nothing of training, nor of how it
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -13,12 +12,12 @@ from app.algorithms import Algorithm
 from app.local_zone import LOCAL
 from app.rounds import Rounds
 from app.schedule import Due, NotDue, RoundSettings, Standing, due
-from data.errors import PrefloopError
+from app.troubles import in_words
 from data.records import Annotator, Outline, Round
+from data.requests import AFTER_WAITING
 from data.store import PreferenceStore
 
 _EVERY_SECONDS = 2.0
-_LOG = logging.getLogger(__name__)
 
 
 def local_time() -> datetime:
@@ -66,10 +65,8 @@ class Triggers:
         while True:
             try:
                 await self.look()
-            except PrefloopError as error:
-                self.trouble = str(error)
-            except Exception as error:  # nobody would start it again: rounds that wait would wait for ever
-                self._note(error)
+            except Exception as error:  # rounds that wait would wait for ever
+                self.trouble = in_words(error, during="a round was to be started", before=self.trouble)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> Round | None:
@@ -83,8 +80,7 @@ class Triggers:
             if (request := await asyncio.to_thread(self._store.requests.take)) is not None:
                 asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
                 algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
-                cause = "by hand, after waiting"
-                return await self._begun(self._rounds.start(asked_by, algorithm=algorithm, cause=cause))
+                return await self._begun(self._rounds.start(asked_by, algorithm=algorithm, cause=AFTER_WAITING))
             if isinstance(found := await asyncio.to_thread(self.outlook), Due):
                 return await self._begun(self._rounds.start(None, cause=found.by))
             return None
@@ -94,13 +90,6 @@ class Triggers:
         started = await starting
         self.trouble = None
         return started
-
-    def _note(self, error: Exception) -> None:
-        """Keep an error that has no words of ours, and log it once, not every two seconds."""
-        words = f"unexpected: {error!r}"
-        if words != self.trouble:
-            _LOG.error("no round could start", exc_info=error)
-        self.trouble = words
 
     def outlook(self) -> Due | NotDue:
         """Whether a round is to start by itself, and what it waits for."""

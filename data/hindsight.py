@@ -40,10 +40,11 @@ _STOOD = f"""
 """What a round used was not barred, whatever the clock says of quarantines. A round without a digest is of an older
 prefloop, which did not keep its newest judgment: of those that stood only the used ones are known."""
 
-_WITH_A_VERSION = ", ".join(f"'{state}'" for state in RoundState if state.made_version)
+WITH_A_VERSION = str(tuple(state.value for state in RoundState if state.made_version))
+"""States of rounds that made a version, as SQL has a list."""
 _SINCE = f"""
     select coalesce(max(newest_judgment), 0) as newest from round
-    where rebuilds_id is null and state in ({_WITH_A_VERSION})
+    where rebuilds_id is null and state in {WITH_A_VERSION}
     and id < :round and ended_at <= (select created_at from round where id = :round)
 """
 """A round that failed and was taken up again later had made no version by then."""

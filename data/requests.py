@@ -7,6 +7,9 @@ from data.database import Database, Row, first, insert
 from data.errors import ConflictError
 from data.records import RoundRequest
 
+AFTER_WAITING = "by hand, after waiting"
+"""What began a round that had waited its turn."""
+
 
 class RoundRequests:
     """The queue of a store's rounds; it has one place."""

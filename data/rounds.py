@@ -12,7 +12,7 @@ from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError
-from data.hindsight import left_out, taken_again
+from data.hindsight import WITH_A_VERSION, left_out, taken_again
 from data.pairs import Pairs
 from data.records import Outline, Round, RoundState, Snapshot, Split, Without
 from data.selection import TAKE_ALL, Selection, SelectionRules, select
@@ -20,9 +20,8 @@ from data.snapshots import snapshot_of
 from data.votes import CURRENT, FROZEN, flip_rate_of, votes_in
 
 _EXCLUDED = "excluded_"
-_WITH_A_VERSION = "('promoted', 'waiting', 'refused')"
 _SINCE = f"""
-    select coalesce(max(newest_judgment), 0) from round where state in {_WITH_A_VERSION} and rebuilds_id is null
+    select coalesce(max(newest_judgment), 0) from round where state in {WITH_A_VERSION} and rebuilds_id is null
 """
 
 
@@ -103,7 +102,7 @@ class Rounds:
         rows = self._database.rows(
             f"""
             select rebuilds_id, id from round where rebuilds_id is not null and left_out = ?
-            and state in {_WITH_A_VERSION} order by id
+            and state in {WITH_A_VERSION} order by id
             """,
             [canonical(asdict(without))],
         )
@@ -116,7 +115,7 @@ class Rounds:
             select distinct r.round_id as id from round_judgment r join round on round.id = r.round_id
             join judgment j on j.id = r.judgment_id join pair on pair.id = j.pair_id
             join prompt on prompt.id = pair.prompt_id
-            where round.state in {_WITH_A_VERSION} and round.rebuilds_id is null
+            where round.state in {WITH_A_VERSION} and round.rebuilds_id is null
             and (j.annotator_id in (select value from json_each(:annotators))
               or prompt.source in (select value from json_each(:sources)))
             order by r.round_id

@@ -92,7 +92,7 @@ def in_grids(
         packing.masks[name] = grids(packing, window, query)
     repeat = query.shape[1] // key.shape[1]  # the kernels that take a mask want as many key heads as heads
     rows = [states[0].transpose(0, 1) for states in (query, *(x.repeat_interleave(repeat, 1) for x in (key, value)))]
-    out = torch.zeros_like(rows[0])
+    out = torch.zeros_like(rows[2])  # values may be of another width than queries
     for grid in packing.masks[name]:
         q, k, v = (row[grid.places].transpose(1, 2) for row in rows)
         found = F.scaled_dot_product_attention(q, k, v, attn_mask=grid.mask, scale=scaling)

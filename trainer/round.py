@@ -34,6 +34,7 @@ from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
 _ANY_RANK = 1 << 20
 _REFERENCE = "reference"
+_JUDGED = 64  # lines that the canary may be of: the first that fit will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
         heldout=encoder.pairs(heldout),
         rated=encoder.ratings(rated),
         prompts=[example.prompt for example in heldout or pairs or rated],
-        judged=[Answer(line.prompt, ids) for line in pairs or rated for ids in encoder.completions(line)],
+        judged=[Answer(line.prompt, ids) for line in (pairs or rated)[:_JUDGED] for ids in encoder.completions(line)],
         cuts=encoder.cuts,
     )
     if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):

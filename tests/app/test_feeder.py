@@ -126,3 +126,27 @@ async def test_a_version_before_that_cannot_be_served_stops_nobody_and_is_told(t
         assert "v1" in services.matches.trouble
         assert store.pairs.ready("v2", purpose=Purpose.EVAL) == 0
         assert services.feeder.trouble is None
+
+
+async def test_an_error_that_nobody_foresaw_is_told_and_pairs_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage(tmp_path, buffer=2) as services:
+        ready, broken = services.store.pairs.ready, True
+
+        def once_broken(version: str | None = None) -> int:
+            if broken:
+                raise MemoryError("no room")
+            return ready(version)
+
+        monkeypatch.setattr(services.store.pairs, "ready", once_broken)
+        working = asyncio.create_task(services.feeder.run())
+        await until(lambda: services.feeder.trouble is not None)
+        assert services.feeder.trouble == "unexpected: MemoryError('no room')"
+        assert "pairs were made" in caplog.text
+        broken = False
+        services.feeder.poke()
+        await until(lambda: ready("base") >= 2)
+        assert services.feeder.trouble is None
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

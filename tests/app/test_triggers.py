@@ -185,7 +185,7 @@ async def test_what_nobody_foresaw_is_told_and_the_watch_goes_on(
     assert "unexpected: OverflowError('date value out of range')" in (every.trouble or "")
     await until(lambda: services.store.rounds.all() != [] and every.trouble is None)
     running.cancel()
-    assert [record.message for record in caplog.records] == ["no round could start"]
+    assert [record.message for record in caplog.records] == ["a round was to be started"]
 
 
 async def test_the_outline_is_made_anew_only_when_something_was_said(
