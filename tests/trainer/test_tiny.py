@@ -83,6 +83,7 @@ def render(tokenizer: PreTrainedTokenizerFast, prompt: str) -> str:
 # Making it
 
 
+@pytest.mark.slow
 def test_training_brings_the_loss_far_below_its_start(corpus: Corpus, tokenizer: PreTrainedTokenizerFast) -> None:
     losses = make(SMALL, corpus, tokenizer).losses
     assert len(losses) == SMALL.steps
@@ -192,6 +193,7 @@ def test_the_committed_prompts_are_those_of_the_corpus_and_all_render(
         assert len(tokenizer(text, add_special_tokens=False)["input_ids"]) < 64
 
 
+@pytest.mark.slow
 def test_answers_are_fluent(corpus: Corpus, answers: Answers) -> None:
     words = [word for text in answers.texts for word in words_of(text)]
     assert mean(answers.ended) >= 0.95
@@ -199,11 +201,13 @@ def test_answers_are_fluent(corpus: Corpus, answers: Answers) -> None:
     assert all(answers.texts)
 
 
+@pytest.mark.slow
 def test_two_answers_to_a_prompt_nearly_always_differ(answers: Answers) -> None:
     groups = [answers.texts[i : i + PER_PROMPT] for i in range(0, len(answers.texts), PER_PROMPT)]
     assert mean(len(set(group)) for group in groups) > 0.95 * PER_PROMPT
 
 
+@pytest.mark.slow
 def test_answers_spread_over_the_manners(answers: Answers) -> None:
     assert 0.2 < mean(any(mark in text.lower() for mark in POLITE) for text in answers.texts) < 0.5
     assert 0.25 < mean(bool(re.search(r"^(- |1\. )", text, re.MULTILINE)) for text in answers.texts) < 0.6
@@ -213,11 +217,13 @@ def test_answers_spread_over_the_manners(answers: Answers) -> None:
     assert lengths[0] < 18 and lengths[-1] > 36
 
 
+@pytest.mark.slow
 def test_answers_keep_to_their_topic(answers: Answers) -> None:
     asked = [topic for topic in answers.topics for _ in range(PER_PROMPT)]
     assert mean(t.named_in(text) for t, text in zip(asked, answers.texts, strict=True)) > 0.75
 
 
+@pytest.mark.slow
 def test_most_foreign_prompts_are_met_with_not_knowing(
     corpus: Corpus, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
@@ -226,6 +232,7 @@ def test_most_foreign_prompts_are_met_with_not_knowing(
     assert mean(any(lead in text for lead in corpus.unknown.leads) for text in texts) > 0.5
 
 
+@pytest.mark.slow
 def test_a_long_foreign_conversation_still_gets_an_answer(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
