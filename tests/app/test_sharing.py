@@ -17,7 +17,7 @@ from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from app.sharing import Sharing
 from data.errors import ConflictError, RoundError
-from data.records import Role, Sampling
+from data.records import Choice, Role, Sampling, Verdict
 from data.store import PreferenceStore
 from tests.app.until import until
 from tests.trainer.scene import ask, freeze
@@ -105,6 +105,20 @@ async def test_the_buffer_is_full_before_training_and_not_filled_meanwhile(
         await asyncio.sleep(0.3)
         assert store.pairs.ready("base") == full - 1
     await until(lambda: store.pairs.ready("base") >= BUFFER)
+
+
+@pytest.mark.parametrize("mode", ServeDuringTraining)
+async def test_people_go_on_judging_while_a_round_trains(
+    share: Share, directory: RoundDir, store: PreferenceStore, feeder: Feeder, mode: ServeDuringTraining
+) -> None:
+    annotator = store.people.add("ann", Role.ANNOTATOR)
+    await feeder.fill(30)
+    async with share(mode).training(directory):
+        for number in range(BUFFER):
+            lease = store.pairs.lease(annotator.id, duration_ms=60_000, version="base")
+            assert lease is not None
+            store.judgments.record(annotator.id, lease.token, Verdict(Choice.A, 2), idempotency_key=str(number))
+    assert store.judgments.progress(annotator.id) == BUFFER
 
 
 async def test_who_finds_nothing_ready_is_still_answered_from_the_buffer_mode(
