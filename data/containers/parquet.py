@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 from data.containers import arrow_rows
 from data.containers.byte_stream import size
 from data.containers.container import Container, FileLimits, Numbered, Parts
-from data.containers.parquet_pages import Pages, pages_of_groups
+from data.containers.parquet_pages import MOST_HELD, Pages, pages_of, row_groups
 from data.errors import InputError
 from data.whole_file import replacing
 
 _ROWS_READ = 256
 _HELD = 64_000_000
-_MOST_HELD = 256_000_000
 _BUFFER = 1 << 20
 _WAY_OUT = "copy or download it again"
 
@@ -40,25 +39,27 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
 
 
 def _batches(path: Path, file: pq.ParquetFile, limits: FileLimits) -> Iterator[pa.RecordBatch]:
+    deepest = [file.schema.column(number).max_repetition_level for number in range(len(file.schema))]
     with path.open("rb") as bytes_:
-        for number, pages in zip(range(file.num_row_groups), pages_of_groups(bytes_), strict=True):
+        for number, listed in zip(range(file.num_row_groups), row_groups(bytes_), strict=True):
             group = file.metadata.row_group(number)
+            pages = pages_of(bytes_, listed, deepest)
             if group.total_byte_size > limits.row * group.num_rows:
                 raise InputError(f"its rows have more than {size(limits.row)} each; shorten or split them")
-            if pages.held > _MOST_HELD:
+            if pages.held > MOST_HELD:
                 raise InputError(
                     f"so many long texts stand together that {size(pages.held)} must be unpacked at once, "
-                    f"more than {size(_MOST_HELD)}; write the file with smaller pages"
+                    f"more than {size(MOST_HELD)}; write the file with smaller pages"
                 )
             for batch in file.iter_batches(batch_size=_rows_at_once(pages), row_groups=[number], use_threads=False):
                 yield from arrow_rows.unfolded(batch, limits.row)
 
 
 def _rows_at_once(pages: Pages) -> int:
-    """No more rows than the shortest page has: then they come from two pages of each column, at most."""
-    if pages.values is None:
+    """No more rows than begin in the page with the fewest: then they come from two pages of each column, at most."""
+    if pages.rows is None:
         return _ROWS_READ
-    return max(1, min(_ROWS_READ, pages.values, pages.values * _HELD // max(1, pages.held)))
+    return max(1, min(_ROWS_READ, pages.rows, pages.rows * _HELD // max(1, pages.held)))
 
 
 def _texts(schema: pq.ParquetSchema) -> list[str]:
@@ -71,6 +72,8 @@ def _opened(path: Path, limits: FileLimits) -> pq.ParquetFile:
     try:
         if path.stat().st_size > limits.file:
             raise InputError(f"{path} is larger than {size(limits.file)}; split the file")
+        with path.open("rb") as bytes_:
+            row_groups(bytes_)  # first, as Arrow takes as much memory as a footer asks for
         footer = pq.read_metadata(path)
         # page by page, whole column chunks being as large as they like
         file = pq.ParquetFile(
@@ -81,7 +84,9 @@ def _opened(path: Path, limits: FileLimits) -> pq.ParquetFile:
             page_checksum_verification=True,
             read_dictionary=_texts(footer.schema),
         )
-    except (pa.ArrowException, MemoryError) as error:
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (pa.ArrowException, ValueError, MemoryError) as error:
         raise InputError(f"{path} is no Parquet file: {error}; {_WAY_OUT}, or name it for what it is") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error

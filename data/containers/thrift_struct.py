@@ -1,14 +1,23 @@
 """Structs as Thrift's compact protocol writes them, with their whole numbers. Knows nothing of what these mean.
 
+Whoever made the file may have meant harm: what is read is bounded in bytes, in structs and in depth.
+
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Union
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = (*range(1, 11), 12)
+# what an entry of a list takes, of the kinds that always take the same
+_WIDTHS = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8}
 _LONGEST_VARINT = 10
+_DEEPEST = 32
+
+Wanted = Mapping[int, Union["Wanted", None]]
+"""The fields to keep; of structs, and lists of them, what to keep of each. The others are only passed over."""
 
 
 class BrokenStructError(ValueError):
@@ -18,84 +27,122 @@ class BrokenStructError(ValueError):
         super().__init__("what stands there is no struct of Thrift")
 
 
+class LargeStructError(ValueError):
+    """There may be a struct, but one that is larger than it may be."""
+
+    def __init__(self) -> None:
+        super().__init__("what stands there is too large")
+
+
 @dataclass(slots=True)
 class Struct:
-    """The whole numbers of a struct, the structs in it and its lists of structs, each by field; nothing else of it."""
+    """The whole numbers of a struct, the structs in it and its lists of structs, each by field; what was wanted."""
 
     numbers: dict[int, int] = field(default_factory=dict)
     structs: dict[int, "Struct"] = field(default_factory=dict)
     lists: dict[int, list["Struct"]] = field(default_factory=dict)
 
 
-def read_struct(file: BinaryIO) -> Struct:
-    """The struct that begins where the file stands, which then stands behind it. Raises BrokenStructError."""
+def read_struct(file: BinaryIO, wanted: Wanted, most_bytes: int, most_structs: int) -> Struct:
+    """The struct that begins where the file stands, which then stands behind it.
+
+    Raises BrokenStructError, and LargeStructError when it takes more bytes or has more structs in it.
+    """
     try:
-        return _struct(file)
-    except (OSError, OverflowError, RecursionError) as error:
+        return _Reader(file, most_bytes, most_structs).struct(wanted, 0)
+    except (OSError, OverflowError) as error:
         raise BrokenStructError from error
 
 
-def _struct(file: BinaryIO) -> Struct:
-    found = Struct()
-    number = 0
-    while head := _byte(file):
-        number = number + (head >> 4) if head >> 4 else _signed(_varint(file))
-        kind = head & 15
+class _Reader:
+    def __init__(self, file: BinaryIO, most_bytes: int, most_structs: int) -> None:
+        self._file = file
+        self._bytes = most_bytes
+        self._structs = most_structs
+
+    def struct(self, wanted: Wanted | None, depth: int) -> Struct:
+        self._structs -= 1
+        if self._structs < 0 or depth > _DEEPEST:
+            raise LargeStructError
+        found = Struct()
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else _signed(self._varint())
+            kind = head & 15
+            if not wanted or number not in wanted:
+                self._pass_over(kind, depth)
+            elif kind == _STRUCT:
+                found.structs[number] = self.struct(wanted[number], depth + 1)
+            elif kind == _LIST:
+                found.lists[number] = self._list(wanted[number], depth)
+            elif kind in (_I16, _I32, _I64):
+                found.numbers[number] = _signed(self._varint())
+            else:
+                self._pass_over(kind, depth)
+        return found
+
+    def _list(self, wanted: Wanted | None, depth: int) -> list[Struct]:
+        """The structs of a list; none of one that has others in it."""
+        kind, length = self._list_head()
         if kind == _STRUCT:
-            found.structs[number] = _struct(file)
-        elif kind == _LIST:
-            found.lists[number] = _list(file)
-        elif kind in (_I16, _I32, _I64):
-            found.numbers[number] = _signed(_varint(file))
-        else:
-            _pass_over(file, kind)
-    return found
+            return [self.struct(wanted, depth + 1) for _ in range(length)]
+        self._pass_over_entries(kind, length, depth)
+        return []
 
+    def _list_head(self) -> tuple[int, int]:
+        head = self._byte()
+        return head & 15, head >> 4 if head >> 4 < 15 else self._varint()
 
-def _list(file: BinaryIO) -> list[Struct]:
-    """The structs of a list; none of one that has others in it."""
-    head = _byte(file)
-    kind, length = head & 15, head >> 4 if head >> 4 < 15 else _varint(file)
-    structs = []
-    for _ in range(length):
-        if kind == _STRUCT:
-            structs.append(_struct(file))
-        else:
-            _pass_over(file, _BYTE if kind in (_TRUE, _FALSE) else kind)
-    return structs
+    def _pass_over(self, kind: int, depth: int) -> None:
+        if kind in (_I16, _I32, _I64):
+            self._varint()
+        elif kind == _STRUCT:
+            self.struct(None, depth + 1)
+        elif kind in (_LIST, _SET):
+            self._pass_over_entries(*self._list_head(), depth)
+        elif kind == _BINARY:
+            self._skip(self._varint())
+        elif kind in (_BYTE, _DOUBLE):
+            self._skip(_WIDTHS[kind])
+        elif kind not in (_TRUE, _FALSE):
+            raise BrokenStructError
 
+    def _pass_over_entries(self, kind: int, length: int, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise LargeStructError
+        if kind in _WIDTHS:
+            # at once: a seek never fails, and of entries the length may promise any number
+            self._skip(_WIDTHS[kind] * length)
+            return
+        # each of the others takes a byte at least, and so ends the loop where the bytes end
+        for _ in range(length):
+            self._pass_over(kind, depth + 1)
 
-def _pass_over(file: BinaryIO, kind: int) -> None:
-    if kind in (_I16, _I32, _I64):
-        _varint(file)
-    elif kind == _STRUCT:
-        _struct(file)
-    elif kind in (_LIST, _SET):
-        _list(file)
-    elif kind == _BINARY:
-        file.seek(_varint(file), io.SEEK_CUR)
-    elif kind in (_BYTE, _DOUBLE):
-        file.seek(1 if kind == _BYTE else 8, io.SEEK_CUR)
-    elif kind not in (_TRUE, _FALSE):
+    def _skip(self, length: int) -> None:
+        self._count(length)
+        self._file.seek(length, io.SEEK_CUR)
+
+    def _varint(self) -> int:
+        number = 0
+        for place in range(_LONGEST_VARINT):
+            byte = self._byte()
+            number |= (byte & 0x7F) << 7 * place
+            if byte < 0x80:
+                return number
         raise BrokenStructError
 
+    def _byte(self) -> int:
+        self._count(1)
+        byte = self._file.read(1)
+        if not byte:
+            raise BrokenStructError
+        return byte[0]
 
-def _varint(file: BinaryIO) -> int:
-    number = 0
-    for place in range(_LONGEST_VARINT):
-        byte = _byte(file)
-        number |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return number
-    raise BrokenStructError
+    def _count(self, length: int) -> None:
+        self._bytes -= length
+        if self._bytes < 0:
+            raise LargeStructError
 
 
 def _signed(zigzag: int) -> int:
     return zigzag >> 1 ^ -(zigzag & 1)
-
-
-def _byte(file: BinaryIO) -> int:
-    byte = file.read(1)
-    if not byte:
-        raise BrokenStructError
-    return byte[0]

@@ -198,6 +198,49 @@ def test_rows_that_are_not_utf8_are_named_and_the_others_come(tmp_path: Path) ->
     assert rows[1] == Unreadable("not UTF-8; save the file as UTF-8")
 
 
+def test_a_page_header_that_promises_more_than_the_file_has_ends(tmp_path: Path) -> None:
+    path = written(tmp_path / "f.parquet")
+    whole = path.read_bytes()
+    # field 1, a list of 2**40 bools; a reader that passes over one at a time never comes to its end
+    long = bytes([0x19, 0xF2]) + b"\x80" * 5 + b"\x20"
+    path.write_bytes(whole[:4] + long + whole[4 + len(long) :])
+    assert outcome(path)[1]
+
+
+@pytest.fixture(scope="module")
+def small_parquets() -> list[bytes]:
+    made = []
+    for more in (
+        {},
+        {"data_page_version": "2.0"},
+        {"compression": "none", "data_page_size": 100, "write_batch_size": 8},
+    ):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(ROWS, SCHEMA), sink, write_page_checksum=False, **more)
+        made.append(sink.getvalue().to_pybytes())
+    return made
+
+
+# where structs begin, and what they are made of: the heads of lists and structs, and the bytes of long numbers
+patches = st.binary(min_size=1, max_size=12) | st.lists(
+    st.sampled_from([0x00, 0x15, 0x19, 0x1C, 0x2C, 0xF1, 0xF2, 0xF7, 0xF9, 0xFC, 0x80, 0xFF, 0x20, 0x7F]), min_size=1
+).map(bytes)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=5000)
+@given(which=st.integers(0, 2), changes=st.lists(st.tuples(st.floats(0, 1), patches), min_size=1, max_size=3))
+def test_a_parquet_with_any_bytes_overwritten(
+    tmp_path: Path, small_parquets: list[bytes], which: int, changes: list[tuple[float, bytes]]
+) -> None:
+    damaged = bytearray(small_parquets[which])
+    for part, patch in changes:
+        at = min(int(part * len(damaged)), len(damaged) - len(patch))
+        damaged[at : at + len(patch)] = patch
+    path = tmp_path / "f.parquet"
+    path.write_bytes(damaged)
+    outcome(path)
+
+
 SPLIT = "saved/train"
 STATE = f"{SPLIT}/state.json"
 

@@ -99,6 +99,25 @@ def one_text_in_every_turn_of_a_row(path: Path) -> None:
     pq.write_table(pa.table({"prompt": turns}), path)
 
 
+def rows_of_many_pages(path: Path, version: str = "1.0") -> None:
+    """Each other row has 12 MB; all are in one row group, the rows of which have less than the limit on average."""
+    kind = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    turns = [{"role": "user", "content": f"{turn} {'y' * 1000}"} for turn in range(12_000)]
+    rows = pa.chunked_array([pa.array([turns, turns[:1]], kind)] * 110)
+    pq.write_table(
+        pa.table({"messages": rows}), path, compression="zstd", use_dictionary=False, data_page_version=version
+    )
+
+
+def rows_of_many_pages_v2(path: Path) -> None:
+    rows_of_many_pages(path, "2.0")
+
+
+def one_row_of_many_values(path: Path) -> None:
+    values = pa.Array.from_buffers(pa.int8(), 40_000_000, [None, pa.py_buffer(bytes(40_000_000))])
+    pq.write_table(pa.table({"c": pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)}), path)
+
+
 def one_long_text_among_short_ones(path: Path) -> None:
     texts = pa.chunked_array([pa.array(["y" * 280_000_000]), pa.array(["x"] * 1000)])
     pq.write_table(pa.table({"chosen": texts}), path, compression="zstd", use_dictionary=False, write_statistics=False)
@@ -122,6 +141,9 @@ def pack(path: Path, batch: pa.RecordBatch, how: str) -> None:
         (one_text_in_every_row_of_ten_columns, "f.parquet", 32, 32, "no row: longer than 8 MB"),
         (one_text_in_every_row, "f.parquet", 60, 0, ""),
         (one_text_in_every_turn_of_a_row, "f.parquet", 2, 1, "no row: longer than 8 MB"),
+        (rows_of_many_pages, "f.parquet", 220, 110, "no row: longer than 8 MB"),
+        (rows_of_many_pages_v2, "f.parquet", 220, 110, "no row: longer than 8 MB"),
+        (one_row_of_many_values, "f.parquet", 0, 0, "320 MB must be unpacked at once"),
         pytest.param(
             *(one_long_text_among_short_ones, "f.parquet", 0, 0, "write the file with smaller pages"),
             marks=pytest.mark.slow,
@@ -146,7 +168,7 @@ def test_a_page_that_takes_too_much_is_refused_before_it_is_unpacked(
 ) -> None:
     path = tmp_path / "f.parquet"
     pq.write_table(pa.table({"chosen": ["y" * 3_000_000, *"x" * 1000]}), path, use_dictionary=False)
-    monkeypatch.setattr("data.containers.parquet._MOST_HELD", 2_000_000)
+    monkeypatch.setattr("data.containers.parquet.MOST_HELD", 2_000_000)
     with pytest.raises(InputError, match=r"after row 0: .* 3\.00.* MB must be unpacked at once, more than 2 MB; write"):
         list(opening(path).read(path, FileLimits())[1])
 
