@@ -34,6 +34,11 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
                 yield number, row
         except InputError as error:
             raise InputError(f"{path}, after row {number}: {error}") from error
+        except pa.ArrowNotImplementedError as error:  # texts in DELTA_BYTE_ARRAY, for one
+            raise InputError(
+                f"{path}, after row {number}: its encoding is not known here ({error}); write it anew with plain or "
+                "dictionary encoding"
+            ) from error
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise InputError(f"{path}, after row {number}: damaged: {error}; {_WAY_OUT}") from error
 

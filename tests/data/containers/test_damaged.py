@@ -184,6 +184,16 @@ def test_a_parquet_over_a_limit_is_refused_and_a_long_row_is_named(tmp_path: Pat
     assert 1000 < len(rows_read) < 3000
 
 
+def test_an_encoding_that_is_not_known_is_called_that_and_not_damage(tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    table = pa.table({"prompt": ["why?", "why not?"]})
+    pq.write_table(table, path, use_dictionary=False, column_encoding={"prompt": "DELTA_BYTE_ARRAY"})
+    rows, said = outcome(path)
+    assert not rows
+    assert "its encoding is not known here" in said
+    assert "write it anew with plain or dictionary encoding" in said
+
+
 def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     one = pa.array(["x"])
     pq.write_table(pa.Table.from_arrays([one, one], names=["a", "a"]), tmp_path / "f.parquet")
