@@ -35,6 +35,9 @@ PARTS = {Split.TRAIN: "train", Split.HELDOUT: "test"}
 
 _SHOWN = 5
 _OTHER_SPLIT = frozenset({"other_split"})
+_BY_FORMAT = frozenset({"aggregation", "ties", "both_bad"})
+"""Of a query, what usual_query has otherwise for one format than for another."""
+
 _TOLD_EVERY = 1_000
 Row = Mapping[str, object]
 
@@ -211,9 +214,12 @@ def guideline_of(store: PreferenceStore, made: NewExport) -> Guideline | None:
 
 
 def request_of(order: ExportOrder) -> dict[str, Any]:
-    """An order as JSON; what is as by default is left out of the query."""
+    """An order as JSON. Of the query is left out what is as ExportQuery has it, but for what depends on the format.
+
+    aggregation, ties and both_bad always stand there: what is usual for a format may change, what was asked for not.
+    """
     usual = asdict(ExportQuery())
-    asked = {key: value for key, value in asdict(order.query).items() if value != usual[key]}
+    asked = {key: value for key, value in asdict(order.query).items() if key in _BY_FORMAT or value != usual[key]}
     return {"query": asked, "provenance": order.provenance, "anonymous": order.anonymous}
 
 

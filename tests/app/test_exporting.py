@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Tally, columns_of, preview, write
+from app.exporting import ExportOrder, Tally, columns_of, preview, usual_query, write
 from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
@@ -35,6 +35,7 @@ ODD = (
 )
 WITH_STRENGTH = {"prefloop", "trl-reward"}
 EVERYTHING = ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
+MAJORITY = {"aggregation": "majority", "ties": False, "both_bad": False}
 
 
 def user(text: str) -> Message:
@@ -171,6 +172,18 @@ def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path:
     assert filled.exports.all() == [made]
 
 
+@pytest.mark.parametrize("format_", ["prefloop", "trl"])
+def test_how_votes_became_one_is_recorded_whatever_is_usual(
+    filled: PreferenceStore, tmp_path: Path, format_: str
+) -> None:
+    out = tmp_path / "out.jsonl"
+    for query in (ExportQuery(), usual_query(format_)):
+        said = {"aggregation": query.aggregation, "ties": query.ties, "both_bad": query.both_bad}
+        made = write(filled, ExportOrder(format_, query=query), out, Tally())
+        assert json.loads(manifest_path(out).read_text())["request"]["query"] == said
+        assert filled.exports.by_id(made.id).made.request["query"] == said
+
+
 def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore, tmp_path: Path) -> None:
     [someone, *_] = pseudonyms(filled)
     out = tmp_path / "mine.jsonl"
@@ -178,8 +191,8 @@ def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore,
     made = write(filled, order, out, Tally())
     text = manifest_path(out).read_text()
     assert someone not in text
-    assert json.loads(text)["request"]["query"] == {"annotators": 1}
-    assert made.made.request["query"] == {"annotators": [someone]}
+    assert json.loads(text)["request"]["query"] == {"annotators": 1} | MAJORITY
+    assert made.made.request["query"] == {"annotators": [someone]} | MAJORITY
 
 
 def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: PreferenceStore, tmp_path: Path) -> None:
