@@ -23,7 +23,7 @@ from app.imports_api import import_out, look_out
 from app.offline import opened_home
 from app.publishing import publish
 from app.remote import Remote, running_server
-from data.containers.container import FileLimits, Unreadable
+from data.containers.container import Unreadable
 from data.containers.jsonl import JSONL, standing_in
 from data.containers.registry import by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
@@ -62,11 +62,14 @@ class DatasetsDesk(Protocol):
 
 @contextmanager
 def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
-    """The desk of a home; with `make`, one that does not exist yet is made. Raises HomeError."""
+    """The desk of a home; with `make`, one that does not exist yet is made.
+
+    Raises, when no server runs, HomeError, and InputError when the settings cannot be read.
+    """
     server = running_server(home)
     if server is not None:
         with server:
-            yield _AtServer(server, load_settings(home.path).imports.limits)
+            yield _AtServer(server, home)
     else:
         with opened_home(home, make=make) as (settings, store):
             yield _AtHome(home, settings, store)
@@ -124,9 +127,9 @@ class _AtHome:
 class _AtServer:
     """The API of a running server, as its owner."""
 
-    def __init__(self, server: Remote, limits: FileLimits) -> None:
+    def __init__(self, server: Remote, home: Home) -> None:
         self._server = server
-        self._limits = limits
+        self._home = home
 
     def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
         told(0, None)  # the server says how far it is only of what it makes
@@ -162,10 +165,12 @@ class _AtServer:
         said = {key: value for key, value in brought.items() if value is not None}
         if not file.is_dir():
             return self._look(file, kind, said)
+        # read here and not before: the server has its settings, and nothing else asks for those in the file
+        limits = load_settings(self._home.path).imports.limits
         # a directory cannot be sent; its rows can, each on the line that has its number
         with TemporaryDirectory() as folder:
             rows = Path(folder) / f"{file.name}.jsonl"
-            _, found = opening(file).read(file, self._limits)
+            _, found = opening(file).read(file, limits)
             JSONL.write(rows, None, {"train": map(_sent, (row for _, row in found))})
             return self._look(rows, kind, {"source": file.name} | said)
 
