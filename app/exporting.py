@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.anonymity import anonymised
+from app.anonymity import Numbering, anonymised
 from app.export_manifest import manifest_path, manifest_text
 from data.aggregation import Aggregation
 from data.containers.container import Parts
@@ -81,8 +81,8 @@ class Tally:
     """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
 
     annotators, sources, licenses: of the pairs, how many each; agreement: the sum over the pairs that several people
-    judged. numbers: of people in a file that does not name them, by pseudonym. told: hears, from time to time, how many
-    judgments have been dealt with.
+    judged. numbering: of people in a file that does not name them. told: hears, from time to time, how many judgments
+    have been dealt with.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
@@ -92,7 +92,7 @@ class Tally:
     annotators: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbering: Numbering = field(default_factory=Numbering)
     agreement: float = 0.0
     compared: int = 0
     judgments: int = 0
@@ -239,7 +239,7 @@ def exported_rows(
             tally.left_out[found.reason] += found.judgments
             continue
         tally.add(found.provenance.get("votes", 1))
-        pair = anonymised(found, tally.numbers) if order.anonymous else found
+        pair = anonymised(found, tally.numbering) if order.anonymous else found
         try:
             rows = format_.rows(pair)
         except InputError as error:

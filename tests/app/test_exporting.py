@@ -211,7 +211,8 @@ def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: Preferenc
         names = pseudonyms(three)
     text = out.read_text()
     rows = [json.loads(line) for line in text.splitlines()]
-    assert sorted(row["annotator"] for row in rows) == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert sorted(row["annotator"].partition("-")[2] for row in rows) == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert len({row["annotator"].partition("-")[0] for row in rows}) == 1
     assert not any(name in text for name in names)
     assert all({"comment", "judgment", "annotators"}.isdisjoint(row) for row in rows)
     with PreferenceStore.open(tmp_path / "another.db") as another:
@@ -229,7 +230,28 @@ def test_people_are_numbered_within_a_file(filled: PreferenceStore, tmp_path: Pa
     for row in rows_of(out):
         assert isinstance(row, dict)
         by_person.setdefault(row["annotator"], set()).add(int(row["prompt"][0]["content"].split()[1][0]) % 2)
-    assert by_person in ({"1": {0}, "2": {1}}, {"1": {1}, "2": {0}})
+    assert sorted(str(name)[-2:] for name in by_person) == ["-1", "-2"]
+    assert sorted(map(list, by_person.values())) == [[0], [1]]
+
+
+@pytest.mark.parametrize("format_", ["prefloop", "arena", "argilla"])
+def test_two_anonymous_files_call_nobody_the_same(tmp_path: Path, format_: str) -> None:
+    """Two people of two stores, who disagree on one pair, stay two people where both files come in."""
+    files = []
+    for person, choice in (("ann", "a"), ("ben", "b")):
+        row = {"format": "prefloop/1", "prompt": [user("?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        file = tmp_path / f"{person}.jsonl"
+        file.write_text(json.dumps(row | {"choice": choice, "annotator": person}))
+        with PreferenceStore.open(tmp_path / f"{person}.db") as store:
+            bring(store, file, tmp_path / "imports")
+            files.append(tmp_path / f"{person}.out.jsonl")
+            write(store, ExportOrder(format_, query=EVERYTHING, anonymous=True), files[-1], Tally())
+    with PreferenceStore.open(tmp_path / "both.db") as both:
+        for file in files:
+            seen = look(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS, source="them")
+            counts = keep(both, seen, LIMITS, tmp_path / "imports2").counts
+            assert (counts["added"], counts["bad"]) == (1, 0)
+        assert len(pseudonyms(both)) == 2
 
 
 @pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
