@@ -3,12 +3,10 @@
 Both answer as the API does. Knows nothing of terminals.
 """
 
-import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -18,18 +16,18 @@ from pydantic import ValidationError
 from app.config import Settings, load_settings
 from app.export_manifest import manifest_path
 from app.exporting import ExportOrder, Tally, preview, write
-from app.exports_api import ExportIn
+from app.exports_api import ExportIn, export_out
 from app.home import Home
 from app.importing import Brought, Look, keep, look
 from app.imports_api import import_out, look_out
 from app.offline import opened_home
 from app.publishing import publish
 from app.remote import Remote, running_server
-from data.containers.container import FileLimits, Unreadable
+from data.containers.container import Unreadable
 from data.containers.jsonl import JSONL, standing_in
 from data.containers.registry import by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
-from data.records import ImportKind
+from data.records import Export, ImportKind
 from data.store import PreferenceStore
 
 Told = Callable[[int, int | None], None]
@@ -46,11 +44,11 @@ class DatasetsDesk(Protocol):
         ...
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
-        """Write a file and its manifest; the manifest."""
+        """Write a file and its manifest; the export as the API has it."""
         ...
 
     def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
-        """Put a dataset on the hub; what it is, as the API has it."""
+        """Put a dataset on the hub; the export as the API has it."""
         ...
 
     def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
@@ -64,11 +62,14 @@ class DatasetsDesk(Protocol):
 
 @contextmanager
 def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
-    """The desk of a home; with `make`, one that does not exist yet is made. Raises HomeError."""
+    """The desk of a home; with `make`, one that does not exist yet is made.
+
+    Raises, when no server runs, HomeError, and InputError when the settings cannot be read.
+    """
     server = running_server(home)
     if server is not None:
         with server:
-            yield _AtServer(server, load_settings(home.path).imports.limits)
+            yield _AtServer(server, home)
     else:
         with opened_home(home, make=make) as (settings, store):
             yield _AtHome(home, settings, store)
@@ -93,19 +94,18 @@ class _AtHome:
         order = _order(asked)
         of = self._store.exports.count(order.query)
         try:
-            made_of = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+            made = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
         except OSError as error:
             raise InputError(f"{out} cannot be written: {error.strerror}") from error
-        self._keep("export_preferences", format=order.format, export=made_of.id, out=str(out))
-        made: dict[str, Any] = json.loads(manifest_path(out).read_text(encoding="utf-8"))
-        return made
+        self._keep("export_preferences", format=order.format, export=made.id, out=str(out))
+        return _made(made)
 
     def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
         order = _order(asked)
         of = self._store.exports.count(order.query)
         published = publish(self._store, order, repo, Tally(told=lambda done: told(done, of)), private=private)
         self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
-        return asdict(published.made)
+        return _made(published)
 
     def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
         told = Brought(file, file.name, kind, brought.get("format"))
@@ -127,9 +127,9 @@ class _AtHome:
 class _AtServer:
     """The API of a running server, as its owner."""
 
-    def __init__(self, server: Remote, limits: FileLimits) -> None:
+    def __init__(self, server: Remote, home: Home) -> None:
         self._server = server
-        self._limits = limits
+        self._home = home
 
     def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
         told(0, None)  # the server says how far it is only of what it makes
@@ -165,10 +165,12 @@ class _AtServer:
         said = {key: value for key, value in brought.items() if value is not None}
         if not file.is_dir():
             return self._look(file, kind, said)
+        # read here and not before: the server has its settings, and nothing else asks for those in the file
+        limits = load_settings(self._home.path).imports.limits
         # a directory cannot be sent; its rows can, each on the line that has its number
         with TemporaryDirectory() as folder:
             rows = Path(folder) / f"{file.name}.jsonl"
-            _, found = opening(file).read(file, self._limits)
+            _, found = opening(file).read(file, limits)
             JSONL.write(rows, None, {"train": map(_sent, (row for _, row in found))})
             return self._look(rows, kind, {"source": file.name} | said)
 
@@ -190,6 +192,11 @@ class _AtServer:
         if errand["result"] is None:
             raise PrefloopError(errand["reason"]["words"], **errand["reason"]["values"])
         return int(errand["result"])
+
+
+def _made(export: Export) -> dict[str, Any]:
+    """An export that the home keeps no file of, as the API has it."""
+    return export_out(export, here=False).model_dump(mode="json")
 
 
 def _sent(row: object) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.anonymity import anonymised
+from app.anonymity import Numbering, anonymised
 from app.export_manifest import manifest_path, manifest_text
 from data.aggregation import Aggregation
 from data.containers.container import Parts
@@ -35,6 +35,9 @@ PARTS = {Split.TRAIN: "train", Split.HELDOUT: "test"}
 
 _SHOWN = 5
 _OTHER_SPLIT = frozenset({"other_split"})
+_BY_FORMAT = frozenset({"aggregation", "ties", "both_bad"})
+"""Of a query, what usual_query has otherwise for one format than for another."""
+
 _TOLD_EVERY = 1_000
 Row = Mapping[str, object]
 
@@ -78,8 +81,8 @@ class Tally:
     """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
 
     annotators, sources, licenses: of the pairs, how many each; agreement: the sum over the pairs that several people
-    judged. numbers: of people in a file that does not name them, by pseudonym. told: hears, from time to time, how many
-    judgments have been dealt with.
+    judged. numbering: of people in a file that does not name them. told: hears, from time to time, how many judgments
+    have been dealt with.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
@@ -89,7 +92,7 @@ class Tally:
     annotators: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbering: Numbering = field(default_factory=Numbering)
     agreement: float = 0.0
     compared: int = 0
     judgments: int = 0
@@ -211,9 +214,12 @@ def guideline_of(store: PreferenceStore, made: NewExport) -> Guideline | None:
 
 
 def request_of(order: ExportOrder) -> dict[str, Any]:
-    """An order as JSON; what is as by default is left out of the query."""
+    """An order as JSON. Of the query is left out what is as ExportQuery has it, but for what depends on the format.
+
+    aggregation, ties and both_bad always stand there: what is usual for a format may change, what was asked for not.
+    """
     usual = asdict(ExportQuery())
-    asked = {key: value for key, value in asdict(order.query).items() if value != usual[key]}
+    asked = {key: value for key, value in asdict(order.query).items() if key in _BY_FORMAT or value != usual[key]}
     return {"query": asked, "provenance": order.provenance, "anonymous": order.anonymous}
 
 
@@ -233,7 +239,7 @@ def exported_rows(
             tally.left_out[found.reason] += found.judgments
             continue
         tally.add(found.provenance.get("votes", 1))
-        pair = anonymised(found, tally.numbers) if order.anonymous else found
+        pair = anonymised(found, tally.numbering) if order.anonymous else found
         try:
             rows = format_.rows(pair)
         except InputError as error:

@@ -88,7 +88,7 @@ class PreviewRowsOut(BaseModel):
 
 
 class ExportOut(BaseModel):
-    """A file that was made. here: whether it is still kept; counts as a preview has them."""
+    """A file that was made. here: whether the home still keeps it; counts as a preview has them."""
 
     id: int
     format: str
@@ -132,7 +132,7 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     @routes.get("")
     def list_exports() -> list[ExportOut]:
         """Every export, newest first."""
-        return [_out(export, exports) for export in store.exports.all()]
+        return [export_out(one, here=exports.find(one.id) is not None) for one in store.exports.all()]
 
     @routes.get("/formats")
     def list_formats() -> ShelvesOut:
@@ -163,7 +163,7 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     @routes.get("/{export_id}", responses=refusals(404))
     def one_export(export_id: Id) -> ExportOut:
         """One export."""
-        return _out(store.exports.by_id(export_id), exports)
+        return export_out(store.exports.by_id(export_id), here=exports.find(export_id) is not None)
 
     @handing_out.get("/{export_id}/file", response_class=FileResponse, responses=_FILE | refusals(404))
     async def download_export(export_id: Id) -> FileResponse:
@@ -187,6 +187,18 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     return routes
 
 
+def export_out(export: Export, *, here: bool) -> ExportOut:
+    """An export as the API has it."""
+    made = {key: value for key, value in asdict(export.made).items() if key != "guideline_id"}
+    return ExportOut(
+        id=export.id,
+        guideline=export.made.guideline_id,
+        created_at=export.created_at,
+        here=here,
+        **made,
+    )
+
+
 def _format_out(format_: Format) -> FormatOut:
     usual = usual_query(format_.name)
     return FormatOut(
@@ -196,15 +208,4 @@ def _format_out(format_: Format) -> FormatOut:
         aggregation=usual.aggregation,
         ties=usual.ties,
         both_bad=usual.both_bad,
-    )
-
-
-def _out(export: Export, exports: Exports) -> ExportOut:
-    made = {key: value for key, value in asdict(export.made).items() if key != "guideline_id"}
-    return ExportOut(
-        id=export.id,
-        guideline=export.made.guideline_id,
-        created_at=export.created_at,
-        here=exports.find(export.id) is not None,
-        **made,
     )

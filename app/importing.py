@@ -135,11 +135,12 @@ def keep(
 
 @contextmanager
 def _called(path: Path, name: str) -> Iterator[None]:
-    """Let errors call a file what it is called where it came from, if it lies here under another name."""
+    """Let errors call a file what it is called where it came from, not by the place where it lies here."""
     try:
         yield
     except InputError as error:
-        if path.name == name or str(path) not in str(error):
+        # the name does not say where it lies: one that is sent as upload.jsonl is called so here, too
+        if str(path) not in str(error):
             raise
         raise InputError(str(error).replace(str(path), name)) from error
 

@@ -7,6 +7,7 @@ import pytest
 from datasets import Dataset, load_from_disk
 from huggingface_hub import HfApi
 
+from app.exports_api import ExportOut
 from data.store import PreferenceStore
 from tests.app.hub import hub
 from tests.app.test_cli import run
@@ -115,6 +116,28 @@ def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, mon
     train, test = manifest["counts"]["pairs_train"], manifest["counts"]["pairs_test"]
     assert train + test == len(rows)
     assert f"{train} pairs to train on\n{test} held-out pairs" in said
+
+
+def test_an_export_is_told_as_the_api_has_it(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    out = tmp_path / "out.jsonl"
+    said = told(monkeypatch, capsys, "export", "--out", out, "--home", filled)
+    assert said.keys() == ExportOut.model_fields.keys()
+    manifest = json.loads((tmp_path / "out.jsonl.manifest.json").read_text())
+    assert {key: said[key] for key in ("sha256", "request", "counts")} == {
+        key: manifest[key] for key in ("sha256", "request", "counts")
+    }
+    assert (said["format"], said["container"], said["here"]) == ("trl", "jsonl", False)
+
+
+def test_a_push_is_told_as_the_api_has_it(pairs: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:
+    home = tmp_path / "home"
+    assert run("import", "preferences", pairs, "--home", home, monkeypatch=monkeypatch) == 0
+    capsys.readouterr()
+    with hub() as one:
+        monkeypatch.setattr("app.publishing.HfApi", lambda: one.api)
+        said = told(monkeypatch, capsys, "export", "--push", "me/eggs", "--home", home)
+    assert said.keys() == ExportOut.model_fields.keys()
+    assert (said["container"], said["request"]["repo"], said["here"]) == ("hub", "me/eggs", False)
 
 
 def test_our_own_format_has_every_judgment(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.datasets_desk import desk_of
 from app.home import Home
 from app.remote import Remote
-from data.errors import PrefloopError
+from data.errors import InputError, PrefloopError
 from data.records import ImportKind
 
 SLOW_SECONDS = 1.0
@@ -55,6 +55,16 @@ def test_a_preview_may_take_as_long_as_it_takes(slow_server: None, tmp_path: Pat
     with desk_of(Home(tmp_path)) as desk:
         assert desk.preview({}, lambda done, of: told.append((done, of))) == {"counts": {}, "rows": []}
     assert told == [(0, None)]
+
+
+def test_settings_that_cannot_be_read_stop_nothing_but_the_sending_of_a_directory(
+    slow_server: None, tmp_path: Path
+) -> None:
+    (tmp_path / "prefloop.toml").write_text("imports = nonsense")
+    with desk_of(Home(tmp_path)) as desk:
+        assert desk.preview({}, lambda done, of: None) == {"counts": {}, "rows": []}
+        with pytest.raises(InputError, match=r"prefloop\.toml cannot be read"):
+            desk.look(tmp_path, ImportKind.PREFERENCES, {})
 
 
 def test_words_with_braces_are_passed_on(slow_server: None, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Tally, columns_of, preview, write
+from app.exporting import ExportOrder, Tally, columns_of, preview, usual_query, write
 from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
@@ -35,6 +35,7 @@ ODD = (
 )
 WITH_STRENGTH = {"prefloop", "trl-reward"}
 EVERYTHING = ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
+MAJORITY = {"aggregation": "majority", "ties": False, "both_bad": False}
 
 
 def user(text: str) -> Message:
@@ -171,6 +172,18 @@ def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path:
     assert filled.exports.all() == [made]
 
 
+@pytest.mark.parametrize("format_", ["prefloop", "trl"])
+def test_how_votes_became_one_is_recorded_whatever_is_usual(
+    filled: PreferenceStore, tmp_path: Path, format_: str
+) -> None:
+    out = tmp_path / "out.jsonl"
+    for query in (ExportQuery(), usual_query(format_)):
+        said = {"aggregation": query.aggregation, "ties": query.ties, "both_bad": query.both_bad}
+        made = write(filled, ExportOrder(format_, query=query), out, Tally())
+        assert json.loads(manifest_path(out).read_text())["request"]["query"] == said
+        assert filled.exports.by_id(made.id).made.request["query"] == said
+
+
 def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore, tmp_path: Path) -> None:
     [someone, *_] = pseudonyms(filled)
     out = tmp_path / "mine.jsonl"
@@ -178,8 +191,8 @@ def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore,
     made = write(filled, order, out, Tally())
     text = manifest_path(out).read_text()
     assert someone not in text
-    assert json.loads(text)["request"]["query"] == {"annotators": 1}
-    assert made.made.request["query"] == {"annotators": [someone]}
+    assert json.loads(text)["request"]["query"] == {"annotators": 1} | MAJORITY
+    assert made.made.request["query"] == {"annotators": [someone]} | MAJORITY
 
 
 def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: PreferenceStore, tmp_path: Path) -> None:
@@ -198,7 +211,8 @@ def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: Preferenc
         names = pseudonyms(three)
     text = out.read_text()
     rows = [json.loads(line) for line in text.splitlines()]
-    assert sorted(row["annotator"] for row in rows) == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert sorted(row["annotator"].partition("-")[2] for row in rows) == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert len({row["annotator"].partition("-")[0] for row in rows}) == 1
     assert not any(name in text for name in names)
     assert all({"comment", "judgment", "annotators"}.isdisjoint(row) for row in rows)
     with PreferenceStore.open(tmp_path / "another.db") as another:
@@ -216,7 +230,28 @@ def test_people_are_numbered_within_a_file(filled: PreferenceStore, tmp_path: Pa
     for row in rows_of(out):
         assert isinstance(row, dict)
         by_person.setdefault(row["annotator"], set()).add(int(row["prompt"][0]["content"].split()[1][0]) % 2)
-    assert by_person in ({"1": {0}, "2": {1}}, {"1": {1}, "2": {0}})
+    assert sorted(str(name)[-2:] for name in by_person) == ["-1", "-2"]
+    assert sorted(map(list, by_person.values())) == [[0], [1]]
+
+
+@pytest.mark.parametrize("format_", ["prefloop", "arena", "argilla"])
+def test_two_anonymous_files_call_nobody_the_same(tmp_path: Path, format_: str) -> None:
+    """Two people of two stores, who disagree on one pair, stay two people where both files come in."""
+    files = []
+    for person, choice in (("ann", "a"), ("ben", "b")):
+        row = {"format": "prefloop/1", "prompt": [user("?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        file = tmp_path / f"{person}.jsonl"
+        file.write_text(json.dumps(row | {"choice": choice, "annotator": person}))
+        with PreferenceStore.open(tmp_path / f"{person}.db") as store:
+            bring(store, file, tmp_path / "imports")
+            files.append(tmp_path / f"{person}.out.jsonl")
+            write(store, ExportOrder(format_, query=EVERYTHING, anonymous=True), files[-1], Tally())
+    with PreferenceStore.open(tmp_path / "both.db") as both:
+        for file in files:
+            seen = look(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS, source="them")
+            counts = keep(both, seen, LIMITS, tmp_path / "imports2").counts
+            assert (counts["added"], counts["bad"]) == (1, 0)
+        assert len(pseudonyms(both)) == 2
 
 
 @pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
