@@ -8,6 +8,7 @@ import torch
 from tests.models import save_random_model
 from tests.trainer.scene import freeze
 from trainer.base import Base, load_base
+from trainer.policy import Policy
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
 
@@ -40,3 +41,14 @@ def finished(loaded: Base, tmp_path_factory: pytest.TempPathFactory) -> RoundDir
     directory = freeze(tmp_path_factory.mktemp("rounds") / "finished", loaded)
     run_round(directory, lambda: False)
     return directory
+
+
+@pytest.fixture
+def policy(base: Base) -> Policy:
+    """Far from its reference, the base."""
+    policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in policy.lora.parameters.values():
+            parameter.copy_(torch.randn_like(parameter) * 0.1)
+    return policy

@@ -21,17 +21,6 @@ QUESTION = ask("how do I boil an egg?")
 NOTED = Canary(prompt=QUESTION, token_ids=(7, 8), logprobs=(-1.0, -3.0), base_logprobs=(-2.0, -2.0))
 
 
-@pytest.fixture
-def policy(base: Base) -> Policy:
-    """Far from its reference."""
-    policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in policy.lora.parameters.values():
-            parameter.copy_(torch.randn_like(parameter) * 0.1)
-    return policy
-
-
 @torch.no_grad()
 def moved(policy: Policy, answer: Answer) -> float:
     """How far the policy moves an answer from the base, by transformers' own forward pass."""

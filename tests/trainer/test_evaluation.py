@@ -27,17 +27,6 @@ PROMPTS = [ask("how do I boil an egg?"), ask("why?")]
 BUDGET = Budget(8192, print)
 
 
-@pytest.fixture
-def policy(base: Base) -> Policy:
-    """Far from the base."""
-    policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in policy.lora.parameters.values():
-            parameter.copy_(torch.randn_like(parameter) * 0.1)
-    return policy
-
-
 def champion_of(base: Base) -> Champion:
     return Champion("round-000001", random_lora(base.model, seed=5, rank=2))
 

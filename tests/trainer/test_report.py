@@ -58,17 +58,6 @@ def drift_of(
     return drift(contenders.log_ratios(rows, "reference"), contenders.manner(rows))
 
 
-@pytest.fixture
-def policy(base: Base) -> Policy:
-    """Far from its reference."""
-    policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in policy.lora.parameters.values():
-            parameter.copy_(torch.randn_like(parameter) * 0.1)
-    return policy
-
-
 def mirrored(pairs: list[TokenPair]) -> list[TokenPair]:
     return [TokenPair(pair.prompt_ids, pair.rejected_ids, pair.chosen_ids) for pair in pairs]
 
