@@ -81,7 +81,7 @@ def unfolded(batch: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
 
 
 class _Way(NamedTuple):
-    """How a batch becomes rows: without dictionaries of texts, as this schema has it, unless it has none; and plain."""
+    """How a batch becomes rows: without dictionaries of texts or bytes, as this schema has it, unless it has none; and plain."""
 
     schema: pa.Schema | None
     plain: bool
@@ -125,7 +125,7 @@ def _rows(batch: pa.RecordBatch, way: _Way, limit: int) -> tuple[int, list[objec
 
 def _bytes_of(values: pa.Array) -> int:
     if pa.types.is_dictionary(values.type):
-        if _is_text(values.type.value_type):
+        if _is_long(values.type.value_type):
             return int(pc.sum(pc.binary_length(values.dictionary).take(values.indices)).as_py() or 0)
         return _bytes_of(values.dictionary.take(values.indices))
     if pa.types.is_struct(values.type):
@@ -136,8 +136,8 @@ def _bytes_of(values: pa.Array) -> int:
 
 
 def _unfolded(type_: pa.DataType) -> pa.DataType:
-    """The type without dictionaries of texts, as far as objects and lists go."""
-    if pa.types.is_dictionary(type_) and _is_text(type_.value_type):
+    """The type without dictionaries of texts or bytes, as far as objects and lists go."""
+    if pa.types.is_dictionary(type_) and _is_long(type_.value_type):
         return type_.value_type
     if pa.types.is_struct(type_):
         return pa.struct([field.with_type(_unfolded(field.type)) for field in type_])
@@ -150,6 +150,11 @@ def _unfolded(type_: pa.DataType) -> pa.DataType:
 
 def _is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def _is_long(type_: pa.DataType) -> bool:
+    """Whether a value of the type may be as long as it likes."""
+    return bool(_is_text(type_) or pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
 
 
 def _is_plain(type_: pa.DataType) -> bool:

@@ -70,9 +70,9 @@ def _rows_at_once(pages: Pages) -> int:
 
 
 def _texts(schema: pq.ParquetSchema) -> list[str]:
-    """The columns of texts. A text that one of them says many times is held once, if Arrow knows it by a number."""
+    """The columns of texts and bytes. What one of them says many times is held once, if Arrow knows it by a number."""
     columns = (schema.column(number) for number in range(len(schema)))
-    return [one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.logical_type.type == "STRING"]
+    return [one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.logical_type.type != "DECIMAL"]
 
 
 def _opened(path: Path, limits: FileLimits) -> pq.ParquetFile:

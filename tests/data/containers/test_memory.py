@@ -82,12 +82,16 @@ print(rows, bad, peak // 1024, last)
 """
 
 
-def repeated(text: str, times: int) -> pa.Array:
+def repeated(text: str | bytes, times: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([text]))
 
 
 def one_text_in_every_row_of_ten_columns(path: Path) -> None:
     pq.write_table(pa.table({f"c{n}": repeated("y" * 7_000_000, 32) for n in range(10)}), path)
+
+
+def one_text_as_bytes_in_every_row_of_ten_columns(path: Path) -> None:
+    pq.write_table(pa.table({f"c{n}": repeated(b"y" * 7_000_000, 32) for n in range(10)}), path)
 
 
 def one_text_in_every_row(path: Path) -> None:
@@ -139,6 +143,7 @@ def pack(path: Path, batch: pa.RecordBatch, how: str) -> None:
     ("make", "name", "rows", "bad", "words"),
     [
         (one_text_in_every_row_of_ten_columns, "f.parquet", 32, 32, "no row: longer than 8 MB"),
+        (one_text_as_bytes_in_every_row_of_ten_columns, "f.parquet", 32, 32, "no row: longer than 8 MB"),
         (one_text_in_every_row, "f.parquet", 60, 0, ""),
         (one_text_in_every_turn_of_a_row, "f.parquet", 2, 1, "no row: longer than 8 MB"),
         (rows_of_many_pages, "f.parquet", 220, 110, "no row: longer than 8 MB"),
