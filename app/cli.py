@@ -19,6 +19,7 @@ from app.algorithms import Algorithm
 from app.cli_adapters import adapters
 from app.cli_answer import show_json
 from app.cli_data import exports, imports
+from app.cli_gold import gold
 from app.cli_guidelines import guidelines
 from app.cli_lineage import lineage
 from app.cli_look import look
@@ -38,6 +39,7 @@ app.add_typer(look)
 app.add_typer(quality)
 app.add_typer(users, name="user")
 app.add_typer(prompts, name="prompt")
+app.add_typer(gold, name="gold")
 app.add_typer(guidelines, name="guidelines")
 app.add_typer(adapters, name="adapter")
 app.add_typer(rounds, name="round")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli_answer import show_json
+from app.cli_answer import answer, columns, moment, show_json
 from app.home import Home
 from app.options import HOME, AsJson, HomePath
 from data.aggregation import Aggregation
@@ -56,6 +56,26 @@ def import_preferences(
     """Add judged pairs, each once, in any format that docs/formats.md lists."""
     brought = {"format": format, "source": source, "license": license}
     _bring(Home(home), file, ImportKind.PREFERENCES, brought, dry_run=dry_run, as_json=as_json)
+
+
+@imports.command("list")
+def list_imports(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Every file that came in, newest first."""
+    from app.datasets_desk import desk_of
+
+    with desk_of(Home(home)) as desk:
+        found = desk.imports()
+    answer(found, _imports, as_json=as_json)
+
+
+@exports.command("exports")
+def list_exports(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Every file that was written or published, newest first."""
+    from app.datasets_desk import desk_of
+
+    with desk_of(Home(home)) as desk:
+        found = desk.exports()
+    answer(found, _exports, as_json=as_json)
 
 
 @exports.command("export")
@@ -156,6 +176,37 @@ def _bring(
         bad_rows = bad_rows_of(home.imports, done["id"])
         if bad_rows.exists():
             typer.echo(f"left out, with reasons: {bad_rows}")
+
+
+def _imports(found: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [
+        (
+            one["id"],
+            moment(one["created_at"]),
+            one["kind"],
+            one["name"],
+            one["format"] or one["container"],
+            *(one["counts"].get(key, 0) for key in ("added", "known", "bad")),
+            one["state"],
+        )
+        for one in found
+    ]
+    yield from columns(rows, head=("import", "begun", "", "file", "format", "added", "known", "left out", ""))
+
+
+def _exports(found: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [
+        (
+            one["id"],
+            moment(one["created_at"]),
+            one["format"],
+            one["container"],
+            *(one["counts"].get(key, 0) for key in ("pairs_train", "pairs_test")),
+            one["sha256"][:12],
+        )
+        for one in found
+    ]
+    yield from columns(rows, head=("export", "made", "format", "file", "to train on", "held out", "sha256"))
 
 
 def _container(out: Path | None, said: str | None) -> str:

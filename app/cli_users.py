@@ -3,13 +3,13 @@
 Heavy imports wait until a command needs them. Knows no rules of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli_answer import answer
+from app.cli_answer import answer, columns, moment
 from app.cli_server import server_of
 from app.home import Home
 from app.options import HOME, AsJson, HomePath
@@ -18,12 +18,14 @@ from data.records import Annotator, Role
 if TYPE_CHECKING:
     from app.people_api import LinkOut
     from app.roster import Roster
+    from data.invites import Invite
 
 _MOST_DAYS = 366
 
 Password = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)]
 Days = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it is good for, if it is not used.")]
 NewRole = Annotated[Role, typer.Option(help="What the person may do.")]
+InviteId = Annotated[int, typer.Argument(help="The invite's number.")]
 Why = Annotated[str, typer.Option(help="Why, for those who ask later.")]
 
 users = typer.Typer(no_args_is_help=True, help="Accounts and invites.")
@@ -56,6 +58,23 @@ def invite(home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, days: Days = 7
     """Print a link by which one new person can make an account."""
     with _roster(Home(home)) as roster:
         _show_link(roster, roster.invite(role, days), as_json=as_json)
+
+
+@users.command("invites")
+def invites(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """All invites, newest first, and what became of them."""
+    with _roster(Home(home)) as roster:
+        found = roster.invites()
+        logins = {person.id: person.login for person in roster.all()}
+    answer(found, lambda invites: _invites(invites, logins), as_json=as_json)
+
+
+@users.command("withdraw")
+def withdraw(number: InviteId, home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Make the link of an invite worthless, by its number in `prefloop user invites`."""
+    with _roster(Home(home)) as roster:
+        roster.withdraw(number)
+    answer({"withdrawn": number}, f"Invite {number} is withdrawn: its link leads nowhere.", as_json=as_json)
 
 
 @users.command("link")
@@ -135,6 +154,14 @@ def _lines(everybody: Sequence[Annotator]) -> Iterator[str]:
     for person in everybody:
         state = "" if person.disabled_at is None else "  disabled"
         yield f"{person.login:{width}}  {person.role:9}  {person.pseudonym}{state}"
+
+
+def _invites(found: Sequence["Invite"], logins: Mapping[int, str]) -> Iterator[str]:
+    rows = [
+        (one.id, one.role, moment(one.created_at), moment(one.expires_at), logins.get(one.spent_by or 0, ""))
+        for one in found
+    ]
+    yield from columns(rows, head=("invite", "role", "made", "good until", "joined"))
 
 
 def _show_link(roster: "Roster", made: "LinkOut", *, as_json: bool) -> None:

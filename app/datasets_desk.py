@@ -59,6 +59,14 @@ class DatasetsDesk(Protocol):
         """Take in a file that was looked at; the import as the API has it."""
         ...
 
+    def imports(self) -> list[dict[str, Any]]:
+        """Every import, newest first, as the API has it."""
+        ...
+
+    def exports(self) -> list[dict[str, Any]]:
+        """Every export, newest first, as the API has it."""
+        ...
+
 
 @contextmanager
 def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
@@ -120,6 +128,12 @@ class _AtHome:
         done = keep(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
         return import_out(done).model_dump(mode="json")
 
+    def imports(self) -> list[dict[str, Any]]:
+        return [import_out(entry).model_dump(mode="json") for entry in self._store.imports.all()]
+
+    def exports(self) -> list[dict[str, Any]]:
+        return list(map(_made, self._store.exports.all()))
+
     def _keep(self, act: str, **detail: str | int) -> None:
         self._store.audit.add(None, act, detail)
 
@@ -178,6 +192,14 @@ class _AtServer:
         number = self._result(self._server.post("/imports", upload=seen["upload"]), told)
         done: dict[str, Any] = self._server.get(f"/imports/{number}")
         return done
+
+    def imports(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.get("/imports")
+        return found
+
+    def exports(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.get("/exports")
+        return found
 
     def _look(self, file: Path, kind: ImportKind, said: Mapping[str, str]) -> dict[str, Any]:
         seen: dict[str, Any] = self._server.upload("/imports/look", file, name=file.name, kind=kind.value, **said)

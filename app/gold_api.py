@@ -1,6 +1,5 @@
 """REST for admins: known pairs, made by hand or from consensus. Knows nothing of when they are asked."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -9,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.account_api import Body
 from app.audited import audited
 from app.callers import Admin
+from app.expectable import Expectable
 from app.refusals import LARGEST_ID, Id, refusals
 from data.ballots import Tally
 from data.gold import Agreed, KnownPair
@@ -19,15 +19,6 @@ _LONGEST = 20_000
 
 Explanation = Annotated[str, Field(max_length=2000)]
 Text = Annotated[str, Field(max_length=_LONGEST)]
-
-
-class Expectable(StrEnum):
-    """What can be known of a pair."""
-
-    A = "a"
-    B = "b"
-    TIE = "tie"
-    BOTH_BAD = "both_bad"
 
 
 class KnownIn(Body):

@@ -133,12 +133,12 @@ def _add_invites(routes: APIRouter, accounts: Accounts) -> None:
         return accounts.invites.all()
 
     @routes.post("/people/invites", status_code=201)
-    def make(body: InviteIn, me: Admin) -> NewInviteOut:
+    def make_invite(body: InviteIn, me: Admin) -> NewInviteOut:
         """A link by which one new person can make an account."""
         token, invite = accounts.make_invite(body.role, valid_ms=body.days * DAY_MS, made_by=me.id)
         return NewInviteOut(token=token, path=f"/join/?token={token}", invite=invite)
 
     @routes.delete("/people/invites/{invite_id}", status_code=204, responses=refusals(404, 409))
-    def withdraw(invite_id: Id) -> None:
+    def withdraw_invite(invite_id: Id) -> None:
         """Make an invite's link worthless."""
         accounts.invites.withdraw(invite_id)

@@ -11,6 +11,7 @@ from app.people_api import AddedOut, LinkOut, NewInviteOut
 from app.remote import Remote
 from data.audit import Audit
 from data.errors import NotFoundError
+from data.invites import Invite
 from data.records import Annotator, Role
 
 
@@ -36,6 +37,14 @@ class Roster(Protocol):
 
     def invite(self, role: Role, days: int) -> NewInviteOut:
         """An invite by which one new person can make an account."""
+        ...
+
+    def invites(self) -> list[Invite]:
+        """All invites, newest first, those too that are spent or expired."""
+        ...
+
+    def withdraw(self, invite_id: int) -> None:
+        """Make an invite's link worthless."""
         ...
 
     def link(self, login: str, days: int) -> LinkOut:
@@ -88,8 +97,17 @@ class StoredRoster:
     def invite(self, role: Role, days: int) -> NewInviteOut:
         """An invite by which one new person can make an account."""
         token, invite = self._accounts.make_invite(role, valid_ms=days * DAY_MS)
-        self._keep("make", role=role, days=days)
+        self._keep("make_invite", role=role, days=days)
         return NewInviteOut(token=token, path=f"/join/?token={token}", invite=invite)
+
+    def invites(self) -> list[Invite]:
+        """All invites, newest first, those too that are spent or expired."""
+        return self._accounts.invites.all()
+
+    def withdraw(self, invite_id: int) -> None:
+        """Make an invite's link worthless."""
+        self._accounts.invites.withdraw(invite_id)
+        self._keep("withdraw_invite", invite_id=invite_id)
 
     def link(self, login: str, days: int) -> LinkOut:
         """A link that signs a person in once."""
@@ -164,6 +182,15 @@ class ServedRoster:
     def invite(self, role: Role, days: int) -> NewInviteOut:
         """An invite by which one new person can make an account."""
         return NewInviteOut.model_validate(self._server.post("/people/invites", role=role, days=days))
+
+    def invites(self) -> list[Invite]:
+        """All invites, newest first, those too that are spent or expired."""
+        rows: list[dict[str, Any]] = self._server.get("/people/invites")
+        return [Invite(**{**row, "role": Role(row["role"])}) for row in rows]
+
+    def withdraw(self, invite_id: int) -> None:
+        """Make an invite's link worthless."""
+        self._server.delete(f"/people/invites/{invite_id}")
 
     def link(self, login: str, days: int) -> LinkOut:
         """A link that signs a person in once."""

@@ -81,7 +81,11 @@ def unfolded(batch: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
 
 
 class _Way(NamedTuple):
-    """How a batch becomes rows: without dictionaries of texts or bytes, as this schema has it, unless it has none; and plain."""
+    """How a batch becomes rows.
+
+    schema: that of the batch without dictionaries of texts or bytes; None if it has none. plain: whether every value
+    is one that JSON has.
+    """
 
     schema: pa.Schema | None
     plain: bool

@@ -8,6 +8,7 @@ from datasets import Dataset, load_from_disk
 from huggingface_hub import HfApi
 
 from app.exports_api import ExportOut
+from app.imports_api import ImportOut
 from data.store import PreferenceStore
 from tests.app.hub import hub
 from tests.app.test_cli import run
@@ -37,11 +38,10 @@ def pairs(tmp_path: Path) -> Path:
     return file
 
 
-def told(monkeypatch: Patch, capsys: Out, *arguments: object) -> dict[str, Any]:
+def told(monkeypatch: Patch, capsys: Out, *arguments: object) -> Any:
     """What a command says as JSON."""
     assert run(*arguments, "--json", monkeypatch=monkeypatch) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    return json.loads(capsys.readouterr().out)
 
 
 @pytest.fixture
@@ -116,6 +116,19 @@ def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, mon
     train, test = manifest["counts"]["pairs_train"], manifest["counts"]["pairs_test"]
     assert train + test == len(rows)
     assert f"{train} pairs to train on\n{test} held-out pairs" in said
+
+
+def test_what_came_in_and_went_out_is_listed(
+    filled: Path, pairs: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out
+) -> None:
+    made = told(monkeypatch, capsys, "export", "--out", tmp_path / "out.jsonl", "--home", filled)
+    for command, entries in ((("import", "list"), ImportOut), (("exports",), ExportOut)):
+        found = told(monkeypatch, capsys, *command, "--home", filled)
+        assert found[0].keys() == entries.model_fields.keys()
+        assert run(*command, "--home", filled, monkeypatch=monkeypatch) == 0
+        _, newest, *_ = capsys.readouterr().out.splitlines()
+        assert newest.split()[0] == str(found[0]["id"])
+        assert pairs.name in newest if command[0] == "import" else made["sha256"][:12] in newest
 
 
 def test_an_export_is_told_as_the_api_has_it(filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out) -> None:

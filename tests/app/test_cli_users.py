@@ -50,7 +50,7 @@ async def test_all_that_is_done_is_kept(owner: Owner) -> None:
         "enable",
         "sign_out",
         "password",
-        "make",
+        "make_invite",
     ]
     assert acts[0].detail == {"login": "ann", "role": "annotator"}
     assert {str(act.detail["person_id"]) for act in acts[1:-1]} == {"2"}
@@ -76,6 +76,30 @@ async def test_an_invite_is_printed_as_a_link(owner: Owner) -> None:
         invite = accounts.invite_of(found[1])
         assert invite.role is Role.ADMIN
         assert invite.expires_at - invite.created_at == 3 * 86_400_000
+
+
+async def test_invites_are_listed_and_withdrawn(owner: Owner) -> None:
+    assert await owner.did("invites") == ""
+    for role in ("admin", "annotator"):
+        made = await owner.read("invite", "--role", role)
+    with owner.accounts() as accounts:
+        accounts.join(made["token"], "ann", PASSWORD[1], UNKNOWN)
+    head, last, first = (await owner.did("invites")).splitlines()
+    assert head.split()[:2] == ["invite", "role"]
+    assert (last.split()[:2], last.split()[-1]) == (["2", "annotator"], "ann")
+    assert (first.split()[:2], first.split()[-1]) == (["1", "admin"], "UTC")
+    assert await owner.did("withdraw", 1) == "Invite 1 is withdrawn: its link leads nowhere."
+    assert [one["id"] for one in await owner.read("invites")] == [2]
+    assert owner.acts()[-1].action == "withdraw_invite"
+
+
+@pytest.mark.parametrize(("number", "why"), [(1, "joined by this invite already"), (9, "no invite 9")])
+async def test_an_invite_that_is_spent_or_was_never_made_is_not_withdrawn(owner: Owner, number: int, why: str) -> None:
+    made = await owner.read("invite")
+    with owner.accounts() as accounts:
+        accounts.join(made["token"], "ann", PASSWORD[1], UNKNOWN)
+    status, said = await owner.run("withdraw", number)
+    assert (status, why in said) == (2, True), said
 
 
 async def test_a_sign_in_link_is_printed(owner: Owner) -> None:
