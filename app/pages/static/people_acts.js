@@ -4,7 +4,7 @@ const ACTS = {
   make_gold: t('made a pair known'), write_gold: t('wrote a known pair'), retire_gold: t('retired a known pair'),
   publish_guidelines: t('published guidelines'), add_user: t('made an account'), disable: t('disabled an account'),
   enable: t('enabled an account'), role: t('changed a role'), link: t('made a sign-in link'), password: t('set a password'),
-  sign_out: t('signed somebody out'), make: t('made an invite'), withdraw: t('withdrew an invite'),
+  sign_out: t('signed somebody out'), make_invite: t('made an invite'), withdraw_invite: t('withdrew an invite'),
   start_round: t('started a round'), cancel_round: t('cancelled a round'), resume_round: t('let a round go on'),
   withdraw_round: t('withdrew a round that waited'), rebuild_rounds: t('had rounds rebuilt'), promote: t('promoted a version'),
   put_on_trial: t('put a version on trial'), roll_back: t('rolled back'), refuse: t('refused a version'), retire: t('retired a version'),
@@ -12,6 +12,8 @@ const ACTS = {
   import_file: t('imported a file'), export_preferences: t('exported preferences'), publish_preferences: t('published preferences'),
   stream_preferences: t('read all preferences'), download_export: t('downloaded an export'), discard_export: t('took away the file of an export'),
 };
+// what an older prefloop called them
+Object.assign(ACTS, { make: ACTS.make_invite, withdraw: ACTS.withdraw_invite });
 const ACTS_A_PAGE = 50;
 
 const actItem = (act, logins) => {
