@@ -160,8 +160,7 @@ def _bring(
     from app.datasets_desk import desk_of
 
     with desk_of(home, make=True) as desk, _bar("importing") as told:
-        told(0, None)  # a look goes to the end of the file, and does not know how far that is
-        seen = desk.look(file, kind, brought)
+        seen = desk.look(file, kind, brought, told)
         if not as_json:
             read_as = f", {seen['format']}" if seen["format"] else ""
             typer.echo(f"{file}: {seen['container']}{read_as}; {seen['good']} of {seen['rows']} rows are good")

@@ -51,7 +51,7 @@ class DatasetsDesk(Protocol):
         """Put a dataset on the hub; the export as the API has it."""
         ...
 
-    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
         """What a file holds, as the API has it."""
         ...
 
@@ -115,9 +115,14 @@ class _AtHome:
         self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
         return _made(published)
 
-    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
-        told = Brought(file, file.name, kind, brought.get("format"))
-        seen = look(told, self._limits, source=brought.get("source"), license=brought.get("license"))
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+        seen = look(
+            Brought(file, file.name, kind, brought.get("format")),
+            self._limits,
+            source=brought.get("source"),
+            license=brought.get("license"),
+            progress=lambda so_far: told(so_far, None),  # how far the end is nobody knows
+        )
         self._looks[str(file)] = seen
         return look_out(str(file), seen).model_dump(mode="json")
 
@@ -175,7 +180,8 @@ class _AtServer:
         made: dict[str, Any] = self._server.get(f"/exports/{number}")
         return made
 
-    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None]) -> dict[str, Any]:
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+        told(0, None)  # the server says nothing before it has read all
         said = {key: value for key, value in brought.items() if value is not None}
         if not file.is_dir():
             return self._look(file, kind, said)

@@ -76,24 +76,32 @@ class Look:
     shown: tuple[Kept, ...]
 
 
-def look(brought: Brought, limits: FileLimits, *, source: str | None = None, license: str | None = None) -> Look:
+def look(
+    brought: Brought,
+    limits: FileLimits,
+    *,
+    source: str | None = None,
+    license: str | None = None,
+    progress: Progress = unheard,
+) -> Look:
     """Read a file to its end, and keep nothing of it. source: the file's name if None.
 
     Raises InputError when it is too large, cannot be read to its end, is of no format that is known, or has no row
     that could be kept: then with the first reason.
     """
     with _called(brought.path, brought.name):
-        return _looked(brought, limits, source or brought.name, license)
+        return _looked(brought.path, _identified(brought, limits, source or brought.name, license), limits, progress)
 
 
-def _looked(brought: Brought, limits: FileLimits, source: str, license: str | None) -> Look:
-    file = _identified(brought, limits, source, license)
+def _looked(path: Path, file: ImportFile, limits: FileLimits, progress: Progress) -> Look:
     count = good = 0
     bad: list[BadRow] = []
     shown: list[Kept] = []
-    unit, rows = _rows(brought.path, file, limits)
+    unit, rows = _rows(path, file, limits)
     for row in rows:
         count += row.rows
+        if count % MOST_ROWS < row.rows:
+            progress(count)
         if row.reason is None:
             good += row.rows
             shown += row.kept[: _SHOWN - len(shown)]
@@ -102,8 +110,8 @@ def _looked(brought: Brought, limits: FileLimits, source: str, license: str | No
     if not good:
         why = f"{unit} {bad[0].number}: {bad[0].reason}" if bad else "there are none"
         read_as = f", read as {file.format}" if file.format else ""
-        raise InputError(f"{brought.name}{read_as}: none of its {count} rows can be kept; {why}")
-    return Look(brought.path, file, unit, count, good, tuple(bad), tuple(shown))
+        raise InputError(f"{file.name}{read_as}: none of its {count} rows can be kept; {why}")
+    return Look(path, file, unit, count, good, tuple(bad), tuple(shown))
 
 
 def keep(

@@ -64,7 +64,7 @@ def test_settings_that_cannot_be_read_stop_nothing_but_the_sending_of_a_director
     with desk_of(Home(tmp_path)) as desk:
         assert desk.preview({}, lambda done, of: None) == {"counts": {}, "rows": []}
         with pytest.raises(InputError, match=r"prefloop\.toml cannot be read"):
-            desk.look(tmp_path, ImportKind.PREFERENCES, {})
+            desk.look(tmp_path, ImportKind.PREFERENCES, {}, lambda done, of: None)
 
 
 def test_words_with_braces_are_passed_on(slow_server: None, tmp_path: Path) -> None:
@@ -72,12 +72,22 @@ def test_words_with_braces_are_passed_on(slow_server: None, tmp_path: Path) -> N
         desk.publish({}, "me/eggs", lambda done, of: None, private=True)
 
 
-def test_a_preview_of_a_home_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.exporting._TOLD_EVERY", 1)
+    monkeypatch.setattr("app.importing.MOST_ROWS", 2)
     file = tmp_path / "pairs.jsonl"
-    file.write_text("".join(json.dumps({"prompt": f"{n}?", "chosen": "a", "rejected": "b"}) + "\n" for n in range(3)))
+    file.write_text("".join(json.dumps({"prompt": f"{n}?", "chosen": "a", "rejected": "b"}) + "\n" for n in range(5)))
     told: list[tuple[int, int | None]] = []
+
+    def tell(done: int, of: int | None) -> None:
+        told.append((done, of))
+
     with desk_of(Home(tmp_path / "home"), make=True) as desk:
-        desk.keep(desk.look(file, ImportKind.PREFERENCES, {}), lambda done, of: None)
-        desk.preview({}, lambda done, of: told.append((done, of)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+        seen = desk.look(file, ImportKind.PREFERENCES, {}, tell)
+        assert told == [(2, None), (4, None)]
+        told.clear()
+        desk.keep(seen, tell)
+        assert told == [(2, 5), (4, 5), (5, 5)]
+        told.clear()
+        desk.preview({}, tell)
+    assert told == [(done, 5) for done in range(1, 6)]
