@@ -94,13 +94,13 @@ class _AtHome:
 
     def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
         order = _order(asked)
-        of = self._store.exports.count(order.query)
+        of = self._store.outgoing.count(order.query)
         seen = preview(self._store, order, Tally(told=lambda done: told(done, of)))
         return {"counts": dict(seen.counts), "rows": [dict(row) for row in seen.rows]}
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
         order = _order(asked)
-        of = self._store.exports.count(order.query)
+        of = self._store.outgoing.count(order.query)
         try:
             made = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
         except OSError as error:
@@ -110,7 +110,7 @@ class _AtHome:
 
     def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
         order = _order(asked)
-        of = self._store.exports.count(order.query)
+        of = self._store.outgoing.count(order.query)
         published = publish(self._store, order, repo, Tally(told=lambda done: told(done, of)), private=private)
         self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
         return _made(published)

@@ -20,12 +20,12 @@ from data.containers.container import Parts
 from data.containers.registry import by_name as container_named
 from data.errors import InputError
 from data.export_query import ExportQuery
-from data.exports import LeftOut
 from data.file_digest import file_sha256
 from data.formats.dataset_info import dataset_info
 from data.formats.provenance import PROVENANCE, provenance_cells
 from data.formats.registry import by_name as format_named
 from data.judged_pair import JudgedPair
+from data.outgoing import LeftOut
 from data.records import Choice, Export, Guideline, NewExport, Split
 from data.store import PreferenceStore
 from data.whole_file import replacing
@@ -231,7 +231,7 @@ def exported_rows(
     The order has been checked.
     """
     format_ = format_named(order.format)
-    for found in store.exports.judged_pairs(order.query, tell_language=format_.tells_language):
+    for found in store.outgoing.judged_pairs(order.query, tell_language=format_.tells_language):
         if isinstance(found, LeftOut):
             if found.reason in unsaid:
                 continue

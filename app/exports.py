@@ -64,7 +64,7 @@ class Exports:
                 shutil.rmtree(fresh, ignore_errors=True)
             return made.id
 
-        return self._errands.begin("export", self._store.exports.count(order.query), work)
+        return self._errands.begin("export", self._store.outgoing.count(order.query), work)
 
     def publish(self, order: ExportOrder, repo: str, made_by: int, *, private: bool) -> Errand:
         """Have a dataset put on the hub. Raises InputError for an order that does not make sense."""
@@ -74,7 +74,7 @@ class Exports:
             tally = Tally(told=errand.tell)
             return publish(self._store, order, repo, tally, private=private, made_by=made_by).id
 
-        return self._errands.begin("publish", self._store.exports.count(order.query), work)
+        return self._errands.begin("publish", self._store.outgoing.count(order.query), work)
 
     def file(self, export_id: int) -> Path:
         """The file of an export. Raises NotFoundError when it is not here (any more)."""

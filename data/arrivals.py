@@ -1,40 +1,29 @@
 """Judged pairs from a file as rows of the store, many at a time, inside a write. Knows nothing of files.
 
 Each becomes what a judgment given here would be: a pair of two answers, a lease, a judgment; so that rounds, exports
-and measures of quality see no difference. The answers stand in the order of their texts, since a file often puts the
-chosen one first and a is better than b here only by accident.
+and measures of quality see no difference.
 """
 
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import sqlite_utils
 
+from data.arrival import IMPORTED_KEY, Arrival, Said, pair_digest
 from data.completions import IMPORTED_CONTENT
-from data.conversations import canonical_text
 from data.database import Row, insert
-from data.digests import canonical, row_digest, sha256
+from data.digests import canonical, row_digest
 from data.errors import InputError
-from data.judged_pair import JudgedPair, Sampled
 from data.judgments import judgment_row
 from data.people import free_pseudonym, is_free
-from data.prompts import Origin
 from data.pseudonyms import is_pseudonym
-from data.records import Choice, Flag, Import, ImportFile, Message, Purpose, Remarks, Role, Split, Verdict
+from data.records import Choice, Import, Purpose, Role
 from data.verdicts import assert_sensible
 
 IMPORTED = "imported"
 """The strategy of pairs and leases that came from a file."""
-
-IMPORTED_KEY = "import/"
-"""What the idempotency key of an imported judgment begins with; its digest follows."""
-
-_NOBODY = ""
-
 
 _BY = """
     select j.idempotency_key, j.sha256, j.choice, j.strength, prompt.sha256 as prompt,
@@ -43,91 +32,6 @@ _BY = """
     join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
     where j.{column} in (select value from json_each(?))
 """
-
-
-class Said(NamedTuple):
-    """What a judgment says of which pair: the digest of that, and a choice, its answers in the order of their texts."""
-
-    pair_sha256: str
-    choice: Choice
-    strength: int | None
-
-    def agrees(self, other: "Said") -> bool:
-        """Whether both say the same; an export may say a strength where the judgment said none."""
-        strengths = {self.strength, other.strength} - {None}
-        return self[:2] == other[:2] and len(strengths) < 2
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A judged pair with its digests. texts, verdict and models are in the order of the texts.
-
-    A strength between two, as a mean of votes is, becomes the nearer one; one in the middle becomes 2.
-
-    key: the idempotency key of its judgment. digest: that of the judgment where it was given, if the file says so.
-    judged_at: ms since the Unix epoch, None if the file does not say.
-    """
-
-    messages: str
-    prompt_sha256: str
-    pair_sha256: str
-    texts: tuple[str, str]
-    models: tuple[str | None, str | None]
-    verdict: Verdict
-    swapped: bool
-    key: str
-    digest: str | None
-    judged_at: int | None
-    pair: JudgedPair
-
-    @classmethod
-    def of(cls, pair: JudgedPair, messages: str, digest: str) -> "Arrival":
-        """The arrival of a judged pair, with its prompt's text and digest. Raises InputError for no time or flag."""
-        turned = pair.a > pair.b
-        choice = pair.choice.mirrored if turned else pair.choice
-        texts = (pair.b, pair.a) if turned else (pair.a, pair.b)
-        said = pair.provenance
-        models = (_model(said.get("a")), _model(said.get("b")))
-        pair_sha256 = pair_digest(digest, *texts)
-        strength = None if pair.strength is None or not choice.decisive else round(pair.strength)
-        judgment = said.get("judgment")
-        key = judgment or sha256(canonical([pair_sha256, choice.value, strength, said.get("annotator")]))
-        remarks = _remarks(pair)
-        return cls(
-            messages=messages,
-            prompt_sha256=digest,
-            pair_sha256=pair_sha256,
-            texts=texts,
-            models=models[::-1] if turned else models,
-            verdict=Verdict(choice, strength, said.get("elapsed_ms"), remarks.mirrored if turned else remarks),
-            swapped=said.get("shown_first") == ("a" if turned else "b"),
-            key=f"{IMPORTED_KEY}{key}",
-            digest=judgment,
-            judged_at=_milliseconds(said.get("created_at")),
-            pair=pair,
-        )
-
-    @property
-    def said(self) -> Said:
-        """What it says of which pair."""
-        return Said(self.pair_sha256, self.verdict.choice, self.verdict.strength)
-
-    @staticmethod
-    def of_prompt(messages: Sequence[Message]) -> tuple[str, str]:
-        """The canonical text of a prompt and its digest."""
-        text = canonical_text(messages)
-        return text, sha256(text)
-
-    def origin(self, file: ImportFile) -> Origin:
-        """Where its prompt comes from: what the row says, or else the file."""
-        said = self.pair.provenance
-        split = Split.HELDOUT if said.get("split") == Split.HELDOUT else None
-        return Origin(said.get("source") or file.source, split=split, license=said.get("license") or file.license)
-
-
-def pair_digest(prompt_sha256: str, first: str, second: str) -> str:
-    """The digest of a pair: of its prompt, and of its answers in the order of their texts."""
-    return sha256(canonical([prompt_sha256, first, second]))
 
 
 class Kept(NamedTuple):
@@ -169,7 +73,7 @@ def keep_pairs(
     spoken = _spoken(db, pair_ids.values())
     said: list[dict[str, object]] = []
     for place, arrival in fresh.items():
-        pair_id, annotator_id = pair_ids[arrival.pair_sha256], people[_name(arrival)]
+        pair_id, annotator_id = pair_ids[arrival.pair_sha256], people[arrival.annotator]
         if (pair_id, annotator_id) in spoken:
             refused[place] = "the same person has said something else of this pair"
             continue
@@ -254,7 +158,7 @@ def _pair_ids(
 
 def _people(db: sqlite_utils.Database, source: str, arrivals: Iterable[Arrival], now: int) -> dict[str, int]:
     """The annotators that the arrivals name, by name, after those that were missing are added."""
-    names = {_name(arrival) for arrival in arrivals}
+    names = {arrival.annotator for arrival in arrivals}
     sql = "select name, annotator_id from imported_annotator where source = ?"
     ids = {row["name"]: int(row["annotator_id"]) for row in db.query(sql, [source])}
     for name in sorted(names - ids.keys()):
@@ -314,37 +218,3 @@ def _insert_judgments(db: sqlite_utils.Database, said: Sequence[dict[str, object
 def _next_id(db: sqlite_utils.Database, table: str) -> int:
     [row] = db.query(f"select coalesce(max(id), 0) + 1 as id from {table}")
     return int(row["id"])
-
-
-def _name(arrival: Arrival) -> str:
-    """Who judged, in the file's own words; one nobody for all rows that do not say."""
-    return arrival.pair.provenance.get("annotator", _NOBODY)
-
-
-def _model(sampled: Sampled | None) -> str | None:
-    return None if sampled is None else sampled.get("version")
-
-
-def _milliseconds(said: str | None) -> int | None:
-    if said is None:
-        return None
-    try:
-        # a time of the year 9999 may be in no year of UTC, and then nobody could export it
-        since = datetime.fromisoformat(said).astimezone(UTC) - datetime.fromtimestamp(0, UTC)
-        return max(0, since // timedelta(milliseconds=1))
-    except (ValueError, OverflowError, OSError) as error:
-        raise InputError(f"created_at is {said!r:.40}, no time as ISO 8601 has it") from error
-
-
-def _remarks(pair: JudgedPair) -> Remarks:
-    said = pair.provenance
-    reasons = said.get("reasons", {})
-    flag = said.get("flag")
-    if flag is not None and flag not in set(Flag):
-        raise InputError(f"flag is {flag!r:.40}, none of {', '.join(Flag)}")
-    return Remarks(
-        tuple(reasons.get("a", ())),
-        tuple(reasons.get("b", ())),
-        said.get("comment", ""),
-        None if flag is None else Flag(flag),
-    )

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import sqlite_utils
 
-from data.arrivals import Arrival, keep_pairs
+from data.arrival import Arrival
+from data.arrivals import keep_pairs
 from data.clock import Clock
 from data.database import Database, Row, insert
 from data.digests import canonical

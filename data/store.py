@@ -22,6 +22,7 @@ from data.invites import Invites
 from data.judgments import Judgments
 from data.lineage import Lineage
 from data.outbox import Outbox
+from data.outgoing import Outgoing
 from data.pairs import Pairs
 from data.people import People
 from data.prompts import Prompts
@@ -58,7 +59,8 @@ class PreferenceStore:
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
         self.ballots = Ballots(database)
-        self.exports = Exports(database, clock, self.ballots)
+        self.exports = Exports(database, clock)
+        self.outgoing = Outgoing(database, self.ballots)
         self.contests = Contests(database)
         self.flags = Flags(database)
         self.activities = Activities(database)

@@ -14,9 +14,9 @@ from app.exporting import ExportOrder
 from app.server import create_rest_app
 from data.errors import ConflictError
 from data.export_query import ExportQuery
-from data.exports import LeftOut
 from data.imports import Chunk
 from data.judged_pair import JudgedPair
+from data.outgoing import LeftOut
 from data.records import ImportFile, ImportKind, Role
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.hub import Hub
@@ -232,7 +232,7 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
     await bring(api, "a.jsonl", lines(*pairs()))
     monkeypatch.setattr("app.exporting._TOLD_EVERY", 1)
     exports, order = api.services.exports, ExportOrder()
-    walk = api.store.exports.judged_pairs
+    walk = api.store.outgoing.judged_pairs
     asked: list[int] = []
 
     def walk_and_ask_again(query: ExportQuery, *, tell_language: bool) -> Iterator[JudgedPair | LeftOut]:
@@ -241,7 +241,7 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
             exports.preview(order, 7)
         yield from walk(query, tell_language=tell_language)
 
-    monkeypatch.setattr(api.store.exports, "judged_pairs", walk_and_ask_again)
+    monkeypatch.setattr(api.store.outgoing, "judged_pairs", walk_and_ask_again)
     with pytest.raises(ConflictError, match="Another preview"):
         exports.preview(order, 7)
     exports.preview(order, 8)

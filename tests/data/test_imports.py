@@ -90,7 +90,7 @@ def test_a_judgment_given_here_is_known_by_its_digest(
         scene.judge(scene.annotator(), Choice.B, scene.pair(), strength)
     gone_out = [
         one
-        for one in scene.store.exports.judged_pairs(ExportQuery(aggregation=aggregation))
+        for one in scene.store.outgoing.judged_pairs(ExportQuery(aggregation=aggregation))
         if isinstance(one, JudgedPair)
     ]
     assert len(gone_out) == 3 and keep(scene.store, begun, *gone_out) == {}
@@ -99,7 +99,7 @@ def test_a_judgment_given_here_is_known_by_its_digest(
 
 def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, begun: Import) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    [given] = scene.store.exports.judged_pairs(ExportQuery())
+    [given] = scene.store.outgoing.judged_pairs(ExportQuery())
     assert isinstance(given, JudgedPair)
     first = [judged(judgment="x"), replace(given, b="else")]
     second = [judged(judgment="x"), judged("yes", "else", judgment="x"), judged(choice=Choice.B, judgment="x")]
@@ -112,7 +112,7 @@ def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, b
 @pytest.mark.parametrize(("said", "kept"), [(1.4, 1), (1.5, 2), (2, 2), (2.5, 2), (2.6, 3)])
 def test_a_strength_between_two_becomes_the_nearer_one(scene: Scene, begun: Import, said: float, kept: int) -> None:
     keep(scene.store, begun, replace(judged(), strength=said))
-    [found] = scene.store.exports.judged_pairs(ExportQuery())
+    [found] = scene.store.outgoing.judged_pairs(ExportQuery())
     assert isinstance(found, JudgedPair) and found.strength == kept
 
 
@@ -190,7 +190,7 @@ def test_when_it_was_judged_is_kept(scene: Scene, begun: Import) -> None:
 @pytest.mark.parametrize("time", ["2024-05-01T12:00:00.123+00:00", "9999-12-31T23:59:59.999+00:00"])
 def test_a_time_goes_out_as_it_came(scene: Scene, begun: Import, time: str) -> None:
     keep(scene.store, begun, judged(created_at=time))
-    [found] = scene.store.exports.judged_pairs(ExportQuery())
+    [found] = scene.store.outgoing.judged_pairs(ExportQuery())
     assert isinstance(found, JudgedPair) and found.provenance["created_at"] == time
 
 
