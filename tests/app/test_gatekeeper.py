@@ -1,6 +1,5 @@
 """What a round's evaluation is worth once another version serves than the one it compares with."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from data.errors import ConflictError
 from data.records import RoundState, Ruling
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
+from tests.app.while_promoting import while_promoting
 from tests.models import EVALUATION, compared
 
 EVALUATED = EVALUATION.model_copy(update={"against_champion": compared("v1")})
@@ -67,19 +67,9 @@ async def test_a_version_compared_with_what_was_rolled_back_waits_for_an_admin(
 async def test_what_comes_to_serve_while_the_promotion_waits_for_its_turn_counts(
     services: Services, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loads = asyncio.Event()
-
-    async def slow(*_: object) -> None:
-        await loads.wait()
-
-    monkeypatch.setattr(services.engine, "load", slow)
-    promoting = asyncio.create_task(services.adapters.promote("v2", reason="an admin knows"))
-    await asyncio.sleep(0.05)
-    deciding = asyncio.create_task(keeper().decide("v3", 3, EVALUATED))
-    await asyncio.sleep(0.1)
-    loads.set()
-    await promoting
-    assert (await deciding)[0] is RoundState.WAITING
+    deciding = keeper().decide("v3", 3, EVALUATED)
+    state, _ = await while_promoting(services, monkeypatch, "v2", deciding)
+    assert state is RoundState.WAITING
     assert services.router.champion == "v2"
 
 

@@ -1,6 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
 from tests.app.planted import contend
 from tests.app.until import until
+from tests.app.while_promoting import while_promoting
 from trainer.adapter import WEIGHTS
 
 
@@ -176,33 +176,13 @@ async def test_there_is_no_match_with_a_version_that_is_put_away(services: Servi
     assert services.trial.match() is None
 
 
-@contextmanager
-def loading(services: Services, patch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
-    """Adapters load only when this event is set."""
-    loads = asyncio.Event()
-
-    async def slow(*_: object) -> None:
-        await loads.wait()
-
-    with patch.context() as patched:
-        patched.setattr(services.engine, "load", slow)
-        yield loads
-
-
 async def test_a_version_that_took_over_meanwhile_does_not_pay_for_the_one_before_it(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_version(services.store, services.shelf, "v3")
     vote(services, 10, 40, of="v1", against="base")
-    with loading(services, monkeypatch) as loads:
-        promoting = asyncio.create_task(services.adapters.promote("v3", reason="an admin knows"))
-        await asyncio.sleep(0.05)
-        looking = asyncio.create_task(services.trial.look())
-        await asyncio.sleep(0.2)
-        loads.set()
-        await promoting
-        with pytest.raises(ConflictError, match="has changed meanwhile"):
-            await looking
+    with pytest.raises(ConflictError, match="has changed meanwhile"):
+        await while_promoting(services, monkeypatch, "v3", services.trial.look())
     assert services.router.champion == "v3"
     assert [decision.ruling for decision in services.store.decisions.of("v3")] == [Ruling.PROMOTE]
     await services.trial.look()
@@ -216,15 +196,8 @@ async def test_a_trial_is_not_ended_by_votes_against_what_serves_no_more(
     add_version(services.store, services.shelf, "v3")
     await services.adapters.put_on_trial("v2", reason="round 2 ended well")
     vote(services, wins, losses)
-    with loading(services, monkeypatch) as loads:
-        promoting = asyncio.create_task(services.adapters.promote("v3", reason="an admin knows"))
-        await asyncio.sleep(0.05)
-        looking = asyncio.create_task(services.trial.look())
-        await asyncio.sleep(0.2)
-        loads.set()
-        await promoting
-        with pytest.raises(ConflictError, match="has changed meanwhile"):
-            await looking
+    with pytest.raises(ConflictError, match="has changed meanwhile"):
+        await while_promoting(services, monkeypatch, "v3", services.trial.look())
     assert services.router.champion == "v3"
     assert standing(services, "v2") is Standing.ON_TRIAL
 
@@ -274,20 +247,28 @@ async def test_what_serves_is_measured_for_as_long_as_it_serves(services: Servic
     assert trial.match() is not None
 
 
-async def test_memory_that_runs_out_is_told_and_the_watch_goes_on(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("CUDA out of memory"), "CUDA out of memory"),
+        (ConflictError("The model makes room for training."), "makes room"),
+    ],
+)
+async def test_a_winner_that_cannot_be_loaded_takes_over_once_it_can(
+    services: Services, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     await services.adapters.put_on_trial("v2", reason="round 2 ended well")
     vote(services, 40, 10)
 
     async def full(*_: object) -> None:
-        raise RuntimeError("CUDA out of memory")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(services.engine, "load", full)
         watching = asyncio.create_task(services.trial.run())
         await until(lambda: services.trial.trouble is not None)
-    assert "CUDA out of memory" in str(services.trial.trouble)
+    assert words in str(services.trial.trouble)
+    assert standing(services, "v2") is Standing.ON_TRIAL
     await until(lambda: services.router.champion == "v2" and not services.trial.trouble)
     watching.cancel()
 
@@ -311,21 +292,3 @@ async def test_without_another_version_there_is_no_match(tmp_path: Path) -> None
     async with stage(tmp_path, buffer=0) as services:
         assert services.trial.match() is None
         await services.trial.look()
-
-
-async def test_a_winner_takes_over_once_the_engine_is_back_from_making_room(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
-    vote(services, 40, 10)
-
-    async def parked(*_: object) -> None:
-        raise ConflictError("The model makes room for training.")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(services.engine, "load", parked)
-        watching = asyncio.create_task(services.trial.run())
-        await until(lambda: services.trial.trouble is not None)
-    assert standing(services, "v2") is Standing.ON_TRIAL
-    await until(lambda: services.router.champion == "v2" and not services.trial.trouble)
-    watching.cancel()
