@@ -179,6 +179,7 @@ class InProcessEngine:
         while not self._closed.is_set():
             self._take_work(block=not self._running and not self._waiting)
             self._turn()
+        self._take_work(block=False)  # what was asked before is answered, or nobody would ever tell
         self._fail(ModelError("the engine is closed"))
 
     def _turn(self) -> None:

@@ -123,13 +123,24 @@ async def test_those_who_leave_before_they_are_answered_stop_nobody_else(
     assert await complete(engine, job())
 
 
-async def test_closing_fails_what_is_under_way(model: Path) -> None:
+async def test_closing_leaves_nobody_waiting(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = InProcessEngine(load_base(str(model)))
-    waiting = asyncio.create_task(complete(engine, job(seeds=tuple(range(8)))))
+    step, stepping = engine._sampler.step, threading.Event()
+
+    def slow() -> None:
+        stepping.set()
+        assert engine._closed.wait(10)
+        step()
+
+    monkeypatch.setattr(engine._sampler, "step", slow)
+    answering = asyncio.create_task(complete(engine, job(seeds=tuple(range(8)))))
+    await asyncio.to_thread(stepping.wait)
+    scoring = asyncio.create_task(engine.score(ask("how?"), (7,), "base"))
     await asyncio.sleep(0)
     await asyncio.to_thread(engine.close)
 
     with pytest.raises(ModelError, match="closed"):
-        await waiting
+        await answering
+    assert len(await scoring) == 1
     with pytest.raises(ModelError, match="closed"):
         await complete(engine, job())
