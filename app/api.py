@@ -134,7 +134,10 @@ def _operator_routes(services: Services) -> APIRouter:
 
     @handing_out.get("/export", response_class=StreamingResponse, responses=_NDJSON)
     def stream_preferences(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
-        """All preferences as JSON lines, as they are read; POST /exports makes files, and of other selections."""
+        """All preferences as JSON lines, as they are read, but those that the format cannot hold.
+
+        POST /exports makes files, of other selections too, and counts what is left out.
+        """
         order = ExportOrder(format=format, query=usual_query(format))
         order.check()
         rows = exported_rows(services.store, order, Tally())

@@ -13,8 +13,7 @@ from enum import StrEnum
 from scipy.special import expit, logit
 
 from data.records import Choice
-
-_STRENGTH_UNSAID = 1
+from data.selection import STRENGTH_UNSAID
 
 
 class Aggregation(StrEnum):
@@ -40,7 +39,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What opinions come to. strength: mean of the winning ones', 1-3, None without a winner.
+    """What opinions come to. strength: mean of the winning ones', 1-3; None if none of them says one.
 
     agreement: the winner's share of the opinions that name one, or with reliabilities its probability; of the opinions
     for what neither wins, their share of all.
@@ -77,7 +76,8 @@ def _share_of_a(opinions: Iterable[Opinion], reliability: Mapping[int, float] | 
     return float(expit(sum(sign * weight for sign, weight in zip(signs, weights, strict=True))))
 
 
-def _strength(opinions: Iterable[Opinion], winner: Choice) -> float:
-    strengths = [opinion.strength or _STRENGTH_UNSAID for opinion in opinions if opinion.choice is winner]
-    # the reliable may outvote all who said how much better it is
-    return sum(strengths) / len(strengths) if strengths else _STRENGTH_UNSAID
+def _strength(opinions: Iterable[Opinion], winner: Choice) -> float | None:
+    said = [opinion.strength for opinion in opinions if opinion.choice is winner]
+    if not any(said):  # the reliable may outvote all who said how much better it is
+        return None
+    return sum(strength or STRENGTH_UNSAID for strength in said) / len(said)

@@ -94,6 +94,11 @@ class Arrival:
         """Who judged, in the file's own words; one nobody for all rows that do not say."""
         return self.pair.provenance.get("annotator", _NOBODY)
 
+    @property
+    def votes(self) -> int:
+        """How many votes it puts together."""
+        return self.pair.provenance.get("votes", 1)
+
     @staticmethod
     def of_prompt(messages: Sequence[Message]) -> tuple[str, str]:
         """The canonical text of a prompt and its digest."""

@@ -32,6 +32,12 @@ _BY = """
     join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
     where j.{column} in (select value from json_each(?))
 """
+_JUDGED = """
+    select prompt.sha256 as prompt, a.text as text_a, b.text as text_b
+    from prompt join pair on pair.prompt_id = prompt.id
+    join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
+    where prompt.sha256 in (select value from json_each(?)) and pair.id in (select pair_id from judgment)
+"""
 
 
 class Kept(NamedTuple):
@@ -53,11 +59,12 @@ def keep_pairs(
     """Keep the judgments that are not here yet, with their pairs and answers, inside a write.
 
     arrivals: by their place in the file's chunk. Refused is a second, different word of one person on a pair, one
-    under the digest of another judgment, and what no annotator here could have said.
+    under the digest of another judgment, votes put together on a pair that is judged here, and what no annotator here
+    could have said.
     """
     refused: dict[int, str] = {}
     fresh: dict[int, Arrival] = {}
-    known = _known(db, arrivals.values())
+    known, judged = _known(db, arrivals.values()), _judged(db, arrivals.values())
     for place, arrival in arrivals.items():
         if arrival.key in known:
             if not known[arrival.key].agrees(arrival.said):
@@ -66,6 +73,8 @@ def keep_pairs(
         known[arrival.key] = arrival.said
         if reason := _unsayable(arrival):
             refused[place] = reason
+        elif arrival.votes > 1 and arrival.pair_sha256 in judged:
+            refused[place] = f"{arrival.votes} votes put together, of a pair that is judged here; bring each judgment"
         else:
             fresh[place] = arrival
     pair_ids, new_pairs = _pair_ids(db, begun, fresh.values(), prompt_ids, now)
@@ -90,6 +99,13 @@ def _known(db: sqlite_utils.Database, arrivals: Collection[Arrival]) -> dict[str
     digests = json.dumps([arrival.digest for arrival in arrivals if arrival.digest])
     given = {f"{IMPORTED_KEY}{row['sha256']}": _said(row) for row in db.query(_BY.format(column="sha256"), [digests])}
     return known | given
+
+
+def _judged(db: sqlite_utils.Database, arrivals: Iterable[Arrival]) -> set[str]:
+    """Of the pairs whose votes an arrival puts together, those that are judged here: they would count twice."""
+    prompts = [arrival.prompt_sha256 for arrival in arrivals if arrival.votes > 1]
+    rows = db.query(_JUDGED, [json.dumps(prompts)]) if prompts else ()
+    return {pair_digest(row["prompt"], *sorted((row["text_a"], row["text_b"]))) for row in rows}
 
 
 def _said(row: Row) -> Said:

@@ -20,6 +20,7 @@ from data.languages import Languages
 from data.quality.ballot import first_words
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, consensus
 from data.records import Choice
+from data.selection import STRENGTH_UNSAID
 from data.votes import BARRED
 
 PAIRS_AT_A_TIME = 500
@@ -211,7 +212,7 @@ def _too_weak(together: Outcome, votes: int, query: ExportQuery) -> str | None:
         return "few_votes"
     if together.choice.decisive and together.agreement < query.agreement:
         return "disputed"
-    if together.strength is not None and together.strength < query.strength:
+    if together.choice.decisive and (together.strength or STRENGTH_UNSAID) < query.strength:
         return "weak"
     return None
 

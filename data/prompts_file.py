@@ -1,21 +1,22 @@
 """Reads prompts from a file somebody brings. Knows nothing of where they go, and containers only by their registry.
 
 A row of a container has `prompt` (a text or a list of turns), `messages` or `conversations` (ShareGPT). Any other file
-has a prompt a line.
+has a prompt a line. Beside the turns, `system` may say what stands before them.
 """
 
 import codecs
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from data.containers import byte_stream, csv_rows, jsonl, registry
 from data.containers.byte_stream import NOT_UTF8, Opener
 from data.containers.container import FileLimits, Numbered, Unreadable
-from data.conversations import up_to_last_user
+from data.conversations import message, up_to_last_user
 from data.errors import InputError
-from data.formats.row import kind
+from data.formats import row as cells
+from data.formats.row import Row
 from data.records import Message
 
 Conversation = list[Message]
@@ -108,15 +109,24 @@ def _conversations(counted: tuple[str, Iterator[Numbered]]) -> tuple[str, Iterat
 def _conversation(row: object) -> Conversation | Unreadable:
     if isinstance(row, Unreadable):
         return row
+    if not isinstance(row, Mapping):
+        return Unreadable(f"expected an object with prompt, messages or conversations, not {cells.kind(row)}")
     try:
-        return list(up_to_last_user(_turns(row)))
+        return list(_told(row, up_to_last_user(_turns(row))))
     except InputError as error:
         return Unreadable(str(error))
 
 
-def _turns(row: object) -> list[object]:
-    if not isinstance(row, Mapping):
-        raise InputError(f"expected an object with prompt, messages or conversations, not {kind(row)}")
+def _told(row: Row, turns: Sequence[Message]) -> Sequence[Message]:
+    """The turns after what a column of its own says to the model, unless they begin with that."""
+    before = cells.system(row)
+    if not before or turns[0]["role"] == "system":
+        return turns
+    return [message({"role": "system", "content": before}), *turns]
+
+
+def _turns(row: Row) -> list[object]:
+    cells.assert_text_only(row)
     # a table has all columns in each row, null where a row has none
     key = next((key for key in _KEYS if row.get(key) is not None), None)
     if key is None:

@@ -19,7 +19,8 @@ from data.digests import canonical, sha256
 from data.records import Choice, Split
 
 SPLIT_VOTE = "split"
-_STRENGTH_UNSAID = 1
+STRENGTH_UNSAID = 1
+"""What a vote counts that does not say how much better the winner is."""
 _DRAWS = 2**32
 
 
@@ -185,7 +186,7 @@ def _decided(votes: Sequence[Vote]) -> Decision | None:
     if 2 * for_a == len(votes):
         return None
     winner = Choice.A if 2 * for_a > len(votes) else Choice.B
-    strengths = [vote.strength or _STRENGTH_UNSAID for vote in votes if vote.choice is winner]
+    strengths = [vote.strength or STRENGTH_UNSAID for vote in votes if vote.choice is winner]
     return Decision(
         pair_id=votes[0].pair_id,
         winner=winner,

@@ -37,7 +37,7 @@ def _read_kto(row: Row) -> list[RatedExample]:
 def _prompt(row: Row) -> tuple[Message, ...]:
     lines = [cells.text(row, "instruction"), cells.optional_text(row, "input")]
     question = {"role": "user", "content": "\n".join(line for line in lines if line)}
-    return cells.ask("instruction", [*_history(row), question], cells.optional_text(row, "system"))
+    return cells.ask("instruction", [*_history(row), question], cells.system(row))
 
 
 def _history(row: Row) -> Iterator[dict[str, object]]:

@@ -42,8 +42,9 @@ def _read(row: Row) -> list[JudgedPair]:
     if chosen == rejected:
         raise InputError("chosen and rejected are the same")
     start = _start_of_answers(chosen, rejected)
-    prompt = cells.ask("the prompt", _turns(chosen[: start - len(_ANSWER)]))
-    return [JudgedPair(prompt, _answer("chosen", chosen[start:]), _answer("rejected", rejected[start:]))]
+    prompt = cells.ask("the prompt", _turns(chosen[: start - len(_ANSWER)]), cells.system(row))
+    one, other = _answer("chosen", chosen[start:]), _answer("rejected", rejected[start:])
+    return [JudgedPair(prompt, one, other, strength=cells.margin(row))]
 
 
 def _start_of_answers(chosen: str, rejected: str) -> int:

@@ -25,14 +25,12 @@ from data.formats import (
     trl_unpaired,
 )
 from data.formats.format import Format
-from data.formats.row import Row, kind
+from data.formats.row import Row, assert_text_only, kind
 
 LOOKED_AT = 100
 """Among how many rows, the first of a file, one must show its format."""
 
 _KEYS_SHOWN = 30
-# What a text model cannot be shown; a prompt that leans on it would be another prompt.
-_NOT_TEXT = ("images", "videos", "audios", "tools")
 
 # The first that matches reads the file, so those that ask for more come first; the last three have the rows of others.
 FORMATS = (
@@ -94,9 +92,7 @@ def checked(row: object) -> Row:
         raise InputError(row.reason)
     if not isinstance(row, Mapping):
         raise InputError(f"{kind(row)}, not an object")
-    for key in _NOT_TEXT:
-        if row.get(key):
-            raise InputError(f"it has {key}, and only text can be read")
+    assert_text_only(row)
     return row
 
 

@@ -14,6 +14,7 @@ from data.records import Message
 
 Row = Mapping[str, object]
 
+_NOT_TEXT = ("images", "videos", "audios", "tools")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 _KINDS = {str: "a text", list: "a list", dict: "an object", bool: "true or false", type(None): "null"}
 
@@ -51,17 +52,38 @@ def turns(row: Row, key: str) -> list[Message]:
 
 
 def prompt(row: Row, key: str) -> tuple[Message, ...]:
-    """A conversation that ends with a user turn; a text is one user turn."""
+    """A conversation that ends with a user turn, after what `system` says; a text is one user turn."""
     value = _cell(row, key)
-    return ask(key, [{"role": "user", "content": value}] if isinstance(value, str) else turns(row, key))
+    asked = [{"role": "user", "content": value}] if isinstance(value, str) else turns(row, key)
+    return ask(key, asked, system(row))
 
 
-def ask(key: str, messages: Sequence[object], system: str = "") -> tuple[Message, ...]:
+def system(row: Row) -> str:
+    """What a column of its own says to the model before the conversation; empty if there is none."""
+    return optional_text(row, "system")
+
+
+def margin(row: Row) -> float | None:
+    """By how much the chosen answer is better, 1-3; None for no number, or one on somebody else's scale."""
+    if not is_number(row.get("margin")):
+        return None
+    said = number(row, "margin")
+    return said if 1 <= said <= 3 else None
+
+
+def assert_text_only(row: Row) -> None:
+    """Refuse what a text model cannot be shown; a prompt that leans on it would be another prompt."""
+    for key in _NOT_TEXT:
+        if row.get(key):
+            raise InputError(f"it has {key}, and only text can be read")
+
+
+def ask(key: str, messages: Sequence[object], before: str = "") -> tuple[Message, ...]:
     """The turns as a prompt, after a system message if one is given and the turns do not begin with their own."""
     try:
         said = conversation(messages)
-        if system and said[0]["role"] != "system":
-            said = (message({"role": "system", "content": system}), *said)
+        if before and said[0]["role"] != "system":
+            said = (message({"role": "system", "content": before}), *said)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
     return said
@@ -96,14 +118,14 @@ class Parted(NamedTuple):
     other: str
 
 
-def parted(keys: tuple[str, str], one: Sequence[Message], other: Sequence[Message]) -> Parted:
+def parted(keys: tuple[str, str], one: Sequence[Message], other: Sequence[Message], *, before: str = "") -> Parted:
     """Two conversations, as the cells with these keys hold them, that share all but the last answer."""
     if one == other:
         raise InputError(f"{keys[0]} and {keys[1]} are the same")
     begin = shared(one, other)
     if not begin:
         raise InputError(f"{keys[0]} and {keys[1]} share no prompt")
-    prompt = ask("the prompt", one[:begin])
+    prompt = ask("the prompt", one[:begin], before)
     return Parted(prompt, _last(keys[0], one, begin), _last(keys[1], other, begin))
 
 
@@ -119,13 +141,13 @@ def _last(key: str, turns: Sequence[Message], begin: int) -> str:
     return spoken(key, turns[-1])
 
 
-def rated(row: Row, key: str, good: str, system: str = "") -> RatedExample:
+def rated(row: Row, key: str, good: str) -> RatedExample:
     """A conversation whose last turn is an answer, and whether that is good."""
     said = turns(row, key)
     if not said:
         raise InputError(f"{key} is empty")
     return RatedExample(
-        prompt=ask(f"{key} before the last", said[:-1], system),
+        prompt=ask(f"{key} before the last", said[:-1], system(row)),
         completion=spoken(f"the last of {key}", said[-1]),
         desirable=label(row, good),
     )

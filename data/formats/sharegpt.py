@@ -26,7 +26,7 @@ def _read_ranking(row: Row) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     return [
         JudgedPair(
-            cells.ask("conversations", cells.turns(row, "conversations"), cells.optional_text(row, "system")),
+            cells.ask("conversations", cells.turns(row, "conversations"), cells.system(row)),
             cells.answer(row, "chosen"),
             cells.answer(row, "rejected"),
         )
@@ -35,7 +35,7 @@ def _read_ranking(row: Row) -> list[JudgedPair]:
 
 def _read_kto(row: Row) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
-    return [cells.rated(row, "conversations", "kto_tag", cells.optional_text(row, "system"))]
+    return [cells.rated(row, "conversations", "kto_tag")]
 
 
 def _write_ranking(pair: JudgedPair) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 """Preferences as TRL reads and writes them, with an explicit prompt. Knows nothing of the store.
 
 Written: conversational. Read: also TRL's standard format, where prompt, chosen and rejected are texts; they are taken
-as what a user said and what was answered.
+as what a user said and what was answered. `system` and `margin` may stand beside; see trl_reward.py.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """
@@ -17,7 +17,8 @@ from data.judged_pair import JudgedPair
 
 def read(row: cells.Row) -> list[JudgedPair]:
     """The pair of a row, of turns or texts. Raises InputError with the reason why there is none."""
-    return [JudgedPair(cells.prompt(row, "prompt"), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
+    prompt, chosen, rejected = cells.prompt(row, "prompt"), cells.answer(row, "chosen"), cells.answer(row, "rejected")
+    return [JudgedPair(prompt, chosen, rejected, strength=cells.margin(row))]
 
 
 def _write(pair: JudgedPair) -> list[dict[str, object]]:

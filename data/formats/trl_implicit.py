@@ -30,8 +30,9 @@ def are_conversations(row: Row) -> bool:
 
 def read(row: Row) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
-    keys = ("chosen", "rejected")
-    return [JudgedPair(*cells.parted(keys, cells.turns(row, "chosen"), cells.turns(row, "rejected")))]
+    chosen, rejected = cells.turns(row, "chosen"), cells.turns(row, "rejected")
+    parted = cells.parted(("chosen", "rejected"), chosen, rejected, before=cells.system(row))
+    return [JudgedPair(*parted, strength=cells.margin(row))]
 
 
 def write(pair: JudgedPair) -> list[dict[str, list[Message]]]:

@@ -42,6 +42,7 @@ def _read(row: Row) -> list[JudgedPair]:
             prompt,
             cells.answer({"chosen": chosen[end:]}, "chosen"),
             cells.answer({"rejected": rejected[end:]}, "rejected"),
+            strength=cells.margin(row),
         )
     ]
 

@@ -6,8 +6,6 @@ on somebody else's scale and says nothing of strength.
 https://huggingface.co/docs/trl/reward_trainer
 """
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from data.formats import row as cells
@@ -21,12 +19,6 @@ def _shape(row: Row) -> bool:
     return cells.is_number(row["margin"]) and trl_implicit.are_conversations(row)
 
 
-def _read(row: Row) -> list[JudgedPair]:
-    margin = cells.number(row, "margin")
-    strength = margin if 1 <= margin <= 3 else None
-    return [replace(pair, strength=strength) for pair in trl_implicit.read(row)]
-
-
 def _write(pair: JudgedPair) -> list[dict[str, object]]:
     return [{**row, "margin": float(pair.strength or 0)} for row in trl_implicit.write(pair)]
 
@@ -34,7 +26,7 @@ def _write(pair: JudgedPair) -> list[dict[str, object]]:
 FORMAT = Format(
     "trl-reward",
     ("chosen", "rejected", "margin"),
-    _read,
+    trl_implicit.read,
     _write,
     trl_implicit.COLUMNS.append(pa.field("margin", pa.float64())),
     _shape,

@@ -16,14 +16,14 @@ def said(*choices: Choice) -> list[Opinion]:
 @pytest.mark.parametrize(
     ("choices", "expected"),
     [
-        ((A,), Outcome(A, 1, 1)),
-        ((A, A, B), Outcome(A, 1, 2 / 3)),
-        ((A, A, TIE), Outcome(A, 1, 1)),
+        ((A,), Outcome(A, None, 1)),
+        ((A, A, B), Outcome(A, None, 2 / 3)),
+        ((A, A, TIE), Outcome(A, None, 1)),
         ((A, B), Outcome(TIE, None, 0)),
         ((TIE,), Outcome(TIE, None, 1)),
         ((TIE, A, B), Outcome(TIE, None, 1 / 3)),
         ((BAD, BAD, A), Outcome(BAD, None, 2 / 3)),
-        ((BAD, A), Outcome(A, 1, 1)),
+        ((BAD, A), Outcome(A, None, 1)),
     ],
 )
 def test_the_majority_decides(choices: tuple[Choice, ...], expected: Outcome) -> None:
@@ -46,7 +46,7 @@ def test_a_reliable_vote_outweighs_two_that_are_not() -> None:
 
 
 def test_the_reliable_may_win_without_a_strength() -> None:
-    assert outcome([Opinion(1, A, None), Opinion(2, B, 3)], {1: 0.9, 2: 0.6}).strength == 1
+    assert outcome([Opinion(1, A, None), Opinion(2, B, 3)], {1: 0.9, 2: 0.6}).strength is None
 
 
 @given(st.lists(st.sampled_from([A, B, TIE, BAD]), min_size=1, max_size=7))

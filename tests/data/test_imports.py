@@ -97,6 +97,19 @@ def test_a_judgment_given_here_is_known_by_its_digest(
     assert (counts(scene.store, begun)["known"], scene.store.judgments.count()) == (3, 3)
 
 
+def test_votes_put_together_are_not_counted_beside_themselves(scene: Scene, begun: Import) -> None:
+    pair = scene.pair(target=3)
+    for choice in (Choice.A, Choice.A, Choice.B):
+        scene.judge(scene.annotator(), choice, pair)
+    [gone_out] = scene.store.outgoing.judged_pairs(ExportQuery())
+    assert isinstance(gone_out, JudgedPair)
+    refused = keep(scene.store, begun, gone_out, judged(votes=3), judged(votes=3))
+    assert refused == {0: "3 votes put together, of a pair that is judged here; bring each judgment"}
+    assert (counts(scene.store, begun)["added"], counts(scene.store, begun)["known"]) == (1, 1)
+    assert keep(scene.store, begun, judged(votes=3)) == {}
+    assert scene.store.judgments.count() == 4
+
+
 def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, begun: Import) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
     [given] = scene.store.outgoing.judged_pairs(ExportQuery())

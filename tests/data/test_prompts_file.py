@@ -42,6 +42,31 @@ def test_json_entries_of_every_kind(tmp_path: Path, entry: object, suffix: str) 
     assert read_prompts(path) == [HELLO, HELLO]
 
 
+@pytest.mark.parametrize(
+    ("row", "roles"),
+    [
+        ({"prompt": "Why?", "system": "Be brief."}, ["system", "user"]),
+        ({"prompt": "Why?", "system": None}, ["user"]),
+        ({"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}], "system": "z"}, None),
+    ],
+)
+def test_what_the_model_is_told_before_is_part_of_the_prompt(
+    tmp_path: Path, row: dict[str, object], roles: list[str] | None
+) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(json.dumps(row))
+    [prompt] = read_prompts(file)
+    assert [turn["role"] for turn in prompt] == (roles or ["system", "user"])
+    assert prompt[0]["content"] == ("x" if roles is None else row.get("system") or "Why?")
+
+
+def test_a_prompt_with_an_image_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(json.dumps({"prompt": "What is it?", "images": ["a.jpg"]}))
+    with pytest.raises(InputError, match="line 1: it has images, and only text can be read"):
+        read_prompts(file)
+
+
 def test_a_json_array(tmp_path: Path) -> None:
     path = written(tmp_path, "p.json", json.dumps([{"prompt": "hello"}, {"messages": HELLO}], indent=1))
     assert read_prompts(path) == [HELLO, HELLO]
