@@ -1,9 +1,13 @@
 """Records of Argilla 2, as Dataset.records.to_json exports them: answers in `fields`, choices in `responses`.
 
 Read. The prompt is the field called chat, prompt, instruction or alike; the answers are two fields that differ in how
-they end: response_a and response_b, response1 and response2. The first question whose responses name one of them, a
-tie or that both are bad is taken, a label, or a ranking, whose best stands first or has the lowest rank. Every response
-is a pair, at most 1000 of a record, but drafts and discarded ones, where the export says so.
+they end: response_a and response_b, response1 and response2; of several such twos, those called response, answer or
+alike. The first question whose responses name one of them, a tie or that both are bad is taken, a label, or a ranking,
+whose best stands first or has the lowest rank. Every response is a pair, at most 1000 of a record, but drafts and
+discarded ones, where the export says so.
+
+Read too are the records of Dataset.records.to_datasets, as Dataset.to_hub pushes them: a field a column, and for each
+question the columns Q.responses, Q.responses.users and Q.responses.status. There metadata stand among the fields.
 
 Written. A record is one pair; its dataset has a ChatField chat, TextFields response_a and response_b, and a
 LabelQuestion preference with the labels response_a, response_b, tie and both_bad. Argilla knows users by UUID, so
@@ -15,6 +19,7 @@ https://docs.argilla.io/latest/how_to_guides/import_export/
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from uuid import NAMESPACE_OID, uuid5
 
 import pyarrow as pa
@@ -30,6 +35,7 @@ from data.records import Choice
 
 MOST_RESPONSES = 1_000
 _PROMPTS = ("chat", "prompt", "instruction", "conversation", "messages", "input", "question", "query")
+_ANSWERS = ("response", "answer", "completion", "generation", "output")
 _ANSWER = re.compile(r"(.*?)[-_ ]?([ab]|\d)", re.IGNORECASE)
 _SAID = {
     Choice.A: "response_a",
@@ -41,22 +47,69 @@ _NEITHER = {
     **dict.fromkeys(("tie", "equal", "same", "draw", "bothgood"), Choice.TIE),
     **dict.fromkeys(("bothbad", "neither", "none"), Choice.BOTH_BAD),
 }
+_RESPONSES = ".responses"
 _RESPONSE = pa.struct([("value", TEXT), ("user_id", TEXT), ("status", TEXT)])
 
 Words = Mapping[str, Choice]
 """What a response may be called, letters and digits only, and what it says then."""
 
 
+class _Argilla(Format):
+    """A format whose rows may also be flat; those are known by what else than its keys they have."""
+
+    __slots__ = ()
+
+    def matches(self, row: Row) -> bool:
+        # A dataset of chosen and rejected answers that was only rated in Argilla is left to the formats of these.
+        return super().matches(row) or (
+            _is_flat(row) and any(len(names) > 1 for names in _alike(_fields(row)).values())
+        )
+
+
 def _shape(row: Row) -> bool:
     return isinstance(row["fields"], Mapping) and isinstance(row["responses"], Mapping)
 
 
+def _is_flat(row: Row) -> bool:
+    return "fields" not in row and any(key.endswith(_RESPONSES) for key in row)
+
+
+def _nested(row: Row) -> Row:
+    """A flat row as to_json would have it, and with the statuses."""
+    questions = [key.removesuffix(_RESPONSES) for key in row if key.endswith(_RESPONSES)]
+    return {"fields": _fields(row), "responses": {question: _responses(row, question) for question in questions}}
+
+
+def _fields(row: Row) -> Row:
+    """Of a flat row what may be a prompt or an answer: texts and turns, no numbers, terms or vectors."""
+    return {key: value for key, value in row.items() if isinstance(value, str) or _are_turns(value)}
+
+
+def _are_turns(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(turn, Mapping) for turn in value)
+
+
+def _responses(row: Row, question: str) -> list[Row]:
+    values, users, statuses = (_column(row, f"{question}{_RESPONSES}{of}") for of in ("", ".users", ".status"))
+    if any(of_each and len(of_each) != len(values) for of_each in (users, statuses)):
+        raise InputError(f"{question!r:.80} has not as many responses as users or statuses")
+    said = zip_longest(values, users, statuses)
+    return [{"value": value, "user_id": user, "status": status} for value, user, status in said]
+
+
+def _column(row: Row, key: str) -> list[object]:
+    value = row.get(key)
+    return value if isinstance(value, list) else []
+
+
 def _read(row: Row) -> list[JudgedPair]:
     """A pair for each response to a row. Raises InputError with the reason why there is none."""
+    if _is_flat(row):
+        row = _nested(row)
     fields = cells.entry(row, "fields")
     asked = next((key for key in _PROMPTS if fields.get(key) is not None), None)
     if asked is None:
-        raise InputError(f"fields has no prompt; it is called one of {', '.join(_PROMPTS)}")
+        raise InputError(f"no field is the prompt; it is called one of {', '.join(_PROMPTS)}")
     names = _answers(fields)
     prompt = cells.prompt(fields, asked)
     a, b = (cells.answer(fields, name) for name in names)
@@ -68,14 +121,22 @@ def _read(row: Row) -> list[JudgedPair]:
 
 def _answers(fields: Row) -> tuple[str, str]:
     """The names of the two answers."""
+    found = {common: sorted(names) for common, names in _alike(fields).items() if len(names) == 2}
+    if len(found) > 1:
+        found = {common: names for common, names in found.items() if common.lower().removesuffix("s") in _ANSWERS}
+    if len(found) != 1:
+        raise InputError("the fields have not just two answers, such as response_a and response_b")
+    [(one, other)] = found.values()
+    return one, other
+
+
+def _alike(fields: Row) -> Mapping[str, list[str]]:
+    """The names of fields that differ in how they end, by what they have in common."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name, value in fields.items():
         if value is not None and (match := _ANSWER.fullmatch(name)):
             alike[match[1]].append(name)
-    found = [sorted(names) for names in alike.values() if len(names) == 2]
-    if len(found) != 1:
-        raise InputError("fields has not just two answers, such as response_a and response_b")
-    return found[0][0], found[0][1]
+    return alike
 
 
 def _words(names: tuple[str, str]) -> Words:
@@ -98,7 +159,7 @@ def _choices(responses: Row, words: Words) -> list[tuple[Choice, Provenance]]:
         if choices and None not in choices:
             said = zip(choices, counted, strict=True)
             return [(choice, _provenance(one)) for choice, one in said if choice is not None]
-    raise InputError("responses has no question that is answered with which answer is better, a tie or both bad")
+    raise InputError("no question is answered with which answer is better, a tie or both bad")
 
 
 def _counts(response: Row) -> bool:
@@ -149,7 +210,7 @@ def _write(pair: JudgedPair) -> list[dict[str, object]]:
     ]
 
 
-FORMAT = Format(
+FORMAT = _Argilla(
     "argilla",
     ("fields", "responses"),
     _read,

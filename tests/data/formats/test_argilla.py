@@ -1,15 +1,49 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from datasets import Dataset
 
 from data.errors import InputError
 from data.formats.argilla import FORMAT
+from data.formats.preference_file import read_preferences
+from data.formats.registry import detect
 from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice, Message
 
 SKY: Message = {"role": "user", "content": "What color is the sky?"}
 FIELDS = {"instruction": "What color is the sky?", "response1": "Green.", "response2": "Blue."}
+USERS = [str(UUID(int=number)) for number in (1, 2, 3)]
+# As to_datasets of Argilla 2.8 gives it: a label and a ranking, a suggestion, metadata model_a, model_b and score_a and
+# a vector v_1. The columns of the second, UNANSWERED, are null where it has nothing.
+FLAT: dict[str, Any] = {
+    "id": "1",
+    "status": "pending",
+    "_server_id": str(UUID(int=9)),
+    "chat": [SKY],
+    "response_a": "Green.",
+    "response_b": "Blue.",
+    "model_a": "v1",
+    "model_b": "v2",
+    "score_a": 1.0,
+    "v_1": [0.1, 0.2],
+    "preference.responses": ["response_b", "response_a", "tie"],
+    "preference.responses.users": USERS,
+    "preference.responses.status": ["submitted", "draft", "discarded"],
+    "ranked.responses": [["response_b", "response_a"]],
+    "ranked.responses.users": USERS[:1],
+    "ranked.responses.status": ["submitted"],
+    "preference.suggestion": "response_b",
+    "preference.suggestion.score": 0.9,
+    "preference.suggestion.agent": "m",
+}
+HAS = ("id", "status", "_server_id", "chat", "response_a", "response_b", "v_1")
+UNANSWERED = {key: value if key in HAS else None for key, value in FLAT.items()}
 
 
 def record(**responses: list[Any]) -> dict[str, Any]:
@@ -80,14 +114,14 @@ def test_answers_are_two_fields_that_differ_in_how_they_end(names: tuple[str, st
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (record(), "no question that is answered with which answer is better"),
+        (record(), "no question is answered with which answer is better"),
         (record(quality=[3]), "no question"),
         (record(q=["response3"]), "no question"),
         (record(q=[["response1"]]), "no question"),
         (record(q=[[1, 2]]), "no question"),
         (
             {**record(), "fields": {"response1": "x", "response2": "y"}},
-            "fields has no prompt; it is called one of chat",
+            "no field is the prompt; it is called one of chat",
         ),
         ({**record(), "fields": {"prompt": "x", "response1": "y"}}, "not just two answers, such as response_a"),
         ({**record(), "fields": {**FIELDS, "response3": "Gray."}}, "not just two answers"),
@@ -98,6 +132,89 @@ def test_answers_are_two_fields_that_differ_in_how_they_end(names: tuple[str, st
 def test_a_record_without_a_pair_says_why(row: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         FORMAT.read(row)
+
+
+def test_a_flat_record_is_known_and_read_as_a_nested_one() -> None:
+    assert detect([(1, FLAT)]) is FORMAT
+    assert read(FLAT) == [JudgedPair((SKY,), "Green.", "Blue.", Choice.B, None, Provenance(annotator=USERS[0]))]
+
+
+def test_a_flat_record_of_which_all_responses_are_submitted_is_a_pair_for_each() -> None:
+    pairs = read({**FLAT, "preference.responses.status": ["submitted"] * 3})
+    assert [pair.choice for pair in pairs] == [Choice.B, Choice.A, Choice.TIE]
+    assert [pair.provenance for pair in pairs] == [{"annotator": user} for user in USERS]
+
+
+def test_rankings_of_a_flat_record_are_read() -> None:
+    assert [pair.choice for pair in read({**FLAT, "preference.responses": None, **no_one("preference")})] == [Choice.B]
+
+
+def no_one(question: str) -> dict[str, None]:
+    return {f"{question}.responses.users": None, f"{question}.responses.status": None}
+
+
+def test_all_responses_count_where_a_flat_record_says_no_statuses() -> None:
+    pairs = read({**FLAT, **no_one("preference")})
+    assert [(pair.choice, pair.provenance) for pair in pairs] == [(Choice.B, {}), (Choice.A, {}), (Choice.TIE, {})]
+
+
+@pytest.mark.parametrize("ends", ["users", "status"])
+def test_a_flat_record_that_does_not_say_which_status_is_whose_is_refused(ends: str) -> None:
+    with pytest.raises(InputError, match="'preference' has not as many responses as users or statuses"):
+        FORMAT.read({**FLAT, f"preference.responses.{ends}": ["submitted"]})
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (UNANSWERED, "no question is answered with"),
+        ({**FLAT, "chat": None}, "no field is the prompt"),
+        ({**FLAT, "response_b": None, "model_b": None}, "not just two answers"),
+        ({**FLAT, "completion_a": "Gray.", "completion_b": "Red."}, "not just two answers"),
+    ],
+)
+def test_a_flat_record_without_a_pair_says_why(row: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        FORMAT.read(row)
+
+
+def test_answers_that_were_rated_in_argilla_are_left_to_the_formats_of_these() -> None:
+    rated = {"chosen": "Blue.", "rejected": "Green.", "prompt": "What color is the sky?", "quality.responses": [3]}
+    assert detect([(1, rated)]).name == "trl"
+
+
+def as_lines(rows: list[dict[str, Any]], place: Path) -> Path:
+    path = place / "records.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def as_parquet(rows: list[dict[str, Any]], place: Path) -> Path:
+    path = place / "records.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def as_directory(rows: list[dict[str, Any]], place: Path) -> Path:
+    path = place / "records"
+    Dataset.from_list(rows).save_to_disk(path)
+    return path
+
+
+@pytest.mark.parametrize("written", [as_lines, as_parquet, as_directory])
+def test_flat_records_are_read_from_any_container(
+    written: Callable[[list[dict[str, Any]], Path], Path], tmp_path: Path
+) -> None:
+    file = read_preferences(written([UNANSWERED, FLAT], tmp_path))
+    assert file.format == "argilla"
+    assert [(pair.prompt, pair.chosen, pair.rejected) for pair in file.pairs] == [((SKY,), "Blue.", "Green.")]
+    assert [skipped.number for skipped in file.skipped] == [1]
+
+
+def test_of_several_twos_those_called_like_answers_are_the_answers() -> None:
+    row = record(q=["tie"])
+    row["fields"] = {**FIELDS, "source1": "x", "source2": "y"}
+    assert read(row) == [JudgedPair((SKY,), "Green.", "Blue.", Choice.TIE)]
 
 
 def test_annotators_are_written_as_uuids_that_tell_them_apart() -> None:
