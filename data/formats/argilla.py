@@ -7,7 +7,8 @@ whose best stands first or has the lowest rank. Every response is a pair, at mos
 discarded ones, where the export says so.
 
 Read too are the records of Dataset.records.to_datasets, as Dataset.to_hub pushes them: a field a column, and for each
-question the columns Q.responses, Q.responses.users and Q.responses.status. There metadata stand among the fields.
+question the columns Q.responses, Q.responses.users and Q.responses.status. There metadata stand among the fields, so
+the answers must be called response, answer or alike.
 
 Written. A record is one pair; its dataset has a ChatField chat, TextFields response_a and response_b, and a
 LabelQuestion preference with the labels response_a, response_b, tie and both_bad. Argilla knows users by UUID, so
@@ -81,8 +82,17 @@ def _nested(row: Row) -> Row:
 
 
 def _fields(row: Row) -> Row:
-    """Of a flat row what may be a prompt or an answer: texts and turns, no numbers, terms or vectors."""
-    return {key: value for key, value in row.items() if isinstance(value, str) or _are_turns(value)}
+    """Of a flat row what may be a prompt or an answer: texts and turns, no numbers, terms or vectors.
+
+    Of two that are alike only those that are called answers: the others may be metadata, such as model_a and model_b.
+    """
+    texts = {key: value for key, value in row.items() if isinstance(value, str) or _are_turns(value)}
+    alike = ((key, _ANSWER.fullmatch(key)) for key in texts)
+    return {key: texts[key] for key, match in alike if match is None or _is_answer(match[1])}
+
+
+def _is_answer(common: str) -> bool:
+    return common.lower().removesuffix("s") in _ANSWERS
 
 
 def _are_turns(value: object) -> bool:
@@ -123,7 +133,7 @@ def _answers(fields: Row) -> tuple[str, str]:
     """The names of the two answers."""
     found = {common: sorted(names) for common, names in _alike(fields).items() if len(names) == 2}
     if len(found) > 1:
-        found = {common: names for common, names in found.items() if common.lower().removesuffix("s") in _ANSWERS}
+        found = {common: names for common, names in found.items() if _is_answer(common)}
     if len(found) != 1:
         raise InputError("the fields have not just two answers, such as response_a and response_b")
     [(one, other)] = found.values()

@@ -169,7 +169,7 @@ def test_a_flat_record_that_does_not_say_which_status_is_whose_is_refused(ends: 
     [
         (UNANSWERED, "no question is answered with"),
         ({**FLAT, "chat": None}, "no field is the prompt"),
-        ({**FLAT, "response_b": None, "model_b": None}, "not just two answers"),
+        ({**FLAT, "response_b": None}, "not just two answers"),
         ({**FLAT, "completion_a": "Gray.", "completion_b": "Red."}, "not just two answers"),
     ],
 )
