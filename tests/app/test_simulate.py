@@ -25,6 +25,9 @@ if not directory.manifest():
 runpy.run_module("trainer", run_name="__main__")
 """
 
+# A fifth of the judgments only measure; what is left of half as many teaches too little to be seen against the noise.
+ENOUGH = ("--judgments", "120")
+
 
 def study(home: Path, out: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[dict[str, float]]:
     """Rows of `prefloop simulate ARGUMENTS` on a home."""
@@ -73,8 +76,7 @@ def test_a_small_study_goes_through_a_real_server_and_a_real_round(
 def test_the_loop_follows_a_taste(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taste: str, low: float, high: float
 ) -> None:
-    enough = ("--judgments", "120")
-    rows = study(tmp_path / "home", tmp_path / "out.json", monkeypatch, "--taste", taste, *enough)
+    rows = study(tmp_path / "home", tmp_path / "out.json", monkeypatch, "--taste", taste, *ENOUGH)
 
     assert low < rows[-1]["win_low"] < high
 
@@ -90,7 +92,7 @@ def test_there_is_nothing_to_follow_in_random_choices(tmp_path: Path, monkeypatc
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_inverted_choices_move_the_model_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = study(tmp_path / "home", tmp_path / "out.json", monkeypatch, "--taste", "inverted")
+    rows = study(tmp_path / "home", tmp_path / "out.json", monkeypatch, "--taste", "inverted", *ENOUGH)
 
     assert rows[-1]["win_rate"] < 0.45
 
