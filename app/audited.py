@@ -1,11 +1,12 @@
 """Keeps what admins do through the API: each request that changed something, or took data away, once it has.
 
-Words and numbers that were sent are kept, shortened; passwords never are. Knows no route.
+Words and numbers that were sent are kept, lists of them too, shortened; passwords never are. Knows no route.
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from math import isfinite
 from typing import Any
 
 from fastapi import Request, Response
@@ -49,9 +50,20 @@ async def _detail(request: Request) -> Detail:
     """The ids in the path and the plain values in the query and the body."""
     body = await request.body()
     sent = json.loads(body) if body else {}
-    plain = {**request.path_params, **request.query_params, **(sent if isinstance(sent, dict) else {})}
-    return {
-        key: value[:_LONGEST] if isinstance(value, str) else value
-        for key, value in plain.items()
-        if "password" not in key and isinstance(value, str | int | bool)
-    }
+    given = {**request.path_params, **request.query_params, **(sent if isinstance(sent, dict) else {})}
+    return {key: kept for key, value in given.items() if "password" not in key and (kept := _kept(value)) is not None}
+
+
+def _kept(value: object) -> str | int | float | bool | None:
+    """A plain value, shortened; a list of such, as a text. None for all else, and for a list that says nothing."""
+    match value:
+        case str():
+            return value[:_LONGEST]
+        case float() if not isfinite(value):  # the audit cannot hold it
+            return None
+        case int() | float():
+            return value
+        case [_, *_] if all(isinstance(one, str | int | float) for one in value):
+            return ", ".join(map(str, value))[:_LONGEST]
+        case _:
+            return None

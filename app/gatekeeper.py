@@ -34,7 +34,7 @@ class Gatekeeper:
             return await self.hold(name, reason), reason
         if found := breaches(evaluation, self._limits):
             reason = "; ".join(breach.words for breach in found)
-            numbers = {breach.name: breach.value for breach in found}
+            numbers = {breach.key: breach.value for breach in found}
             await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
             return RoundState.REFUSED, reason
         reason = f"round {round_id} ended well and broke no limit"

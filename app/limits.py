@@ -42,12 +42,21 @@ class Limits(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A number that goes too far. name: its limit's key in [limits]."""
+    """A number that goes too far. name: its limit's key in [limits].
+
+    rival: compared with whom, where the limit holds for each of several.
+    """
 
     name: str
     value: float
     limit: float
     words: str
+    rival: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What its number is kept by: no other breach of the same version has this key."""
+        return self.name if self.rival is None else f"{self.name} against {self.rival}"
 
 
 def breaches(evaluation: Evaluation, limits: Limits) -> tuple[Breach, ...]:
@@ -58,9 +67,11 @@ def breaches(evaluation: Evaluation, limits: Limits) -> tuple[Breach, ...]:
 def _agreement(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
     for against in _rivals(evaluation):
         if limits.accuracy != "off" and against.accuracy is not None and against.accuracy.high < limits.accuracy:
-            yield Breach("accuracy", against.accuracy.high, limits.accuracy, _accuracy_words(against, limits.accuracy))
+            words = _accuracy_words(against, limits.accuracy)
+            yield Breach("accuracy", against.accuracy.high, limits.accuracy, words, against.rival)
         if limits.margin != "off" and against.margin is not None and against.margin.high < limits.margin:
-            yield Breach("margin", against.margin.high, limits.margin, _margin_words(against, limits.margin))
+            words = _margin_words(against, limits.margin)
+            yield Breach("margin", against.margin.high, limits.margin, words, against.rival)
 
 
 def _accuracy_words(against: Comparison, limit: float) -> str:

@@ -20,6 +20,7 @@ import httpx
 from pydantic import AfterValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
+from app.troubles import in_words
 from data.clock import Clock
 from data.outbox import Outbox, Parcel
 from trainer.config import Strict
@@ -33,6 +34,7 @@ WAITS_MS = (5 * _SECOND_MS, 5 * _MINUTE_MS, 30 * _MINUTE_MS, 2 * _HOUR_MS, 5 * _
 _TIMEOUT_SECONDS = 20
 _IDLE_SECONDS = 60.0
 _GONE = 410
+_LARGEST_PORT = 65535
 _SHORTEST_SECRET = 24  # bytes, by the specification
 _PREFIX = "whsec_"
 
@@ -70,9 +72,15 @@ def _secret(secret: SecretStr) -> SecretStr:
 
 
 def _url(url: str) -> str:
-    parsed = httpx.URL(url)
+    """A URL that a message can be sent to. Raises ValueError for any other."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no http or https address: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f"{url!r} is no http or https address")
+    if parsed.port is not None and not 1 <= parsed.port <= _LARGEST_PORT:
+        raise ValueError(f"{url!r} is no http or https address: a port is from 1 to {_LARGEST_PORT}")
     return url
 
 
@@ -101,6 +109,7 @@ class Webhooks:
     """Tells the addresses that the settings name."""
 
     def __init__(self, hooks: Sequence[Webhook], outbox: Outbox, clock: Clock) -> None:
+        self.trouble: str | None = None
         self._hooks = {hook.url: hook for hook in hooks}
         self._outbox = outbox
         self._clock = clock
@@ -117,17 +126,30 @@ class Webhooks:
         self._wake.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled; what an earlier server left behind, too."""
+        """Deliver until cancelled; what an earlier server left behind, too.
+
+        What is in the way besides the addresses is kept in `trouble`; all is tried again a minute later.
+        """
         if not self._hooks:
             return
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client:
             while True:
                 self._wake.clear()
-                for parcel in await asyncio.to_thread(self._outbox.due):
-                    await self._deliver(client, parcel)
+                try:
+                    pause = await self._deliver_due(client)
+                    self.trouble = None
+                except Exception as error:  # a full disk, for one; nobody else would deliver
+                    pause = _IDLE_SECONDS
+                    self.trouble = in_words(error, during="messages were delivered", before=self.trouble)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(await self._pause()):
+                    async with asyncio.timeout(pause):
                         await self._wake.wait()
+
+    async def _deliver_due(self, client: httpx.AsyncClient) -> float:
+        """Send once what is due; seconds until more is."""
+        for parcel in await asyncio.to_thread(self._outbox.due):
+            await self._deliver(client, parcel)
+        return await self._pause()
 
     async def _pause(self) -> float:
         """Seconds until the next message is due; a minute at most, since the clock may be set."""
@@ -150,12 +172,14 @@ class Webhooks:
 
     async def _send(self, client: httpx.AsyncClient, hook: Webhook, parcel: Parcel) -> tuple[str | None, bool]:
         """Why it was in vain, or None; and whether the address asks for no more."""
-        content = json.dumps(parcel.body, ensure_ascii=False).encode()
-        headers = {"content-type": "application/json", **signed(hook, parcel.key, self._clock() // 1000, content)}
         try:
+            content = json.dumps(parcel.body, ensure_ascii=False).encode()
+            headers = {"content-type": "application/json", **signed(hook, parcel.key, self._clock() // 1000, content)}
             answer = await client.post(hook.url, content=content, headers=headers)
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}", False
+        except Exception as error:  # httpx lets some of an address's through; the other messages must still go out
+            return in_words(error, during="a message was sent", before=parcel.error), False
         if answer.is_success:
             return None, False
         return f"answered {answer.status_code}", answer.status_code == _GONE

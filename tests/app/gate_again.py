@@ -34,17 +34,16 @@ def heldout_again(directory: Path) -> dict[str, Numbers]:
 def refusals_again(directory: Path, limits: Limits) -> Numbers:
     """The numbers by which a gate refuses: those on held-out pairs from these, the others from fresh answers' means.
 
-    Only of limits on held-out pairs and on length, and only where the limits are not off.
+    Only of limits on held-out pairs, against each rival, and on length, and only where the limits are not off.
     """
     found = heldout_again(directory)
-    names = [name for name in found if name != "base"] + ["base"]
     told = json.loads((directory / "manifest.json").read_text())["evaluation"]
     longer = told["manner"]["mean_length"] / told["against_champion"]["manner"]["mean_length"] - 1
     numbers: Numbers = {}
-    for name in names:
+    for rival, again in found.items():
         for key in ("accuracy", "margin"):
-            if (high := found[name][f"{key}_high"]) < float(getattr(limits, key)):
-                numbers[key] = high
+            if (high := again[f"{key}_high"]) < float(getattr(limits, key)):
+                numbers[f"{key} against {rival}"] = high
     for key, value, limit in (("longer", longer, limits.longer), ("shorter", -longer, limits.shorter)):
         if value > float(limit):
             numbers[key] = value

@@ -1,16 +1,21 @@
 """What admins do is kept, whichever route they take, and the page on people has words for it."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
+from httpx import ASGITransport, AsyncClient
 
+from app.audited import audited
 from app.pages.layout import static
+from app.rebuilds import Plan
 from app.server import create_rest_app
-from data.records import Choice, Role, Split
+from data.records import Choice, Role, Split, Without
+from data.store import PreferenceStore
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import client
@@ -107,6 +112,57 @@ async def test_who_takes_a_file_that_was_made_is_kept(judged: AdminApi, tmp_path
     number = (await judged.get(f"/errands/{errand['id']}"))["result"]
     assert (await judged.browser.get(f"/api/v1/exports/{number}/file")).status_code == 200
     assert (await judged.acts())[0] == ("download_export", {"export_id": str(number)})
+
+
+async def test_what_a_rebuild_leaves_out_is_kept(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(*_: object) -> None:
+        """Train nothing."""
+
+    monkeypatch.setattr(api.services.rebuilds, "plan", lambda *_: Plan(Without(), (1,)))
+    monkeypatch.setattr(api.services.rebuilds, "start", start)
+    await api.post("/rebuilds", {"annotators": ["wise-otter", "shy-fox"], "sources": []}, status=202)
+    assert await api.acts() == [("rebuild_rounds", {"annotators": "wise-otter, shy-fox"})]
+
+
+async def test_lists_and_fractions_are_kept(judged: AdminApi) -> None:
+    await judged.post("/exports", {"agreement": 0.75, "rounds": [2, 3], "tags": ["t" * 150] * 2}, status=202)
+    await judged.services.errands.close()
+    [(_, detail)] = await judged.acts()
+    assert detail == {"agreement": 0.75, "rounds": "2, 3", "tags": f"{'t' * 150}, {'t' * 48}"}
+
+
+@pytest.fixture
+async def echo(store: PreferenceStore) -> AsyncIterator[AsyncClient]:
+    """An application that takes whatever is sent; each act is kept."""
+    app = FastAPI()
+    routes = APIRouter(route_class=audited(store.audit))
+    boss = store.people.add("boss", Role.ADMIN)
+
+    @routes.post("/")
+    async def take(request: Request) -> None:
+        request.state.annotator = boss
+
+    app.include_router(routes)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ('{"password": "secret", "passwords": ["secret"], "new_password": "secret"}', {}),
+        ('{"people": [{"login": "ann", "password": "secret"}], "deep": {"password": "secret"}}', {}),
+        ('{"mixed": ["a", {"password": "secret"}], "nested": [["secret"]], "none": [null]}', {}),
+        ('{"nan": NaN, "huge": 1e999, "nothing": null, "empty": []}', {}),
+        ('{"half": 0.5, "whole": 2, "yes": true, "text": "", "list": ["a", 1, 0.5]}', None),
+    ],
+)
+async def test_only_plain_values_without_secrets_are_kept(
+    echo: AsyncClient, store: PreferenceStore, sent: str, kept: dict[str, object] | None
+) -> None:
+    assert (await echo.post("/", content=sent)).status_code == 200
+    [act] = store.audit.newest(9)
+    assert act.detail == ({**json.loads(sent), "list": "a, 1, 0.5"} if kept is None else kept)
 
 
 async def test_acts_are_read_a_page_at_a_time(api: AdminApi) -> None:

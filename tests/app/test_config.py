@@ -42,6 +42,8 @@ def test_what_training_says_is_kept_as_given(tmp_path: Path) -> None:
         ("port = 99999", "port: Input should be less than or equal to 65535"),
         ("buffer = 0", "buffer: Input should be greater than 0"),
         ("port = ", "cannot be read"),
+        ("[[webhooks]]\nurl = 'http://[::1'\nsecret = ''", "webhooks.0.url: "),
+        ("[[webhooks]]\nurl = 'http://host:99999/'\nsecret = ''", "webhooks.0.url: "),
     ],
 )
 def test_a_bad_file_is_refused_naming_file_and_key(tmp_path: Path, text: str, named: str) -> None:

@@ -100,6 +100,19 @@ async def test_what_broke_a_limit_is_refused_whatever_serves_by_now(services: Se
     )
 
 
+async def test_a_refusal_keeps_each_number_by_the_rival_it_is_against(services: Services, keeper: Keeper) -> None:
+    await keeper(limits=Limits(accuracy=0.9, margin=6.0, longer=0.05)).decide("v3", 3, EVALUATED)
+    assert services.store.decisions.of("v3")[-1].numbers == pytest.approx(
+        {
+            "accuracy against v1": 0.89,
+            "margin against v1": 5.0,
+            "accuracy against base": 0.89,
+            "margin against base": 5.0,
+            "longer": 0.1,
+        }
+    )
+
+
 async def test_an_engine_that_makes_room_for_training_is_no_reason_to_wait_for_an_admin(
     services: Services, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,22 @@ def test_where_the_base_serves_a_breach_is_said_once() -> None:
     assert broken(found) == ["accuracy"]
 
 
+def test_each_number_says_against_which_of_two_rivals_it_is() -> None:
+    found = breaches(evaluation(comparison(hits=2, margin=-7), base=comparison("base", hits=3, margin=-9)), Limits())
+    assert {breach.key: breach.value for breach in found} == pytest.approx(
+        {
+            "accuracy against round-000001": wilson(2, 20, 0.95)[1],
+            "margin against round-000001": -5,
+            "accuracy against base": wilson(3, 20, 0.95)[1],
+            "margin against base": -7,
+        }
+    )
+
+
+def test_a_number_that_only_one_rival_is_asked_for_names_none() -> None:
+    assert [breach.key for breach in breaches(evaluation(mean_length=66), Limits())] == ["longer"]
+
+
 @given(st.floats(0.05, 20), st.floats(0.05, 0.95))
 def test_a_length_is_refused_on_exactly_one_side(ratio: float, limit: float) -> None:
     found = evaluation(mean_length=PLAIN.mean_length * ratio)

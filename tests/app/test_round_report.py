@@ -87,6 +87,7 @@ def test_decisions_come_with_their_numbers() -> None:
     decided = [
         Decision(1, "round-000007", Ruling.TRY, "it broke no limit", {}, None, 0),
         Decision(2, "round-000007", Ruling.PROMOTE, "it wins", {"better": 20.123456, "votes": 80}, 1, MINUTE_MS),
+        Decision(3, "round-000007", Ruling.REFUSE, "it lost", {"margin against round-000005": -5.0}, None, MINUTE_MS),
     ]
     text = round_report(DONE, version="round-000007", decisions=decided, names=NAMES)
     assert "## Decisions on round-000007" in text
@@ -94,6 +95,7 @@ def test_decisions_come_with_their_numbers() -> None:
     assert table == [
         ["1970-01-01 00:00 UTC", "try", "prefloop", "it broke no limit", ""],
         ["1970-01-01 00:01 UTC", "promote", "wise-otter", "it wins", "better: 20.1, votes: 80"],
+        ["1970-01-01 00:01 UTC", "refuse", "prefloop", "it lost", "margin against round-000005: -5"],
     ]
 
 

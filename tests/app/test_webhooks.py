@@ -1,5 +1,6 @@
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from standardwebhooks.webhooks import Webhook as Oracle
 
 from app.config import Settings
@@ -120,6 +121,56 @@ async def test_nobody_at_the_address_is_no_end(store: PreferenceStore) -> None:
     assert parcel.next_at - parcel.created_at >= WAITS_MS[0]
 
 
+async def test_an_address_that_nothing_can_be_sent_to_keeps_nothing_from_the_others(store: PreferenceStore) -> None:
+    beyond = Webhook.model_construct(
+        url="http://127.0.0.1:99999/", secret=SecretStr(SECRET)
+    )  # as older settings had it
+    async with receiving(204) as receiver:
+        webhooks = Webhooks([beyond, hook(receiver.url)], store.outbox, now_ms)
+        async with delivering(webhooks):
+            await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+            await until(lambda: store.outbox.newest(1)[0].sent_at is not None)
+    failed = store.outbox.newest(2)[1]
+    assert (failed.tries, failed.given_up_at, webhooks.trouble) == (1, None, None)
+    assert (failed.error or "").startswith("unexpected: ")
+    assert "port must be 0-65535" in (failed.error or "")
+
+
+@pytest.mark.parametrize("step", ["due", "next_at", "sent"])
+async def test_a_store_that_fails_once_is_asked_again(
+    store: PreferenceStore, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr("app.webhooks._IDLE_SECONDS", 0.01)
+    does, troubles = getattr(store.outbox, step), [sqlite3.OperationalError("disk is full")]
+
+    def fails_once(*given: Any) -> Any:
+        if troubles:
+            raise troubles.pop()
+        return does(*given)
+
+    monkeypatch.setattr(store.outbox, step, fails_once)
+    async with receiving(204) as receiver:
+        webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
+        await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+        async with delivering(webhooks):
+            await until(lambda: store.outbox.newest(1)[0].sent_at is not None and webhooks.trouble is None)
+    assert not troubles
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+
+
+async def test_what_keeps_messages_from_going_out_is_said(
+    store: PreferenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise sqlite3.OperationalError("disk is full")
+
+    monkeypatch.setattr(store.outbox, "due", fails)
+    webhooks = Webhooks([hook("http://127.0.0.1:9/")], store.outbox, now_ms)
+    async with delivering(webhooks):
+        await until(lambda: webhooks.trouble is not None)
+    assert webhooks.trouble == "unexpected: OperationalError('disk is full')"
+
+
 async def test_what_an_earlier_server_left_is_delivered(store: PreferenceStore) -> None:
     async with receiving(200) as receiver:
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
@@ -149,6 +200,12 @@ async def test_an_address_that_is_set_no_more_gets_nothing(store: PreferenceStor
     [
         ({"url": "ftp://a.test/"}, "no http or https address"),
         ({"url": "a.test"}, "no http or https address"),
+        ({"url": "http://[::1"}, "no http or https address: Invalid port"),
+        ({"url": "https://h:abc/"}, "no http or https address: Invalid port"),
+        ({"url": "http://ä..de/"}, "no http or https address: Invalid IDNA hostname"),
+        ({"url": "http://xn--/"}, "Malformed A-label"),
+        ({"url": "http://a.test:0/"}, "a port is from 1 to 65535"),
+        ({"url": "http://a.test:65536/"}, "a port is from 1 to 65535"),
         ({"secret": "secret"}, "a secret is whsec_"),
         ({"secret": "whsec_!!"}, "no base64"),
         ({"secret": "whsec_AAAA"}, "has 3 bytes; take at least 24"),
@@ -158,6 +215,11 @@ async def test_an_address_that_is_set_no_more_gets_nothing(store: PreferenceStor
 def test_a_bad_setting_is_refused(given: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Webhook.model_validate({"url": "https://a.test/", "secret": SECRET, **given})
+
+
+@pytest.mark.parametrize("url", ["http://a.test:1/", "https://a.test:65535/", "http://[::1]:8000/", "https://ä.de/"])
+def test_a_good_address_is_taken_as_it_is(url: str) -> None:
+    assert hook(url).url == url
 
 
 def test_an_address_is_named_once() -> None:
