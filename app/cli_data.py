@@ -109,9 +109,10 @@ def export(  # noqa: PLR0913, PLR0917  # each is an option
     """Write the preferences, in the layout that a trainer takes."""
     if (out is not None) + (push is not None) + dry_run != 1:
         raise InputError("say one of --out FILE, --push OWNER/NAME, and --dry-run, which shows what it would hold")
+    kind = _container(out, container)
     asked = {
         "format": format,
-        "container": _container(out, container),
+        "container": kind,
         "split": split,
         "rounds": rounds or [],
         "versions": versions or [],
@@ -139,6 +140,8 @@ def export(  # noqa: PLR0913, PLR0917  # each is an option
             made = desk.publish(asked, push, told, private=not public)
         else:
             made = desk.preview(asked, told)
+    if push is None:
+        _warn_of_json(format, kind)
     if as_json:
         show_json(made)
         return
@@ -225,9 +228,22 @@ def _milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
+def _warn_of_json(format_name: str, container_name: str) -> None:
+    """Say on stderr which cells of a CSV file no trainer reads."""
+    from app.exporting import json_columns
+
+    if found := json_columns(format_name, container_name):
+        typer.echo(
+            f"{', '.join(found)}: lists or objects, which CSV has as JSON texts. prefloop reads them again, but a "
+            "trainer would take them for plain text. To train, take JSON lines or Parquet, or a format that has only "
+            "texts, such as trl-text.",
+            err=True,
+        )
+
+
 def _say_counts(counts: dict[str, int]) -> None:
-    for key, words in (("pairs_train", "pairs to train on"), ("pairs_test", "held-out pairs")):
-        typer.echo(f"{counts.get(key, 0)} {words}")
+    for part, words in (("train", "pairs to train on"), ("test", "held-out pairs")):
+        typer.echo(f"{counts.get(f'pairs_{part}', 0)} {words}, from {counts.get(f'judgments_{part}', 0)} judgments")
     for key, count in counts.items():
         kind, _, reason = key.partition("_")
         if kind == "excluded":

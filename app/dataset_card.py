@@ -37,7 +37,8 @@ def _text(title: str, made: NewExport, tally: Tally, guideline: Guideline | None
         "asked for, and what was left out, stands in `manifest.json`."
     )
     yield _table(
-        "split | pairs | rows", [f"{part} | {n} | {tally.rows[part]}" for part, n in sorted(tally.pairs.items())]
+        "split | pairs | judgments | rows",
+        [f"{part} | {n} | {tally.written[part]} | {tally.rows[part]}" for part, n in sorted(tally.pairs.items())],
     )
     yield "## Annotators"
     if made.request.get("anonymous"):
@@ -59,7 +60,10 @@ def _agreement(tally: Tally) -> str:
     if not tally.compared:
         return "Every pair was judged by one person."
     mean = tally.agreement / tally.compared
-    return f"{tally.compared} pairs were judged by several people; the winner has {mean:.0%} of their votes."
+    return (
+        f"{tally.compared} pairs were judged by several people; the outcome has on average {mean:.0%} of their votes. "
+        "An even split is a tie, also where nobody said so."
+    )
 
 
 def _table(head: str, rows: Iterable[str]) -> str:

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from app.config import Settings, load_settings
-from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Tally, preview, write
-from app.exports_api import ExportIn, export_out
+from app.export_manifest import manifest_path, renamed
+from app.exporting import ExportOrder, Tally, file_info, preview, write
+from app.exports_api import ExportIn, export_out, preview_out
 from app.home import Home
 from app.importing import Brought, Look, keep, look
 from app.imports_api import import_out, look_out
@@ -29,6 +29,7 @@ from data.containers.registry import by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
 from data.records import Export, ImportKind
 from data.store import PreferenceStore
+from data.whole_file import replacing
 
 Told = Callable[[int, int | None], None]
 """Hears how much is done, and of how much, if that is known."""
@@ -96,7 +97,7 @@ class _AtHome:
         order = _order(asked)
         of = self._store.outgoing.count(order.query)
         seen = preview(self._store, order, Tally(told=lambda done: told(done, of)))
-        return {"counts": dict(seen.counts), "rows": [dict(row) for row in seen.rows]}
+        return preview_out(seen).model_dump(mode="json")
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
         order = _order(asked)
@@ -156,21 +157,26 @@ class _AtServer:
         return seen
 
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
-        endings = by_name(asked["container"]).suffixes
+        order = _order(asked)
+        order.check_name(out.name)
+        endings = by_name(order.container).suffixes
         directory = not endings
         if directory and out.exists():
             raise ConflictError(f"{out} exists already; name a directory that does not")
         ending = next((one for one in endings if out.name.lower().endswith(one)), "")
         number = self._result(self._server.post(f"/exports?ending={ending}" if ending else "/exports", **asked), told)
         with TemporaryDirectory(dir=out.parent) as folder:
-            file = Path(folder) / "file"
+            file, manifest = Path(folder) / "file", Path(folder) / "manifest"
             self._server.download(f"/exports/{number}/file", file)
-            self._server.download(f"/exports/{number}/manifest", manifest_path(out))
+            self._server.download(f"/exports/{number}/manifest", manifest)
             if directory:
                 with zipfile.ZipFile(file) as archive:
                     archive.extractall(Path(folder) / "unpacked")
                 file = Path(folder) / "unpacked"
             file.replace(out)
+            text = renamed(manifest.read_text(encoding="utf-8"), out.name, file_info(order, out.name))
+        with replacing(manifest_path(out)) as fresh:
+            fresh.write_text(text, encoding="utf-8")
         self._server.delete(f"/exports/{number}/file")
         made: dict[str, Any] = self._server.get(f"/exports/{number}")
         return made

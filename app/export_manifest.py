@@ -17,7 +17,7 @@ def manifest_path(out: Path) -> Path:
 def manifest_text(made: NewExport, guideline: Guideline | None, name: str, info: Mapping[str, object] | None) -> str:
     """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged.
 
-    info: the entry that LLaMA-Factory's dataset_info.json wants, if it reads the format.
+    info: the entry that LLaMA-Factory's dataset_info.json wants, if it can load the file.
     """
     told = {
         "file": name,
@@ -30,9 +30,18 @@ def manifest_text(made: NewExport, guideline: Guideline | None, name: str, info:
         "counts": made.counts,
         "guideline": None if guideline is None else {"version": guideline.version, "text": guideline.body},
     }
-    if info:
-        told["dataset_info"] = info
-    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+    return _text(told, info)
+
+
+def renamed(manifest: str, name: str, info: Mapping[str, object] | None) -> str:
+    """A manifest of a file that has got another name; info: as manifest_text has it, under that name."""
+    told = json.loads(manifest) | {"file": name}
+    told.pop("dataset_info", None)
+    return _text(told, info)
+
+
+def _text(told: Mapping[str, object], info: Mapping[str, object] | None) -> str:
+    return json.dumps({**told, "dataset_info": info} if info else told, ensure_ascii=False, indent=2) + "\n"
 
 
 def _told(request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -17,11 +17,12 @@ from app.anonymity import Numbering, anonymised
 from app.export_manifest import manifest_path, manifest_text
 from data.aggregation import Aggregation
 from data.containers.container import Parts
+from data.containers.csv_rows import CSV
 from data.containers.registry import by_name as container_named
 from data.errors import InputError
 from data.export_query import ExportQuery
 from data.file_digest import file_sha256
-from data.formats.dataset_info import dataset_info
+from data.formats.dataset_info import LOADED, dataset_info
 from data.formats.provenance import PROVENANCE, provenance_cells
 from data.formats.registry import by_name as format_named
 from data.judged_pair import JudgedPair
@@ -65,6 +66,13 @@ class ExportOrder:
             if asked and choice not in format_.choices:
                 raise InputError(f"{self.format} cannot say {choice}; leave such pairs out, or choose another format")
 
+    def check_name(self, name: str) -> None:
+        """Raise InputError for a file's name that does not end as those of the container do."""
+        suffixes = container_named(self.container).suffixes
+        if suffixes and not name.lower().endswith(suffixes):
+            known = " or ".join(suffixes)
+            raise InputError(f"{name}: a {self.container} file's name ends in {known}; name it so, or say which it is")
+
 
 def usual_query(format_name: str) -> ExportQuery:
     """What is taken if nothing else is said: of each pair what the majority says, in a format that trains.
@@ -77,15 +85,27 @@ def usual_query(format_name: str) -> ExportQuery:
 
 
 @dataclass(slots=True)
+class _Pair:
+    """The pair that is being counted: by whom, in how many judgments, whether it was not held."""
+
+    number: int | None = None
+    annotators: set[str] = field(default_factory=set)
+    votes: int = 0
+    unheld: bool = False
+
+
+@dataclass(slots=True)
 class Tally:
     """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
 
-    annotators, sources, licenses: of the pairs, how many each; agreement: the sum over the pairs that several people
-    judged. numbering: of people in a file that does not name them. told: hears, from time to time, how many judgments
-    have been dealt with.
+    pairs, written, rows: by part, how many pairs, judgments of them, and rows; a pair whose judgments follow one by one
+    is one pair. annotators, sources, licenses: of the pairs, how many each; compared: pairs with several judgments;
+    agreement: the sum over these. numbering: of people in a file that does not name them. told: hears, from time to
+    time, how many judgments have been dealt with.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     unheld: Counter[str] = field(default_factory=Counter)
@@ -97,6 +117,7 @@ class Tally:
     compared: int = 0
     judgments: int = 0
     told: Callable[[int], None] = lambda _: None
+    _pair: _Pair = field(default_factory=_Pair, init=False, repr=False)
 
     def add(self, judgments: int) -> None:
         """Count judgments that have been dealt with."""
@@ -104,21 +125,43 @@ class Tally:
         if before // _TOLD_EVERY < self.judgments // _TOLD_EVERY:
             self.told(self.judgments)
 
-    def describe(self, pair: JudgedPair) -> None:
-        """Count where a pair that is written comes from."""
-        said = pair.provenance
-        self.annotators.update(said.get("annotators", ()))
-        self.sources[said.get("source", "unknown")] += 1
-        self.licenses[said.get("license", "unknown")] += 1
-        if said.get("votes", 1) > 1:
+    def describe(self, pair: JudgedPair, rows: int) -> None:
+        """Count a judged pair that is written in so many rows, and where it comes from."""
+        said, this = pair.provenance, self._this(pair)
+        part, votes, people = PARTS[Split(said["split"])], said.get("votes", 1), set(said.get("annotators", ()))
+        if not this.votes:
+            self.pairs[part] += 1
+            self.sources[said.get("source", "unknown")] += 1
+            self.licenses[said.get("license", "unknown")] += 1
+        if this.votes <= 1 < this.votes + votes:
             self.compared += 1
             self.agreement += said.get("agreement", 0.0)
+        self.annotators.update(people - this.annotators)
+        self.written[part] += votes
+        self.rows[part] += rows
+        this.votes += votes
+        this.annotators |= people
+
+    def refuse(self, pair: JudgedPair, reason: str) -> None:
+        """Count a judged pair that the format cannot hold."""
+        this = self._this(pair)
+        if not this.unheld:
+            self.unheld[reason] += 1
+        this.unheld = True
+
+    def _this(self, pair: JudgedPair) -> _Pair:
+        """What is known so far of a pair; its judgments follow each other."""
+        number = pair.provenance["pair"]
+        if number != self._pair.number:
+            self._pair = _Pair(number)
+        return self._pair
 
     def counts(self) -> dict[str, int]:
         """All of them, flat, as the manifest and the store have them."""
         return {
             "judgments": self.judgments,
             **{f"pairs_{part}": count for part, count in sorted(self.pairs.items())},
+            **{f"judgments_{part}": count for part, count in sorted(self.written.items())},
             **{f"rows_{part}": count for part, count in sorted(self.rows.items())},
             **{f"excluded_{reason}": count for reason, count in sorted(self.left_out.items())},
             **{f"unheld_{reason}": count for reason, count in sorted(self.unheld.items())},
@@ -127,10 +170,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a file would hold: counts as Tally has them, and its first rows."""
+    """What a file would hold: counts as Tally has them, its first rows, and which columns it has as JSON texts."""
 
     counts: Mapping[str, int]
     rows: tuple[Row, ...]
+    json_columns: tuple[str, ...]
 
 
 def preview(store: PreferenceStore, order: ExportOrder, tally: Tally | None = None) -> Preview:
@@ -141,7 +185,7 @@ def preview(store: PreferenceStore, order: ExportOrder, tally: Tally | None = No
     shown = tuple(islice(rows, _SHOWN))
     for _ in rows:
         pass
-    return Preview(tally.counts(), shown)
+    return Preview(tally.counts(), shown, json_columns(order.format, order.container))
 
 
 def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *, made_by: int | None = None) -> Export:
@@ -150,16 +194,32 @@ def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *
     Raises InputError as ExportOrder.check does, or if nothing is left to write; OSError when it cannot be written.
     """
     order.check()
+    order.check_name(out.name)
     container = container_named(order.container)
-    if container.suffixes and not out.name.lower().endswith(container.suffixes):
-        known = " or ".join(container.suffixes)
-        raise InputError(f"{out.name}: a {container.name} file's name ends in {known}; name it so, or say which it is")
     container.write(out, columns_of(order), parts_of(store, order, tally, apart=not container.suffixes))
     made = new_export(store, order, file_sha256(out), tally)
     with replacing(manifest_path(out)) as fresh:
-        info = dataset_info(order.format, out.name.partition(".")[0], out.name)
+        info = file_info(order, out.name)
         fresh.write_text(manifest_text(made, guideline_of(store, made), out.name, info), encoding="utf-8")
     return store.exports.record(made, made_by)
+
+
+def file_info(order: ExportOrder, name: str) -> dict[str, object] | None:
+    """The content of a dataset_info.json for a file of that name; None where LLaMA-Factory cannot load it."""
+    directory = not container_named(order.container).suffixes
+    if directory or not name.endswith(LOADED) or json_columns(order.format, order.container):
+        return None
+    return dataset_info(order.format, name.partition(".")[0], name)
+
+
+def json_columns(format_name: str, container_name: str) -> tuple[str, ...]:
+    """The format's columns of lists or objects, in a container that can only say them as JSON texts.
+
+    Who reads such a file with anything but prefloop takes them for plain text, and would train on it.
+    """
+    if container_name != CSV.name:
+        return ()
+    return tuple(column.name for column in format_named(format_name).columns if pa.types.is_nested(column.type))
 
 
 def columns_of(order: ExportOrder) -> pa.Schema:
@@ -243,11 +303,8 @@ def exported_rows(
         try:
             rows = format_.rows(pair)
         except InputError as error:
-            tally.unheld[str(error).removeprefix(f"{format_.name} cannot hold this pair: ")] += 1
+            tally.refuse(pair, str(error).removeprefix(f"{format_.name} cannot hold this pair: "))
             continue
-        tally.describe(pair)
-        part = PARTS[Split(pair.provenance["split"])]
-        tally.pairs[part] += 1
-        tally.rows[part] += len(rows)
+        tally.describe(pair, len(rows))
         beside = provenance_cells(pair) if order.provenance else {}
         yield from ({**row, **beside} for row in rows) if beside else rows

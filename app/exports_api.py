@@ -12,7 +12,7 @@ from app.account_api import Body
 from app.audited import audited
 from app.callers import Admin
 from app.errands_api import ErrandOut, errand_out
-from app.exporting import ExportOrder, usual_query
+from app.exporting import ExportOrder, Preview, usual_query
 from app.exports import Exports
 from app.refusals import LARGEST_ID, Id, refusals
 from data.aggregation import Aggregation
@@ -79,12 +79,14 @@ class PublishIn(ExportIn):
 class PreviewRowsOut(BaseModel):
     """What a file would hold.
 
-    counts: judgments looked at; pairs and rows by part; judgments left out, as excluded_ and the reason; and pairs
-    that the format cannot hold, as unheld_ and the reason. rows: the first few.
+    counts: judgments looked at; pairs, judgments of them and rows by part; judgments left out, as excluded_ and the
+    reason; and pairs that the format cannot hold, as unheld_ and the reason. rows: the first few. json_columns: those
+    of lists or objects, which a CSV file has as JSON texts: a trainer would take them for plain text.
     """
 
     counts: dict[str, int]
     rows: list[dict[str, Any]]
+    json_columns: list[str]
 
 
 class ExportOut(BaseModel):
@@ -143,7 +145,7 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     async def preview_export(body: ExportIn, me: Admin) -> PreviewRowsOut:
         """What a file would hold, without making it; one that the same admin asked for before is given up."""
         seen = await asyncio.to_thread(exports.preview, body.order(), me.id)
-        return PreviewRowsOut(counts=dict(seen.counts), rows=[dict(row) for row in seen.rows])
+        return preview_out(seen)
 
     @routes.post("", status_code=202)
     async def export_preferences(
@@ -185,6 +187,13 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
     routes.include_router(looking)
     routes.include_router(handing_out)
     return routes
+
+
+def preview_out(seen: Preview) -> PreviewRowsOut:
+    """A preview as the API has it."""
+    return PreviewRowsOut(
+        counts=dict(seen.counts), rows=[dict(row) for row in seen.rows], json_columns=list(seen.json_columns)
+    )
 
 
 def export_out(export: Export, *, here: bool) -> ExportOut:

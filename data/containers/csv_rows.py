@@ -54,13 +54,17 @@ def _row(header: list[str], cells: list[str]) -> object:
 
 
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
-    """The columns of the schema; what a row lacks is empty."""
+    """The columns of the schema; what a row lacks is empty. So is an empty text where a column is never null."""
     with byte_stream.replacing_packed(path) as file:
         # all in quotes, as OWASP advises: less is left to what a spreadsheet takes for the end of a cell
         writer = csv.writer(_Encoding(file), quoting=csv.QUOTE_ALL)
         writer.writerow(schema.names)
         for row in chain.from_iterable(parts.values()):
-            writer.writerow([cell(row.get(name)) for name in schema.names])
+            writer.writerow([_cell(row.get(column.name), column) for column in schema])
+
+
+def _cell(value: object, column: pa.Field) -> str:
+    return "" if value == "" and not column.nullable else cell(value)
 
 
 class _Encoding:

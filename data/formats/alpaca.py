@@ -21,7 +21,13 @@ from data.formats.row import Row
 from data.judged_pair import JudgedPair
 from data.records import Message
 
-_ASKED = [("instruction", TEXT), ("input", TEXT), ("system", TEXT), ("history", pa.list_(pa.list_(TEXT)))]
+_ASKED = [
+    ("instruction", TEXT),
+    # never null: where a file begins with nulls alone, `datasets` fails at the first text after them
+    pa.field("input", TEXT, nullable=False),
+    pa.field("system", TEXT, nullable=False),
+    ("history", pa.list_(pa.list_(TEXT))),
+]
 
 
 def _read_ranking(row: Row) -> list[JudgedPair]:

@@ -36,6 +36,12 @@ _ENTRIES: Mapping[str, Mapping[str, object]] = {
 FILE = "file_name"
 """The key of a file, relative to the directory of dataset_info.json."""
 
+LOADED = (".json", ".jsonl", ".parquet", ".csv")
+"""How the names of the files end that it loads, of those that are written here; it looks no further than the last dot.
+
+https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/extras/constants.py, FILEEXT2TYPE
+"""
+
 HUB = "hf_hub_url"
 """The key of a dataset on the Hugging Face hub, as owner/name."""
 

@@ -115,7 +115,43 @@ def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, mon
     manifest = json.loads((tmp_path / "out.jsonl.manifest.json").read_text())
     train, test = manifest["counts"]["pairs_train"], manifest["counts"]["pairs_test"]
     assert train + test == len(rows)
-    assert f"{train} pairs to train on\n{test} held-out pairs" in said
+    assert f"{train} pairs to train on, from {train} judgments\n{test} held-out pairs, from {test} judgments" in said
+
+
+def test_the_manifest_names_the_file_that_it_lies_beside(
+    filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out
+) -> None:
+    for name, loaded in (("mine.jsonl", True), ("mine.parquet", True), ("mine.jsonl.gz", False), ("mine", False)):
+        out = tmp_path / name
+        order = ("export", "--format", "sharegpt-ranking", "--out", out, "--home", filled)
+        assert run(*order, monkeypatch=monkeypatch) == 0
+        manifest = json.loads((tmp_path / f"{name}.manifest.json").read_text())
+        assert manifest["file"] == name
+        assert ("dataset_info" in manifest) == loaded
+        assert not loaded or manifest["dataset_info"]["mine"]["file_name"] == name
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_says_another_kind_of_file_is_refused(
+    filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out
+) -> None:
+    order = ("export", "--container", "csv", "--out", tmp_path / "out.jsonl", "--home", filled)
+    assert run(*order, monkeypatch=monkeypatch) == 2
+    assert "a csv file's name ends in .csv" in capsys.readouterr().err
+    assert list(tmp_path.glob("out*")) == []
+
+
+@pytest.mark.parametrize("more", [("--out", "out.csv"), ("--dry-run", "--container", "csv")])
+def test_what_a_trainer_does_not_read_of_csv_is_said(
+    filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out, more: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for json_ in ((), ("--json",)):
+        assert run("export", *more, *json_, "--home", filled, monkeypatch=monkeypatch) == 0
+        said = capsys.readouterr().err
+        assert said.startswith("prompt, chosen, rejected: lists or objects") and "trl-text" in said
+    assert run("export", *more, "--format", "trl-text", "--home", filled, monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_what_came_in_and_went_out_is_listed(
@@ -177,6 +213,12 @@ def test_our_own_format_has_every_judgment(filled: Path, tmp_path: Path, monkeyp
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         held[more] = sum(row["prompt"][0]["content"] == "own?" for row in rows)
     assert list(held.values()) == [3, 2, 1]
+    capsys.readouterr()
+    counts = told(monkeypatch, capsys, "export", "--format", "prefloop", "--dry-run", "--home", filled)["counts"]
+    pairs, judgments = (
+        sum(counts.get(f"{of}_{part}", 0) for part in ("train", "test")) for of in ("pairs", "judgments")
+    )
+    assert judgments == pairs + 2
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.json.gz"])

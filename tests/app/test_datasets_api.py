@@ -225,7 +225,8 @@ async def test_formats_that_train_have_the_majority_if_nothing_else_is_said(api:
         assert usual == (("judgments", True, True) if one["name"] == "prefloop" else ("majority", False, False))
         seen = await api.post("/exports/preview", {"format": one["name"]}, status=200)
         pairs = seen["counts"].get("pairs_train", 0) + seen["counts"].get("pairs_test", 0)
-        assert pairs == (6 if one["name"] == "prefloop" else 2)
+        assert pairs == 2
+        assert seen["counts"]["judgments"] == 6
 
 
 async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:

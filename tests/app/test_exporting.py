@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Tally, columns_of, preview, usual_query, write
+from app.exporting import ExportOrder, Tally, columns_of, file_info, preview, usual_query, write
 from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish
@@ -170,6 +170,45 @@ def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path:
     assert (told["file"], told["sha256"], told["counts"]) == ("mine.jsonl", made.made.sha256, made.made.counts)
     assert told["dataset_info"]["mine"]["formatting"] == "sharegpt"
     assert filled.exports.all() == [made]
+
+
+@pytest.mark.parametrize(
+    ("format_", "container", "name", "loaded"),
+    [
+        ("sharegpt-ranking", "jsonl", "mine.jsonl", True),
+        ("sharegpt-kto", "jsonl", "mine.json", True),
+        ("alpaca-kto", "parquet", "mine.parquet", True),
+        ("sharegpt-ranking", "jsonl", "mine.jsonl.gz", False),
+        ("sharegpt-ranking", "jsonl", "mine.ndjson", False),
+        ("alpaca-ranking", "csv", "mine.csv", False),
+        ("sharegpt-ranking", "csv", "mine.csv.gz", False),
+        ("sharegpt-ranking", "datasets", "mine", False),
+        ("sharegpt-ranking", "datasets", "mine.json", False),
+        ("trl", "jsonl", "mine.jsonl", False),
+    ],
+)
+def test_llama_factory_is_told_of_what_it_can_load(format_: str, container: str, name: str, loaded: bool) -> None:
+    info = file_info(ExportOrder(format_, container), name)
+    assert (info is not None) == loaded
+    assert info is None or list(info) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("format_", "columns"),
+    [
+        ("trl", ("prompt", "chosen", "rejected")),
+        ("alpaca-ranking", ("history",)),
+        ("trl-text", ()),
+        ("trl-unpaired-text", ()),
+        ("trl-implicit-text", ()),
+        ("hh-rlhf", ()),
+    ],
+)
+def test_a_preview_says_which_columns_csv_has_as_json(
+    filled: PreferenceStore, format_: str, columns: tuple[str, ...]
+) -> None:
+    assert preview(filled, ExportOrder(format_, "csv", provenance=True)).json_columns == columns
+    assert preview(filled, ExportOrder(format_, "parquet")).json_columns == ()
 
 
 @pytest.mark.parametrize("format_", ["prefloop", "trl"])
@@ -338,6 +377,48 @@ def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore, h
     ):
         assert words in card
     assert (made.made.container, made.made.request["repo"]) == ("hub", "me/eggs")
+
+
+def test_a_card_counts_a_pair_once_however_many_judged_it(tmp_path: Path, hub: Hub) -> None:
+    said = {0: "aab", 1: "ab", 2: "a"}
+    file = tmp_path / "several.jsonl"
+    rows = [
+        {"format": "prefloop/1", "prompt": [user(f"{n}?")], "a": {"text": "yes"}, "b": {"text": "no"}}
+        | {"choice": choice, "annotator": f"u{person}", "judgment": f"{n}u{person}", "split": "train"}
+        for n, choices in said.items()
+        for person, choice in enumerate(choices)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        bring(store, file, tmp_path / "imports")
+        made = publish(store, ExportOrder("prefloop", query=usual_query("prefloop")), "me/eggs", Tally(), api=hub.api)
+        hidden = preview(store, ExportOrder("prefloop", query=usual_query("prefloop"), anonymous=True))
+        unheld = preview(store, ExportOrder("trl-implicit-text", query=usual_query("trl-text")))
+    card = hub.files["README.md"].decode()
+    for words in (
+        "| train | 3 | 6 | 6 |",
+        "| several.jsonl | 3 |",
+        "2 pairs were judged by several people; the outcome has on average 33% of their votes.",
+    ):
+        assert words in card
+    counts = {key: made.made.counts[key] for key in ("pairs_train", "judgments_train", "rows_train")}
+    assert counts == {"pairs_train": 3, "judgments_train": 6, "rows_train": 6}
+    assert hidden.counts == made.made.counts
+    # put together, a pair has as many judgments, in one row
+    assert (unheld.counts["pairs_train"], unheld.counts["judgments_train"], unheld.counts["rows_train"]) == (2, 4, 2)
+
+
+def test_a_pair_that_a_format_cannot_hold_counts_once(tmp_path: Path) -> None:
+    file = tmp_path / "several.jsonl"
+    row = {"format": "prefloop/1", "prompt": [user("?")], "a": {"text": "It is"}, "b": {"text": "It was"}}
+    rows = [row | {"choice": "a", "annotator": f"u{n}", "judgment": f"u{n}"} for n in range(3)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    query = ExportQuery(aggregation=Aggregation.JUDGMENTS)
+    with PreferenceStore.open(tmp_path / "prefloop.db") as store:
+        bring(store, file, tmp_path / "imports")
+        counts = preview(store, ExportOrder("trl-implicit-text", query=query)).counts
+    assert counts["judgments"] == 3
+    assert [count for key, count in counts.items() if key.startswith("unheld_")] == [1]
 
 
 def test_llama_factory_is_told_that_it_lies_on_the_hub(filled: PreferenceStore, hub: Hub) -> None:

@@ -35,19 +35,20 @@ const partWords = (pairs) => [
   t('{count} held-out pairs', { count: count(pairs.test ?? 0) }),
 ].join(' · ');
 
-const drawPreview = ({ counts, rows }) => {
-  const pairs = among(counts, 'pairs');
+const drawPreview = ({ counts, rows, json_columns: json }) => {
+  const kept = among(counts, 'judgments');
   const out = among(counts, 'excluded');
   const unheld = Object.entries(among(counts, 'unheld'));
   const bar = element('div', 'datasets-bar');
-  for (const [name, number] of [...Object.entries(pairs).sort().reverse(), ...Object.entries(out)]) {
+  for (const [name, number] of [...Object.entries(kept).sort().reverse(), ...Object.entries(out)]) {
     const piece = element('i');
     piece.style.flexGrow = number;
     piece.title = LEFT_OUT[name]?.(number) ?? '';
-    if (name in pairs) piece.dataset.kept = name;
+    if (name in kept) piece.dataset.kept = name;
     bar.append(piece);
   }
-  const words = [element('h3', '', partWords(pairs)), bar];
+  const words = [element('h3', '', partWords(among(counts, 'pairs'))), bar];
+  if (json.length) words.push(element('p', 'datasets-words', t('In CSV these columns are JSON texts, which a trainer would take for plain text: {columns}. To train, take jsonl or parquet, or a format that has only texts, such as trl-text.', { columns: json.join(', ') })));
   if (Object.keys(out).length) words.push(element('p', 'datasets-words', t('Left out: {reasons}', { reasons: leftOutWords(out).join(', ') })));
   for (const [reason, number] of unheld) words.push(element('p', 'datasets-words', t('{count} pairs that this format cannot hold: {reason}', { count: count(number), reason })));
   if (rows.length) words.push(element('p', 'datasets-words', t('The first rows:')), ...rows.slice(0, 2).map(rowCard));

@@ -94,6 +94,12 @@ def test_all_cells_are_in_quotes(tmp_path: Path) -> None:
     assert (tmp_path / "f.csv").read_bytes() == b'"a","b","c"\r\n"ok;=HYPERLINK(1)","true",""\r\n'
 
 
+def test_where_a_column_is_never_null_an_empty_text_is_an_empty_cell(tmp_path: Path) -> None:
+    columns = pa.schema([("a", pa.string()), pa.field("b", pa.string(), nullable=False)])
+    CSV.write(tmp_path / "f.csv", columns, {"": [{"a": "", "b": ""}, {"a": None, "b": "x"}]})
+    assert (tmp_path / "f.csv").read_bytes() == b'"a","b"\r\n"""""",""\r\n"","x"\r\n'
+
+
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("name", ["f.csv", "F.CSV", "f.csv.gz"])
