@@ -130,6 +130,7 @@ def _numbers(match: Match) -> dict[str, float | int | str | None]:
     low, high = found.interval()
     return {
         "against": match.rivals.champion,
+        "since": match.rivals.since,
         "wins": found.wins,
         "losses": found.losses,
         "undecided": len(match.votes) - found.votes,

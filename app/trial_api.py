@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.matches import Matches
-from app.refusals import refusals
+from app.refusals import LARGEST_ID, refusals
 from app.trial import Match, Trial
 from data.evidence import THRESHOLD, Evidence, Outcome, course
 from data.ladder import Rung, ladder
@@ -14,6 +14,7 @@ from data.store import PreferenceStore
 from data.versions import BASE
 
 Name = Annotated[str, Query(max_length=64)]
+Moment = Annotated[int, Query(ge=0, le=LARGEST_ID, description="ms since the Unix epoch")]
 
 _MOST_POINTS = 300
 
@@ -30,14 +31,16 @@ class PointOut(BaseModel):
 class MatchOut(BaseModel):
     """A challenger against a champion. better, worse: e-values; either settles it at `threshold`.
 
-    trial: whether it decides who serves; if not, the challenger is the version that serves. undecided: votes for
-    neither. most_votes: a trial that so many votes, of all kinds, have not settled ends without a winner. trouble: why
-    no pairs of the two can be made. course: the evidence after the votes, thinned out.
+    trial: whether it decides who serves; if not, the challenger is the version that serves. since: from when on votes
+    count, in ms since the Unix epoch. undecided: votes for neither. most_votes: a trial that so many votes, of all
+    kinds, have not settled ends without a winner. trouble: why no pairs of the two can be made. course: the evidence
+    after the votes, thinned out.
     """
 
     challenger: str
     champion: str
     trial: bool
+    since: int
     most_votes: int | None
     trouble: str | None
     wins: int
@@ -54,9 +57,9 @@ class MatchOut(BaseModel):
 
 
 class VoteOut(BaseModel):
-    """A vote between two versions' answers. winner: null for a tie or two bad answers; at: ms since the Unix epoch.
+    """A vote between two versions' answers. winner: null for a tie or two bad answers.
 
-    annotator: the pseudonym of whoever gave it.
+    annotator: the pseudonym of whoever gave it; at: when he first judged the pair, in ms since the Unix epoch.
     """
 
     judgment: int
@@ -79,11 +82,15 @@ def build_trial_api(store: PreferenceStore, trial: Trial, matches: Matches) -> A
         return None if match is None else _match(match, trial.most_votes, matches.trouble)
 
     @routes.get("/trial/votes", responses=refusals(404))
-    def votes_between_two(challenger: Name, champion: Name) -> list[VoteOut]:
-        """All votes that may count between two versions, oldest first: what the evidence is computed from."""
+    def votes_between_two(challenger: Name, champion: Name, since: Moment = 0) -> list[VoteOut]:
+        """The votes that may count between two versions, oldest first, from a moment on.
+
+        With the `since` of the match that runs they are what its evidence is computed from; with that of a decision by
+        votes, what it rests on and what was voted after it.
+        """
         for name in (challenger, champion):
             store.versions.by_name(name)
-        return _votes(store, challenger, champion)
+        return _votes(store, challenger, champion, since=since)
 
     @routes.get("/ladder")
     def all_versions_ranked() -> list[Rung]:
@@ -100,6 +107,7 @@ def _match(match: Match, most_votes: int, trouble: str | None) -> MatchOut:
         challenger=match.rivals.challenger,
         champion=match.rivals.champion,
         trial=match.rivals.trial,
+        since=match.rivals.since,
         most_votes=most_votes if match.rivals.trial else None,
         trouble=trouble,
         wins=found.wins,
@@ -116,10 +124,10 @@ def _match(match: Match, most_votes: int, trouble: str | None) -> MatchOut:
     )
 
 
-def _votes(store: PreferenceStore, challenger: str, champion: str) -> list[VoteOut]:
+def _votes(store: PreferenceStore, challenger: str, champion: str, *, since: int) -> list[VoteOut]:
     names = store.people.pseudonyms()
     votes = []
-    for contest in store.contests.between(challenger, champion):
+    for contest in store.contests.between(challenger, champion, since=since):
         judgment = store.judgments.by_id(contest.judgment_id)
         votes.append(
             VoteOut(

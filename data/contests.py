@@ -8,7 +8,9 @@ from data.evidence import Evidence
 from data.records import Choice
 
 _CONTESTS = """
-    select j.id, j.choice, j.created_at, va.name as a, vb.name as b
+    select j.id, j.choice, va.name as a, vb.name as b, (
+      select created_at from judgment
+      where pair_id = j.pair_id and annotator_id = j.annotator_id order by id limit 1) as given_at
     from current_judgment j join pair p on p.id = j.pair_id
     join completion ca on ca.id = p.completion_a_id join adapter_version va on va.id = ca.version_id
     join completion cb on cb.id = p.completion_b_id join adapter_version vb on vb.id = cb.version_id
@@ -24,7 +26,7 @@ _CONTESTS = """
 class Contest:
     """A vote on an answer of each of two versions. winner: None for a tie or two bad answers.
 
-    given_at: ms since the Unix epoch.
+    given_at: when its giver first judged the pair, in ms since the Unix epoch: who changes his mind gives no new vote.
     """
 
     judgment_id: int
@@ -62,4 +64,4 @@ def evidence(contests: Sequence[Contest], challenger: str) -> Evidence:
 def _contest(row: Row) -> Contest:
     versions = (row["a"], row["b"])
     winner = {Choice.A: row["a"], Choice.B: row["b"]}.get(Choice(row["choice"]))
-    return Contest(row["id"], versions, winner, row["created_at"])
+    return Contest(row["id"], versions, winner, row["given_at"])

@@ -1,4 +1,4 @@
-"""What annotators say of pairs; rows are only ever added. Knows nothing of what is trained from them.
+"""What annotators say of pairs; rows are only ever added. Knows nothing of rounds, but which judgments may train.
 
 An undo adds a row that retracts; judging the pair again adds one that supersedes the retraction. A change adds one
 that supersedes what had been said. An edit of the better answer brings a second judgment along: that it beats the
@@ -19,6 +19,7 @@ from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
 from data.records import Choice, Flag, Judgment, Lease, Remarks, Verdict
 from data.verdicts import assert_sensible
+from data.votes import BARRED
 
 CONTENT = (
     "pair_id",
@@ -157,11 +158,17 @@ class Judgments:
         return self._database.value("select count(*) from current_judgment")
 
     def decisive_since(self, judgment_id: int) -> int:
-        """How many current judgments on training pairs that name a winner came after this one (0: of all)."""
+        """How many current judgments that name a winner and may train came after this one (0: of all).
+
+        An edit's counts with the one that brought it. Cross joins keep to the newest judgments; SQLite would go through
+        all prompts.
+        """
         return self._database.value(
-            """
-            select count(*) from current_judgment j join pair on pair.id = j.pair_id
-            where j.id > ? and j.choice in ('a', 'b') and pair.purpose = 'train'
+            f"""
+            select count(*) from current_judgment j cross join pair on pair.id = j.pair_id
+            cross join prompt on prompt.id = pair.prompt_id
+            where j.id > ? and j.choice in ('a', 'b') and j.follows_id is null and prompt.split = 'train'
+            and {BARRED} is null
             """,
             [judgment_id],
         )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import zip_longest
 
 from data.records import AdapterVersion, Decision, Ruling, ServingEvent
+from data.versions import BASE
 
 
 class Standing(StrEnum):
@@ -55,7 +56,10 @@ def servings(events: Sequence[ServingEvent]) -> tuple[Serving, ...]:
 def standings(
     versions: Iterable[AdapterVersion], decisions: Iterable[Decision], events: Sequence[ServingEvent]
 ) -> dict[str, Standing]:
-    """Where each version stands, by name; decisions and events in their order."""
+    """Where each version stands, by name; decisions and events in their order.
+
+    The base is always there to go back to: rolled back, it has served and may again.
+    """
     latest = {decision.version: decision.ruling for decision in decisions}
     served = {event.version for event in events}
     serves = events[-1].version if events else None
@@ -63,7 +67,7 @@ def standings(
     def standing(name: str) -> Standing:
         if name == serves:
             return Standing.SERVES
-        if (ruling := latest.get(name)) in _AFTER:
+        if name != BASE and (ruling := latest.get(name)) in _AFTER:
             return _AFTER[ruling]
         return Standing.SERVED if name in served else Standing.UNUSED
 
@@ -73,6 +77,6 @@ def standings(
 def before(stand: Mapping[str, Standing], events: Sequence[ServingEvent]) -> str | None:
     """What to go back to: of the versions that served and may again, the one that did so last; None without any.
 
-    One that was refused, rolled back or retired since is no more fit to serve than one that never did.
+    One that was refused, rolled back or retired since is no more fit to serve than one that never did; the base is.
     """
     return next((event.version for event in reversed(events) if stand[event.version] is Standing.SERVED), None)

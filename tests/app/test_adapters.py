@@ -70,6 +70,16 @@ async def test_going_back_again_goes_further_back(adapters: Adapters, router: Ro
         await adapters.roll_back(reason="and on")
 
 
+async def test_the_base_can_be_gone_back_to_after_it_was_rolled_back(adapters: Adapters, router: Router) -> None:
+    await adapters.promote("v1", reason="first")
+    await adapters.promote("base", reason="after all")
+    assert await adapters.roll_back(reason="v1 was better") == "v1"
+    assert stand(adapters)["base"] == Standing.SERVED
+    assert await adapters.roll_back(reason="or not") == "base"
+    assert router.champion == "base"
+    assert stand(adapters)["v1"] == Standing.REFUSED
+
+
 async def test_an_older_version_can_be_promoted_and_a_retired_one_cannot(adapters: Adapters, router: Router) -> None:
     await adapters.promote("v1", reason="first")
     await adapters.promote("base", reason="after all")

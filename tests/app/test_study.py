@@ -143,7 +143,8 @@ class Study:
         """
         decision = decided["decisions"][-1]
         numbers = decision["numbers"]
-        votes = self.owner.get("/trial/votes", challenger=decided["name"], champion=numbers["against"])
+        match = {"challenger": decided["name"], "champion": numbers["against"], "since": numbers["since"]}
+        votes = self.owner.get("/trial/votes", **match)
         counted = votes[: numbers["wins"] + numbers["losses"] + numbers["undecided"]]
         assert counted[-1]["at"] <= decision["created_at"]
         assert {vote["annotator"] for vote in counted} <= self.voters.pseudonyms
@@ -187,7 +188,8 @@ def say(words: str) -> None:
 
 def numbers(decided: dict[str, Any]) -> dict[str, float]:
     """Those of the newest decision that can be computed from votes."""
-    return {name: value for name, value in decided["decisions"][-1]["numbers"].items() if name != "against"}
+    told = decided["decisions"][-1]["numbers"]
+    return {name: value for name, value in told.items() if name not in ("against", "since")}
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def standing(services: Services, name: str) -> Standing:
 async def test_a_challenger_that_people_prefer_takes_over(services: Services) -> None:
     await services.adapters.put_on_trial("v2", reason="round 2 ended well")
     vote(services, 40, 10)
+    [tried] = services.store.decisions.of("v2")
     await services.trial.look()
     assert services.router.champion == "v2"
     decision = services.store.decisions.of("v2")[-1]
@@ -50,6 +51,7 @@ async def test_a_challenger_that_people_prefer_takes_over(services: Services) ->
     found = Evidence(40, 10)
     assert decision.numbers == {
         "against": "v1",
+        "since": tried.created_at,
         "wins": 40,
         "losses": 10,
         "undecided": 0,
@@ -97,6 +99,23 @@ async def test_what_serves_and_proves_worse_is_rolled_back(services: Services) -
     assert services.router.champion == "base"
     assert standing(services, "v1") is Standing.REFUSED
     assert services.store.decisions.of("v1")[-1].reason == "it won 10 of 50 votes against base"
+
+
+async def test_the_base_that_was_rolled_back_is_gone_back_to_on_new_votes_only(services: Services) -> None:
+    await services.adapters.promote("base", reason="after all")
+    vote(services, 10, 40, of="base", against="v1")
+    await services.trial.look()
+    assert (services.router.champion, standing(services, "base")) == ("v1", Standing.SERVED)
+    await asyncio.sleep(0.002)  # the clock counts milliseconds
+    match = services.trial.match()
+    assert match is not None
+    assert (match.rivals.challenger, match.rivals.champion, match.votes) == ("v1", "base", ())
+    await services.trial.look()
+    assert services.router.champion == "v1"
+    vote(services, 11, 44, of="v1", against="base")
+    await services.trial.look()
+    assert (services.router.champion, standing(services, "v1")) == ("base", Standing.REFUSED)
+    assert services.trial.match() is None
 
 
 async def test_it_stays_if_the_settings_say_so(services: Services) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ async def test_a_trial_is_begun_and_its_votes_are_told(api: AdminApi) -> None:
     assert (match["challenger"], match["champion"], match["trial"]) == ("v2", "v1", True)
     assert (match["wins"], match["losses"], match["undecided"], match["outcome"]) == (6, 2, 0, "open")
     assert (match["most_votes"], match["trouble"]) == (400, None)
+    assert match["since"] == api.store.decisions.of("v2")[-1].created_at
     assert (match["better"], match["worse"]) == (found.better, found.worse)
     assert [point["votes"] for point in match["course"]] == list(range(1, 9))
     assert (match["course"][-1]["low"], match["course"][-1]["high"]) == found.interval()
@@ -56,7 +58,7 @@ async def test_a_long_course_is_thinned_out_and_ends_with_the_last_vote(api: Adm
 
 
 def recomputed(votes: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """The numbers of a decision but for "against", from rows of GET /trial/votes, by other ways than data/evidence.py.
+    """The numbers of a decision that follow from rows of GET /trial/votes, by other ways than data/evidence.py.
 
     Ties and two bad answers do not count. The e-values by numerical integration of the likelihood over the prior cut
     off at one half, the interval by the beta-binomial's probability of the votes: within it the binomial's is at least
@@ -102,7 +104,9 @@ def interval(won: int, lost: int) -> tuple[float, float]:
 
 
 async def decided_by(api: AdminApi, wins: int, losses: int) -> dict[str, Any]:
-    """What the page on versions shows of v2, which so many votes settled."""
+    """What the page on versions shows of v2, which so many votes settled after others before the trial."""
+    vote(api.services, 3, 4)
+    await asyncio.sleep(0.002)  # the clock counts milliseconds
     await api.post("/adapters/v2/try", {"reason": "looks good"}, status=204)
     vote(api.services, wins, losses)
     await api.services.trial.look()
@@ -116,9 +120,23 @@ async def test_what_was_decided_follows_from_the_exported_votes(
     api: AdminApi, wins: int, losses: int, ruling: str
 ) -> None:
     decision = await decided_by(api, wins, losses)
-    votes = await api.get("/trial/votes?challenger=v2&champion=v1")
     assert (decision["ruling"], decision["by"], decision["numbers"].pop("against")) == (ruling, None, "v1")
+    since = decision["numbers"].pop("since")
+    votes = await api.get(f"/trial/votes?challenger=v2&champion=v1&since={since}")
     assert decision["numbers"] == pytest.approx(recomputed(votes), rel=1e-6, abs=1e-9)
+
+
+async def test_the_votes_of_a_match_are_told_apart_from_those_before_it(api: AdminApi) -> None:
+    vote(api.services, 3, 4)
+    await asyncio.sleep(0.002)  # the clock counts milliseconds
+    await api.post("/adapters/v2/try", {"reason": "looks good"}, status=204)
+    vote(api.services, 5, 2)
+    match = await api.get("/trial")
+    votes = await api.get(f"/trial/votes?challenger=v2&champion=v1&since={match['since']}")
+    again = recomputed(votes)
+    assert {name: match[name] for name in again} == pytest.approx(again, rel=1e-6, abs=1e-9)
+    assert len(votes) == 7
+    assert len(await api.get("/trial/votes?challenger=v2&champion=v1")) == 14
 
 
 async def test_a_vote_says_who_gave_it_on_what(api: AdminApi) -> None:

@@ -56,6 +56,31 @@ def test_votes_before_a_time_are_left_out(contest: Scene) -> None:
     assert [one.judgment_id for one in contest.store.contests.between("v1", "base", since=since)] == [late]
 
 
+@pytest.mark.parametrize("undone", [True, False])
+def test_a_vote_changed_later_is_as_old_as_it_was(contest: Scene, undone: bool) -> None:
+    ann = contest.annotator()
+    began = contest.clock.now
+    first = vote(contest, ann, Choice.A)
+    contest.clock.now += MINUTE
+    if undone:
+        lease, _ = contest.undo(ann)
+    else:
+        lease, _ = contest.store.judgments.change(ann.id, first, duration_ms=MINUTE)
+    changed = contest.answer(lease, Choice.B)
+    [found] = contest.store.contests.between("v1", "base")
+    assert (found.judgment_id, found.winner, found.given_at) == (changed.id, "base", began)
+    assert contest.store.contests.between("v1", "base", since=contest.clock.now) == []
+
+
+def test_a_vote_is_no_older_for_what_another_said_of_the_pair_before(contest: Scene) -> None:
+    ann = contest.annotator()
+    vote(contest, ann, Choice.A)
+    lease, _ = contest.undo(ann)
+    contest.clock.now += 60 * MINUTE
+    contest.judge(contest.annotator(), Choice.B, lease.pair)
+    assert [one.given_at for one in contest.store.contests.all()] == [contest.clock.now]
+
+
 def test_what_was_undone_or_changed_counts_as_it_stands(contest: Scene) -> None:
     ann = contest.annotator()
     vote(contest, ann, Choice.A)

@@ -1,7 +1,7 @@
 import pytest
 
 from data.errors import ConflictError, InputError, NotFoundError
-from data.records import Choice, Verdict
+from data.records import Choice, Flag, Remarks, Split, Verdict
 from tests.data.scene import MINUTE, Scene
 
 
@@ -144,6 +144,44 @@ def test_counts_are_of_current_judgments(scene: Scene) -> None:
     assert (judgments.last_id(), judgments.decisive_since(0), judgments.decisive_since(1)) == (5, 3, 2)
     scene.undo(ann)
     assert (judgments.progress(ann.id), judgments.count(), judgments.decisive_since(0)) == (3, 4, 2)
+
+
+def decisive(scene: Scene) -> int:
+    return scene.store.judgments.decisive_since(0)
+
+
+def test_who_is_in_quarantine_names_no_winner_that_may_train(scene: Scene) -> None:
+    ann, bot = scene.annotator(), scene.annotator()
+    for person in (ann, bot, bot):
+        scene.judge(person, Choice.A, scene.pair())
+    scene.store.quarantines.begin(bot.id, reason="guesses", made_by=None)
+    assert decisive(scene) == 1
+    scene.store.quarantines.lift(bot.id, lifted_by=None)
+    assert decisive(scene) == 3
+
+
+@pytest.mark.parametrize(("flag", "count"), [(Flag.BROKEN_PROMPT, 0), (Flag.PERSONAL_DATA, 0), (Flag.UNSAFE, 2)])
+def test_winners_on_a_flagged_pair_may_train_only_if_it_is_unsafe(scene: Scene, flag: Flag, count: int) -> None:
+    pair = scene.pair(target=2)
+    scene.judge(scene.annotator(), Choice.A, pair)
+    lease = scene.lease(scene.annotator(), pair)
+    verdict = Verdict(Choice.A, remarks=Remarks(flag=flag))
+    scene.store.judgments.record(lease.annotator_id, lease.token, verdict, idempotency_key="flagged")
+    assert decisive(scene) == count
+
+
+def test_a_winner_on_a_held_out_prompt_may_not_train(scene: Scene) -> None:
+    ann = scene.annotator()
+    for split in Split:
+        scene.judge(ann, Choice.B, scene.pair(split=split))
+    assert decisive(scene) == 1
+
+
+def test_a_winner_that_was_edited_counts_once(scene: Scene) -> None:
+    lease = scene.lease(scene.annotator(), scene.pair())
+    verdict = Verdict(Choice.A, edit="as it should be")
+    scene.store.judgments.record(lease.annotator_id, lease.token, verdict, idempotency_key="edited")
+    assert (scene.store.judgments.count(), decisive(scene)) == (2, 1)
 
 
 def test_history_shows_every_row_and_a_pair_its_current_ones(scene: Scene) -> None:

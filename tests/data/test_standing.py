@@ -95,3 +95,13 @@ def test_what_was_rolled_back_is_nothing_to_go_back_to(scene: Scene) -> None:
     scene.store.decisions.add("v1", Ruling.ROLL_BACK, reason="worse")
     serve(scene, "base", "again")
     assert before_in(scene) is None
+
+
+def test_the_base_is_gone_back_to_though_it_was_rolled_back(scene: Scene) -> None:
+    scene.add_version("v1")
+    for name in ("base", "v1", "base"):
+        serve(scene, name)
+    scene.store.decisions.add("base", Ruling.ROLL_BACK, reason="worse")
+    serve(scene, "v1", "again")
+    assert of(scene, "base") is Standing.SERVED
+    assert before_in(scene) == "base"
