@@ -4,21 +4,22 @@ Knows nothing of who may, nor of how one comes to a decision.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.rivals import version_before
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.webhooks import Event, Tell
+from data.decisions import Numbers, assert_reason
 from data.errors import ConflictError
 from data.records import AdapterVersion, Decision, Ruling, ServingAction
 from data.standing import Serving, Standing, servings, standings
 from data.store import PreferenceStore
 from data.versions import BASE
 
-Numbers = Mapping[str, float | int | str | None]
 Premise = Callable[[], bool]
 """Whether what a decision rests on is still so: another may have been made since, and have moved what serves."""
 
@@ -97,9 +98,11 @@ class Adapters:
     ) -> None:
         """Let a version serve, an older one included: verified, loaded, proved by its canary, then swapped in.
 
-        Raises NotFoundError for an unknown version, ConflictError for one that serves or is retired or if the premise
-        does not hold, AdapterError with the reason when it is refused; then the one before goes on serving.
+        Raises InputError without a reason, NotFoundError for an unknown version, ConflictError for one that serves or
+        is retired or if the premise does not hold, AdapterError with the reason when it is refused; then the one before
+        goes on serving.
         """
+        assert_reason(reason)
         async with self._one_at_a_time:
             await self._assert_holds(premise)
             standing = await self._standing(name)
@@ -108,9 +111,18 @@ class Adapters:
             if standing is Standing.RETIRED:
                 raise ConflictError("{version} is retired; promote another version", version=name)
             action = ServingAction.ROLLBACK if standing is Standing.SERVED else ServingAction.PROMOTE
-            await self._router.promote(name, action=action, actor_id=actor_id, reason=reason)
-            await self._decide(name, Ruling.PROMOTE, reason, actor_id, numbers)
-        self._moved()
+            record = partial(
+                self._store.decisions.move,
+                name,
+                Ruling.PROMOTE,
+                serves=name,
+                action=action,
+                reason=reason,
+                numbers=numbers,
+                actor_id=actor_id,
+            )
+            await self._swap(name, record)
+            await self._tell_of(name, Ruling.PROMOTE, reason)
 
     async def roll_back(
         self,
@@ -122,15 +134,26 @@ class Adapters:
     ) -> str:
         """Serve again what served before, and refuse what serves now; returns the version that serves then.
 
-        Raises ConflictError when nothing served before or the premise does not hold, AdapterError as promote does.
+        Raises ConflictError when nothing served before or the premise does not hold, InputError and AdapterError as
+        promote does.
         """
+        assert_reason(reason)
         async with self._one_at_a_time:
             await self._assert_holds(premise)
             worse = await asyncio.to_thread(self._champion)
             better = await asyncio.to_thread(self._before, worse)
-            await self._router.promote(better, action=ServingAction.ROLLBACK, actor_id=actor_id, reason=reason)
-            await self._decide(worse, Ruling.ROLL_BACK, reason, actor_id, numbers)
-        self._moved()
+            record = partial(
+                self._store.decisions.move,
+                worse,
+                Ruling.ROLL_BACK,
+                serves=better,
+                action=ServingAction.ROLLBACK,
+                reason=reason,
+                numbers=numbers,
+                actor_id=actor_id,
+            )
+            await self._swap(better, record)
+            await self._tell_of(worse, Ruling.ROLL_BACK, reason)
         return better
 
     async def put_on_trial(self, name: str, *, reason: str, actor_id: int | None = None) -> None:
@@ -164,7 +187,9 @@ class Adapters:
                 raise ConflictError("{version} serves; promote another version first", version=name)
             if name == BASE:
                 raise ConflictError("the base model is always there to go back to; choose another version")
-            await self._decide(name, ruling, reason, actor_id, numbers)
+            add = self._store.decisions.add
+            await asyncio.to_thread(add, name, ruling, reason=reason, numbers=numbers, actor_id=actor_id)
+            await self._tell_of(name, ruling, reason)
 
     def files(self, name: str) -> Path:
         """The directory of a version, as adapter_files has it."""
@@ -190,12 +215,12 @@ class Adapters:
         if premise is not None and not await asyncio.to_thread(premise):
             raise ConflictError("What was to be decided on has changed meanwhile; look again.")
 
-    async def _decide(
-        self, name: str, ruling: Ruling, reason: str, actor_id: int | None, numbers: Numbers | None
-    ) -> None:
-        await asyncio.to_thread(
-            self._store.decisions.add, name, ruling, reason=reason, numbers=numbers, actor_id=actor_id
-        )
+    async def _swap(self, name: str, record: Callable[[], object]) -> None:
+        """Let a version serve. record: writes the move and its decision, both or neither."""
+        await self._router.promote(name, record)
+        self._moved()
+
+    async def _tell_of(self, name: str, ruling: Ruling, reason: str) -> None:
         if ruling in _TOLD:
             champion = await asyncio.to_thread(self._champion)
             await self._tell(_TOLD[ruling], {"version": name, "reason": reason, "champion": champion})

@@ -6,11 +6,12 @@ nothing of training.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.rounds import Rounds
 from app.troubles import in_words
-from data.errors import ConflictError, InputError
+from data.errors import ConflictError, InputError, RoundRunsError
 from data.records import Annotator, Round, Without
 from data.store import PreferenceStore
 
@@ -101,11 +102,8 @@ class Rebuilds:
         """Start it once no other round runs."""
         while True:
             if await asyncio.to_thread(self._store.rounds.unended) is None:
-                try:
+                with suppress(RoundRunsError):  # one that was queued began first
                     return await self._rounds.rebuild(round_id, without, actor)
-                except ConflictError:
-                    if await asyncio.to_thread(self._store.rounds.unended) is None:
-                        raise
             await asyncio.sleep(_EVERY_SECONDS)
 
     def _touched(self, without: Without) -> list[int]:

@@ -83,9 +83,9 @@ class Rounds:
     ) -> Round:
         """Freeze what has been judged and start training on it, by the configured algorithm or another.
 
-        Raises ConflictError when a round is under way, the judgments will not do for the algorithm, or its
-        reference does not exist or leads to an adapter that could not be served; AdapterError when the reference
-        is damaged.
+        Raises RoundRunsError when a round is under way; ConflictError when the judgments will not do for the
+        algorithm, or its reference does not exist or leads to an adapter that could not be served; AdapterError when
+        the reference is damaged.
         """
         config = await asyncio.to_thread(self._planner.plan, algorithm, champion=self._router.champion)
         created, _ = await asyncio.to_thread(
@@ -212,17 +212,22 @@ class Rounds:
             await self._tell(Event.ROUND_FINISHED, {"round": round_id, "state": state.value, "reason": reason})
 
     async def _train(self, round_id: int) -> Manifest:
-        """Run the trainer until there is a manifest; one that was killed is started once more and resumes."""
+        """The manifest of a round, trained if there is none yet."""
         directory = self.directory(round_id)
         await self._set(round_id, RoundState.TRAINING)
+        manifest = await asyncio.to_thread(_readable_manifest, directory) or await self._trained(directory)
+        if manifest.snapshot_sha256 != await asyncio.to_thread(directory.snapshot_sha256):
+            raise RoundError("the trainer's manifest is of another snapshot; nothing of it is served")
+        return manifest
+
+    async def _trained(self, directory: RoundDir) -> Manifest:
+        """Run the trainer until there is a manifest; one that was killed is started once more and resumes."""
         async with self._room(directory):
             status = await self._until_it_ends(directory)
         manifest = await asyncio.to_thread(_readable_manifest, directory)
         if manifest is None:
             why = await asyncio.to_thread(directory.failure)
             raise RoundError(why or f"the trainer ended with status {status}; {directory.log} says more")
-        if manifest.snapshot_sha256 != await asyncio.to_thread(directory.snapshot_sha256):
-            raise RoundError("the trainer's manifest is of another snapshot; nothing of it is served")
         return manifest
 
     async def _until_it_ends(self, directory: RoundDir) -> int:

@@ -32,7 +32,8 @@ class Sharing:
     async def training(self, directory: RoundDir) -> AsyncIterator[None]:
         """Within, a round may train. All is as before at the end, however it ends.
 
-        Raises RoundError when the memory that training needs is not free, in words that say how much is.
+        Raises RoundError when the memory that training needs is not free, in words that say how much is; a trainer
+        that an earlier server left has taken what it needs.
         """
         if self._mode is ServeDuringTraining.KEEP:
             await self._assert_room(directory)
@@ -61,6 +62,8 @@ class Sharing:
             ) from error
 
     async def _assert_room(self, directory: RoundDir) -> None:
+        if await asyncio.to_thread(directory.taken):
+            return
         needed = await asyncio.to_thread(Footprint.of, directory, self._base)
         free = await asyncio.to_thread(free_bytes, self._base.model.device)
         if needed.bytes > free:

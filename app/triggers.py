@@ -5,6 +5,7 @@ One round at a time; one more may wait. Knows nothing of training, nor of how it
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -13,7 +14,8 @@ from app.local_zone import LOCAL
 from app.rounds import Rounds
 from app.schedule import Due, NotDue, RoundSettings, Standing, due
 from app.troubles import in_words
-from data.records import Annotator, Outline, Round
+from data.errors import RoundRunsError
+from data.records import Annotator, Outline, Round, RoundRequest
 from data.requests import AFTER_WAITING
 from data.store import PreferenceStore
 
@@ -57,8 +59,9 @@ class Triggers:
             return None
 
     async def withdraw(self) -> bool:
-        """Forget the round that waits; whether one did."""
-        return await asyncio.to_thread(self._store.requests.take) is not None
+        """Forget the round that waits; whether one did. One that is being started waits no longer, unless it cannot."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._store.requests.take) is not None
 
     async def run(self) -> None:
         """Start what is due, until cancelled. What cannot be started is kept in `trouble`."""
@@ -70,20 +73,31 @@ class Triggers:
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> Round | None:
-        """Start the round that waits, or the one that is due; None if there is neither.
+        """Start the round that waits, or the one that is due; None if there is neither, or another round runs.
 
-        Raises as Rounds.start does; a request that cannot be met is forgotten.
+        Raises as Rounds.start does otherwise; a request that cannot be met is forgotten.
         """
         async with self._one_at_a_time:
             if await asyncio.to_thread(self._store.rounds.unended) is not None:
                 return None
-            if (request := await asyncio.to_thread(self._store.requests.take)) is not None:
-                asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
-                algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
-                return await self._begun(self._rounds.start(asked_by, algorithm=algorithm, cause=AFTER_WAITING))
-            if isinstance(found := await asyncio.to_thread(self.outlook), Due):
-                return await self._begun(self._rounds.start(None, cause=found.by))
+            with suppress(RoundRunsError):  # a rebuild began first; what waits goes on waiting
+                if (request := await asyncio.to_thread(self._store.requests.waiting)) is not None:
+                    return await self._begun(self._met(request))
+                if isinstance(found := await asyncio.to_thread(self.outlook), Due):
+                    return await self._begun(self._rounds.start(None, cause=found.by))
             return None
+
+    async def _met(self, request: RoundRequest) -> Round:
+        """The round that waited; as it begins, it waits no longer."""
+        try:
+            asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
+            algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
+            return await self._rounds.start(asked_by, algorithm=algorithm, cause=AFTER_WAITING)
+        except RoundRunsError:
+            raise
+        except Exception:
+            await asyncio.to_thread(self._store.requests.take)
+            raise
 
     async def _begun(self, starting: Awaitable[Round]) -> Round:
         """The round that starts; that none could before is no trouble any more."""

@@ -12,13 +12,22 @@ from data.clock import Clock
 from data.database import Database, Row, insert
 from data.digests import canonical
 from data.errors import InputError
-from data.records import Decision, Ruling
-from data.versions import version_id
+from data.records import Decision, Ruling, ServingAction
+from data.versions import insert_serving, version_id
 
 _DECISION = """
     select d.id, v.name as version, d.ruling, d.reason, d.numbers, d.actor_id, d.created_at
     from decision d join adapter_version v on v.id = d.version_id
 """
+
+
+Numbers = Mapping[str, float | int | str | None]
+
+
+def assert_reason(reason: str) -> None:
+    """Raise InputError if a reason says nothing."""
+    if not reason.strip():
+        raise InputError("A decision needs a reason, for those who ask later.")
 
 
 class Decisions:
@@ -34,27 +43,39 @@ class Decisions:
         ruling: Ruling,
         *,
         reason: str,
-        numbers: Mapping[str, float | int | str | None] | None = None,
+        numbers: Numbers | None = None,
         actor_id: int | None = None,
     ) -> Decision:
         """Keep a decision. Raises NotFoundError for an unknown version, InputError without a reason."""
-        if not reason.strip():
-            raise InputError("A decision needs a reason, for those who ask later.")
+        assert_reason(reason)
 
         def work(db: sqlite_utils.Database) -> int:
-            row = {
-                "version_id": version_id(db, version),
-                "ruling": ruling.value,
-                "reason": reason.strip(),
-                "numbers": canonical(dict(numbers or {})),
-                "actor_id": actor_id,
-                "created_at": self._clock(),
-            }
-            return insert(db, "decision", row)
+            return self._insert(db, version, ruling, reason, numbers, actor_id)
 
-        decision_id = self._database.write(work)
-        [row] = self._database.rows(f"{_DECISION} where d.id = ?", [decision_id])
-        return _decision(row)
+        return self._by_id(self._database.write(work))
+
+    def move(
+        self,
+        version: str,
+        ruling: Ruling,
+        *,
+        serves: str,
+        action: ServingAction,
+        reason: str,
+        numbers: Numbers | None = None,
+        actor_id: int | None = None,
+    ) -> Decision:
+        """Keep a decision and, in the same transaction, that by it a version serves from now on.
+
+        Raises as add does.
+        """
+        assert_reason(reason)
+
+        def work(db: sqlite_utils.Database) -> int:
+            insert_serving(db, serves, action, actor_id=actor_id, reason=reason, at=self._clock())
+            return self._insert(db, version, ruling, reason, numbers, actor_id)
+
+        return self._by_id(self._database.write(work))
 
     def all(self) -> list[Decision]:
         """Every decision, oldest first."""
@@ -69,6 +90,29 @@ class Decisions:
         latest = f"{_DECISION} where d.id in (select max(id) from decision group by version_id) and d.ruling = ?"
         row = self._database.row(f"{latest} order by d.id desc limit 1", [Ruling.TRY.value])
         return None if row is None else _decision(row)
+
+    def _insert(
+        self,
+        db: sqlite_utils.Database,
+        version: str,
+        ruling: Ruling,
+        reason: str,
+        numbers: Numbers | None,
+        actor_id: int | None,
+    ) -> int:
+        row = {
+            "version_id": version_id(db, version),
+            "ruling": ruling.value,
+            "reason": reason.strip(),
+            "numbers": canonical(dict(numbers or {})),
+            "actor_id": actor_id,
+            "created_at": self._clock(),
+        }
+        return insert(db, "decision", row)
+
+    def _by_id(self, decision_id: int) -> Decision:
+        [row] = self._database.rows(f"{_DECISION} where d.id = ?", [decision_id])
+        return _decision(row)
 
 
 def _decision(row: Row) -> Decision:

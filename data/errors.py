@@ -4,6 +4,7 @@
     ├── InputError                what was given is wrong: a file, a setting, a name, a choice
     │   └── NotFoundError         the thing named does not exist
     ├── ConflictError             right in itself, but not now: already judged, already running
+    │   └── RoundRunsError        another round runs, and one runs at a time
     ├── HomeError                 the home directory cannot be used: owned, unreadable, of another model
     ├── ModelError                a base model cannot be loaded or is not supported
     ├── AdapterError              an adapter is refused: damaged, of another shape, or not effective
@@ -42,6 +43,10 @@ class NotFoundError(InputError):
 
 class ConflictError(PrefloopError):
     """Right in itself, but not now: already judged, already running, already taken."""
+
+
+class RoundRunsError(ConflictError):
+    """Another round runs; one runs at a time."""
 
 
 class HomeError(PrefloopError):

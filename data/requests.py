@@ -11,6 +11,11 @@ AFTER_WAITING = "by hand, after waiting"
 """What began a round that had waited its turn."""
 
 
+def leave_queue(db: sqlite_utils.Database) -> None:
+    """Empty the place, inside a write."""
+    db.execute("delete from round_request")
+
+
 class RoundRequests:
     """The queue of a store's rounds; it has one place."""
 
@@ -42,7 +47,7 @@ class RoundRequests:
 
         def work(db: sqlite_utils.Database) -> Row | None:
             row = first(db, "select * from round_request")
-            db.execute("delete from round_request")
+            leave_queue(db)
             return row
 
         row = self._database.write(work)

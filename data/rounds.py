@@ -11,10 +11,11 @@ from data.admission import Admission, decided_pairs
 from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.digests import canonical
-from data.errors import ConflictError, NotFoundError
+from data.errors import ConflictError, NotFoundError, RoundRunsError
 from data.hindsight import WITH_A_VERSION, left_out, taken_again
 from data.pairs import Pairs
 from data.records import Outline, Round, RoundState, Snapshot, Split, Without
+from data.requests import AFTER_WAITING, leave_queue
 from data.selection import TAKE_ALL, Selection, SelectionRules, select
 from data.snapshots import snapshot_of
 from data.votes import CURRENT, FROZEN, flip_rate_of, votes_in
@@ -45,8 +46,8 @@ class Rounds:
         """Begin a round: freeze, in one transaction, the judgments it uses, and say what they are.
 
         admit: what the training asks of them. The round's counts are "train", "heldout" and "both_bad" (pairs),
-        "judgments" (used) and "excluded_..." (judgments, by reason). Raises ConflictError while a round runs or
-        if they are not admitted.
+        "judgments" (used) and "excluded_..." (judgments, by reason). One that begins AFTER_WAITING leaves its place in
+        the queue. Raises RoundRunsError while a round runs, ConflictError if they are not admitted.
         """
 
         def work(db: sqlite_utils.Database) -> int:
@@ -59,6 +60,8 @@ class Rounds:
                 "newest_judgment": _value(db, "select coalesce(max(id), 0) from judgment"),
             }
             selection = select(votes, rules, since=_value(db, _SINCE))
+            if cause == AFTER_WAITING:
+                leave_queue(db)
             return self._begin(db, selection, flip_rate_of(votes), admit, begun)
 
         round_id = self._database.write(work)
@@ -75,8 +78,8 @@ class Rounds:
     ) -> Round:
         """Begin a round on what another one would have been given without some judgments.
 
-        Raises NotFoundError; ConflictError while a round runs, if the rest is not admitted, or if that round is itself
-        another's rebuild.
+        Raises NotFoundError; RoundRunsError while a round runs; ConflictError if the rest is not admitted, or if that
+        round is itself another's rebuild.
         """
         before = self.by_id(round_id)
         if before.rebuilds_id is not None:
@@ -249,7 +252,7 @@ class Rounds:
 def _assert_none_runs(db: sqlite_utils.Database) -> None:
     running = first(db, "select id, state from round where ended_at is null")
     if running is not None:
-        raise ConflictError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
+        raise RoundRunsError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
 
 
 def _value(db: sqlite_utils.Database, sql: str) -> int:

@@ -30,6 +30,20 @@ def version_id(db: sqlite_utils.Database, name: str) -> int:
     return int(row["id"])
 
 
+def insert_serving(
+    db: sqlite_utils.Database, name: str, action: ServingAction, *, actor_id: int | None, reason: str, at: int
+) -> int:
+    """Note inside a write that a version serves from now on. Raises NotFoundError if there is no such version."""
+    event = {
+        "version_id": version_id(db, name),
+        "action": action.value,
+        "actor_id": actor_id,
+        "reason": reason,
+        "created_at": at,
+    }
+    return insert(db, "serving_event", event)
+
+
 class Versions:
     """The adapter versions of a store; it is bound to the base model of the first."""
 
@@ -115,14 +129,7 @@ class Versions:
         """Note that a version serves from now on. Raises NotFoundError if there is no such version."""
 
         def work(db: sqlite_utils.Database) -> int:
-            event = {
-                "version_id": version_id(db, name),
-                "action": action.value,
-                "actor_id": actor_id,
-                "reason": reason,
-                "created_at": self._clock(),
-            }
-            return insert(db, "serving_event", event)
+            return insert_serving(db, name, action, actor_id=actor_id, reason=reason, at=self._clock())
 
         event_id = self._database.write(work)
         [row] = self._database.rows(f"{_EVENT} where e.id = ?", [event_id])

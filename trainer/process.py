@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -44,7 +43,7 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
     base is the model, if it is loaded already. Raises StoppedError when asked to stop, RoundError and other
     PrefloopErrors when training fails.
     """
-    with _alone(directory.path, stop):
+    with _alone(directory, stop):
         directory.set_failure(None)
         try:
             return directory.manifest() or run_round(directory, stop, base=base)
@@ -59,12 +58,12 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
 
 
 @contextmanager
-def _alone(path: Path, stop: StopSignal) -> Iterator[None]:
+def _alone(directory: RoundDir, stop: StopSignal) -> Iterator[None]:
     """Hold a round directory; the lock dies with the process, however it ends.
 
     Raises StoppedError when asked to stop while another trainer holds it.
     """
-    with (path / ".lock").open("w") as lock:
+    with directory.lock.open("w") as lock:
         while not _locked(lock):
             if stop():
                 raise StoppedError("stopped while another trainer had the round")

@@ -15,10 +15,12 @@
     adapter/          PEFT's own format                by the trainer
     failure.json      the reason, in words             by the trainer, if it fails
     manifest.json     last, by atomic rename           by the trainer: the truth that it ended well
+    .lock             held while it runs               by the trainer
 
 Knows neither SQL nor models.
 """
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -48,6 +50,7 @@ class RoundDir:
         self.checkpoint = path / "checkpoint.pt"
         self.metrics_file = path / "metrics.jsonl"
         self.log = path / "trainer.log"
+        self.lock = path / ".lock"
 
     def freeze(
         self,
@@ -163,6 +166,20 @@ class RoundDir:
     def set_manifest(self, manifest: Manifest) -> None:
         """The trainer's last act."""
         self._replace("manifest.json", manifest.model_dump_json(indent=2))
+
+    def taken(self) -> bool:
+        """Whether a trainer has this round, or has ended well: another one will not train it."""
+        return self._held() or (self.path / "manifest.json").exists()  # in this order: the lock is let go last
+
+    def _held(self) -> bool:
+        try:
+            with self.lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
 
     def _read(self, name: str, kind: type[_Model]) -> _Model | None:
         file = self.path / name

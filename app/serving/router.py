@@ -7,7 +7,7 @@ for a swap, none is lost, none is mixed. Knows nothing of rounds or pages.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from app.serving.adapters import AdapterShelf
@@ -37,7 +37,7 @@ class Router:
         """
         champion = await asyncio.to_thread(self._versions.champion)
         if champion is None:
-            await self._record(BASE, ServingAction.INSTALL, None, "first start")
+            await asyncio.to_thread(self._record_first)
             return
         async with self._moves:
             await self._ensure(champion)
@@ -62,25 +62,25 @@ class Router:
             self._users[name] -= 1
             await asyncio.shield(self._unload_idle())
 
-    async def promote(self, name: str, *, action: ServingAction, actor_id: int | None, reason: str) -> None:
-        """Make a version the champion; the one before drains and is unloaded.
+    async def promote(self, name: str, record: Callable[[], object]) -> None:
+        """Make a version the champion; the one before drains and is unloaded. record: writes in the store that it is.
 
-        Raises NotFoundError for an unknown version, AdapterError with the reason when it is refused; then
-        the one before goes on serving as if nothing had happened.
+        Raises NotFoundError for an unknown version, AdapterError with the reason when it is refused, and what record
+        raises; then the one before goes on serving as if nothing had happened.
         """
         version = await asyncio.to_thread(self._versions.by_name, name)
         async with self._moves:
             await self._ensure(version)
             before, self.champion = self.champion, name
             try:
-                await self._record(name, action, actor_id, reason)
+                await asyncio.to_thread(record)
             except BaseException:
                 self.champion = before
                 raise
         await self._unload_idle()
 
-    async def _record(self, name: str, action: ServingAction, actor_id: int | None, reason: str) -> None:
-        await asyncio.to_thread(self._versions.record_serving, name, action, actor_id=actor_id, reason=reason)
+    def _record_first(self) -> None:
+        self._versions.record_serving(BASE, ServingAction.INSTALL, actor_id=None, reason="first start")
 
     async def _ensure(self, version: AdapterVersion) -> None:
         """Load a version and prove that it answers as the policy that was trained. Call with _moves held."""

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,29 @@ async def test_a_decision_without_a_reason_changes_nothing(adapters: Adapters) -
     with pytest.raises(InputError, match="needs a reason"):
         await adapters.rule("v1", Ruling.RETIRE, reason=" ")
     assert stand(adapters)["v1"] == Standing.UNUSED
+
+
+@pytest.mark.parametrize("act", ["promote", "roll back"])
+async def test_nothing_is_swapped_without_a_reason(adapters: Adapters, router: Router, act: str) -> None:
+    await adapters.promote("v1", reason="first")
+    with pytest.raises(InputError, match="needs a reason"):
+        await (adapters.promote("v2", reason=" ") if act == "promote" else adapters.roll_back(reason=" "))
+    assert (router.champion, stand(adapters)["v2"]) == ("v1", Standing.UNUSED)
+
+
+@pytest.mark.parametrize("act", ["promote", "roll back"])
+async def test_a_version_whose_decision_cannot_be_kept_does_not_serve(
+    adapters: Adapters, store: PreferenceStore, router: Router, moves: list[str], told: Told, act: str
+) -> None:
+    await adapters.promote("v1", reason="first")
+    before = store.versions.serving_history(), store.decisions.all(), router.champion, [*moves], [*told]
+    unfit: Any = {"wins": object()}
+    with pytest.raises(TypeError):
+        if act == "promote":
+            await adapters.promote("v2", reason="second", numbers=unfit)
+        else:
+            await adapters.roll_back(reason="worse", numbers=unfit)
+    assert (store.versions.serving_history(), store.decisions.all(), router.champion, moves, told) == before
 
 
 async def test_a_damaged_version_is_neither_promoted_nor_handed_out(

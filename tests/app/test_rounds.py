@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -22,7 +23,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.training import Trainings
 from app.webhooks import Event
-from data.errors import ConflictError
+from data.errors import ConflictError, RoundError
 from data.records import (
     Choice,
     FinishReason,
@@ -32,12 +33,12 @@ from data.records import (
     RoundState,
     Ruling,
     Sampling,
-    ServingAction,
     Split,
     Verdict,
 )
 from data.store import PreferenceStore
 from tests.app.gate_again import heldout_again, told_of_heldout
+from tests.app.serving.test_router import promote
 from tests.app.told import Told
 from tests.app.until import until
 from trainer.base import load_base
@@ -194,7 +195,7 @@ async def test_what_a_round_is_judged_by_follows_from_its_own_files(
     heldout = store.prompts.sample(Split.HELDOUT, 60, 0)
     choose(store, heldout, len(heldout))
     new_version("v1", 1)
-    await router.promote("v1", action=ServingAction.PROMOTE, actor_id=None, reason="first")
+    await promote(router, "v1")
     rounds = start(learning_rate=1e-4)  # so little that not all pairs move
     created = await rounds.start(None)
     await rounds.wait()
@@ -215,7 +216,7 @@ async def test_a_version_waits_if_another_serves_than_the_one_it_was_compared_wi
     rounds = start()
     created = await rounds.start(None)
     await until(rounds.directory(created.id).checkpoint.exists)
-    await router.promote("v1", action=ServingAction.PROMOTE, actor_id=None, reason="an admin knows")
+    await promote(router, "v1")
     await rounds.wait()
 
     entry = rounds.view(created.id).round
@@ -401,6 +402,26 @@ async def test_the_next_server_finishes_a_round_that_was_left_behind(
     await rounds.wait()
 
     assert rounds.view(left.id).round.state is RoundState.PROMOTED
+    assert router.champion == f"round-{left.id:06d}"
+
+
+async def test_a_round_whose_training_has_ended_is_served_without_room_for_another(
+    start: Start, store: PreferenceStore, router: Router
+) -> None:
+    def no_room(_: RoundDir) -> AbstractAsyncContextManager[None]:
+        raise RoundError("training needs about 9 GiB, and 3 are free")
+
+    rounds = start(("false",), room=no_room)
+    planned = rounds._planner.plan(None, champion="base").model_dump(mode="json")
+    left, _ = store.rounds.create(config=planned, started_by=None)
+    rounds._freeze(left.id)
+    await asyncio.to_thread(subprocess.run, [*REAL, str(rounds.directory(left.id).path)], check=True)
+    store.rounds.set_state(left.id, RoundState.SWAPPING)
+    await rounds.resume()
+    await rounds.wait()
+
+    ended = rounds.view(left.id).round
+    assert (ended.state, ended.reason) == (RoundState.PROMOTED, None)
     assert router.champion == f"round-{left.id:06d}"
 
 

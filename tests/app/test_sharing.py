@@ -1,6 +1,7 @@
 """What serving does while a round trains, over a real engine and a real feeder."""
 
 import asyncio
+import fcntl
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -156,6 +157,20 @@ async def test_answers_under_way_end_before_the_model_leaves(engine: InProcessEn
     await engine.park()
     assert len(await answering) == 2
     await engine.unpark()
+
+
+@pytest.mark.parametrize("mode", ServeDuringTraining)
+async def test_a_round_that_an_earlier_server_s_trainer_has_needs_no_more_memory(
+    share: Share, directory: RoundDir, monkeypatch: pytest.MonkeyPatch, mode: ServeDuringTraining
+) -> None:
+    monkeypatch.setattr("app.sharing.free_bytes", lambda _: 2**28)
+    with directory.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with share(mode).training(directory):
+            pass
+    with pytest.raises(RoundError, match="training needs"):
+        async with share(mode).training(directory):
+            pytest.fail("nothing may train")
 
 
 @pytest.mark.parametrize("mode", ServeDuringTraining)

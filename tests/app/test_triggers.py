@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.app.pages_stage import stage
 from tests.app.planted import judge_new_pairs
 from tests.app.until import until
 from tests.data.scene import raw
+from trainer.config import RoundConfig
 
 NOW = local_time()
 
@@ -130,6 +132,62 @@ async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
     assert (second.cause, second.started_by, second.counts["train"]) == ("by hand, after waiting", admin.id, 3)
     assert second.config["training"]["algorithm"] == "kto"
     assert services.store.requests.waiting() is None
+
+
+@pytest.fixture
+def rebuilt_meanwhile(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, while a round is planned, a rebuild begins."""
+    planner, plan = services.rounds._planner, services.rounds._planner.plan
+
+    def late(*given: Any, **named: Any) -> RoundConfig:
+        services.store.rounds.create(config={}, started_by=None, cause="rebuild of round 1")
+        monkeypatch.setattr(planner, "plan", plan)
+        return plan(*given, **named)
+
+    monkeypatch.setattr(planner, "plan", late)
+
+
+@pytest.mark.usefixtures("rebuilt_meanwhile")
+async def test_a_round_that_waits_goes_on_waiting_if_a_rebuild_begins_first(
+    services: Services, triggers: Callable[..., Triggers]
+):
+    judge(services, 1)
+    asked, by_hand = services.store.requests.add("kto", None), triggers()
+    assert await by_hand.look() is None
+    assert services.store.requests.waiting() == asked
+    [rebuild] = services.store.rounds.all()
+    services.store.rounds.set_state(rebuild.id, RoundState.FAILED)
+    started = await by_hand.look()
+    assert started is not None
+    assert (started.cause, started.config["training"]["algorithm"]) == ("by hand, after waiting", "kto")
+    assert services.store.requests.waiting() is None
+
+
+@pytest.mark.usefixtures("rebuilt_meanwhile")
+async def test_a_round_that_is_due_when_a_rebuild_begins_comes_after_it(
+    services: Services, triggers: Callable[..., Triggers]
+):
+    judge(services, 1)
+    every = triggers(every_judgments=1)
+    assert await every.look() is None
+    assert [entry.cause for entry in services.store.rounds.all()] == ["rebuild of round 1"]
+
+
+async def test_a_round_that_is_being_started_is_not_withdrawn(
+    services: Services, triggers: Callable[..., Triggers], monkeypatch: pytest.MonkeyPatch
+):
+    judge(services, 1)
+    services.store.requests.add(None, None)
+    by_hand, plan, withdrawing = triggers(), services.rounds._planner.plan, list[asyncio.Task[bool]]()
+    loop = asyncio.get_running_loop()
+
+    def withdrawn_meanwhile(*given: Any, **named: Any) -> RoundConfig:
+        loop.call_soon_threadsafe(lambda: withdrawing.append(asyncio.create_task(by_hand.withdraw())))
+        return plan(*given, **named)
+
+    monkeypatch.setattr(services.rounds._planner, "plan", withdrawn_meanwhile)
+    assert await by_hand.look() is not None
+    assert not await withdrawing[0]
 
 
 async def test_what_waits_can_be_withdrawn(services: Services, triggers: Callable[..., Triggers]):

@@ -1,7 +1,7 @@
 import pytest
 
 from data.errors import InputError, NotFoundError
-from data.records import Choice, RoundState, Ruling
+from data.records import Choice, RoundState, Ruling, ServingAction
 from tests.data.scene import Scene, raw
 
 GUARDED = "decision is append-only"
@@ -34,6 +34,30 @@ def test_the_version_on_trial_is_the_one_decided_last(decided: Scene) -> None:
     assert decisions.tried() == on_trial
     decisions.add("v1", Ruling.PROMOTE, reason="Better.")
     assert decisions.tried() is None
+
+
+def test_a_decision_that_moves_what_serves_is_kept_with_the_move(decided: Scene) -> None:
+    store = decided.store
+    kept = store.decisions.move(
+        "v1", Ruling.ROLL_BACK, serves="base", action=ServingAction.ROLLBACK, reason="Worse.", numbers={"wins": 2}
+    )
+    assert kept == store.decisions.of("v1")[-1]
+    assert (kept.ruling, kept.reason, kept.numbers) == (Ruling.ROLL_BACK, "Worse.", {"wins": 2})
+    [event] = store.versions.serving_history()
+    assert (event.version, event.action, event.reason) == ("base", ServingAction.ROLLBACK, "Worse.")
+
+
+def test_a_decision_that_is_not_kept_moves_nothing(decided: Scene) -> None:
+    store = decided.store
+    before = store.decisions.all()
+    for version, serves in (("v9", "v1"), ("v1", "v9")):
+        with pytest.raises(NotFoundError, match="no adapter version v9"):
+            store.decisions.move(
+                version, Ruling.ROLL_BACK, serves=serves, action=ServingAction.ROLLBACK, reason="Worse."
+            )
+    with pytest.raises(InputError, match="needs a reason"):
+        store.decisions.move("v1", Ruling.PROMOTE, serves="v1", action=ServingAction.PROMOTE, reason=" ")
+    assert (store.decisions.all(), store.versions.serving_history()) == (before, [])
 
 
 def test_a_decision_wants_a_reason_and_a_version(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """The round directory: what is frozen stays, what is written appears whole."""
 
+import fcntl
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,19 @@ def test_a_manifest_comes_back_as_it_was_set(directory: RoundDir, manifest: Mani
     assert directory.manifest() is None
     directory.set_manifest(manifest)
     assert directory.manifest() == manifest
+
+
+def test_a_round_is_taken_while_a_trainer_has_it_and_when_it_has_ended_well(
+    directory: RoundDir, manifest: Manifest
+) -> None:
+    assert not directory.taken()
+    with directory.lock.open("w") as lock:
+        assert not directory.taken()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert directory.taken()
+    assert not directory.taken()
+    directory.set_manifest(manifest)
+    assert directory.taken()
 
 
 def test_progress_comes_back_as_it_was_set(directory: RoundDir) -> None:

@@ -21,8 +21,9 @@ PROMPT: tuple[Message, ...] = ({"role": "user", "content": "how do I boil an egg
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=24)
 
 
-async def promote(router: Router, name: str) -> None:
-    await router.promote(name, action=ServingAction.PROMOTE, actor_id=None, reason="a test")
+async def promote(router: Router, name: str, action: ServingAction = ServingAction.PROMOTE) -> None:
+    record = router._versions.record_serving
+    await router.promote(name, lambda: record(name, action, actor_id=None, reason="a test"))
 
 
 async def test_the_first_start_serves_the_base_and_says_so(router: Router, store: PreferenceStore) -> None:
@@ -170,7 +171,7 @@ async def test_a_damaged_champion_stops_the_start_instead_of_serving_the_base(
 async def test_rolling_back_is_a_promotion_of_an_older_version(router: Router, new_version: NewVersion) -> None:
     new_version("round-1", 1)
     await promote(router, "round-1")
-    await router.promote("base", action=ServingAction.ROLLBACK, actor_id=None, reason="worse")
+    await promote(router, "base", ServingAction.ROLLBACK)
 
     async with router.lease() as version:
         assert version == "base"
