@@ -115,6 +115,17 @@ def test_what_is_left_out_is_said_and_what_cannot_be_is_not_offered(datasets: Pa
     expect(datasets.locator('[data-do="export"]')).to_be_disabled()
 
 
+def test_what_no_trainer_reads_of_a_csv_file_is_said(datasets: Page, camera: Camera):
+    warning = datasets.get_by_text("In CSV these columns are JSON texts")
+    expect(datasets.locator('[data-do="export"]')).to_be_visible()
+    expect(warning).to_have_count(0)
+    datasets.select_option("[name=container] >> nth=0", "csv")
+    expect(warning).to_contain_text("prompt, chosen, rejected")
+    camera(datasets, "datasets-csv")
+    datasets.select_option("[name=format] >> nth=0", "trl-text")
+    expect(warning).to_have_count(0)
+
+
 def test_publishing_asks_first(datasets: Page):
     bring(datasets, "elks.jsonl", rows("Why elks"))
     datasets.click('[data-do="publish"]')
