@@ -2,7 +2,8 @@
 
     PrefloopError                 a message a person can act on
     ├── InputError                what was given is wrong: a file, a setting, a name, a choice
-    │   └── NotFoundError         the thing named does not exist
+    │   ├── NotFoundError         the thing named does not exist
+    │   └── PromptError           a prompt that this model can never be asked
     ├── ConflictError             right in itself, but not now: already judged, already running
     │   └── RoundRunsError        another round runs, and one runs at a time
     ├── HomeError                 the home directory cannot be used: owned, unreadable, of another model
@@ -39,6 +40,17 @@ class InputError(PrefloopError):
 
 class NotFoundError(InputError):
     """The thing named does not exist."""
+
+
+class PromptError(InputError):
+    """A prompt that this model can never be asked: too long, or refused by its chat template.
+
+    reason: the kind of obstacle in a few words, the same for every prompt it stops, so that they can be counted.
+    """
+
+    def __init__(self, template: str, *, reason: str, **values: str | int) -> None:
+        super().__init__(template, **values)
+        self.reason = reason
 
 
 class ConflictError(PrefloopError):
