@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from data.records import FinishReason, Message, Sampling
+from data.repetition import distinct, repetition
 from trainer.adapter import Adapter
 from trainer.base import Base
 from trainer.generate import Request, Row, Sampler
 from trainer.manifest import Manner
 
 SAMPLES = 64
-_REPEATED = 4
 
 
 class Contenders:
@@ -71,14 +71,3 @@ class Contenders:
 
     def _adapter(self, name: str) -> str | None:
         return name if name in self._loaded else None
-
-
-def distinct(items: Sequence[object]) -> float:
-    """Different ones by all of them (Li 2016, 1510.03055); 0 of none."""
-    return len(set(items)) / len(items) if items else 0.0
-
-
-def repetition(words: Sequence[str]) -> float:
-    """The share of a text's runs of four words that have been there before: seq-rep-4 (Welleck 2020, 1908.04319)."""
-    runs = list(zip(*(words[start:] for start in range(_REPEATED)), strict=False))
-    return 1 - distinct(runs) if runs else 0.0
