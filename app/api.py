@@ -154,4 +154,9 @@ def _operator_routes(services: Services) -> APIRouter:
 
 
 def _measured(completion: NewCompletion) -> dict[str, object]:
-    return {"text": completion.text, "tokens": len(completion.token_ids), "seed": completion.seed}
+    return {
+        "text": completion.text,
+        "tokens": len(completion.token_ids),
+        "seed": completion.seed,
+        "finish_reason": completion.finish_reason,
+    }

@@ -6,10 +6,8 @@ for people is one line on stderr and exit status 2. Heavy imports wait until a c
 """
 
 import asyncio
-import json
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -17,7 +15,6 @@ from rich.console import Console
 
 from app.algorithms import Algorithm
 from app.cli_adapters import adapters
-from app.cli_answer import show_json
 from app.cli_data import exports, imports
 from app.cli_gold import gold
 from app.cli_guidelines import guidelines
@@ -27,10 +24,10 @@ from app.cli_prompts import prompts
 from app.cli_quality import quality
 from app.cli_round_records import round_records
 from app.cli_rounds import rounds
+from app.cli_simulate import simulation
 from app.cli_users import users
 from app.home import Home
-from app.options import HOME, AsJson, HomePath
-from app.tastes import TasteName, ready_made
+from app.options import HOME, HomePath
 from data.errors import PrefloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
@@ -46,6 +43,7 @@ app.add_typer(rounds, name="round")
 app.add_typer(lineage, name="lineage")
 app.add_typer(imports, name="import")
 app.add_typer(exports)
+app.add_typer(simulation)
 
 
 @app.command()
@@ -83,44 +81,6 @@ def train(
 
     task = Task(pairs, model, out, read_settings(config, algorithm), seed, heldout_share)
     run_training(task, Console())
-
-
-@app.command()
-def simulate(
-    annotators: Annotated[int, typer.Option(min=1, help="How many synthetic annotators.")] = 3,
-    judgments: Annotated[int, typer.Option(min=1, help="Judgments per round, over all annotators.")] = 60,
-    rounds: Annotated[int, typer.Option(min=1, help="Training rounds.")] = 2,
-    taste: Annotated[TasteName, typer.Option(help="What they prefer, unknown to the loop.")] = TasteName.POLITE,
-    algorithm: Annotated[Algorithm | None, typer.Option(help="What rounds train by; as configured by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of tastes and measurements.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="File for the result too, as JSON.")] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Home to work on, its server if it has one; a temporary one by default."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Watch the loop follow a hidden taste: synthetic annotators at a real server."""
-    from app.simulate import Study, server_on
-    from app.simulate import simulate as run_study
-    from app.study_table import as_record, as_table
-
-    def say(words: str) -> None:
-        typer.echo(words, err=as_json)  # what programs read is the result alone
-
-    study = Study(ready_made(taste), annotators, judgments, rounds, seed, algorithm)
-    with (
-        TemporaryDirectory(prefix="prefloop-") as temporary,
-        server_on(Home(home or Path(temporary)), say) as owner,
-    ):
-        rows = run_study(study, owner, say)
-    found = as_record(taste, seed, rows)
-    if out is not None:
-        out.write_text(json.dumps(found, indent=2) + "\n")
-    if as_json:
-        show_json(found)
-    else:
-        Console().print(as_table(taste, rows))
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def list_exports(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 
 @exports.command("export")
-def export(  # noqa: PLR0913, PLR0917  # each is an option
+def export(
     out: Annotated[Path | None, typer.Option(help="File, or new directory, to write.")] = None,
     format: Annotated[str, typer.Option(help="Layout of the rows.")] = "trl",
     container: Annotated[str | None, typer.Option(help="Kind of file; its name says so by default.")] = None,

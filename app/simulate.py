@@ -14,25 +14,29 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app.algorithms import Algorithm
 from app.awaited_rounds import begun, ended, newest_round
 from app.home import Home
 from app.remote import Remote, running_server
+from app.study_measure import MeasuredAnswer, answers_of, unseen_prompts, win
 from app.tastes import Taste
-from data.errors import PrefloopError, RoundError
+from data.errors import ConflictError, PrefloopError, RoundError
 from data.records import Message
 
-_COMPARISONS = 100
-_START_SECONDS = 120
-_POLL_SECONDS = 0.05
+_START_SECONDS = 900  # a GGUF file is dequantised first
+_POLL_SECONDS = 0.2
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What to simulate; judgments are per round, over all annotators. algorithm: as the server has it, if None."""
+    """What to simulate; judgments are per round, over all annotators.
+
+    algorithm: as the server has it, if None. unseen: prompts to measure on; held-out ones of the server, if None.
+    """
 
     taste: Taste
     annotators: int
@@ -40,11 +44,18 @@ class Study:
     rounds: int
     seed: int
     algorithm: Algorithm | None = None
+    comparisons: int = 100
+    unseen: Sequence[list[Message]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """One line of the result. win_rate is against round 0's model, with its 95 % Wilson interval."""
+    """One line of the result. win_rate is against round 0's model, with its 95 % Wilson interval.
+
+    comparisons: pairs of answers that win_rate is of. failed: share of answers that are empty, cut off or repeat
+    themselves. kl in nats an answer, kl_per_token in nats a token. outcome: what became of the round, seconds: from
+    its start to its end.
+    """
 
     round: int
     judgments: int
@@ -55,12 +66,11 @@ class RoundRow:
     win_high: float
     mean_length: float
     kl: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    text: str
-    tokens: int
+    comparisons: int
+    failed: float
+    kl_per_token: float
+    outcome: str
+    seconds: float
 
 
 class _Tally:
@@ -87,15 +97,25 @@ class _Tally:
 
 
 @contextmanager
-def server_on(home: Home, say: Say) -> Iterator[Remote]:
-    """The server that runs on a home, or one started for the time of the block, as its owner."""
+def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path | None = None) -> Iterator[Remote]:
+    """The server that runs on a home, or one started for the time of the block, as its owner.
+
+    model, prompts: what it is started with. Raises ConflictError when they are given and a server runs already.
+    """
     found = running_server(home)
+    flags = [word for flag, value in (("--model", model), ("--prompts", prompts)) if value for word in (flag, value)]
+    if found is not None and flags:
+        found.close()
+        raise ConflictError(
+            f"a server runs on {home.path} already, with a model and prompts of its own; leave out "
+            "--model and --prompts, or give another --home"
+        )
     if found is not None:
         with found:
             yield found
         return
     home.create()
-    command = [sys.executable, "-m", "app.cli", "serve", "--home", str(home.path), "--port", "0"]
+    command = [sys.executable, "-m", "app.cli", "serve", "--home", str(home.path), "--port", "0", *map(str, flags)]
     with (home.path / "server.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -110,17 +130,19 @@ def server_on(home: Home, say: Say) -> Iterator[Remote]:
 def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
     """Carry a study through on a server; returns round 0 first. Raises RoundError when a round fails."""
     people = _hire(study, owner)
-    prompts = _measuring_prompts(study, owner)
-    before = _answers(owner, "base", prompts, seed=study.seed)
-    rows = [_row(study, 0, _Tally(0), before, _answers(owner, "base", prompts, seed=study.seed + 1), None)]
+    prompts = study.unseen or unseen_prompts(owner, study.comparisons, seed=study.seed)
+    before = answers_of(owner, "base", prompts, seed=study.seed, say=say)
+    again = answers_of(owner, "base", prompts, seed=study.seed + 1, say=say)
+    rows = [_row(study, 0, _Tally(0), before, again, None)]
     try:
         for number in range(1, study.rounds + 1):
             tally = _judge(study, people)
             say(f"Round {number}: {tally.made} judgments, training")
-            report = _train(study, owner)
+            ended_round = _train(study, owner)
             champion = owner.get("/adapters")["champion"]
-            after = _answers(owner, champion, prompts, seed=study.seed + 1 + number)
-            rows.append(_row(study, number, tally, before, after, report))
+            say(f"Round {number} {ended_round['state']}: {ended_round['reason'] or 'it serves'}")
+            after = answers_of(owner, champion, prompts, seed=study.seed + 1 + number, say=say)
+            rows.append(_row(study, number, tally, before, after, ended_round))
     finally:
         for remote, _ in people:
             remote.close()
@@ -205,42 +227,27 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | N
 
 
 def _train(study: Study, owner: Remote) -> dict[str, Any]:
-    """Run one round to its end; returns its report."""
+    """Run one round to its end; returns it as the API has it."""
     newest = newest_round(owner)
     number = owner.post("/rounds", algorithm=study.algorithm)["id"]
     state = ended(owner, begun(owner, after=newest) if number is None else number)
     if state["state"] in ("failed", "cancelled"):  # one that is refused or waits leaves the champion as it was
         raise RoundError(f"round {number} {state['state']}: {state['reason']}")
-    report: dict[str, Any] = state["report"]
-    return report
-
-
-def _measuring_prompts(study: Study, owner: Remote) -> list[list[Message]]:
-    """Held-out prompts, repeated as often as the comparisons need."""
-    prompts = owner.get("/prompts", split="heldout", count=_COMPARISONS, seed=study.seed)["prompts"]
-    if not prompts:
-        raise PrefloopError("there are no held-out prompts to measure on; import more prompts")
-    return [prompts[i % len(prompts)] for i in range(_COMPARISONS)]
-
-
-def _answers(owner: Remote, version: str, prompts: Sequence[list[Message]], *, seed: int) -> list[_Answer]:
-    """One answer to each prompt by a version."""
-    source = random.Random(f"measure/{seed}")
-    jobs = [{"messages": prompt, "seeds": [source.randrange(2**31)]} for prompt in prompts]
-    drawn = owner.post("/completions", version=version, jobs=jobs)["completions"]
-    return [_Answer(answers[0]["text"], answers[0]["tokens"]) for answers in drawn]
+    return state
 
 
 def _row(
     study: Study,
     number: int,
     tally: _Tally,
-    before: Sequence[_Answer],
-    after: Sequence[_Answer],
-    report: dict[str, Any] | None,
+    before: Sequence[MeasuredAnswer],
+    after: Sequence[MeasuredAnswer],
+    ended_round: dict[str, Any] | None,
 ) -> RoundRow:
-    wins = sum(study.taste.better(new.text, old.text) for new, old in zip(after, before, strict=True))
+    wins = sum(win(study.taste, new, old) for new, old in zip(after, before, strict=True))
     low, high = wilson(wins, len(after))
+    report = ended_round["report"] if ended_round else None
+    drift = report["drift"] if report else {"kl_mean": 0.0, "mean_length": 1.0}
     return RoundRow(
         round=number,
         judgments=tally.made,
@@ -250,5 +257,10 @@ def _row(
         win_low=low,
         win_high=high,
         mean_length=statistics.mean(answer.tokens for answer in after),
-        kl=report["drift"]["kl_mean"] if report else 0.0,
+        kl=drift["kl_mean"],
+        comparisons=len(after),
+        failed=statistics.mean(answer.failed for answer in after),
+        kl_per_token=drift["kl_mean"] / drift["mean_length"],
+        outcome=ended_round["state"] if ended_round else "-",
+        seconds=(ended_round["ended_at"] - ended_round["created_at"]) / 1000 if ended_round else 0.0,
     )

@@ -19,8 +19,13 @@ def as_table(taste: TasteName, rows: Sequence[RoundRow]) -> Table:
         "agreement",
         "held-out acc.",
         "win rate vs round 0",
+        "n",
+        "failed",
         "mean length",
         "KL",
+        "KL/token",
+        "outcome",
+        "seconds",
     ):
         table.add_column(heading, justify="right")
     for row in rows:
@@ -30,8 +35,13 @@ def as_table(taste: TasteName, rows: Sequence[RoundRow]) -> Table:
             _share(row.agreement),
             _share(row.heldout_accuracy),
             f"{row.win_rate:.3f} [{row.win_low:.3f}, {row.win_high:.3f}]",
+            str(row.comparisons),
+            f"{row.failed:.2f}",
             f"{row.mean_length:.1f}",
             f"{row.kl:.2f}",
+            f"{row.kl_per_token:.3f}",
+            row.outcome,
+            f"{row.seconds:.0f}",
         )
     return table
 

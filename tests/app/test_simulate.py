@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from app import cli
-from app.simulate import wilson
+from app.home import Home
+from app.remote import Remote
+from app.simulate import server_on, wilson
+from data.errors import ConflictError
 from data.store import PreferenceStore
 
 # A trainer that mistakes what people rejected for what they chose, and then trains faithfully.
@@ -107,3 +110,9 @@ def test_a_trainer_that_swaps_chosen_and_rejected_is_found_out(tmp_path: Path, m
     rows = study(home, tmp_path / "out.json", monkeypatch, "--taste", "polite")
 
     assert rows[-1]["win_low"] <= 0.55
+
+
+def test_a_server_that_runs_already_is_not_given_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.simulate.running_server", lambda _: Remote("http://127.0.0.1:9"))
+    with pytest.raises(ConflictError, match="leave out --model"), server_on(Home(tmp_path), print, model="other"):
+        pass

@@ -1,0 +1,71 @@
+"""Measuring versions for a study: answers to unseen prompts over the API, and which of two wins.
+
+`app/simulate.py` calls it before the first round and after each.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.remote import Remote
+from app.tastes import Taste
+from data.errors import PrefloopError
+from data.records import FinishReason, Message
+from data.repetition import repetition
+
+# Answers are drawn from the model's own distribution, whatever the server's settings sample with.
+_SAMPLING = {"temperature": 1.0, "top_p": 1.0}
+_AT_ONCE = 16
+_REPEATS_ITSELF = 0.3
+"""From this share of repeated runs of four words on; ordinary prose has a few hundredths."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredAnswer:
+    """An answer by a version; cut_off: the token limit came before its end."""
+
+    text: str
+    tokens: int
+    cut_off: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether nobody could prefer it: empty, cut off, or repeating itself."""
+        return self.cut_off or not self.text.strip() or repetition(self.text.split()) >= _REPEATS_ITSELF
+
+
+def unseen_prompts(owner: Remote, count: int, *, seed: int) -> list[list[Message]]:
+    """Held-out prompts, repeated as often as `count` needs. Raises PrefloopError when there are none."""
+    prompts = owner.get("/prompts", split="heldout", count=count, seed=seed)["prompts"]
+    if not prompts:
+        raise PrefloopError("there are no held-out prompts to measure on; import more prompts")
+    return [prompts[i % len(prompts)] for i in range(count)]
+
+
+def answers_of(
+    owner: Remote, version: str, prompts: Sequence[list[Message]], *, seed: int, say: Callable[[str], None]
+) -> list[MeasuredAnswer]:
+    """One answer to each prompt by a version, at temperature 1."""
+    source = random.Random(f"measure/{seed}")
+    jobs = [{"messages": prompt, "seeds": [source.randrange(2**31)]} for prompt in prompts]
+    found: list[MeasuredAnswer] = []
+    began = time.monotonic()
+    for start in range(0, len(jobs), _AT_ONCE):
+        part = jobs[start : start + _AT_ONCE]
+        drawn = owner.post_and_wait("/completions", version=version, jobs=part, sampling=_SAMPLING)["completions"]
+        found += [_answer(one) for [one] in drawn]
+        left = (time.monotonic() - began) / len(found) * (len(jobs) - len(found))
+        say(f"Measuring {version}: {len(found)} of {len(jobs)} answers, about {left:.0f} s left")
+    return found
+
+
+def win(taste: Taste, new: MeasuredAnswer, old: MeasuredAnswer) -> float:
+    """1 where the new answer wins, 0 where it loses, 0.5 for a tie; one that failed loses to one that did not."""
+    if new.failed or old.failed:
+        return 0.5 + (old.failed - new.failed) / 2
+    return taste.better(new.text, old.text)
+
+
+def _answer(drawn: dict[str, object]) -> MeasuredAnswer:
+    return MeasuredAnswer(str(drawn["text"]), int(str(drawn["tokens"])), drawn["finish_reason"] == FinishReason.LENGTH)
