@@ -128,12 +128,14 @@ def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path |
 
 
 def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
-    """Carry a study through on a server; returns round 0 first. Raises RoundError when a round fails."""
+    """Carry a study through on a server; returns round 0, the base against itself, first.
+
+    Raises RoundError when a round fails.
+    """
     people = _hire(study, owner)
     prompts = study.unseen or unseen_prompts(owner, study.comparisons, seed=study.seed)
     before = answers_of(owner, "base", prompts, seed=study.seed, say=say)
-    again = answers_of(owner, "base", prompts, seed=study.seed + 1, say=say)
-    rows = [_row(study, 0, _Tally(0), before, again, None)]
+    rows = [_row(study, 0, _Tally(0), before, before, None)]
     try:
         for number in range(1, study.rounds + 1):
             tally = _judge(study, people)
