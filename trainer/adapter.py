@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from data.errors import AdapterError
+from trainer.linear_map import LinearMap, Turned, linear_map, linear_maps
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -87,7 +88,7 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
         tensors = load_file(path / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"adapter {path}: {WEIGHTS} cannot be read ({error})") from error
-    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    linears = linear_maps(model)
     layers = {name: _read_layer(path, name, tensors, config, linears) for name in sorted(_module_names(path, tensors))}
     adapter = Adapter(layers)
     if adapter.rank > max_rank:
@@ -107,6 +108,7 @@ def write_adapter(path: Path, adapter: Adapter, model: nn.Module, *, base_name: 
         task_type="CAUSAL_LM",
         base_model_name_or_path=base_name,
         inference_mode=True,
+        fan_in_fan_out=any(isinstance(linear_map(model.get_submodule(name)), Turned) for name in adapter.layers),
     )
     # set after the constructor, which makes a set of it: its order, and with it the hash, would differ by process
     config.target_modules = _targets(adapter, model)
@@ -139,11 +141,7 @@ def _uniform(adapter: Adapter) -> Adapter:
 def _targets(adapter: Adapter, model: nn.Module) -> list[str]:
     """Module names as people and servers expect them, by their last part, where that picks no other module."""
     short = {name.rpartition(".")[2] for name in adapter.layers}
-    meant = {
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in short
-    }
+    meant = {name for name, _ in model.named_modules() if name.rpartition(".")[2] in short}
     return sorted(short if meant == adapter.layers.keys() else adapter.layers)
 
 
@@ -175,7 +173,7 @@ def _module_names(path: Path, tensors: dict[str, Tensor]) -> set[str]:
 
 
 def _read_layer(
-    path: Path, name: str, tensors: dict[str, Tensor], config: LoraConfig, linears: dict[str, nn.Linear]
+    path: Path, name: str, tensors: dict[str, Tensor], config: LoraConfig, linears: dict[str, LinearMap]
 ) -> LoraWeights:
     try:
         down, up = (tensors[f"{_PREFIX}{name}.lora_{part}.weight"] for part in "AB")
@@ -186,9 +184,10 @@ def _read_layer(
         raise AdapterError(f"adapter {path}: the model has no linear module {name}")
     rank = down.shape[0]
     if down.shape != (rank, linear.in_features) or up.shape != (linear.out_features, rank):
-        raise AdapterError(f"adapter {path}: {name} is made for another shape than {tuple(linear.weight.shape)}")
+        raise AdapterError(
+            f"adapter {path}: {name} is made for another shape than {(linear.out_features, linear.in_features)}"
+        )
     if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
         raise AdapterError(f"adapter {path}: {name} holds weights that are not finite")
     scaling = config.lora_alpha / (math.sqrt(rank) if config.use_rslora else rank)
-    where = linear.weight
-    return LoraWeights(down.to(where.device, where.dtype), up.to(where.device, where.dtype), scaling)
+    return LoraWeights(down.to(linear.device, linear.dtype), up.to(linear.device, linear.dtype), scaling)

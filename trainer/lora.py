@@ -1,4 +1,4 @@
-"""LoRA that trains (Hu 2021, 2106.09685): y = W x + s B (A x) on the linear modules of a frozen base.
+"""LoRA that trains (Hu 2021, 2106.09685): y = W x + s B (A x) on the linear maps of a frozen base.
 
 Any number of adapters share one base in memory (the policy, its reference, a reward model); some of them act at a
 time, and only within `acting`. Nothing is merged, wrapped or left behind: between two passes the model is as it was,
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from data.errors import ModelError
 from trainer.adapter import Adapter, LoraWeights
+from trainer.linear_map import LinearMap, linear_maps, lora_targets
 
 
 class Lora:
@@ -32,22 +32,19 @@ class Lora:
 
     @classmethod
     def fresh(cls, model: PreTrainedModel, *, rank: int, alpha: float, seed: int) -> "Lora":
-        """An adapter that changes nothing yet, on every linear module of the decoder; the head is none of it.
+        """An adapter that changes nothing yet, on every linear map that `lora_targets` names.
 
         A as PEFT draws it, uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5); B = 0 (sec. 4.1). Raises ModelError for
         a decoder without linear modules.
         """
         source = torch.Generator().manual_seed(seed)
-        decoder = {*model.get_decoder().modules()} - {model.get_output_embeddings()}  # type: ignore[no-untyped-call]
         layers = {}
-        for name, module in _linears(model).items():
-            if module not in decoder:  # an image tower, say
-                continue
-            down = torch.empty(rank, module.in_features)
+        for name, linear in lora_targets(model).items():
+            down = torch.empty(rank, linear.in_features)
             nn.init.kaiming_uniform_(down, a=math.sqrt(5), generator=source)
-            where = module.weight.device
+            where = linear.device
             layers[name] = LoraWeights(
-                down.to(where), torch.zeros(module.out_features, rank, device=where), alpha / rank
+                down.to(where), torch.zeros(linear.out_features, rank, device=where), alpha / rank
             )
         if not layers:
             raise ModelError("this model has no linear modules that LoRA could change")
@@ -87,7 +84,8 @@ class LoraStack:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.now: tuple[Lora, ...] = ()
-        self._linears = _linears(model)
+        self._modules: dict[str, nn.Module] = dict(model.named_modules())
+        self._linears = linear_maps(model)
 
     @contextmanager
     def acting(self, *loras: Lora) -> Iterator[None]:
@@ -106,27 +104,22 @@ class LoraStack:
 
     def _put(self, loras: tuple[Lora, ...]) -> None:
         """Give every linear module that an adapter changes a forward of its own; the class keeps its."""
-        for name, module in self._linears.items():
+        for name, linear in self._linears.items():
             acting = [lora.weights(name) for lora in loras if name in lora.names]
             if acting:
-                vars(module)["forward"] = _forward(module, acting)
+                vars(self._modules[name])["forward"] = _forward(linear, acting)
             else:
-                vars(module).pop("forward", None)
+                vars(self._modules[name]).pop("forward", None)
         self.now = loras
 
 
-def _linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
-    """Those that are a product and nothing more: a subclass may do anything, as Llama 4's router does."""
-    return {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
-
-
-def _forward(module: nn.Linear, acting: list[tuple[Tensor, Tensor, float]]) -> Callable[[Tensor], Tensor]:
+def _forward(linear: LinearMap, acting: list[tuple[Tensor, Tensor, float]]) -> Callable[[Tensor], Tensor]:
     scalings = tuple(scaling for _, _, scaling in acting)
     tensors = [tensor for down, up, _ in acting for tensor in (down, up)]
 
     def forward(x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        out: Tensor = _LoraLinear.apply(flat, module.weight, module.bias, scalings, *tensors)  # type: ignore[no-untyped-call]
+        out: Tensor = _LoraLinear.apply(flat, linear, scalings, *tensors)  # type: ignore[no-untyped-call]
         return out.view(*x.shape[:-1], -1)
 
     return forward
@@ -150,34 +143,34 @@ class _LoraLinear(torch.autograd.Function):
     def forward(
         ctx: Any,  # noqa: ANN401
         x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
+        linear: LinearMap,
         scalings: tuple[float, ...],
         *tensors: Tensor,
     ) -> Tensor:
-        """x [N, in], weight [out, in], bias [out] or None; of each adapter down [r, in] and up [out, r] -> [N, out]."""
-        out = F.linear(x, weight, bias)
+        """x [N, in], the frozen map; of each adapter down [r, in] and up [out, r] -> [N, out]."""
+        out = linear.product(x)
         lows = []
         for scaling, down, up in zip(scalings, tensors[::2], tensors[1::2], strict=True):
             lows.append(x @ down.to(x.dtype).t())
             out.addmm_(lows[-1], up.to(x.dtype).t(), alpha=scaling)
-        ctx.save_for_backward(x, weight, *lows, *tensors)
+        ctx.save_for_backward(x, *lows, *tensors)
+        ctx.linear = linear  # and not its weight, which a quantised one makes anew
         ctx.scalings = scalings
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         """Gradients of x and of every down and up."""
-        x, weight, *rest = ctx.saved_tensors
+        x, *rest = ctx.saved_tensors
         lows, tensors = rest[: len(ctx.scalings)], rest[len(ctx.scalings) :]
-        towards_x = grad @ weight if ctx.needs_input_grad[0] else None
+        towards_x = grad @ ctx.linear.weight() if ctx.needs_input_grad[0] else None
         gradients: list[Tensor | None] = []
         for i, (scaling, low) in enumerate(zip(ctx.scalings, lows, strict=True)):
             down, up = tensors[2 * i : 2 * i + 2]
             towards_low = (grad @ up.to(grad.dtype)).mul_(scaling)
             if towards_x is not None:
                 towards_x.addmm_(towards_low, down.to(grad.dtype))
-            trains = ctx.needs_input_grad[4 + 2 * i]
+            trains = ctx.needs_input_grad[3 + 2 * i]
             gradients.append((towards_low.t() @ x).to(down.dtype) if trains else None)
             gradients.append((grad.t() @ low).to(up.dtype).mul_(scaling) if trains else None)
-        return towards_x, None, None, None, *gradients
+        return towards_x, None, None, *gradients

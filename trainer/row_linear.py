@@ -6,11 +6,13 @@ batch. Knows nothing of names of adapters (row_lora.py), attention or sampling.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainer.adapter import Adapter
+from trainer.linear_map import LinearMap
 
 
 class RowLinear:
@@ -22,13 +24,15 @@ class RowLinear:
     adapter folded in while the model's own stay as they are: nothing to restore, whatever happens.
     """
 
-    def __init__(self, modules: Mapping[str, nn.Linear], *, rows: int, slots: int, rank: int, packed: bool) -> None:
+    def __init__(self, modules: Mapping[str, LinearMap], *, rows: int, slots: int, rank: int, packed: bool) -> None:
         self.names = tuple(modules)
         self._modules = tuple(modules.values())
         self._outs = [module.out_features for module in self._modules]
         self._rows, self._slots, self._rank = rows, slots, rank
-        weight = self._modules[0].weight
-        self._transposed = weight.device.type == "cpu" and weight.dtype == torch.float32
+        first = self._modules[0]
+        self._zeros = partial(torch.zeros, device=first.device, dtype=first.dtype)
+        self._in = first.in_features
+        self._transposed = first.dense and first.device.type == "cpu" and first.dtype == torch.float32
         self._down: Tensor | None = None  # [slots, in, modules * rank]
         self._ups: list[Tensor] = []  # by module: [slots, rank, out]
         self._filled: set[int] = set()
@@ -37,7 +41,12 @@ class RowLinear:
         self._pack: Tensor | None = None
         self._folded = 0
         self._bias = _joint_bias(self._modules)
-        self._shape = weight.new_empty(1).expand(sum(self._outs), weight.shape[1])  # all MKL asks of the original
+        self._shape = self._zeros(1).expand(sum(self._outs), self._in)  # all MKL asks of the original
+
+    @property
+    def acts(self) -> bool:
+        """Whether any row has an adapter here."""
+        return self._now is not None
 
     def put(self, slot: int, adapter: Adapter | None) -> None:
         """Write an adapter's A and s*B into a slot, zero-padded to the common rank; None clears it."""
@@ -73,7 +82,7 @@ class RowLinear:
         stamp = stamp if slot in self._filled else 0
         if not self._packed or (self._pack is not None and stamp == self._folded):
             return
-        weights = [module.weight for module in self._modules]
+        weights = [module.weight() for module in self._modules]
         if stamp:
             down, *ups = self._stores()
             downs = down[slot].chunk(len(ups), -1)
@@ -105,24 +114,25 @@ class RowLinear:
         if self._pack is not None:
             out: Tensor = torch.ops.mkl._mkl_linear(x, self._pack, self._shape, self._bias, self._rows)
             return out
-        parts = [_transposed(module, x) if self._transposed else module(x) for module in self._modules]
+        parts = [_transposed(module, x) if self._transposed else module.product(x) for module in self._modules]
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0].contiguous()
 
     def _stores(self) -> tuple[Tensor, ...]:
         """Down and ups of all slots, made when the first adapter targets these modules."""
         if self._down is None:
-            weight = self._modules[0].weight
-            self._down = weight.new_zeros(self._slots, weight.shape[1], len(self._modules) * self._rank)
-            self._ups = [weight.new_zeros(self._slots, self._rank, out) for out in self._outs]
+            self._down = self._zeros(self._slots, self._in, len(self._modules) * self._rank)
+            self._ups = [self._zeros(self._slots, self._rank, out) for out in self._outs]
         return self._down, *self._ups
 
 
-def _transposed(module: nn.Linear, x: Tensor) -> Tensor:
-    out = (module.weight @ x.T).T
+def _transposed(module: LinearMap, x: Tensor) -> Tensor:
+    out = (module.weight() @ x.T).T
     return out if module.bias is None else out + module.bias
 
 
-def _joint_bias(modules: tuple[nn.Linear, ...]) -> Tensor | None:
+def _joint_bias(modules: tuple[LinearMap, ...]) -> Tensor | None:
     if all(module.bias is None for module in modules):
         return None
-    return torch.cat([m.weight.new_zeros(m.out_features) if m.bias is None else m.bias for m in modules])
+    return torch.cat(
+        [torch.zeros(m.out_features, device=m.device, dtype=m.dtype) if m.bias is None else m.bias for m in modules]
+    )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.adapter import Adapter
+from trainer.linear_map import LinearMap, linear_maps
 from trainer.row_linear import RowLinear
 
 # Packed weights are a second copy of the model. A larger one is slow enough for its arithmetic, not its overhead, to
@@ -38,7 +39,8 @@ class RowLora:
     ) -> None:
         self.max_rank = max_rank
         self.rows = rows
-        self._linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+        self._linears = linear_maps(model)
+        self._modules = {name: model.get_submodule(name) for name in self._linears}
         self.packed = _packs(list(self._linears.values()))
         joined = {name for names in together for name in names}
         groups = [*together, *((name,) for name in self._linears if name not in joined)]
@@ -118,36 +120,47 @@ class RowLora:
         return self._groups[names]
 
     @contextmanager
-    def acting(self, names: Sequence[str | None]) -> Iterator[None]:
-        """Within, the model's own forward pass gives each row its adapter."""
+    def acting(self, names: Sequence[str | None], *, batch: int | None = None) -> Iterator[None]:
+        """Within, the model's own forward pass over `batch` sequences gives each row its adapter.
+
+        batch is the number of names if nothing else is said; rows beyond them are filler. Raises RuntimeError for
+        an input that is not made of that many sequences; whatever belongs to a batch of 1 is of its one row.
+        """
         self.use(names)
-        theirs = {name: vars(module).get("forward") for name, module in self._linears.items()}
-        for name, module in self._linears.items():
-            vars(module)["forward"] = self._forward(name, module.forward)  # of this instance; the class keeps its own
+        batch = batch or len(names)
+        theirs = {name: vars(module).get("forward") for name, module in self._modules.items()}
+        for name, module in self._modules.items():
+            vars(module)["forward"] = self._forward(name, batch)  # of this instance; the class keeps its own
         try:
             yield
         finally:
-            for name, module in self._linears.items():
+            for name, module in self._modules.items():
                 del vars(module)["forward"]
                 if theirs[name] is not None:
                     vars(module)["forward"] = theirs[name]
 
-    def _forward(self, name: str, original: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        group = self._of[name]
+    def _forward(self, name: str, batch: int) -> Callable[[Tensor], Tensor]:
+        linear, group = self._linears[name], self._of[name]
         alone = len(group.names) == 1
 
         def forward(x: Tensor) -> Tensor:
-            if alone and x.shape[:-1] == (self.rows, 1):
-                return group(x[:, 0])[:, None]
-            return group.add(name, x, original(x))
+            if alone and batch == self.rows and x.numel() == batch * linear.in_features:
+                return group(x.reshape(batch, -1)).view(*x.shape[:-1], -1)
+            out = linear.product(x)
+            if not group.acts:
+                return out
+            if batch > 1 and x.dim() > 2 and len(x) != batch:
+                raise RuntimeError(f"{len(x)} sequences, and adapters for {batch}")
+            by_row = x.reshape(batch, -1, x.shape[-1])  # some models flatten the batch (OPT, shared experts)
+            return group.add(name, by_row, out.view(*by_row.shape[:-1], -1)).view(out.shape)
 
         return forward
 
 
-def _packs(linears: Sequence[nn.Linear]) -> bool:
+def _packs(linears: Sequence[LinearMap]) -> bool:
     """Whether MKL can pack these weights, and there is reason to let it."""
-    plain = all(type(m) is nn.Linear and m.weight.dtype == torch.float32 and not m.weight.is_cuda for m in linears)
-    size = sum(m.weight.numel() * 4 for m in linears)
+    plain = all(m.dense and m.dtype == torch.float32 and m.device.type == "cpu" for m in linears)
+    size = sum(m.in_features * m.out_features * 4 for m in linears)
     return (
         plain
         and size <= _PACK_BELOW

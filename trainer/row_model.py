@@ -101,7 +101,7 @@ class RowModel:
         input_ids = torch.tensor(ids, device=self._device)
         steps = torch.arange(input_ids.shape[1], device=self._device)
         positions = torch.tensor(starts, device=self._device)[:, None] + steps
-        with attention(self._base.model, register()), self.lora.acting(adapters):
+        with attention(self._base.model, register()), self.lora.acting(adapters, batch=len(ids)):
             out = self._base.model(
                 input_ids=input_ids, position_ids=positions, use_cache=False, logits_to_keep=keep, rows=caches
             )

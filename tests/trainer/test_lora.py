@@ -6,13 +6,14 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, GPT2Config, PreTrainedModel
+from transformers import PreTrainedModel
 
 from data.errors import ModelError
 from tests.trainer.architectures import PICTURES, random_model
 from tests.trainer.scene import as_peft, linears, random_lora
 from trainer.adapter import Adapter, LoraWeights
 from trainer.base import Base
+from trainer.linear_map import Dense
 from trainer.lora import Lora, LoraStack, _LoraLinear, stacked
 
 IDS = torch.arange(6, 28).reshape(2, 11)
@@ -76,10 +77,11 @@ def test_a_fresh_one_leaves_an_image_tower_alone() -> None:
     assert lora.adapter().layers.keys() == linears(model).keys() - set(towers)
 
 
-def test_a_model_without_linear_modules_is_refused() -> None:
-    shape = GPT2Config(vocab_size=64, n_embd=8, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=2)
+def test_a_model_without_linear_modules_is_refused(base: Base) -> None:
+    for name in linears(base.model):
+        base.model.set_submodule(name, nn.Bilinear(1, 1, 1))
     with pytest.raises(ModelError, match="no linear modules"):
-        Lora.fresh(AutoModelForCausalLM.from_config(shape), rank=1, alpha=1, seed=0)
+        Lora.fresh(base.model, rank=1, alpha=1, seed=0)
 
 
 def test_the_order_of_what_trains_is_the_models(base: Base) -> None:
@@ -162,19 +164,18 @@ def test_it_trains_in_float32_on_a_base_in_bfloat16(base: Base) -> None:
 def test_its_backward_pass_is_the_derivative_of_its_forward_pass(biased: bool) -> None:
     torch.manual_seed(0)
     x = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(4, 5, dtype=torch.float64)
-    bias = torch.randn(4, dtype=torch.float64) if biased else None
+    module = nn.Linear(5, 4, bias=biased, dtype=torch.float64).requires_grad_(False)
     tensors = [
         torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 5), (4, 2), (1, 5), (4, 1))
     ]
 
     def out(x: Tensor, *tensors: Tensor) -> Tensor:
-        found: Tensor = _LoraLinear.apply(x, weight, bias, (0.5, -2.0), *tensors)
+        found: Tensor = _LoraLinear.apply(x, Dense(module), (0.5, -2.0), *tensors)
         return found
 
     assert torch.autograd.gradcheck(out, (x, *tensors))
     below, above = tensors[1] @ tensors[0], tensors[3] @ tensors[2]
-    expected = nn.functional.linear(x, weight + 0.5 * below - 2.0 * above, bias)
+    expected = nn.functional.linear(x, module.weight + 0.5 * below - 2.0 * above, module.bias)
     torch.testing.assert_close(out(x, *tensors), expected)
 
 

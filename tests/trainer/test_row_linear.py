@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.adapter import Adapter, LoraWeights
+from trainer.linear_map import Dense, LinearMap
 from trainer.row_linear import RowLinear
 
 ROWS, WIDTH, RANK = 6, 40, 4
@@ -19,9 +20,13 @@ def modules() -> dict[str, nn.Linear]:
 
 @pytest.fixture(params=[True, False], ids=["packed", "transposed"])
 def together(request: pytest.FixtureRequest, modules: dict[str, nn.Linear]) -> RowLinear:
-    linear = RowLinear(modules, rows=ROWS, slots=3, rank=RANK, packed=request.param)
+    linear = RowLinear(maps(modules), rows=ROWS, slots=3, rank=RANK, packed=request.param)
     linear.fold(0, 0)
     return linear
+
+
+def maps(modules: dict[str, nn.Linear]) -> dict[str, LinearMap]:
+    return {name: Dense(module) for name, module in modules.items()}
 
 
 def plainly(modules: dict[str, nn.Linear], x: Tensor, adapter: Adapter | None = None) -> Tensor:
@@ -72,7 +77,7 @@ def test_one_adapter_for_all_gives_the_bits_of_a_mix(modules: dict[str, nn.Linea
 
 
 def test_folding_moves_an_adapter_into_the_product_and_out_again(modules: dict[str, nn.Linear]) -> None:
-    together = RowLinear(modules, rows=ROWS, slots=3, rank=RANK, packed=True)
+    together = RowLinear(maps(modules), rows=ROWS, slots=3, rank=RANK, packed=True)
     together.fold(0, 0)
     x = torch.randn(ROWS, WIDTH)
     bare = together(x)
