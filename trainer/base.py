@@ -18,6 +18,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from data.errors import InputError, ModelError
 from data.records import Message
+from trainer.context import context_length
 
 BUILT_IN = "built-in"
 
@@ -123,7 +124,7 @@ def load_base(name: str, *, device: torch.device | None = None) -> Base:
         model=model,
         tokenizer=tokenizer,
         eos_ids=_eos_ids(model, tokenizer),
-        context=int(model.config.get_text_config().max_position_embeddings),
+        context=context_length(model.config, tokenizer),
         plain_template=plain,
     )
 
