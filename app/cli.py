@@ -70,16 +70,17 @@ def train(
     pairs: Annotated[Path, typer.Option(help="Preferences or ratings; docs/formats.md lists what is read.")],
     model: Annotated[str, typer.Option(help="Directory or hub id, or built-in.")],
     out: Annotated[Path, typer.Option(help="Directory for the round; the adapter is in its adapter/.")],
-    config: Annotated[Path | None, typer.Option(help="TOML with the keys of [training].")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML with the keys of [training]; may have [model].")] = None,
     algorithm: Annotated[Algorithm | None, typer.Option(help="What to train by; dpo unless --config says.")] = None,
     seed: Annotated[int, typer.Option(help="Same data, settings and seed: the same adapter.")] = 0,
     heldout_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the prompts that only measures.")] = 0.1,
 ) -> None:
     """Train an adapter on a preference file, without a server; run again, it goes on where it was stopped."""
-    from app.train import Task, read_settings
+    from app.train import Task, read_options, read_settings
     from app.train import train as run_training
 
-    task = Task(pairs, model, out, read_settings(config, algorithm), seed, heldout_share)
+    settings, options = read_settings(config, algorithm), read_options(config)
+    task = Task(pairs, model, out, settings, seed, heldout_share, options)
     run_training(task, Console())
 
 

@@ -5,6 +5,7 @@ An unknown key or a bad value is an error that names it. Knows nothing of what t
 
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -23,8 +24,7 @@ from data.queue import QueueRules
 from data.records import Sampling
 from data.strategies import StrategyName
 from data.verdicts import LONGEST_REASON
-from trainer.base import BUILT_IN
-from trainer.config import SMALL_MODEL, Fraction, Positive, Strict
+from trainer.config import SMALL_MODEL, Fraction, ModelSettings, Positive, Strict
 
 FILE = "prefloop.toml"
 _WORDS = "in our words"
@@ -124,10 +124,10 @@ class Settings(Strict):
     """Everything that can be set; docs/operations.md has the same list in words.
 
     training holds the keys as given; app.training completes them when the model's size is known. max_rank: that of
-    the training, if None.
+    the training, if None. model: a bare string is the name, all else as it is.
     """
 
-    model: str = BUILT_IN
+    model: ModelSettings = ModelSettings()
     prompts: Path | None = None
     probes: Path | None = None
     host: str = "127.0.0.1"
@@ -184,7 +184,7 @@ def load_settings(home: Path, **flags: object) -> Settings:
         raise InputError(f"{file} cannot be read: {error}") from error
     said = {key: value for key, value in flags.items() if value is not None}
     try:
-        settings = Settings.model_validate({**written, **said})
+        settings = Settings.model_validate({**written, **said, **_named_model(written, said)})
     except ValidationError as error:
         problems = "; ".join(_in_words(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
         raise InputError(f"{file}: {problems}") from error
@@ -192,8 +192,15 @@ def load_settings(home: Path, **flags: object) -> Settings:
     return settings
 
 
+def _named_model(written: Mapping[str, object], said: Mapping[str, object]) -> dict[str, object]:
+    """The file's section `[model]` with the name that the command line gave; nothing if either has none."""
+    section = written.get("model")
+    return {"model": {**section, "name": said["model"]}} if "model" in said and isinstance(section, dict) else {}
+
+
 def _in_words(kind: str, location: tuple[int | str, ...], message: str) -> str:
     key = ".".join(map(str, location))
     if kind == "extra_forbidden":
-        return f"unknown key {key}; known keys are {', '.join(Settings.model_fields)}"
+        known = ModelSettings.model_fields if location[0] == "model" else Settings.model_fields
+        return f"unknown key {key}; known keys are {', '.join(known)}"
     return message if kind == _WORDS else f"{key}: {message}"

@@ -10,6 +10,7 @@ from app.config import Settings
 from trainer.config import TrainingConfig
 
 _TRAINING = "training"
+_MODEL, _NAME = "model", "name"
 
 
 class Source(StrEnum):
@@ -46,13 +47,17 @@ def _general(settings: Settings) -> Iterator[EffectiveSetting]:
             yield EffectiveSetting(name, value, defaults[name], source)
             continue
         given = _given(getattr(settings, name), value, defaults[name])
+        sources = {key: _source(settings, name, key) if key in given else Source.DEFAULT for key in value}
+        if name == _MODEL:  # its short form
+            yield EffectiveSetting(name, value[_NAME], defaults[name][_NAME], sources[_NAME])
         for key, part in value.items():
-            source = _source(settings, name) if key in given else Source.DEFAULT
-            yield EffectiveSetting(f"{name}.{key}", part, defaults[name].get(key), source)
+            yield EffectiveSetting(f"{name}.{key}", part, defaults[name].get(key), sources[key])
 
 
-def _source(settings: Settings, name: str) -> Source:
-    return Source.FLAG if name in settings.flags else Source.FILE
+def _source(settings: Settings, name: str, key: str = "") -> Source:
+    """Where a value that was given came from; of the model the command line gives the name alone."""
+    by_flag = name in settings.flags and (name != _MODEL or key == _NAME)
+    return Source.FLAG if by_flag else Source.FILE
 
 
 def _given(section: object, values: Mapping[str, object], defaults: Mapping[str, object]) -> Set[str]:

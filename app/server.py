@@ -78,7 +78,7 @@ async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> N
         home.create()
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         with HomeLock(home.path, url=url), open_store(home, settings) as store:
-            say(f"Loading {settings.model} ...")
+            say(f"Loading {settings.model.name} ...")
             async with open_services(home, settings, store) as services, running(services):
                 say(f"Model: {services.base.describe()}")
                 say(f"Serving: {services.router.champion}   Home: {home.path}")

@@ -89,7 +89,7 @@ async def open_services(
     Raises ModelError, HomeError (the home belongs to another model) or AdapterError (the champion cannot
     be served): in no case does anything else serve in its place.
     """
-    base = await asyncio.to_thread(load_base, settings.model)
+    base = await asyncio.to_thread(load_base, settings.model.name, options=settings.model.options)
     store.versions.ensure_base(base.name, base.revision)
     import_prompts(store, settings.prompts)
     publish_guidelines(store)
@@ -98,6 +98,7 @@ async def open_services(
     engine = InProcessEngine(base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank)
     template = RoundConfig(
         model=base.name,
+        model_options=settings.model.options,
         revision=base.revision,
         seed=settings.seed,
         sampling=settings.sampling,

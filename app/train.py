@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -22,7 +23,7 @@ from data.errors import ConflictError, InputError, RoundError
 from data.formats.preference_file import PreferenceFile, read_preferences
 from data.records import Sampling
 from trainer.base import load_base
-from trainer.config import RoundConfig
+from trainer.config import AS_IT_COMES, ModelOptions, ModelSettings, RoundConfig
 from trainer.manifest import Agreement, Manifest, Report
 from trainer.process import StopSignal, carry_through
 from trainer.round_dir import RoundDir
@@ -36,7 +37,8 @@ _SKIPPED_SHOWN = 5
 class Task:
     """What to train: a preference file, a base model, where the round directory goes, and how.
 
-    settings are the keys of `[training]`; what is left out takes the default for the model's size.
+    settings are the keys of `[training]`; what is left out takes the default for the model's size. options are those of
+    `[model]` besides the name.
     """
 
     pairs: Path
@@ -45,20 +47,40 @@ class Task:
     settings: Mapping[str, object]
     seed: int
     heldout_share: float
+    options: ModelOptions = AS_IT_COMES
 
 
 def read_settings(file: Path | None, algorithm: Algorithm | None) -> dict[str, object]:
     """The keys of a TOML file, with or without a [training] heading, and the algorithm over them. Raises InputError."""
-    try:
-        written = tomllib.loads(file.read_text(encoding="utf-8")) if file else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            f"{file} cannot be read: {error}; it holds the keys of [training], as in prefloop.toml"
-        ) from error
-    found = written.get("training", written)
+    written = _read(file)
+    found = written.get("training", {key: value for key, value in written.items() if not _is_model(key, value)})
     if not isinstance(found, dict):
         raise InputError(f"{file}: training is a section, not a value")
     return found if algorithm is None else {**found, "algorithm": algorithm.value}
+
+
+def read_options(file: Path | None) -> ModelOptions:
+    """What the section [model] of a TOML file says besides the name. Raises InputError."""
+    section = _read(file).get("model")
+    try:
+        return ModelSettings.model_validate(section).options if isinstance(section, dict) else AS_IT_COMES
+    except ValidationError as error:
+        words = "; ".join(f"model.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise InputError(f"{file}: {words}; the keys of [model] are in docs/operations.md") from error
+
+
+def _read(file: Path | None) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"{file} cannot be read: {error}; it holds the keys of [training], and may have a section [model], as in "
+            "prefloop.toml"
+        ) from error
+
+
+def _is_model(key: str, value: object) -> bool:
+    return key == "model" and isinstance(value, dict)
 
 
 def train(task: Task, console: Console) -> Manifest:
@@ -70,9 +92,10 @@ def train(task: Task, console: Console) -> Manifest:
     stop = StopSignal()
     file = read_preferences(task.pairs)
     _say_what_was_read(file, task.pairs, console)
-    base = load_base(task.model)
+    base = load_base(task.model, options=task.options)
     config = RoundConfig(
         model=base.name,
+        model_options=task.options,
         revision=base.revision,
         seed=task.seed,
         training=training_of(task.settings, parameters=base.model.num_parameters()),

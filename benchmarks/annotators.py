@@ -34,7 +34,8 @@ from app.serving.engine import BASE, Job, complete
 from app.serving.inprocess import InProcessEngine
 from data.records import NewCompletion, Role
 from data.store import PreferenceStore
-from trainer.base import BUILT_IN, load_base
+from trainer.base import load_base
+from trainer.config import BUILT_IN
 
 _SAMPLED = 40
 _WARM_UP_SECONDS = 10

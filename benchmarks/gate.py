@@ -24,8 +24,8 @@ from data.prompts_file import read_prompts
 from data.records import Split
 from data.splits import split_of
 from trainer.adapter import directory_sha256, read_adapter
-from trainer.base import BUILT_IN, load_base
-from trainer.config import RoundConfig, training_config
+from trainer.base import load_base
+from trainer.config import BUILT_IN, RoundConfig, training_config
 from trainer.manifest import Evaluation
 from trainer.round import run_round
 from trainer.round_dir import RoundDir

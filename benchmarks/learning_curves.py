@@ -24,8 +24,8 @@ from app.tastes import Taste, TasteName, ready_made
 from data.prompts_file import read_prompts
 from data.records import Choice, FinishReason, Message, Sampling
 from trainer.adapter import Adapter, read_adapter
-from trainer.base import BUILT_IN, Base, load_base
-from trainer.config import RoundConfig, training_config
+from trainer.base import Base, load_base
+from trainer.config import BUILT_IN, RoundConfig, training_config
 from trainer.generate import Request, Sampler
 from trainer.lora import Lora
 from trainer.manifest import Report

@@ -32,7 +32,7 @@ from app.services import Services, open_services, open_store, running
 from benchmarks.models import EOS, FIRST_ID, SIZES, random_base
 from data.errors import PrefloopError
 from data.records import Annotator, Choice, Lease, Role, RoundState, Sampling, Verdict
-from trainer.base import BUILT_IN
+from trainer.config import BUILT_IN
 from trainer.footprint import Footprint, free_bytes
 from trainer.round_dir import RoundDir
 

@@ -18,9 +18,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from data.errors import InputError, ModelError
 from data.records import Message
+from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions
 from trainer.context import context_length
-
-BUILT_IN = "built-in"
 
 # Below this many parameters a second CPU thread costs more than it brings (measured: one thread is faster at
 # 5 M, and where other processes share the cores two threads were nine times slower).
@@ -95,8 +94,10 @@ class Base:
         return f"{self.name} ({parameters / 1e6:.1f} M parameters, {self.model.device.type}, {kind}, {template})"
 
 
-def load_base(name: str, *, device: torch.device | None = None) -> Base:
+def load_base(name: str, *, device: torch.device | None = None, options: ModelOptions = AS_IT_COMES) -> Base:
     """Load a decoder: on CUDA in bfloat16 when there is one, else on the CPU in float32.
+
+    options: what `[model]` says besides the name.
 
     Raises ModelError naming the model, the reason and the way out.
     """

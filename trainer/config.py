@@ -14,12 +14,44 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 FlipRate = Annotated[float, Field(ge=0, lt=0.5)]
 
 SMALL_MODEL = 50_000_000
+BUILT_IN = "built-in"
 
 
 class Strict(BaseModel):
     """A frozen model in which an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelOptions(Strict):
+    """How a model is loaded and asked, besides its name: what `[model]` says.
+
+    system: a system turn before every conversation that has none. stop: strings that end an answer and do not belong to
+    it. template_arguments: what the chat template is given besides the conversation.
+    """
+
+    system: str | None = None
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    template_arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+AS_IT_COMES = ModelOptions()
+
+
+class ModelSettings(ModelOptions):
+    """The section `[model]`; a bare string is its name: the built-in model, a directory or a hub id."""
+
+    name: Annotated[str, Field(min_length=1)] = BUILT_IN
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, given: Any) -> Any:  # noqa: ANN401  # whatever a file says
+        return {"name": given} if isinstance(given, str) else given
+
+    @property
+    def options(self) -> ModelOptions:
+        """All but the name."""
+        return ModelOptions.model_validate(self.model_dump(exclude={"name"}, exclude_unset=True))
 
 
 class FromBase(Strict):
@@ -257,10 +289,11 @@ class RoundConfig(Strict):
     parent_sha256 is of the adapter in `parent/`, when the reference is a version. flip_rate is what the store
     measured of its annotators, None when too few pairs were judged twice. champion: the version that serves when the
     round begins, and what its result is compared with; champion_sha256: of the adapter in `champion/`, None for the
-    base. probes: questions that all of them answer.
+    base. probes: questions that all of them answer. model_options: how the model is loaded.
     """
 
     model: str
+    model_options: ModelOptions = AS_IT_COMES
     revision: str
     seed: int
     training: TrainingConfig = DPOConfig()

@@ -114,7 +114,7 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
     snapshot_sha256 = directory.snapshot_sha256()
     config = directory.config()
     directory.set_progress(Progress(phase="loading"))
-    base = base or load_base(config.model)
+    base = base or load_base(config.model, options=config.model_options)
     if base.revision != config.revision:
         raise RoundError(
             f"the model {config.model} has changed since the round was frozen "

@@ -4,12 +4,13 @@ import pytest
 
 from app.config import load_settings
 from data.errors import InputError
+from trainer.config import ModelOptions, ModelSettings
 
 
 def test_a_home_without_a_file_has_the_defaults(tmp_path: Path) -> None:
     settings = load_settings(tmp_path)
 
-    assert (settings.host, settings.port, settings.model) == ("127.0.0.1", 7860, "built-in")
+    assert (settings.host, settings.port, settings.model.name) == ("127.0.0.1", 7860, "built-in")
 
 
 def test_flags_win_over_the_file_and_absent_flags_do_not(tmp_path: Path) -> None:
@@ -18,6 +19,38 @@ def test_flags_win_over_the_file_and_absent_flags_do_not(tmp_path: Path) -> None
     settings = load_settings(tmp_path, port=2222, model=None)
 
     assert (settings.port, settings.buffer, settings.sampling.temperature) == (2222, 3, 0.5)
+
+
+@pytest.mark.parametrize("text", ['model = "owner/name"', '[model]\nname = "owner/name"'])
+def test_a_model_is_named_in_short_or_in_its_section(tmp_path: Path, text: str) -> None:
+    (tmp_path / "prefloop.toml").write_text(text)
+
+    assert load_settings(tmp_path).model == ModelSettings(name="owner/name")
+
+
+SECTION = """
+[model]
+name = "owner/name"
+system = "Be brief."
+stop = ["END", "\\nUser:"]
+template_arguments = {enable_thinking = false}
+"""
+OPTIONS = ModelOptions(system="Be brief.", stop=("END", "\nUser:"), template_arguments={"enable_thinking": False})
+
+
+@pytest.mark.parametrize(("flag", "name"), [(None, "owner/name"), ("./here", "./here")])
+def test_the_command_line_names_the_model_and_leaves_its_section(tmp_path: Path, flag: str | None, name: str) -> None:
+    (tmp_path / "prefloop.toml").write_text(SECTION)
+
+    model = load_settings(tmp_path, model=flag).model
+
+    assert (model.name, model.options) == (name, OPTIONS)
+
+
+def test_the_command_line_names_the_model_over_the_short_form(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text('model = "owner/name"')
+
+    assert load_settings(tmp_path, model="./here").model == ModelSettings(name="./here")
 
 
 def test_what_training_says_is_kept_as_given(tmp_path: Path) -> None:
@@ -31,6 +64,9 @@ def test_what_training_says_is_kept_as_given(tmp_path: Path) -> None:
     ("text", "named"),
     [
         ("prot = 1", "unknown key prot; known keys are model"),
+        ("[model]\nnam = 1", "unknown key model.nam; known keys are system, stop, template_arguments, name"),
+        ("[model]\nstop = ['']", "model.stop.0: "),
+        ("model = 1", "model: Input should be"),
         ("[training]\nbta = 0.1", ": unknown key training.bta; known keys of dpo are"),
         ('[training]\nalgorithm = "sgd"', "training.algorithm: there is no 'sgd'"),
         ("training = 1", "training: Input should be a valid dictionary"),

@@ -37,6 +37,8 @@ def found(tmp_path: Path) -> dict[str, EffectiveSetting]:
         ("host", "127.0.0.1", "127.0.0.1", Source.FILE),  # said, if only what it would be anyway
         ("goal", 50, 50, Source.DEFAULT),
         ("model", "built-in", "built-in", Source.DEFAULT),
+        ("model.name", "built-in", "built-in", Source.DEFAULT),
+        ("model.system", None, None, Source.DEFAULT),
         ("queue.gold", 0.1, 0.05, Source.FILE),
         ("queue.reask", 0.03, 0.03, Source.DEFAULT),
         ("sampling.temperature", 0.5, 0.9, Source.FILE),
@@ -61,3 +63,20 @@ def test_the_command_line_beats_the_file(tmp_path: Path) -> None:
     (tmp_path / "prefloop.toml").write_text("port = 1")
     port = in_force(load_settings(tmp_path, port=2))["port"]
     assert (port.value, port.source) == (2, Source.FLAG)
+
+
+@pytest.mark.parametrize("key", ["model", "model.name"])
+def test_the_models_name_may_come_from_the_command_line_and_the_rest_of_its_section_from_the_file(
+    tmp_path: Path, key: str
+) -> None:
+    (tmp_path / "prefloop.toml").write_text('[model]\nname = "a/b"\nstop = ["END"]')
+    found = in_force(load_settings(tmp_path, model="c/d"))
+    assert found[key] == EffectiveSetting(key, "c/d", "built-in", Source.FLAG)
+    assert found["model.stop"] == EffectiveSetting("model.stop", ["END"], [], Source.FILE)
+
+
+def test_the_short_form_is_the_models_name_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text('model = "a/b"')
+    found = in_force(load_settings(tmp_path))
+    assert found["model.name"] == EffectiveSetting("model.name", "a/b", "built-in", Source.FILE)
+    assert found["model.stop"].source is Source.DEFAULT

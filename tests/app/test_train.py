@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from typer.testing import CliRunner
 
 from app.algorithms import Algorithm
 from app.cli import app
-from app.train import Task, read_settings, train
+from app.train import Task, read_options, read_settings, train
 from data.errors import ConflictError, InputError
 from tests.models import SPECIAL, TEMPLATE, save_random_model
+from trainer.config import ModelOptions
 from trainer.round_dir import RoundDir
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
@@ -113,6 +115,27 @@ def test_settings_come_from_toml_with_or_without_the_heading(tmp_path: Path) -> 
     headed.write_text("[training]\nrank = 4\n")
     assert read_settings(bare, None) == read_settings(headed, None) == {"rank": 4}
     assert read_settings(bare, Algorithm.IPO) == {"rank": 4, "algorithm": "ipo"}
+
+
+@pytest.mark.parametrize("heading", ["", "[training]\n"])
+def test_how_the_model_is_asked_comes_from_its_section_of_the_toml(tmp_path: Path, heading: str) -> None:
+    file = tmp_path / "both.toml"
+    file.write_text(heading + 'rank = 4\n[model]\nname = "another"\nsystem = "Be brief."\n')
+    assert read_settings(file, None) == {"rank": 4}
+    assert read_options(file) == ModelOptions(system="Be brief.")
+
+
+def test_an_unknown_key_of_the_models_section_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "training.toml"
+    file.write_text("[model]\nsystm = 1\n")
+    with pytest.raises(InputError, match=r"training\.toml: model\.systm"):
+        read_options(file)
+
+
+def test_how_the_model_is_asked_is_frozen_with_the_round(pairs: Path, model: Path, tmp_path: Path) -> None:
+    options = ModelOptions(stop=("END",))
+    train(replace(task(pairs, model, tmp_path / "out"), options=options), quiet())
+    assert RoundDir(tmp_path / "out").config().model_options == options
 
 
 def test_the_command_trains_by_the_algorithm_it_is_given(pairs: Path, model: Path, tmp_path: Path) -> None:

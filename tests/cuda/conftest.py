@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trainer.base import BUILT_IN, Base, load_base
+from trainer.base import Base, load_base
+from trainer.config import BUILT_IN
 
 
 @pytest.fixture(scope="session", autouse=True)

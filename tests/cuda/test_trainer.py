@@ -9,9 +9,9 @@ import torch
 from tests.trainer.plainly import gradient, grown
 from tests.trainer.scene import freeze, toy_pairs
 from trainer.adapter import read_adapter
-from trainer.base import BUILT_IN, Base
+from trainer.base import Base
 from trainer.canary import prove
-from trainer.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
+from trainer.config import BUILT_IN, DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
 from trainer.dpo import PreferenceObjective
 from trainer.footprint import Footprint, free_bytes
 from trainer.generate import Sampler

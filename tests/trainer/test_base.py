@@ -10,7 +10,8 @@ import torch
 
 from data.errors import InputError, ModelError
 from tests.trainer.scene import ask
-from trainer.base import BUILT_IN, Base, load_base
+from trainer.base import Base, load_base
+from trainer.config import BUILT_IN
 
 
 @pytest.fixture
