@@ -20,6 +20,7 @@ from trainer.packed_attention import packed_attention
 from trainer.packing import Group, owners, pack
 
 _TILE = 1 << 23  # logits held at a time: 32 MiB in float32
+_NOT_WANTED = -100
 
 
 class Forward(Protocol):
@@ -68,39 +69,35 @@ class Packed:
 
 
 class Plain:
-    """Every completion with its prompt as a sequence of its own, padded on the left: any decoder can do that."""
+    """Every completion with its prompt as a sequence of its own, padded on the right: any decoder can do that.
+
+    Neither a causal attention nor a recurrent state ever looks at what comes later, so nothing need be said of the
+    padding, and a model that knows no masks or positions is right too.
+    """
 
     def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
         """See Forward.token_logps."""
         return self.token_logps_and_states(model, groups)[0]
 
     def token_logps_and_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-        """See Forward.token_logps_and_states. Logits exist for the last K columns, K the longest completion."""
+        """See Forward.token_logps_and_states. Logits exist from the first column on that predicts a completion."""
         batch = pad(groups, device=model.device)
-        keep = batch.completion_mask.shape[1]
-        out = model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-            logits_to_keep=keep + 1,
-            output_hidden_states=True,
-        )
-        logits = out.logits[:, -keep - 1 : -1].float().transpose(1, 2)
-        logps = -F.cross_entropy(logits, batch.input_ids[:, -keep:], reduction="none")
-        states = out.hidden_states[-1][:, -keep - 1 : -1]
-        return logps[batch.completion_mask], states[batch.completion_mask]
+        first = int(batch.predicting.min())
+        columns = torch.arange(first, batch.input_ids.shape[1] - 1, device=model.device)
+        keep = {"logits_to_keep": columns} if model._supports_logits_to_keep() else {}  # type: ignore[operator]
+        out = model(input_ids=batch.input_ids, use_cache=False, output_hidden_states=True, **keep)
+        logits = out.logits if keep else out.logits[:, columns]
+        wanted = torch.full(logits.shape[:2], _NOT_WANTED, device=model.device)
+        wanted[batch.rows, batch.predicting - first] = batch.targets
+        logps = -F.cross_entropy(logits.float().transpose(1, 2), wanted, reduction="none", ignore_index=_NOT_WANTED)
+        states = out.hidden_states[-1][batch.rows, batch.predicting]
+        return logps[batch.rows, batch.predicting - first], states
 
     def end_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
         """See Forward.end_states."""
         batch = pad(groups, device=model.device)
-        out = model.get_decoder()(  # type: ignore[no-untyped-call]
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-        )
-        states: Tensor = out.last_hidden_state[:, -1]
+        out = model.get_decoder()(input_ids=batch.input_ids, use_cache=False)  # type: ignore[no-untyped-call]
+        states: Tensor = out.last_hidden_state[torch.arange(len(batch.ends), device=model.device), batch.ends]
         return states
 
 
@@ -118,33 +115,34 @@ def sum_by_owner(per_token: Tensor, groups: Sequence[Group]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Padded:
-    """Completions with their prompts, padded on the left, so that all end in the last column.
+    """Completions with their prompts, padded on the right, from column 0 on.
 
-    input_ids, attention_mask, position_ids: [S, T]. completion_mask [S, K], K the longest completion, marks in the
-    last K columns the tokens that belong to a completion.
+    input_ids [S, T]. Of each completion token, [N]: its row, the column that predicts it, and itself as a target. ends
+    [S]: the column of each completion's last token.
     """
 
     input_ids: Tensor
-    attention_mask: Tensor
-    position_ids: Tensor
-    completion_mask: Tensor
+    rows: Tensor
+    predicting: Tensor
+    targets: Tensor
+    ends: Tensor
 
 
 def pad(groups: Sequence[Group], *, device: torch.device) -> Padded:
     """One row for each completion of each group."""
-    rows = [(group.prompt_ids, completion) for group in groups for completion in group.completions]
-    width = max(len(prompt) + len(completion) for prompt, completion in rows)
-    last = max(len(completion) for _, completion in rows)
-    input_ids = torch.zeros(len(rows), width, dtype=torch.long)
-    attention_mask = torch.zeros_like(input_ids)
-    completion_mask = torch.zeros(len(rows), last, dtype=torch.bool)
-    for i, (prompt, completion) in enumerate(rows):
-        length = len(prompt) + len(completion)
-        input_ids[i, width - length :] = torch.tensor(prompt + completion)
-        attention_mask[i, width - length :] = 1
-        completion_mask[i, last - len(completion) :] = True
-    position_ids = (attention_mask.cumsum(1) - 1).clamp(min=0)
-    return Padded(input_ids.to(device), attention_mask.to(device), position_ids.to(device), completion_mask.to(device))
+    pairs = [(group.prompt_ids, completion) for group in groups for completion in group.completions]
+    input_ids = torch.zeros(len(pairs), max(len(prompt) + len(completion) for prompt, completion in pairs)).long()
+    rows: list[int] = []
+    predicting: list[int] = []
+    targets: list[int] = []
+    for row, (prompt, completion) in enumerate(pairs):
+        input_ids[row, : len(prompt) + len(completion)] = torch.tensor(prompt + completion)
+        rows += [row] * len(completion)
+        predicting += range(len(prompt) - 1, len(prompt) + len(completion) - 1)
+        targets += completion
+    ends = [len(prompt) + len(completion) - 1 for prompt, completion in pairs]
+    numbers = (torch.tensor(each, dtype=torch.long, device=device) for each in (rows, predicting, targets, ends))
+    return Padded(input_ids.to(device), *numbers)
 
 
 class _TiledLogps(torch.autograd.Function):

@@ -15,7 +15,7 @@ Ids = tuple[int, ...]
 
 def alone(model: PreTrainedModel, prompt: Ids, completion: Ids) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probability and state of each completion token, and the last state: nothing padded, nothing shared."""
-    out = model(input_ids=torch.tensor([prompt + completion]), output_hidden_states=True)
+    out = model(input_ids=torch.tensor([prompt + completion]), use_cache=False, output_hidden_states=True)
     steps = range(len(prompt) - 1, len(prompt) + len(completion) - 1)
     logps = torch.log_softmax(out.logits[0].float(), -1)
     states = out.hidden_states[-1][0]

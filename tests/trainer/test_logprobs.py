@@ -151,9 +151,13 @@ def test_padding_loses_and_adds_no_token(some: list[Group]) -> None:
     batch = pad(some, device=torch.device("cpu"))
     rows = [(group.prompt_ids, completion) for group in some for completion in group.completions]
     assert batch.input_ids.shape == (len(rows), max(len(p) + len(c) for p, c in rows))
+    at = iter(zip(batch.rows.tolist(), batch.predicting.tolist(), batch.targets.tolist(), strict=True))
     for row, (prompt, completion) in enumerate(rows):
-        real = batch.attention_mask[row].bool()
-        assert batch.input_ids[row][real].tolist() == [*prompt, *completion]
-        assert batch.position_ids[row][real].tolist() == list(range(len(prompt) + len(completion)))
-        last = batch.input_ids[row, -batch.completion_mask.shape[1] :]
-        assert last[batch.completion_mask[row]].tolist() == list(completion)
+        ids = batch.input_ids[row].tolist()
+        assert ids[: batch.ends[row] + 1] == [*prompt, *completion]
+        assert not any(ids[batch.ends[row] + 1 :])
+        for token in completion:
+            where, column, target = next(at)
+            assert (where, ids[column + 1]) == (row, target)
+            assert target == token
+    assert next(at, None) is None

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, RwkvConfig
 
-from data.errors import ModelError
 from tests.trainer.architectures import PACKED, PLAIN, random_model
 from tests.trainer.plainly import check
 from trainer.logprobs import Packed, Plain
@@ -46,7 +45,8 @@ def test_in_bfloat16_the_same_architectures_do_not(name: str) -> None:
     assert PLAIN[name][1] in choose_forward(model).reason
 
 
-def test_a_model_that_ignores_padding_is_refused() -> None:
+def test_a_model_that_ignores_masks_and_positions_trains_plainly() -> None:
     shape = RwkvConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2)
-    with pytest.raises(ModelError, match="answers otherwise when sequences are padded"):
-        choose_forward(random_model(shape))
+    model = random_model(shape)
+    assert choose_forward(model).reason.startswith("plain: ")
+    check(model, Plain())
