@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.algorithms import Algorithm
 from app.awaited_rounds import begun, ended, newest_round
@@ -71,6 +70,18 @@ class RoundRow:
     kl_per_token: float
     outcome: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a round; as it stands, of round 0, in which nothing is trained."""
+
+    state: str = "-"
+    reason: str | None = None
+    seconds: float = 0.0
+    heldout_accuracy: float | None = 0.5
+    kl: float = 0.0
+    kl_per_token: float = 0.0
 
 
 class _Tally:
@@ -135,16 +146,16 @@ def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
     people = _hire(study, owner)
     prompts = study.unseen or unseen_prompts(owner, study.comparisons, seed=study.seed)
     before = answers_of(owner, "base", prompts, seed=study.seed, say=say)
-    rows = [_row(study, 0, _Tally(0), before, before, None)]
+    rows = [_row(study, 0, _Tally(0), before, before, _Outcome())]
     try:
         for number in range(1, study.rounds + 1):
             tally = _judge(study, people)
             say(f"Round {number}: {tally.made} judgments, training")
-            ended_round = _train(study, owner)
+            outcome = _train(study, owner)
             champion = owner.get("/adapters")["champion"]
-            say(f"Round {number} {ended_round['state']}: {ended_round['reason'] or 'it serves'}")
+            say(f"Round {number} {outcome.state}: {outcome.reason or 'it serves'}")
             after = answers_of(owner, champion, prompts, seed=study.seed + 1 + number, say=say)
-            rows.append(_row(study, number, tally, before, after, ended_round))
+            rows.append(_row(study, number, tally, before, after, outcome))
     finally:
         for remote, _ in people:
             remote.close()
@@ -228,14 +239,23 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | N
     return better if verdict.choice == "a" else 1 - better
 
 
-def _train(study: Study, owner: Remote) -> dict[str, Any]:
-    """Run one round to its end; returns it as the API has it."""
+def _train(study: Study, owner: Remote) -> _Outcome:
+    """Run one round to its end."""
     newest = newest_round(owner)
+    began = time.monotonic()
     number = owner.post("/rounds", algorithm=study.algorithm)["id"]
     state = ended(owner, begun(owner, after=newest) if number is None else number)
     if state["state"] in ("failed", "cancelled"):  # one that is refused or waits leaves the champion as it was
         raise RoundError(f"round {number} {state['state']}: {state['reason']}")
-    return state
+    drift = state["report"]["drift"]
+    return _Outcome(
+        state=state["state"],
+        reason=state["reason"],
+        seconds=time.monotonic() - began,
+        heldout_accuracy=state["report"]["heldout"]["accuracy"],
+        kl=drift["kl_mean"],
+        kl_per_token=drift["kl_mean"] / drift["mean_length"],
+    )
 
 
 def _row(
@@ -244,25 +264,23 @@ def _row(
     tally: _Tally,
     before: Sequence[MeasuredAnswer],
     after: Sequence[MeasuredAnswer],
-    ended_round: dict[str, Any] | None,
+    outcome: _Outcome,
 ) -> RoundRow:
     wins = sum(win(study.taste, new, old) for new, old in zip(after, before, strict=True))
     low, high = wilson(wins, len(after))
-    report = ended_round["report"] if ended_round else None
-    drift = report["drift"] if report else {"kl_mean": 0.0, "mean_length": 1.0}
     return RoundRow(
         round=number,
         judgments=tally.made,
         agreement=statistics.mean(tally.agreed) if tally.agreed else None,
-        heldout_accuracy=report["heldout"]["accuracy"] if report else 0.5,
+        heldout_accuracy=outcome.heldout_accuracy,
         win_rate=wins / len(after),
         win_low=low,
         win_high=high,
         mean_length=statistics.mean(answer.tokens for answer in after),
-        kl=drift["kl_mean"],
+        kl=outcome.kl,
         comparisons=len(after),
         failed=statistics.mean(answer.failed for answer in after),
-        kl_per_token=drift["kl_mean"] / drift["mean_length"],
-        outcome=ended_round["state"] if ended_round else "-",
-        seconds=(ended_round["ended_at"] - ended_round["created_at"]) / 1000 if ended_round else 0.0,
+        kl_per_token=outcome.kl_per_token,
+        outcome=outcome.state,
+        seconds=outcome.seconds,
     )
