@@ -20,6 +20,7 @@ from app.cli_gold import gold
 from app.cli_guidelines import guidelines
 from app.cli_lineage import lineage
 from app.cli_look import look
+from app.cli_model import models
 from app.cli_prompts import prompts
 from app.cli_quality import quality
 from app.cli_round_records import round_records
@@ -41,6 +42,7 @@ app.add_typer(guidelines, name="guidelines")
 app.add_typer(adapters, name="adapter")
 app.add_typer(rounds, name="round")
 app.add_typer(lineage, name="lineage")
+app.add_typer(models, name="model")
 app.add_typer(imports, name="import")
 app.add_typer(exports)
 app.add_typer(simulation)

