@@ -21,7 +21,6 @@ from app.algorithms import Algorithm
 from app.training import training_of
 from data.errors import ConflictError, InputError, RoundError
 from data.formats.preference_file import PreferenceFile, read_preferences
-from data.records import Sampling
 from trainer.base import load_base
 from trainer.config import AS_IT_COMES, ModelOptions, ModelSettings, RoundConfig
 from trainer.manifest import Agreement, Manifest, Report
@@ -99,7 +98,6 @@ def train(task: Task, console: Console) -> Manifest:
         revision=base.revision,
         seed=task.seed,
         training=training_of(task.settings, parameters=base.model.num_parameters()),
-        sampling=Sampling(max_new_tokens=min(128, base.context // 4)),
     )
     excluded = {"unreadable": len(file.skipped)} if file.skipped else {}
     lines = lines_of_examples(file.pairs, file.rated, heldout_share=task.heldout_share, excluded=excluded)

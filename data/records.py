@@ -163,17 +163,20 @@ class Sampling:
     """How a completion is drawn. temperature 0 is greedy; top_p 1 and top_k 0 are the whole distribution.
 
     repetition_penalty divides the positive logits of ids that stand in the prompt or the answer so far, and
-    multiplies the negative ones; 1 leaves them. Raises ValueError for a number that makes no sense.
+    multiplies the negative ones; 1 leaves them. max_new_tokens None: until the model ends, at most what the model at
+    hand is given and its context leaves (trainer.base.Base.answer_limit). Raises ValueError for a number that makes no
+    sense.
     """
 
     temperature: float = 0.9
     top_p: float = 0.95
-    max_new_tokens: int = 128
+    max_new_tokens: int | None = None
     top_k: int = 0
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.temperature < math.inf and 0 < self.top_p <= 1 and self.max_new_tokens > 0):
+        limited = self.max_new_tokens is None or self.max_new_tokens > 0
+        if not (0 <= self.temperature < math.inf and 0 < self.top_p <= 1 and limited):
             raise ValueError(
                 f"temperature {self.temperature} must be at least 0 and finite, top_p {self.top_p} in (0, 1], "
                 f"max_new_tokens {self.max_new_tokens} at least 1"

@@ -16,10 +16,16 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
-from data.errors import InputError, ModelError
-from data.records import Message
+from data.errors import ModelError, PromptError
+from data.records import Message, Sampling
 from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions
 from trainer.context import context_length
+
+TOO_LONG = "longer than the model can read"
+
+# How far an answer goes, in tokens, where no setting says it.
+_LONGEST_ANSWER = 1024
+_LONGEST_OF_BUILT_IN = 128  # it was taught short answers
 
 # Below this many parameters a second CPU thread costs more than it brings (measured: one thread is faster at
 # 5 M, and where other processes share the cores two threads were nine times slower).
@@ -37,7 +43,8 @@ class Base:
     """A decoder in evaluation mode with all weights frozen.
 
     revision is the hub's commit, or a digest of the local files: it tells models apart, it proves nothing.
-    eos_ids end a completion; context is the longest sequence in tokens.
+    eos_ids end a completion; context is the longest sequence in tokens, longest_answer that of an answer where no
+    setting says it.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Base:
     eos_ids: frozenset[int]
     context: int
     plain_template: bool
+    longest_answer: int = _LONGEST_ANSWER
 
     def move(self, device: torch.device) -> None:
         """Take the weights elsewhere, and give back the accelerator's memory that nothing holds any more."""
@@ -69,18 +77,38 @@ class Base:
         own = self.tokenizer.eos_token_id
         return (*ids, own if own in self.eos_ids else min(self.eos_ids))
 
-    def prompt_ids(self, messages: Sequence[Message], *, room: int = 0) -> tuple[int, ...]:
-        """The same, for an answer of `room` tokens.
+    def prompt_ids(self, messages: Sequence[Message], *, room: int = 1) -> tuple[int, ...]:
+        """The same, for an answer of at least `room` tokens.
 
-        Raises InputError when they leave less than that of the context.
+        Raises PromptError when they leave less than that of the context.
         """
         ids = self.encode(messages)
-        if len(ids) + room > self.context:
-            raise InputError(
-                f"this prompt has {len(ids)} tokens and its answer may take {room}, but {self.name} reads only "
-                f"{self.context}; shorten the prompt or serve a model with a longer context"
-            )
+        self._assert_room(len(ids), room)
         return ids
+
+    def answer_limit(self, prompt_tokens: int, sampling: Sampling) -> int:
+        """How many tokens an answer to a prompt of so many may have at most.
+
+        Raises PromptError when the prompt leaves no room at all.
+        """
+        self._assert_room(prompt_tokens, 1)
+        return min(sampling.max_new_tokens or self.longest_answer, self.context - prompt_tokens)
+
+    def readable(self, prompt_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """A prompt as it is, but cut from the left to half of the context when it leaves no room for an answer."""
+        return prompt_ids if len(prompt_ids) < self.context else prompt_ids[-max(1, self.context // 2) :]
+
+    def _assert_room(self, prompt_tokens: int, room: int) -> None:
+        if prompt_tokens + room > self.context:
+            raise PromptError(
+                "this prompt has {tokens} tokens and its answer takes at least {room}, but {model} reads only "
+                "{context}; shorten the prompt or serve a model with a longer context",
+                reason=TOO_LONG,
+                tokens=prompt_tokens,
+                room=room,
+                model=self.name,
+                context=self.context,
+            )
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Completion ids as text, without special tokens."""
@@ -127,6 +155,7 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
         eos_ids=_eos_ids(model, tokenizer),
         context=context_length(model.config, tokenizer),
         plain_template=plain,
+        longest_answer=_LONGEST_OF_BUILT_IN if name == BUILT_IN else _LONGEST_ANSWER,
     )
 
 

@@ -31,22 +31,22 @@ class Contenders:
             self._sampler.load(name, adapter)
 
     def samples(
-        self, name: str, prompts: Sequence[tuple[Message, ...]], *, max_new_tokens: int, seed: int
+        self, name: str, prompts: Sequence[tuple[Message, ...]], *, max_new_tokens: int | None, seed: int
     ) -> list[Row]:
         """Answers of one at temperature 1, to prompts drawn with replacement: the same for every name.
 
         A prompt that leaves no room for an answer is cut from the left.
         """
         plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
-        room = self._base.context - max_new_tokens
-        drawn = random.Random(seed).choices([self._base.encode(prompt)[-room:] for prompt in prompts], k=SAMPLES)
+        readable = [self._base.readable(self._base.encode(prompt)) for prompt in prompts]
+        drawn = random.Random(seed).choices(readable, k=SAMPLES)
         return self._sampler.generate(
             [Request(prompt, self._adapter(name), seed + i, plain) for i, prompt in enumerate(drawn)]
         )
 
     def answers(self, name: str, prompts: Sequence[tuple[Message, ...]], sampling: Sampling, *, seed: int) -> list[str]:
-        """One answer of one to each prompt. Raises InputError for a prompt that leaves no room for it."""
-        ids = [self._base.prompt_ids(prompt, room=sampling.max_new_tokens) for prompt in prompts]
+        """One answer of one to each prompt. Raises PromptError for a prompt that leaves no room for it."""
+        ids = [self._base.prompt_ids(prompt) for prompt in prompts]
         rows = self._sampler.generate([Request(prompt, self._adapter(name), seed, sampling) for prompt in ids])
         return [self._base.text(row.token_ids) for row in rows]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from scipy import stats
 
-from data.errors import InputError
+from data.errors import PromptError
 from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.records import Message, Sampling
 from trainer.adapter import Adapter
@@ -146,7 +146,7 @@ def _student(gains: Sequence[float]) -> Interval | None:
 
 
 def _probes(base: Base, contenders: Contenders, exam: Exam) -> tuple[Probe, ...]:
-    prompts = [prompt for prompt in exam.probes if _readable(base, prompt, exam.sampling.max_new_tokens)]
+    prompts = [prompt for prompt in exam.probes if _readable(base, prompt)]
     answers = {
         name: contenders.answers(name, prompts, exam.sampling, seed=_PROBE_SEED) if prompts else []
         for name in exam.names
@@ -157,9 +157,9 @@ def _probes(base: Base, contenders: Contenders, exam: Exam) -> tuple[Probe, ...]
     )
 
 
-def _readable(base: Base, prompt: Sequence[Message], room: int) -> bool:
+def _readable(base: Base, prompt: Sequence[Message]) -> bool:
     try:
-        base.prompt_ids(prompt, room=room)
-    except InputError:
+        base.prompt_ids(prompt)
+    except PromptError:
         return False
     return True

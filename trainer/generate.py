@@ -43,9 +43,13 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """An answer on its way. logprobs are at temperature 1 under the row's own adapter, in nats."""
+    """An answer on its way, of at most `limit` tokens.
+
+    logprobs are at temperature 1 under the row's own adapter, in nats.
+    """
 
     request: Request
+    limit: int
     cache: RowCache
     random: random.Random
     token_ids: list[int] = field(default_factory=list)
@@ -58,7 +62,7 @@ class Row:
         self.logprobs.append(logprob)
         if token in eos_ids:
             self.finish_reason = FinishReason.STOP
-        elif len(self.token_ids) >= self.request.sampling.max_new_tokens:
+        elif len(self.token_ids) >= self.limit:
             self.finish_reason = FinishReason.LENGTH
 
 
@@ -142,7 +146,8 @@ class Sampler:
     def join(self, requests: Sequence[Request]) -> list[Row]:
         """Start answers to one prompt under one adapter: one prefill, one first token each.
 
-        Raises ValueError when they differ in prompt or adapter, or when there is no room for all.
+        Raises ValueError when they differ in prompt or adapter, or when there is no room for all; PromptError when the
+        prompt leaves no room for an answer.
         """
         first = requests[0]
         if any(_prompt(request) != _prompt(first) for request in requests):
@@ -177,7 +182,7 @@ class Sampler:
         """Draw all requests to their end; returns rows in the order of the requests.
 
         Each prompt is read once for all its answers under one adapter, however many; a row that ends makes room
-        for the next. Rows that had joined before are drawn to their end as well.
+        for the next. Rows that had joined before are drawn to their end as well. Raises PromptError as `join` does.
         """
         groups: dict[tuple[tuple[int, ...], str | None], list[int]] = {}
         for index, request in enumerate(requests):
@@ -201,19 +206,21 @@ class Sampler:
     ) -> tuple[float, ...]:
         """Log-probability of each completion token under an adapter (None: the base), by one forward pass."""
         ids = [*prompt_ids, *completion_ids]
-        logits = self._model.read(ids[:-1], RowCache(len(ids)), adapter, keep=len(completion_ids))
+        logits = self._model.read(ids[:-1], RowCache(), adapter, keep=len(completion_ids))
         logps = torch.log_softmax(logits[0], -1)
         targets = torch.tensor(completion_ids, device=logits.device)
         return tuple(logps.gather(1, targets[:, None])[:, 0].tolist())
 
     def _prefill(self, request: Request) -> _Prefill:
-        cache = RowCache(len(request.prompt_ids))
+        self.base.answer_limit(len(request.prompt_ids), request.sampling)  # before all the work
+        cache = RowCache()
         return _Prefill(cache, self._model.read(request.prompt_ids, cache, request.adapter)[:, -1])
 
     def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[Row]:
         """Rows that go on from a prefill, with their first token; those that it does not end take part in steps."""
+        read = prefill.cache.length
         rows = [
-            Row(r, prefill.cache.fork(prefill.cache.length + r.sampling.max_new_tokens), random.Random(r.seed))
+            Row(r, self.base.answer_limit(read, r.sampling), prefill.cache.fork(), random.Random(r.seed))
             for r in requests
         ]
         self._draw(rows, prefill.logits.expand(len(rows), -1))

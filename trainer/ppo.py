@@ -97,14 +97,14 @@ class PPO:
         rank = actor.policy.adapter().rank
         self._sampler = Sampler(actor.policy.base, max_rows=_ROWS, max_adapters=1, max_rank=rank)
 
-    def roll_out(self, prompts: Sequence[tuple[int, ...]], max_new_tokens: int, *, seed: str) -> list[Row]:
+    def roll_out(self, prompts: Sequence[tuple[int, ...]], max_new_tokens: int | None, *, seed: str) -> list[Row]:
         """Sample from the policy as it is, at temperature 1, several completions of each drawn prompt together."""
         source = random.Random(seed)
         plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
-        room = self._actor.policy.base.context - max_new_tokens
+        readable = self._actor.policy.base.readable
         drawn = source.choices(list(prompts), k=self._config.prompts_per_batch)
         requests = [
-            Request(prompt[-room:], "policy", source.getrandbits(31), plain)
+            Request(readable(prompt), "policy", source.getrandbits(31), plain)
             for prompt in drawn
             for _ in range(self._config.samples_per_prompt)
         ]
@@ -202,7 +202,8 @@ def train_by_ppo(
     forward: Forward,
     pairs: Sequence[TokenPair],
     heldout: Sequence[TokenPair],
-    max_new_tokens: int,
+    *,
+    max_new_tokens: int | None,
 ) -> tuple[int, RewardReport]:
     """Train a reward model, or take up the one an earlier try left, then the actor's policy in place.
 

@@ -120,11 +120,6 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
             f"the model {config.model} has changed since the round was frozen "
             f"({config.revision} then, {base.revision} now); start a new round"
         )
-    if config.sampling.max_new_tokens >= base.context:
-        raise RoundError(
-            f"answers of {config.sampling.max_new_tokens} tokens leave no room for a prompt in {base.name}, which "
-            f"reads {base.context}; lower max_new_tokens"
-        )
     data = _data(directory, base, config)
     policy = start_policy(base, config, _frozen_adapter(directory.parent, config.parent_sha256, base))
     policy.gradient_checkpointing = config.training.gradient_checkpointing
@@ -186,8 +181,15 @@ def _train(round_: Round, reference: Reference) -> tuple[int, RewardReport | Non
             return train_on_ratings(round_.run(), kto, round_.kto_examples()), None
         case PPOConfig() as training:
             actor = Actor(policy, forward)
-            limit = config.sampling.max_new_tokens
-            return train_by_ppo(round_.run(), training, actor, forward, data.train, data.heldout, limit)
+            return train_by_ppo(
+                round_.run(),
+                training,
+                actor,
+                forward,
+                data.train,
+                data.heldout,
+                max_new_tokens=config.sampling.max_new_tokens,
+            )
         case never:
             assert_never(never)
 

@@ -20,41 +20,44 @@ from data.errors import ModelError
 
 NAME = "prefloop_rows"
 
+# Positions by which a cache grows. Where it does, all before is copied once: 1/128 of what attention reads meanwhile.
+_BLOCK = 128
+
 
 @dataclass(slots=True)
 class RowCache:
-    """Keys and values of one sequence, per layer [1, kv_heads, capacity, head_dim], filled up to length.
+    """Keys and values of one sequence, per layer [1, kv_heads, room, head_dim], filled up to length.
 
-    A layer's tensors are made when its first keys arrive, whose shape and dtype they take.
+    A layer's tensors are made when its first keys arrive, whose shape and dtype they take, and grow by blocks: the
+    room depends on the length alone, and so does whatever a kernel makes of it.
     """
 
-    capacity: int
     length: int = 0
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
 
     def put(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Append key and value [1, kv_heads, T, head_dim] after `length`; return all so far, views of the store."""
-        count = key.shape[2]
-        if layer not in self.keys:
-            self.keys[layer] = _room(key, self.capacity)
-            self.values[layer] = _room(value, self.capacity)
-        keys, values = self.keys[layer], self.values[layer]
-        keys.narrow(2, self.length, count).copy_(key)
-        values.narrow(2, self.length, count).copy_(value)
-        return keys.narrow(2, 0, self.length + count), values.narrow(2, 0, self.length + count)
+        return self._append(self.keys, layer, key), self._append(self.values, layer, value)
 
-    def fork(self, capacity: int) -> "RowCache":
-        """An independent copy with room for `capacity`: another answer goes on from the same prefill."""
-        fork = RowCache(capacity)
+    def _append(self, store: dict[int, Tensor], layer: int, new: Tensor) -> Tensor:
+        end = self.length + new.shape[2]
+        held = store.get(layer)
+        if held is None or held.shape[2] < end:
+            grown = new.new_empty(*new.shape[:2], -(-end // _BLOCK) * _BLOCK, new.shape[3])
+            if held is not None:
+                grown.narrow(2, 0, self.length).copy_(held.narrow(2, 0, self.length))
+            store[layer] = held = grown
+        held.narrow(2, self.length, new.shape[2]).copy_(new)
+        return held.narrow(2, 0, end)
+
+    def fork(self) -> "RowCache":
+        """An independent copy: another answer goes on from the same prefill."""
+        fork = RowCache()
         for layer, keys in self.keys.items():
             fork.put(layer, keys[:, :, : self.length], self.values[layer][:, :, : self.length])
         fork.length = self.length
         return fork
-
-
-def _room(like: Tensor, capacity: int) -> Tensor:
-    return like.new_empty(*like.shape[:2], capacity, like.shape[3])
 
 
 def _window_mask(length: int, window: int, device: torch.device) -> Tensor:

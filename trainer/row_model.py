@@ -46,7 +46,7 @@ class RowModel:
         with torch.inference_mode():
             with attention(self._base.model, "eager"):
                 whole = self._base.model(torch.tensor([ids], device=self._device), use_cache=False).logits[0].float()
-            cache = RowCache(_PROBE_TOKENS)
+            cache = RowCache()
             prefilled = self.read(ids[:-1], cache, None)[0, -1]
             decoded = self.decode(ids[-1:], [cache], [None])[0]
         for expected, got in ((whole[-2], prefilled), (whole[-1], decoded)):

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,7 +87,7 @@ class InProcessEngine:
     async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
         """See Engine.stream."""
         self._assert_here()
-        prompt_ids = self.base.prompt_ids(job.messages, room=job.sampling.max_new_tokens)
+        prompt_ids = self.base.prompt_ids(job.messages)
         if len(job.seeds) > self._sampler.max_rows:
             raise ModelError(f"a job of {len(job.seeds)} answers is more than {self._sampler.max_rows} rows")
         ticket = _Ticket(job, prompt_ids)
@@ -251,6 +252,6 @@ def _completion(job: Job, row: Row, text: str) -> NewCompletion:
         token_ids=tuple(row.token_ids),
         logprobs=tuple(row.logprobs),
         finish_reason=row.finish_reason,
-        sampling=job.sampling,
+        sampling=replace(job.sampling, max_new_tokens=row.limit),
         seed=row.request.seed,
     )

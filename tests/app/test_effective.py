@@ -42,6 +42,7 @@ def found(tmp_path: Path) -> dict[str, EffectiveSetting]:
         ("queue.gold", 0.1, 0.05, Source.FILE),
         ("queue.reask", 0.03, 0.03, Source.DEFAULT),
         ("sampling.temperature", 0.5, 0.9, Source.FILE),
+        ("sampling.max_new_tokens", None, None, Source.DEFAULT),
         ("sampling.top_p", 0.95, 0.95, Source.DEFAULT),
         ("training.rank", 4, 8, Source.FILE),
         ("training.algorithm", "dpo", "dpo", Source.DEFAULT),

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
 import torch
 
-from data.errors import InputError, ModelError
+from data.errors import ModelError, PromptError
+from data.records import Sampling
 from tests.trainer.scene import ask
-from trainer.base import Base, load_base
+from trainer.base import TOO_LONG, Base, load_base
 from trainer.config import BUILT_IN
 
 
@@ -52,8 +54,47 @@ def test_text_leaves_out_special_tokens(base: Base) -> None:
 def test_a_prompt_too_long_for_its_answer_is_refused_with_numbers(base: Base) -> None:
     length = len(base.prompt_ids(ask("egg " * 40)))
     base.prompt_ids(ask("egg " * 40), room=512 - length)
-    with pytest.raises(InputError, match=f"has {length} tokens .* may take {513 - length}, .* reads only 512"):
+    words = f"has {length} tokens .* at least {513 - length}, .* reads only 512"
+    with pytest.raises(PromptError, match=words) as raised:
         base.prompt_ids(ask("egg " * 40), room=513 - length)
+    assert raised.value.reason == TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("prompt", "setting", "expected"),
+    [
+        (12, None, 100),
+        (12, 40, 40),
+        (12, 300, 300),
+        (470, None, 42),
+        (470, 40, 40),
+        (470, 43, 42),
+        (511, None, 1),
+        (511, 40, 1),
+    ],
+)
+def test_an_answer_may_go_as_far_as_the_setting_the_model_and_the_context_let_it(
+    base: Base, prompt: int, setting: int | None, expected: int
+) -> None:
+    model = replace(base, longest_answer=100)
+    assert model.answer_limit(prompt, Sampling(max_new_tokens=setting)) == expected
+
+
+@pytest.mark.parametrize("tokens", [512, 600])
+def test_a_prompt_that_leaves_no_room_at_all_has_no_answer(base: Base, tokens: int) -> None:
+    with pytest.raises(PromptError, match="shorten the prompt"):
+        base.answer_limit(tokens, Sampling(max_new_tokens=1))
+
+
+@pytest.mark.parametrize(("tokens", "kept"), [(1, 1), (511, 511), (512, 256), (900, 256)])
+def test_only_a_prompt_that_leaves_no_room_is_cut_and_keeps_its_end(base: Base, tokens: int, kept: int) -> None:
+    ids = tuple(range(tokens))
+    assert base.readable(ids) == ids[-kept:]
+
+
+def test_the_built_in_model_answers_briefly_and_others_at_length(base: Base) -> None:
+    assert load_base(BUILT_IN).longest_answer == 128
+    assert base.longest_answer == 1024
 
 
 def test_the_revision_stays_until_a_weight_changes(model_dir: Path, copied: Path) -> None:

@@ -82,7 +82,7 @@ def whole(model: PreTrainedModel, lora: RowLora, ids: list[int], name: str | Non
 
 @torch.no_grad()
 def prefilled(model: PreTrainedModel, lora: RowLora, ids: list[int], name: str | None) -> RowCache:
-    cache = RowCache(len(ids) + 20)
+    cache = RowCache()
     with attention(model, register()), lora.acting([name]):
         model(input_ids=torch.tensor([ids]), use_cache=False, rows=[cache])
     cache.length = len(ids)

@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from data.errors import PromptError
 from data.records import FinishReason, Sampling
 from tests.trainer.scene import EOS, as_peft, random_lora
 from trainer.adapter import Adapter
@@ -200,6 +201,14 @@ class TestInAnyCompany:
         together = [result(row) for row in served(sampler, wanted)]
         assert together == [result(served(sampler, [request])[0]) for request in wanted]
 
+    def test_company_changes_no_bit_where_caches_grow(self, sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+        wanted = requests(24, seed=11)
+        at_once = [result(row) for row in served(sampler, wanted)]
+        monkeypatch.setattr("trainer.row_attention._BLOCK", 8)
+        together = [result(row) for row in served(sampler, wanted)]
+        assert together == [result(served(sampler, [request])[0]) for request in wanted]
+        assert [tokens for tokens, *_ in together] == [tokens for tokens, *_ in at_once]
+
     def test_two_answers_of_one_prefill_equal_two_separate_ones(self, sampler: Sampler) -> None:
         short = replace(FREE, max_new_tokens=9)
         pair = [Request(PROMPT, "v1", 1, FREE), Request(PROMPT, "v1", 2, short)]
@@ -233,6 +242,26 @@ class TestInAnyCompany:
     def test_another_seed_gives_another_answer(self, sampler: Sampler) -> None:
         rows = sampler.generate([Request(PROMPT, None, seed, FREE) for seed in range(8)])
         assert len({tuple(row.token_ids) for row in rows}) == 8
+
+
+class TestLength:
+    @pytest.mark.parametrize(("prompt", "setting", "length"), [(13, None, 40), (490, None, 22), (490, 9, 9)])
+    def test_an_answer_that_does_not_end_is_cut_off_at_its_limit(
+        self, base: Base, prompt: int, setting: int | None, length: int
+    ) -> None:
+        sampler = Sampler(replace(base, eos_ids=frozenset(), longest_answer=40))
+        ids = tuple(20 + i % 100 for i in range(prompt))
+        (row,) = sampler.generate([Request(ids, None, 0, Sampling(max_new_tokens=setting))])
+        assert (len(row.token_ids), row.limit, row.finish_reason) == (length, length, FinishReason.LENGTH)
+
+    def test_a_prompt_that_leaves_no_room_is_refused_and_others_go_on(self, sampler: Sampler) -> None:
+        expected = result(served(sampler, [Request(PROMPT, None, 1, FREE)])[0])
+        (row,) = sampler.join([Request(PROMPT, None, 1, FREE)])
+        with pytest.raises(PromptError):
+            sampler.join([Request((20,) * sampler.base.context, None, 0, FREE)])
+        while sampler.rows:
+            sampler.step()
+        assert result(row) == expected
 
 
 class TestACall:

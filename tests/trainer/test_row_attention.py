@@ -68,14 +68,14 @@ def model(request: pytest.FixtureRequest) -> PreTrainedModel:
 @pytest.mark.parametrize("length", [1, 5, WINDOW, WINDOW + 1, 20])
 def test_a_prefill_equals_transformers(model: PreTrainedModel, length: int) -> None:
     ids = list(range(5, 5 + length))
-    got = by_rows(model, [ids], [0], [RowCache(length)])[0]
+    got = by_rows(model, [ids], [0], [RowCache()])[0]
     torch.testing.assert_close(got, plainly(model, ids), rtol=0, atol=1e-5)
 
 
 def test_rows_of_unequal_length_decode_as_if_each_were_alone(model: PreTrainedModel) -> None:
     sequences = [list(range(5, 22)), list(range(40, 43)), list(range(60, 71))]
     steps = 9
-    caches = [RowCache(len(ids) + steps) for ids in sequences]
+    caches = [RowCache() for ids in sequences]
     for ids, cache in zip(sequences, caches, strict=True):
         by_rows(model, [ids], [0], [cache])
     for step in range(steps):
@@ -99,18 +99,31 @@ def test_the_window_of_the_test_models_hides_something() -> None:
 
 def test_a_fork_goes_its_own_way(model: PreTrainedModel) -> None:
     ids = list(range(5, 15))
-    first = RowCache(12)
+    first = RowCache()
     by_rows(model, [ids], [0], [first])
-    second = first.fork(12)
+    second = first.fork()
     by_rows(model, [[50], [60]], [10, 10], [first, second])
     got = by_rows(model, [[51], [61]], [11, 11], [first, second])
     torch.testing.assert_close(got[0, -1], plainly(model, [*ids, 50, 51])[-1], rtol=0, atol=1e-5)
     torch.testing.assert_close(got[1, -1], plainly(model, [*ids, 60, 61])[-1], rtol=0, atol=1e-5)
 
 
+def test_a_cache_that_grows_holds_all_that_was_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.row_attention._BLOCK", 4)
+    source = torch.Generator().manual_seed(0)
+    parts = [torch.randn(2, 1, 3, length, 8, generator=source) for length in (5, 3, 1, 1, 1, 6, 1)]
+    cache = RowCache()
+    for count, (key, value) in enumerate(parts, 1):
+        keys, values = cache.put(0, key, value)
+        cache.length += key.shape[2]
+        assert torch.equal(keys, torch.cat([part[0] for part in parts[:count]], 2))
+        assert torch.equal(values, torch.cat([part[1] for part in parts[:count]], 2))
+        assert cache.keys[0].shape[2] == cache.values[0].shape[2] < cache.length + 4
+
+
 def test_filler_rows_change_no_bit_of_a_real_one(model: PreTrainedModel) -> None:
     ids = list(range(5, 15))
-    filled, busy, other = RowCache(12), RowCache(30), RowCache(30)
+    filled, busy, other = RowCache(), RowCache(), RowCache()
     by_rows(model, [ids], [0], [filled])
     by_rows(model, [ids], [0], [busy])
     by_rows(model, [list(range(30, 50))], [0], [other])
