@@ -11,7 +11,9 @@ from tokenizers.models import WordLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trainer.adapter import Adapter, LoraWeights
-from trainer.base import PLAIN_TEMPLATE, Base
+from trainer.base import Base
+from trainer.config import PromptFormat
+from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter
 
 PAD, BOS, EOS, FIRST_ID = 0, 1, 2, 5
 
@@ -54,14 +56,17 @@ def random_base(size: str, *, seed: int = 0) -> Base:
         tie_word_embeddings=False,
     )
     model = LlamaForCausalLM(config).train(False).requires_grad_(False)
+    tokenizer, plain = _tokenizer(measures.vocabulary), PromptFormat(template=PLAIN_TEMPLATE)
     return Base(
         name=f"random-{size}",
         revision=str(seed),
         model=model,
-        tokenizer=_tokenizer(measures.vocabulary),
+        tokenizer=tokenizer,
         eos_ids=frozenset({EOS}),
         context=2048,
         plain_template=True,
+        prompts=PromptFormatter(tokenizer, plain),
+        former=plain,
     )
 
 

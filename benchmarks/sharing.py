@@ -153,7 +153,7 @@ async def measure(settings: Settings, folder: Path, *, people: int, think: float
             if manifest is None:
                 raise RuntimeError(f"{settings.serve_during_training}: {store.rounds.by_id(round_.id)}")
             return Row(
-                model=Path(settings.model).name,
+                model=Path(settings.model.name).name,
                 mode=settings.serve_during_training,
                 before=len(before.waits),
                 before_median=before.median,

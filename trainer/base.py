@@ -8,7 +8,7 @@ import gc
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from data.errors import ModelError, PromptError
 from data.records import Message, Sampling
-from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions
+from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions, PromptFormat
 from trainer.context import context_length
+from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter, find_format, former_format
 
 TOO_LONG = "longer than the model can read"
 
@@ -31,12 +32,6 @@ _LONGEST_OF_BUILT_IN = 128  # it was taught short answers
 # 5 M, and where other processes share the cores two threads were nine times slower).
 _ONE_THREAD = 50_000_000
 
-# Given to a base model that comes without a chat template of its own; docs/operations.md shows it.
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -44,7 +39,8 @@ class Base:
 
     revision is the hub's commit, or a digest of the local files: it tells models apart, it proves nothing.
     eos_ids end a completion; context is the longest sequence in tokens, longest_answer that of an answer where no
-    setting says it.
+    setting says it. prompts: how it is asked; former: how what was sampled and trained before formats were recorded
+    was asked.
     """
 
     name: str
@@ -54,6 +50,8 @@ class Base:
     eos_ids: frozenset[int]
     context: int
     plain_template: bool
+    prompts: PromptFormatter
+    former: PromptFormat
     longest_answer: int = _LONGEST_ANSWER
 
     def move(self, device: torch.device) -> None:
@@ -63,24 +61,42 @@ class Base:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    @property
+    def format(self) -> PromptFormat:
+        """How it is asked."""
+        return self.prompts.format
+
+    def under(self, format: PromptFormat) -> "Base":
+        """The same weights, asked in another format."""
+        prompts = PromptFormatter(self.tokenizer, format)
+        return replace(self, prompts=prompts, eos_ids=self.eos_ids | prompts.end_ids)
+
     def encode(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Ids of a conversation by the chat template, ready for the assistant's answer, however long."""
-        turns = [{"role": str(m["role"]), "content": m["content"]} for m in messages]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        """Ids of a conversation, ready for the assistant's answer, however long.
+
+        Raises PromptError when the chat template refuses it.
+        """
+        return self.prompts.encode(messages)
 
     def encode_completion(self, text: str, *, ended: bool) -> tuple[int, ...]:
-        """Ids of an answer that comes as text; an answer that ended is given the end-of-sequence token."""
-        ids = tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-        if not ended:
+        """Ids of an answer that comes as text; one that ended is given the end of a turn, or of a text.
+
+        Raises PromptError when the chat template refuses it.
+        """
+        ids = self.prompts.encode_completion(text, ended=ended)
+        if not ended or self.prompts.end_of_turn:
             return ids
         own = self.tokenizer.eos_token_id
         return (*ids, own if own in self.eos_ids else min(self.eos_ids))
 
+    def ends(self, token_ids: Sequence[int]) -> bool:
+        """Whether the newest token of an answer ends it: an end token, or the last of a stop string."""
+        return token_ids[-1] in self.eos_ids or self.prompts.stops.met(token_ids)
+
     def prompt_ids(self, messages: Sequence[Message], *, room: int = 1) -> tuple[int, ...]:
         """The same, for an answer of at least `room` tokens.
 
-        Raises PromptError when they leave less than that of the context.
+        Raises PromptError when they leave less than that of the context, or the chat template refuses them.
         """
         ids = self.encode(messages)
         self._assert_room(len(ids), room)
@@ -110,9 +126,12 @@ class Base:
                 context=self.context,
             )
 
-    def text(self, token_ids: Sequence[int]) -> str:
-        """Completion ids as text, without special tokens."""
-        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True)).strip()
+    def text(self, token_ids: Sequence[int], *, whole: bool = True) -> str:
+        """Completion ids as text, without special tokens and what follows a stop string.
+
+        Not whole: more may come, and what may yet become a stop string is held back.
+        """
+        return self.prompts.text(token_ids, whole=whole)
 
     def describe(self) -> str:
         """One line for the start of a server: name, size, device, dtype, template."""
@@ -141,22 +160,29 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
             f"model {name} cannot be loaded: {error}. Give --model a directory with config.json, weights and "
             "tokenizer, or a hub id"
         ) from error
-    plain = tokenizer.chat_template is None
-    if plain:
-        tokenizer.chat_template = PLAIN_TEMPLATE
+    former, chosen = former_format(tokenizer), find_format(tokenizer, options, name)
+    tokenizer.chat_template = chosen.template  # so that it goes along wherever the tokenizer is saved
     if where.type == "cpu" and model.num_parameters() < _ONE_THREAD:
         torch.set_num_threads(1)
     torch.nn.Module.to(model, where).train(False).requires_grad_(False)
-    return Base(
+    base = Base(
         name=source if local and name != BUILT_IN else name,
         revision=getattr(model.config, "_commit_hash", None) or _digest(Path(source)),
         model=model,
         tokenizer=tokenizer,
         eos_ids=_eos_ids(model, tokenizer),
         context=context_length(model.config, tokenizer),
-        plain_template=plain,
+        plain_template=chosen.template.endswith(PLAIN_TEMPLATE),
+        prompts=PromptFormatter(tokenizer, chosen),
+        former=former,
         longest_answer=_LONGEST_OF_BUILT_IN if name == BUILT_IN else _LONGEST_ANSWER,
-    )
+    ).under(chosen)
+    if not base.eos_ids and not chosen.stop:
+        raise ModelError(
+            f"model {name} names no end-of-sequence token, and its chat template ends no turn: answers would never "
+            "end. Give stop strings under [model] in prefloop.toml"
+        )
+    return base
 
 
 def _locate(name: str) -> tuple[str, bool]:
@@ -188,7 +214,4 @@ def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> froz
     """Every id that ends an answer, from the generation config and the tokenizer."""
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ids = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
-    ids.discard(None)
-    if not ids:
-        raise ModelError(f"model {model.config.name_or_path} names no end-of-sequence token: answers would never end")
-    return frozenset(ids)
+    return frozenset(ids - {None})

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from data.digests import canonical, sha256
 from data.records import Message, Sampling
 
 Positive = Annotated[int, Field(gt=0)]
@@ -15,6 +16,7 @@ FlipRate = Annotated[float, Field(ge=0, lt=0.5)]
 
 SMALL_MODEL = 50_000_000
 BUILT_IN = "built-in"
+PLAIN = "plain"
 
 
 class Strict(BaseModel):
@@ -27,9 +29,11 @@ class ModelOptions(Strict):
     """How a model is loaded and asked, besides its name: what `[model]` says.
 
     system: a system turn before every conversation that has none. stop: strings that end an answer and do not belong to
-    it. template_arguments: what the chat template is given besides the conversation.
+    it. template_arguments: what the chat template is given besides the conversation. template: PLAIN, or a file with a
+    Jinja template, in place of the model's own.
     """
 
+    template: str | None = None
     system: str | None = None
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     template_arguments: dict[str, Any] = Field(default_factory=dict)
@@ -52,6 +56,23 @@ class ModelSettings(ModelOptions):
     def options(self) -> ModelOptions:
         """All but the name."""
         return ModelOptions.model_validate(self.model_dump(exclude={"name"}, exclude_unset=True))
+
+
+class PromptFormat(Strict):
+    """How a model is asked: part of what a version was trained under.
+
+    template is Jinja, as transformers renders it; the rest as in ModelOptions.
+    """
+
+    template: str
+    system: str | None = None
+    stop: tuple[str, ...] = ()
+    template_arguments: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """What tells formats apart."""
+        return sha256(canonical(self.model_dump(mode="json")))
 
 
 class FromBase(Strict):

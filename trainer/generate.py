@@ -15,7 +15,7 @@ it, trainers call `generate`.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -56,11 +56,11 @@ class Row:
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
 
-    def take(self, token: int, logprob: float, eos_ids: frozenset[int]) -> None:
-        """Append a sampled token and see whether it was the last."""
+    def take(self, token: int, logprob: float, ends: Callable[[Sequence[int]], bool]) -> None:
+        """Append a sampled token and see whether it was the last; ends: whether what there is then has ended."""
         self.token_ids.append(token)
         self.logprobs.append(logprob)
-        if token in eos_ids:
+        if ends(self.token_ids):
             self.finish_reason = FinishReason.STOP
         elif len(self.token_ids) >= self.limit:
             self.finish_reason = FinishReason.LENGTH
@@ -238,7 +238,7 @@ class Sampler:
         at = torch.tensor(tokens, device=logits.device)[:, None]
         logprobs = (logits.gather(1, at)[:, 0] - logits.logsumexp(-1)).tolist()
         for row, token, logprob in zip(rows, tokens, logprobs, strict=True):
-            row.take(token, logprob, self.base.eos_ids)
+            row.take(token, logprob, self.base.ends)
 
 
 def _prompt(request: Request) -> tuple[tuple[int, ...], str | None]:

@@ -228,7 +228,7 @@ class InProcessEngine:
         self._running = [ticket for ticket in self._running if not ticket.done]
 
     def _answers(self, ticket: _Ticket) -> Answers:
-        texts = tuple(self.base.text(row.token_ids) for row in ticket.rows)
+        texts = tuple(self.base.text(row.token_ids, whole=row.finish_reason is not None) for row in ticket.rows)
         if not ticket.done:
             return Answers(texts)
         completions = tuple(_completion(ticket.job, row, text) for row, text in zip(ticket.rows, texts, strict=True))

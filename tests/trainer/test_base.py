@@ -13,7 +13,7 @@ from data.errors import ModelError, PromptError
 from data.records import Sampling
 from tests.trainer.scene import ask
 from trainer.base import TOO_LONG, Base, load_base
-from trainer.config import BUILT_IN
+from trainer.config import BUILT_IN, ModelOptions, PromptFormat
 
 
 @pytest.fixture
@@ -114,6 +114,33 @@ def test_a_model_without_a_template_gets_the_plain_one(copied: Path) -> None:
     assert "plain chat template" in base.describe()
 
 
+def test_what_the_template_ends_a_turn_with_ends_an_answer(copied: Path) -> None:
+    template = copied / "chat_template.jinja"
+    template.write_text(template.read_text().replace("</s>", "<|system|>"))
+    base = load_base(str(copied))
+    end = base.tokenizer.convert_tokens_to_ids("<|system|>")
+    assert base.eos_ids == {2, end}
+    assert base.encode_completion("egg", ended=True)[-1] == end
+
+
+def test_an_answer_ends_with_the_end_of_a_text_where_the_template_ends_no_turn(copied: Path) -> None:
+    (copied / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}\n{% endfor %}")
+    assert load_base(str(copied)).encode_completion("egg", ended=True)[-1] == 2
+
+
+def test_how_a_model_is_asked_may_be_chosen(copied: Path) -> None:
+    base = load_base(str(copied), options=ModelOptions(system="Be brief.", stop=("END",)))
+    assert base.tokenizer.decode(base.encode(ask("hi"))) == "<|system|>Be brief.<|user|>hi<|assistant|>"
+    assert base.text(base.tokenizer("yes END no", add_special_tokens=False)["input_ids"]) == "yes"
+
+
+def test_the_same_weights_are_asked_in_another_format(base: Base) -> None:
+    other = base.under(PromptFormat(template="{{ messages[0].content }}?", stop=("END",)))
+    assert other.model is base.model
+    assert other.tokenizer.decode(other.encode(ask("hi"))) == "hi?"
+    assert base.tokenizer.decode(base.encode(ask("hi"))) == "<|user|>hi<|assistant|>"
+
+
 def test_every_configured_end_of_sequence_ends_an_answer(copied: Path) -> None:
     edit(copied / "generation_config.json", eos_token_id=[7, 9])
     assert load_base(str(copied)).eos_ids == {2, 7, 9}
@@ -123,6 +150,7 @@ def test_a_model_that_could_never_end_an_answer_is_refused(copied: Path) -> None
     edit(copied / "generation_config.json", eos_token_id=None)
     edit(copied / "config.json", eos_token_id=None)
     edit(copied / "tokenizer_config.json", eos_token=None)
+    (copied / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}")
     with pytest.raises(ModelError, match="names no end-of-sequence token"):
         load_base(str(copied))
 

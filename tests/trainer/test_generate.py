@@ -460,6 +460,17 @@ class TestTheEnd:
         assert row.token_ids == plain.token_ids[: first + 1]
         assert row.finish_reason is FinishReason.STOP
 
+    def test_a_stop_string_ends_an_answer_and_its_tokens_stay_in_it(self, base: Base) -> None:
+        (plain,) = Sampler(base).generate([Request(PROMPT, None, 0, FREE)])
+        text = base.tokenizer.decode(plain.token_ids)
+        stop = text[len(text) // 2 :][:3]
+        stopped = base.under(base.format.model_copy(update={"stop": (stop,)}))
+        (row,) = Sampler(stopped).generate([Request(PROMPT, None, 0, FREE)])
+        first = next(n for n in range(25) if stop in base.tokenizer.decode(plain.token_ids[:n]))
+        assert row.token_ids == plain.token_ids[:first]
+        assert row.finish_reason is FinishReason.STOP
+        assert stopped.text(row.token_ids) == text[: text.index(stop)].strip()
+
     def test_one_token_is_an_answer_too(self, sampler: Sampler) -> None:
         (row,) = sampler.join([Request(PROMPT, None, 0, replace(FREE, max_new_tokens=1))])
         assert row.finish_reason is FinishReason.LENGTH

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.serving import inprocess
 from app.serving.engine import Job, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import AdapterError, InputError, ModelError
-from data.records import Message, Sampling
+from data.records import FinishReason, Message, Sampling
 from trainer.base import load_base
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=40)
@@ -37,6 +38,26 @@ async def test_a_completion_is_stamped_with_all_that_made_it(engine: InProcessEn
     assert (first.version, first.seed, second.seed, first.sampling) == ("base", 3, 4, SAMPLING)
     assert len(first.token_ids) == len(first.logprobs) > 0
     assert first.token_ids != second.token_ids
+
+
+async def test_a_stream_never_shows_any_of_the_stop_string_that_ends_it(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inprocess, "_FLUSH_SECONDS", 0.0)
+    base = load_base(str(model))
+    plain = InProcessEngine(base)
+    (whole,) = await complete(plain, job(seeds=(5,)))
+    plain.close()
+    stop = whole.text[len(whole.text) // 2 :][:4]
+    engine = InProcessEngine(base.under(base.format.model_copy(update={"stop": (stop,)})))
+    items = [answers async for answers in engine.stream(job(seeds=(5,)))]
+    engine.close()
+
+    before = whole.text[: whole.text.index(stop)].strip()
+    assert all(before.startswith(answers.texts[0]) for answers in items)
+    assert items[-1].texts == (before,)
+    assert items[-1].completions is not None
+    assert items[-1].completions[0].finish_reason is FinishReason.STOP
 
 
 async def test_the_same_seed_gives_the_same_tokens_in_any_company(
