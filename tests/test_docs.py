@@ -13,8 +13,8 @@ from app import cli
 from app.algorithms import Algorithm
 from app.config import Settings
 from data.formats import trl
-from trainer.base import PLAIN_TEMPLATE
 from trainer.config import SMALL_MODEL, Training, training_config
+from trainer.prompt_format import PLAIN_TEMPLATE
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
