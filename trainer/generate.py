@@ -1,5 +1,9 @@
 """The sampler: rows that join, decode together one token a step, and leave when they are done.
 
+A model takes one of two ways, which decoding.py chooses by proof: all rows in one forward pass, or, where that does not
+fit, each row alone by transformers' own generation, several times slower. What is said here of bits holds for the
+first; in the second a row is alone in its forward pass, and its bits depend on nobody's company anywhere.
+
 One prefill serves all answers to one prompt. A row's tokens depend only on its prompt, adapter, seed and
 sampling parameters, never on its neighbours: every decode step has the same shapes (`max_rows` rows, filler
 included), attention and LoRA run per row, and each row draws from a generator of its own. That holds to the bit on the
@@ -18,6 +22,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,9 +31,8 @@ from data.errors import ModelError
 from data.records import FinishReason, Sampling
 from trainer.adapter import Adapter
 from trainer.base import Base
+from trainer.decoding import Cache, Chosen, DecodingModel, choose_decoding
 from trainer.draw import draw
-from trainer.row_attention import RowCache
-from trainer.row_model import RowModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Row:
 
     request: Request
     limit: int
-    cache: RowCache
+    cache: Cache
     random: random.Random
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -70,14 +74,15 @@ class Row:
 class _Prefill:
     """A prompt read under an adapter: what its answers go on from. logits are [1, V]."""
 
-    cache: RowCache
+    cache: Cache
     logits: Tensor
 
 
 class Sampler:
     """Decodes up to max_rows answers at once on one frozen model, which others may use between two calls.
 
-    Raises ModelError for a model whose decoding it cannot repeat. Not thread-safe. After any exception `reset` drops
+    way says in words how it goes through the model, fast or slow, and why. Raises ModelError for a model that can be
+    sampled in no way, or cannot carry LoRA. Not thread-safe. After any exception `reset` drops
     all rows; the model itself holds no state of theirs.
     """
 
@@ -88,8 +93,9 @@ class Sampler:
         self.rows: list[Row] = []
         self._home = base.model.device
         self._adapters: dict[str, Adapter] = {}
-        self._build = partial(RowModel, base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
-        self._built: RowModel | None = self._build()
+        self._build = partial(choose_decoding, base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
+        self._built: Chosen | None = self._build()
+        self.way = self._built.reason
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -114,7 +120,7 @@ class Sampler:
         if any(row.request.adapter == name for row in self.rows):
             raise ValueError(f"adapter {name} is in use")
         if self._built is not None:
-            self._built.lora.unload(name)
+            self._built.model.lora.unload(name)
         del self._adapters[name]
 
     def park(self) -> None:
@@ -133,14 +139,14 @@ class Sampler:
             self.base.move(self._home)
             built = self._build()
             for name, adapter in self._adapters.items():
-                built.lora.load(name, adapter)
+                built.model.lora.load(name, adapter)
             self._built = built
 
     @property
-    def _model(self) -> RowModel:
+    def _model(self) -> DecodingModel[Any]:
         if self._built is None:
             raise ModelError("the model is parked, and cannot be asked")
-        return self._built
+        return self._built.model
 
     @torch.inference_mode()
     def join(self, requests: Sequence[Request]) -> list[Row]:
@@ -206,14 +212,14 @@ class Sampler:
     ) -> tuple[float, ...]:
         """Log-probability of each completion token under an adapter (None: the base), by one forward pass."""
         ids = [*prompt_ids, *completion_ids]
-        logits = self._model.read(ids[:-1], RowCache(), adapter, keep=len(completion_ids))
+        logits = self._model.read(ids[:-1], self._model.cache(), adapter, keep=len(completion_ids))
         logps = torch.log_softmax(logits[0], -1)
         targets = torch.tensor(completion_ids, device=logits.device)
         return tuple(logps.gather(1, targets[:, None])[:, 0].tolist())
 
     def _prefill(self, request: Request) -> _Prefill:
         self.base.answer_limit(len(request.prompt_ids), request.sampling)  # before all the work
-        cache = RowCache()
+        cache = self._model.cache()
         return _Prefill(cache, self._model.read(request.prompt_ids, cache, request.adapter)[:, -1])
 
     def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[Row]:

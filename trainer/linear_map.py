@@ -9,6 +9,8 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig
+from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -151,9 +153,10 @@ def linear_maps(model: nn.Module) -> dict[str, LinearMap]:
 
 
 def lora_targets(model: PreTrainedModel) -> dict[str, LinearMap]:
-    """The linear maps that an adapter of ours changes: all of the decoder but routers and what kernels read.
+    """The linear maps that an adapter of ours changes: all of the decoder but the head, routers and what kernels read.
 
-    The output head stays out, and an image tower, say.
+    Where experts are fused, the names of shared experts and dense layers may be those that PEFT takes for the fused
+    ones': they stay out too, for PEFT could not load them.
     """
     decoder = {*model.get_decoder().modules()} - {model.get_output_embeddings()}  # type: ignore[no-untyped-call]
     modules = dict(model.named_modules())
@@ -163,7 +166,19 @@ def lora_targets(model: PreTrainedModel) -> dict[str, LinearMap]:
         mamba = hasattr(modules[parent], "A_log") and hasattr(modules[parent], "D")
         return modules[name] in decoder and last not in _ROUTERS and not (mamba and last in _READ_BY_KERNELS)
 
-    return {name: one for name, one in linear_maps(model).items() if carries(name)}
+    found = {name: one for name, one in linear_maps(model).items() if carries(name)}
+    fused = {last for last in {name.rpartition(".")[2] for name in found} if _means_fused_experts(last, model)}
+    return {name: one for name, one in found.items() if name.rpartition(".")[2] not in fused}
+
+
+def _means_fused_experts(name: str, model: PreTrainedModel) -> bool:
+    """Whether PEFT would put LoRA on the fused experts of this model instead of on the modules of this name."""
+    config = LoraConfig(target_modules=[name])
+    try:
+        convert_peft_config_for_transformers(config, model, None)
+    except ValueError:  # one of two that are fused into one
+        return True
+    return name not in (config.target_modules or ())
 
 
 def _does_the_same(module: nn.Linear) -> bool:

@@ -6,7 +6,8 @@ count. Two ways give the same numbers: `Packed` computes a shared prompt once an
 of losses or adapters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -85,13 +86,14 @@ class Plain:
         first = int(batch.predicting.min())
         columns = torch.arange(first, batch.input_ids.shape[1] - 1, device=model.device)
         keep = {"logits_to_keep": columns} if model._supports_logits_to_keep() else {}  # type: ignore[operator]
-        out = model(input_ids=batch.input_ids, use_cache=False, output_hidden_states=True, **keep)
-        logits = out.logits if keep else out.logits[:, columns]
+        with _seen_by_head(model) as seen:
+            out = model(input_ids=batch.input_ids, use_cache=False, **keep)
+        logits, states = (each if keep else each[:, columns] for each in (out.logits, seen[-1]))
         wanted = torch.full(logits.shape[:2], _NOT_WANTED, device=model.device)
-        wanted[batch.rows, batch.predicting - first] = batch.targets
+        at = batch.rows, batch.predicting - first
+        wanted[at] = batch.targets
         logps = -F.cross_entropy(logits.float().transpose(1, 2), wanted, reduction="none", ignore_index=_NOT_WANTED)
-        states = out.hidden_states[-1][batch.rows, batch.predicting]
-        return logps[batch.rows, batch.predicting - first], states
+        return logps[at], states[at]
 
     def end_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
         """See Forward.end_states."""
@@ -99,6 +101,18 @@ class Plain:
         out = model.get_decoder()(input_ids=batch.input_ids, use_cache=False)  # type: ignore[no-untyped-call]
         states: Tensor = out.last_hidden_state[torch.arange(len(batch.ends), device=model.device), batch.ends]
         return states
+
+
+@contextmanager
+def _seen_by_head(model: PreTrainedModel) -> Iterator[list[Tensor]]:
+    """Within, collects the states that the output head is given: what a model returns as its states may be others."""
+    seen: list[Tensor] = []
+    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 def completion_logps(forward: Forward, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:

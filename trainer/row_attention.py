@@ -67,20 +67,57 @@ def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
     return (distance >= 0) & (distance < window)
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What an attention has beyond the scaled dot product: a soft cap (Gemma 2), sinks [heads] (gpt-oss)."""
+
+    softcap: float | None = None
+    sinks: Tensor | None = None
+
+    @property
+    def none(self) -> bool:
+        """Whether it is the scaled dot product and nothing more."""
+        return self.softcap is None and self.sinks is None
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, mask: Tensor | None) -> Tensor:
+        """Query [1, heads, T, d] on key and value [1, kv_heads, S, d]; mask [T, S], where a place is seen."""
+        share = query.shape[1] // key.shape[1]
+        key, value = (states.repeat_interleave(share, 1) for states in (key, value))
+        scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+        if self.softcap is not None:
+            scores = torch.tanh(scores / self.softcap) * self.softcap
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        if self.sinks is not None:  # one more place for each head, which takes weight and gives nothing
+            sinks = self.sinks.to(scores.dtype).view(1, -1, 1, 1).expand(1, -1, scores.shape[2], 1)
+            scores = torch.cat((scores, sinks), -1)
+        weights = torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)
+        return weights[..., : key.shape[2]] @ value
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None) -> Tensor:
     """One row's new position: query [1, kv_heads, heads / kv_heads, d] on keys and values [1, kv_heads, S, d].
 
     The heads that share a key head stand as its queries: no copy of the keys for each, and a third faster.
     """
-    if window is not None and key.shape[2] > window:
-        key, value = key[:, :, -window:], value[:, :, -window:]
+    key, value = _near(key, window), _near(value, window)
     return F.scaled_dot_product_attention(query, key, value, scale=scaling)
 
 
-def _attend_all(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None) -> Tensor:
+def _near(states: Tensor, window: int | None) -> Tensor:
+    """Those [1, kv_heads, S, d] that the last position still sees."""
+    return states if window is None or states.shape[2] <= window else states[:, :, -window:]
+
+
+def _attend_all(
+    query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None, extras: Extras
+) -> Tensor:
     """A prefill: query [1, heads, T, d] on keys and values [1, kv_heads, T, d]."""
     length = query.shape[2]
-    mask = _window_mask(length, window, query.device) if window is not None and length > window else None
+    window = window if window is not None and length > window else None
+    if not extras.none:
+        return extras.attend(query, key, value, scaling, _window_mask(length, window or length, query.device))
+    mask = _window_mask(length, window, query.device) if window is not None else None
     return F.scaled_dot_product_attention(
         query,
         key,
@@ -97,7 +134,7 @@ def row_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: int | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     rows: list[RowCache] | None = None,
@@ -105,35 +142,43 @@ def row_attention(
     s_aux: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """transformers' attention signature: query [B, heads, T, d] -> output [B, T, heads, d].
+    """transformers' attention signature: query [B, heads, T, d] -> output [B, T, heads, d of values].
 
-    Row i of the batch attends to rows[i]; rows of the batch beyond len(rows) are filler and give zeros.
+    Row i of the batch attends to rows[i]; rows of the batch beyond len(rows) are filler and give zeros. attention_mask
+    is what `_reach` made of it. Raises ModelError for a forward pass that does not fit.
     """
-    if softcap is not None or s_aux is not None:
-        raise ModelError("this model's attention has a soft cap or sinks, which prefloop's sampler does not have")
-    if rows is None or attention_mask is not None:
-        raise RuntimeError(f"{NAME} needs rows and no mask; this model's forward pass gave others")
+    if rows is None:
+        raise ModelError("its forward pass does not hand the rows through")
+    if isinstance(attention_mask, Tensor):
+        raise ModelError("its forward pass makes a mask of its own")
+    if attention_mask != sliding_window:
+        raise ModelError(f"its attention is local, and not by a sliding window ({attention_mask} tokens)")
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # every transformers attention module has it
-    out = torch.zeros_like(query)
+    extras = Extras(softcap, s_aux)
+    out = query.new_zeros(*query.shape[:3], value.shape[3])  # values may be of another width than queries (MLA)
     for i, row in enumerate(rows):
         q = query[i : i + 1]
         keys, values = row.put(layer, key[i : i + 1], value[i : i + 1])
-        if q.shape[2] == 1:
+        if q.shape[2] > 1:
+            out[i] = _attend_all(q, keys, values, scaling, sliding_window, extras)[0]
+        elif extras.none:
             grouped = q.reshape(1, keys.shape[1], -1, q.shape[3])
-            out[i] = attend(grouped, keys, values, scaling, sliding_window).view(out.shape[1:])
+            out[i] = attend(grouped, keys, values, scaling, sliding_window).reshape(out.shape[1:])
         else:
-            out[i] = _attend_all(q, keys, values, scaling, sliding_window)[0]
+            keys, values = _near(keys, sliding_window), _near(values, sliding_window)
+            out[i] = extras.attend(q, keys, values, scaling, None)[0]
     return out.transpose(1, 2), None
 
 
-def _no_mask(*_: object, **__: object) -> None:
-    return None
+def _reach(*_: object, local_size: int | None = None, **__: object) -> int | None:
+    """In place of a mask: how far the model wants it to let through; None without an end."""
+    return local_size
 
 
 def register() -> str:
     """Make the interface known to transformers (idempotent); returns its name."""
     AttentionInterface.register(NAME, row_attention)
-    AttentionMaskInterface.register(NAME, _no_mask)
+    AttentionMaskInterface.register(NAME, _reach)
     return NAME
 
 

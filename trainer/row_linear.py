@@ -49,11 +49,16 @@ class RowLinear:
         return self._now is not None
 
     def put(self, slot: int, adapter: Adapter | None) -> None:
-        """Write an adapter's A and s*B into a slot, zero-padded to the common rank; None clears it."""
+        """Write an adapter's A and s*B into a slot, zero-padded to the common rank; None clears it.
+
+        The last one gives the slots' memory back.
+        """
         if slot in self._filled:
             for store in self._stores():
                 store[slot].zero_()
             self._filled.discard(slot)
+            if not self._filled:
+                self._down, self._ups, self._now = None, [], None
         for i, name in enumerate(self.names):
             if adapter is None or name not in adapter.layers:
                 continue

@@ -4,6 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import (
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GptOssConfig,
+    GptOssForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -15,6 +21,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from data.errors import ModelError
 from trainer.row_attention import RowCache, attention, register
 
 SIZES = {
@@ -26,6 +33,14 @@ SIZES = {
     "max_position_embeddings": 128,
 }
 WINDOW = 6
+LATENT = {
+    "q_lora_rank": 16,
+    "kv_lora_rank": 16,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 8,
+    "v_head_dim": 12,
+    "first_k_dense_replace": 3,
+}
 
 
 def models() -> dict[str, PreTrainedModel]:
@@ -38,6 +53,15 @@ def models() -> dict[str, PreTrainedModel]:
         "qwen2 mixed windows": Qwen2ForCausalLM(
             Qwen2Config(**SIZES, num_key_value_heads=2, use_sliding_window=True, max_window_layers=1, **window)
         ),
+        "gemma2, soft caps and windows": Gemma2ForCausalLM(
+            Gemma2Config(**SIZES, num_key_value_heads=2, head_dim=16, attn_logit_softcapping=2.0, **window)
+        ),
+        "gpt-oss, sinks and windows": GptOssForCausalLM(
+            GptOssConfig(
+                **SIZES, num_key_value_heads=2, head_dim=16, num_local_experts=2, num_experts_per_tok=2, **window
+            )
+        ),
+        "deepseek, values narrower than queries": DeepseekV3ForCausalLM(DeepseekV3Config(**SIZES, **LATENT)),
         "qwen3": Qwen3ForCausalLM(Qwen3Config(**SIZES, num_key_value_heads=2, head_dim=16)),
     }
 
@@ -45,7 +69,6 @@ def models() -> dict[str, PreTrainedModel]:
 @torch.no_grad()
 def plainly(model: PreTrainedModel, ids: list[int]) -> Tensor:
     """Logits [T, V] by transformers' own attention."""
-    model.set_attn_implementation("sdpa")
     return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
 
 
@@ -134,7 +157,7 @@ def test_filler_rows_change_no_bit_of_a_real_one(model: PreTrainedModel) -> None
 
 def test_without_rows_the_interface_says_so() -> None:
     model = models()["llama"].eval()
-    with attention(model, register()), pytest.raises(RuntimeError, match="needs rows and no mask"):
+    with attention(model, register()), pytest.raises(ModelError, match="does not hand the rows through"):
         model(input_ids=torch.tensor([[5, 6]]), use_cache=False)
 
 
