@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trl
@@ -70,11 +71,11 @@ def of_template(tokenizer: PreTrainedTokenizerBase, name: str) -> ReasoningForma
     return form
 
 
-def rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[object], **said: object) -> str:
+def rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Any], **said: Any) -> str:
     return str(tokenizer.apply_chat_template(list(turns), tokenize=False, **said))
 
 
-def prompt_of(tokenizer: PreTrainedTokenizerBase, **said: object) -> str:
+def prompt_of(tokenizer: PreTrainedTokenizerBase, **said: Any) -> str:
     return rendered(tokenizer, ASKED, add_generation_prompt=True, **said)
 
 
@@ -243,7 +244,7 @@ def test_the_tokens_of_the_reasoning_are_counted_to_its_last(tokenizer: PreTrain
     reader = AnswerReader(tokenizer, find_format(tokenizer), ())
     ids = ids_of(tokenizer, "<think>hm hm</think>Yes.")
     answer = reader.read(ids)
-    assert answer.reasoning_tokens == ids.index(tokenizer.convert_tokens_to_ids("</think>"))
+    assert answer.reasoning_tokens == ids.index(ids_of(tokenizer, "</think>")[0])
 
 
 def test_reasoning_that_was_cut_off_counts_all_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
