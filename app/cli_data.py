@@ -250,6 +250,8 @@ def _say_counts(counts: dict[str, int]) -> None:
             typer.echo(f"{count} judgments left out: {reason.replace('_', ' ')}")
         elif kind == "unheld":
             typer.echo(f"{count} pairs that the format cannot hold: {reason}")
+        elif key == "reasoning_dropped":
+            typer.echo(f"{count} answers had reasoning, which the format does not hold: they are exported without it")
 
 
 @contextmanager

@@ -40,6 +40,8 @@ def _text(title: str, made: NewExport, tally: Tally, guideline: Guideline | None
         "split | pairs | judgments | rows",
         [f"{part} | {n} | {tally.written[part]} | {tally.rows[part]}" for part, n in sorted(tally.pairs.items())],
     )
+    if dropped := tally.reasoned["dropped"]:
+        yield f"{dropped} answers had reasoning, which this format does not hold: they stand here without it."
     yield "## Annotators"
     if made.request.get("anonymous"):
         yield _NOBODY

@@ -100,8 +100,9 @@ class Tally:
 
     pairs, written, rows: by part, how many pairs, judgments of them, and rows; a pair whose judgments follow one by one
     is one pair. annotators, sources, licenses: of the pairs, how many each; compared: pairs with several judgments;
-    agreement: the sum over these. numbering: of people in a file that does not name them. told: hears, from time to
-    time, how many judgments have been dealt with.
+    agreement: the sum over these. reasoned: answers that came with reasoning, by whether the format holds that ("kept",
+    "dropped"). numbering: of people in a file that does not name them. told: hears, from time to time, how many
+    judgments have been dealt with.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
@@ -112,6 +113,7 @@ class Tally:
     annotators: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
+    reasoned: Counter[str] = field(default_factory=Counter)
     numbering: Numbering = field(default_factory=Numbering)
     agreement: float = 0.0
     compared: int = 0
@@ -125,14 +127,16 @@ class Tally:
         if before // _TOLD_EVERY < self.judgments // _TOLD_EVERY:
             self.told(self.judgments)
 
-    def describe(self, pair: JudgedPair, rows: int) -> None:
-        """Count a judged pair that is written in so many rows, and where it comes from."""
+    def describe(self, pair: JudgedPair, rows: int, *, keeps_reasoning: bool) -> None:
+        """Count a judged pair that is written in so many rows, with reasoning or without, and where it comes from."""
         said, this = pair.provenance, self._this(pair)
         part, votes, people = PARTS[Split(said["split"])], said.get("votes", 1), set(said.get("annotators", ()))
         if not this.votes:
             self.pairs[part] += 1
             self.sources[said.get("source", "unknown")] += 1
             self.licenses[said.get("license", "unknown")] += 1
+            reasoned = sum(reasoning is not None for reasoning in pair.reasoning)
+            self.reasoned["kept" if keeps_reasoning else "dropped"] += reasoned
         if this.votes <= 1 < this.votes + votes:
             self.compared += 1
             self.agreement += said.get("agreement", 0.0)
@@ -165,6 +169,7 @@ class Tally:
             **{f"rows_{part}": count for part, count in sorted(self.rows.items())},
             **{f"excluded_{reason}": count for reason, count in sorted(self.left_out.items())},
             **{f"unheld_{reason}": count for reason, count in sorted(self.unheld.items())},
+            **{f"reasoning_{what}": count for what, count in sorted(self.reasoned.items()) if count},
         }
 
 
@@ -305,6 +310,6 @@ def exported_rows(
         except InputError as error:
             tally.refuse(pair, str(error).removeprefix(f"{format_.name} cannot hold this pair: "))
             continue
-        tally.describe(pair, len(rows))
+        tally.describe(pair, len(rows), keeps_reasoning=format_.reasoning)
         beside = provenance_cells(pair) if order.provenance else {}
         yield from ({**row, **beside} for row in rows) if beside else rows

@@ -80,8 +80,9 @@ class PreviewRowsOut(BaseModel):
     """What a file would hold.
 
     counts: judgments looked at; pairs, judgments of them and rows by part; judgments left out, as excluded_ and the
-    reason; and pairs that the format cannot hold, as unheld_ and the reason. rows: the first few. json_columns: those
-    of lists or objects, which a CSV file has as JSON texts: a trainer would take them for plain text.
+    reason; pairs that the format cannot hold, as unheld_ and the reason; and answers that came with reasoning, as
+    reasoning_kept or, where the format does not hold it, reasoning_dropped. rows: the first few. json_columns: those of
+    lists or objects, which a CSV file has as JSON texts: a trainer would take them for plain text.
     """
 
     counts: dict[str, int]

@@ -14,7 +14,7 @@ from data.digests import canonical, sha256
 from data.errors import InputError
 from data.judged_pair import JudgedPair, Sampled
 from data.prompts import Origin
-from data.records import Choice, Flag, ImportFile, Message, Remarks, Split, Verdict
+from data.records import Choice, Flag, ImportFile, Message, Remarks, Split, Thought, Verdict
 
 IMPORTED_KEY = "import/"
 """What the idempotency key of an imported judgment begins with; its digest follows."""
@@ -37,7 +37,7 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A judged pair with its digests. texts, verdict and models are in the order of the texts.
+    """A judged pair with its digests. texts, verdict, models and thoughts are in the order of the texts.
 
     A strength between two, as a mean of votes is, becomes the nearer one; one in the middle becomes 2.
 
@@ -50,6 +50,7 @@ class Arrival:
     pair_sha256: str
     texts: tuple[str, str]
     models: tuple[str | None, str | None]
+    thoughts: tuple[Thought | None, Thought | None]
     verdict: Verdict
     swapped: bool
     key: str
@@ -65,6 +66,7 @@ class Arrival:
         texts = (pair.b, pair.a) if turned else (pair.a, pair.b)
         said = pair.provenance
         models = (_model(said.get("a")), _model(said.get("b")))
+        thoughts = (_thought(said.get("a")), _thought(said.get("b")))
         pair_sha256 = pair_digest(digest, *texts)
         strength = None if pair.strength is None or not choice.decisive else round(pair.strength)
         judgment = said.get("judgment")
@@ -76,6 +78,7 @@ class Arrival:
             pair_sha256=pair_sha256,
             texts=texts,
             models=models[::-1] if turned else models,
+            thoughts=thoughts[::-1] if turned else thoughts,
             verdict=Verdict(choice, strength, said.get("elapsed_ms"), remarks.mirrored if turned else remarks),
             swapped=said.get("shown_first") == ("a" if turned else "b"),
             key=f"{IMPORTED_KEY}{key}",
@@ -119,6 +122,17 @@ def pair_digest(prompt_sha256: str, first: str, second: str) -> str:
 
 def _model(sampled: Sampled | None) -> str | None:
     return None if sampled is None else sampled.get("version")
+
+
+def _thought(sampled: Sampled | None) -> Thought | None:
+    said = sampled or Sampled()
+    text = said.get("reasoning")
+    if not text:
+        return None
+    tokens = said.get("reasoning_tokens")
+    if tokens is not None and tokens < 0:
+        raise InputError(f"reasoning_tokens is {tokens}, which is no number of tokens")
+    return Thought(text, tokens)
 
 
 def _milliseconds(said: str | None) -> int | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlite_utils
 
 from data.arrival import IMPORTED_KEY, Arrival, Said, pair_digest
-from data.completions import IMPORTED_CONTENT
+from data.completions import IMPORTED_CONTENT, with_reasoning
 from data.database import Row, insert
 from data.digests import canonical, row_digest
 from data.errors import InputError
@@ -143,22 +143,25 @@ def _pair_ids(
     answers, pairs = [], []
     for number, (digest, arrival) in enumerate(fresh.items()):
         prompt_id = prompt_ids[arrival.prompt_sha256]
-        for side in (0, 1):
+        for side, thought in enumerate(arrival.thoughts):
             row = {
                 "prompt_id": prompt_id,
                 "import_id": begun.id,
                 "model": arrival.models[side],
                 "text": arrival.texts[side],
                 "created_at": now,
+                "reasoning": None if thought is None else thought.text,
+                "reasoning_tokens": None if thought is None else thought.tokens,
             }
-            answers.append((next_answer + 2 * number + side, *row.values(), row_digest(row, IMPORTED_CONTENT)))
+            digest_of_row = row_digest(row, with_reasoning(row, IMPORTED_CONTENT))
+            answers.append((next_answer + 2 * number + side, *row.values(), digest_of_row))
         ids[digest] = next_pair + number
         a_id = next_answer + 2 * number
         pairs.append((ids[digest], prompt_id, a_id, a_id + 1, IMPORTED, 1, now, now, digest))
     db.conn.executemany(
         """
-        insert into completion(id, prompt_id, import_id, model, text, created_at, sha256)
-        values (?, ?, ?, ?, ?, ?, ?)
+        insert into completion(id, prompt_id, import_id, model, text, created_at, reasoning, reasoning_tokens, sha256)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         answers,
     )

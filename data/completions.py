@@ -31,6 +31,9 @@ WRITTEN_CONTENT = ("prompt_id", "author_id", "edits_id", "text", "created_at")
 IMPORTED_CONTENT = ("prompt_id", "import_id", "model", "text", "created_at")
 """The columns that the sha256 of a row from a file covers."""
 
+REASONING = ("reasoning", "reasoning_tokens")
+"""The columns that it covers besides, where there is reasoning."""
+
 _COMPLETION = "select c.*, v.name as version from completion c left join adapter_version v on v.id = c.version_id"
 LONGEST_WRITTEN = 20_000
 """Characters that an answer written by a person may have."""
@@ -80,8 +83,10 @@ def insert_completion(db: sqlite_utils.Database, completion: NewCompletion, comm
         "finish_reason": completion.finish_reason.value,
         "sampling": canonical(asdict(completion.sampling)),
         "seed": completion.seed,
+        "reasoning": completion.reasoning,
+        "reasoning_tokens": completion.reasoning_tokens,
     }
-    return insert(db, "completion", row | {"sha256": row_digest(row, CONTENT)})
+    return insert(db, "completion", row | {"sha256": row_digest(row, with_reasoning(row, CONTENT))})
 
 
 def insert_written(
@@ -112,8 +117,13 @@ def insert_written(
 def content_of(row: Row) -> tuple[str, ...]:
     """The columns that a row's sha256 covers."""
     if row["version_id"] is not None:
-        return CONTENT
-    return WRITTEN_CONTENT if row["import_id"] is None else IMPORTED_CONTENT
+        return with_reasoning(row, CONTENT)
+    return with_reasoning(row, WRITTEN_CONTENT if row["import_id"] is None else IMPORTED_CONTENT)
+
+
+def with_reasoning(row: Mapping[str, object], content: tuple[str, ...]) -> tuple[str, ...]:
+    """A row's content and its reasoning, if it has any: rows without keep the digests they had before there was any."""
+    return content if row["reasoning"] is None else (*content, *REASONING)
 
 
 def _completion(row: Row) -> Completion:
@@ -132,4 +142,6 @@ def _completion(row: Row) -> Completion:
         author_id=row["author_id"],
         edits_id=row["edits_id"],
         model=row["model"],
+        reasoning=row["reasoning"],
+        reasoning_tokens=row["reasoning_tokens"],
     )

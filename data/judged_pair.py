@@ -15,7 +15,10 @@ SAYABLE = (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD)
 
 
 class Sampled(TypedDict, total=False):
-    """How one answer was made, as far as it is known. logprobs: nats, one a token id."""
+    """How one answer was made, as far as it is known. logprobs: nats, one a token id.
+
+    reasoning: what the model thought before its answer, told apart from it; reasoning_tokens: how many that took.
+    """
 
     version: str
     finish_reason: str
@@ -23,6 +26,8 @@ class Sampled(TypedDict, total=False):
     seed: int
     token_ids: list[int]
     logprobs: list[float]
+    reasoning: str
+    reasoning_tokens: int
 
 
 class Provenance(TypedDict, total=False):
@@ -86,3 +91,10 @@ class JudgedPair:
     def rejected(self) -> str:
         """The other one."""
         return self.a if self.choice is Choice.B else self.b
+
+    @property
+    def reasoning(self) -> tuple[str | None, str | None]:
+        """What was reasoned before the chosen and before the rejected answer, where it is known."""
+        a, b = self.provenance.get("a", Sampled()), self.provenance.get("b", Sampled())
+        of_a, of_b = a.get("reasoning"), b.get("reasoning")
+        return (of_b, of_a) if self.choice is Choice.B else (of_a, of_b)

@@ -33,7 +33,7 @@ _TOUCHED = """
 """
 _ANSWER = """
     select c.id, c.text, c.created_at, c.edits_id, v.name as version, a.pseudonym as author, p.messages,
-      i.name as file, c.model
+      i.name as file, c.model, c.reasoning, c.reasoning_tokens
     from completion c join prompt p on p.id = c.prompt_id left join import i on i.id = c.import_id
     left join adapter_version v on v.id = c.version_id left join annotator a on a.id = c.author_id
 """
@@ -82,6 +82,8 @@ class Answer:
     created_at: int
     file: str | None = None
     model: str | None = None
+    reasoning: str | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ def _answer(row: Row) -> Answer:
         created_at=row["created_at"],
         file=row["file"],
         model=row["model"],
+        reasoning=row["reasoning"],
+        reasoning_tokens=row["reasoning_tokens"],
     )
 
 

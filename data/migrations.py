@@ -677,3 +677,13 @@ def bad_rows_of_the_last_chunk(db: sqlite_utils.Database) -> None:
     way, and can make up for it then.
     """
     db.execute("alter table import add column bad_rows text not null default '[]' check (json_valid(bad_rows))")
+
+
+@STEPS()
+def reasoning(db: sqlite_utils.Database) -> None:
+    """`completion.reasoning`: what a model thought before its answer, told apart from it, and how many tokens.
+
+    Null where there is none; such a row keeps its digest. The number is null, too, where nobody counted.
+    """
+    db.execute("alter table completion add column reasoning text")
+    db.execute("alter table completion add column reasoning_tokens integer check (reasoning_tokens >= 0)")

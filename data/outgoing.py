@@ -47,7 +47,8 @@ _TEXTS = """
       coalesce(va.name, a.model) as version_a, coalesce(vb.name, b.model) as version_b,
       a.token_ids as ids_a, b.token_ids as ids_b, a.logprobs as logprobs_a, b.logprobs as logprobs_b,
       a.finish_reason as finish_a, b.finish_reason as finish_b, a.sampling as sampling_a, b.sampling as sampling_b,
-      a.seed as seed_a, b.seed as seed_b
+      a.seed as seed_a, b.seed as seed_b, a.reasoning as reasoning_a, b.reasoning as reasoning_b,
+      a.reasoning_tokens as reasoning_tokens_a, b.reasoning_tokens as reasoning_tokens_b
     from pair join prompt on prompt.id = pair.prompt_id
     join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
     left join adapter_version va on va.id = a.version_id left join adapter_version vb on vb.id = b.version_id
@@ -283,6 +284,10 @@ def _sampled(row: Row, side: str) -> Sampled:
         made["seed"] = row[f"seed_{side}"]
         made["token_ids"] = json.loads(row[f"ids_{side}"])
         made["logprobs"] = json.loads(row[f"logprobs_{side}"])
+    if row[f"reasoning_{side}"] is not None:
+        made["reasoning"] = row[f"reasoning_{side}"]
+    if row[f"reasoning_tokens_{side}"] is not None:
+        made["reasoning_tokens"] = row[f"reasoning_tokens_{side}"]
     return made
 
 

@@ -7,16 +7,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict
 
 
 class Message(TypedDict):
-    """One turn of a conversation, as chat templates take it."""
+    """One turn of a conversation, as chat templates take it.
+
+    reasoning_content: what an assistant reasoned before this answer; there only where the template reads it.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
+    reasoning_content: NotRequired[str]
 
 
 class Role(StrEnum):
@@ -188,12 +192,20 @@ class Sampling:
             )
 
 
+class Thought(NamedTuple):
+    """What a model reasoned before an answer, and how many tokens that took; None: nobody counted."""
+
+    text: str
+    tokens: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class NewCompletion:
     """A sampled answer with all that made it, before it has an id.
 
     token_ids are the sampled ids, EOS included when finish_reason is STOP; logprobs are those of the
-    version that sampled, at temperature 1, one per token id (nats).
+    version that sampled, at temperature 1, one per token id (nats). text is the answer alone; reasoning is what the
+    model thought before it and reasoning_tokens how many of the ids that took, None if it gave none.
     """
 
     version: str
@@ -203,6 +215,8 @@ class NewCompletion:
     finish_reason: FinishReason
     sampling: Sampling
     seed: int
+    reasoning: str | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +225,7 @@ class Completion:
 
     What was not sampled here has no version, token ids, log-probs, sampling or seed. edits_id is the completion that
     was edited, if a person did not write from nothing; model is what made an answer, as the file says it is from.
+    reasoning as NewCompletion has it; its number of tokens may be unknown where it came from a file.
     """
 
     id: int
@@ -226,6 +241,13 @@ class Completion:
     author_id: int | None = None
     edits_id: int | None = None
     model: str | None = None
+    reasoning: str | None = None
+    reasoning_tokens: int | None = None
+
+    @property
+    def thought(self) -> Thought | None:
+        """The reasoning with its number of tokens, if there is any."""
+        return None if self.reasoning is None else Thought(self.reasoning, self.reasoning_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ from data.records import Message, Sampling
 from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions, PromptFormat
 from trainer.context import context_length
 from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter, find_format, former_format
+from trainer.reasoning import Answer
 
 TOO_LONG = "longer than the model can read"
 
 # How far an answer goes, in tokens, where no setting says it.
 _LONGEST_ANSWER = 1024
+_LONGEST_OF_REASONING = 2048
 _LONGEST_OF_BUILT_IN = 128  # it was taught short answers
 
 # Below this many parameters a second CPU thread costs more than it brings (measured: one thread is faster at
@@ -126,8 +128,15 @@ class Base:
                 context=self.context,
             )
 
+    def read(self, token_ids: Sequence[int], *, prompt_ids: Sequence[int], whole: bool = True) -> Answer:
+        """A completion of a prompt as what it says: its answer, and its reasoning apart from that.
+
+        Not whole: more may come, and half a marker or stop string is held back.
+        """
+        return self.prompts.read(token_ids, prompt_ids=prompt_ids, whole=whole)
+
     def text(self, token_ids: Sequence[int], *, whole: bool = True) -> str:
-        """Completion ids as text, without special tokens and what follows a stop string.
+        """Completion ids as text, reasoning and all, without special tokens and what follows a stop string.
 
         Not whole: more may come, and what may yet become a stop string is held back.
         """
@@ -165,6 +174,7 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
     if where.type == "cpu" and model.num_parameters() < _ONE_THREAD:
         torch.set_num_threads(1)
     torch.nn.Module.to(model, where).train(False).requires_grad_(False)
+    prompts = PromptFormatter(tokenizer, chosen)
     base = Base(
         name=source if local and name != BUILT_IN else name,
         revision=getattr(model.config, "_commit_hash", None) or _digest(Path(source)),
@@ -173,9 +183,9 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
         eos_ids=_eos_ids(model, tokenizer),
         context=context_length(model.config, tokenizer),
         plain_template=chosen.template.endswith(PLAIN_TEMPLATE),
-        prompts=PromptFormatter(tokenizer, chosen),
+        prompts=prompts,
         former=former,
-        longest_answer=_LONGEST_OF_BUILT_IN if name == BUILT_IN else _LONGEST_ANSWER,
+        longest_answer=_longest_answer(name, reasons=prompts.parser is not None),
     ).under(chosen)
     if not base.eos_ids and not chosen.stop:
         raise ModelError(
@@ -183,6 +193,13 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
             "end. Give stop strings under [model] in prefloop.toml"
         )
     return base
+
+
+def _longest_answer(name: str, *, reasons: bool) -> int:
+    """How far an answer goes where no setting says it."""
+    if name == BUILT_IN:
+        return _LONGEST_OF_BUILT_IN
+    return _LONGEST_OF_REASONING if reasons else _LONGEST_ANSWER
 
 
 def _locate(name: str) -> tuple[str, bool]:

@@ -48,15 +48,15 @@ class Contenders:
         """One answer of one to each prompt. Raises PromptError for a prompt that leaves no room for it."""
         ids = [self._base.prompt_ids(prompt) for prompt in prompts]
         rows = self._sampler.generate([Request(prompt, self._adapter(name), seed, sampling) for prompt in ids])
-        return [self._base.text(row.token_ids) for row in rows]
+        return [self._said(row) for row in rows]
 
     def log_ratios(self, rows: Sequence[Row], name: str) -> list[float]:
         """log pi - log pi_name of each answer in nats, where pi drew it: their mean is KL(pi || pi_name)."""
         return [sum(row.logprobs) - sum(self._score(row, name)) for row in rows]
 
     def manner(self, rows: Sequence[Row]) -> Manner:
-        """How answers are, whatever they say."""
-        words = [self._base.text(row.token_ids).split() for row in rows]
+        """How answers are, whatever they say: in words without their reasoning, in tokens with it."""
+        words = [self._said(row).split() for row in rows]
         return Manner(
             answers=len(rows),
             mean_length=statistics.fmean(len(row.token_ids) for row in rows),
@@ -65,6 +65,10 @@ class Contenders:
             distinct_2=distinct([pair for text in words for pair in pairwise(text)]),
             repetition=statistics.fmean(map(repetition, words)),
         )
+
+    def _said(self, row: Row) -> str:
+        """The answer of a row, without its reasoning."""
+        return self._base.read(row.token_ids, prompt_ids=row.request.prompt_ids).text
 
     def _score(self, row: Row, name: str) -> tuple[float, ...]:
         return self._sampler.score(row.request.prompt_ids, tuple(row.token_ids), self._adapter(name))

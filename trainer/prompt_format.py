@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from data.errors import ModelError, PromptError
 from data.records import Message
 from trainer.config import PLAIN, ModelOptions, PromptFormat
+from trainer.reasoning import Answer, AnswerParser, reasoning_format
 from trainer.stop_strings import StopStrings
 
 REFUSED = "refused by the chat template"
@@ -142,6 +143,18 @@ class PromptFormatter:
         body += self.end_of_turn if ended else ""
         before, ids = self._ids(prompt), self._ids(prompt + body)
         return ids[len(before) :] if ids[: len(before)] == before else self._ids(body)
+
+    @cached_property
+    def parser(self) -> AnswerParser | None:
+        """What tells the reasoning from the answer; None for a model that is not known to reason."""
+        form = reasoning_format(self.tokenizer, self.format.template)
+        return None if form is None else AnswerParser(self.tokenizer, form, self.stops)
+
+    def read(self, token_ids: Sequence[int], *, prompt_ids: Sequence[int], whole: bool = True) -> Answer:
+        """A completion of a prompt as what it says. Not whole: as `text` has it, and half a marker is held back."""
+        if self.parser is None:
+            return Answer(self.text(token_ids, whole=whole))
+        return self.parser.read(token_ids, prompt_ids=prompt_ids, whole=whole)
 
     def text(self, token_ids: Sequence[int], *, whole: bool = True) -> str:
         """An answer's text: without control tokens, up to the first stop string.

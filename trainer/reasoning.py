@@ -2,14 +2,14 @@
 
 How a model marks its reasoning is taken from its tokenizer's `response_template` (transformers' way to declare it) or
 from known markers in its chat template or added tokens, and read by transformers' own ResponseParser, which holds back
-half a marker while an answer is streamed. trainer/base.py finds one ReasoningFormat a model and makes one AnswerReader
-a prompt. Knows nothing of how an answer was sampled.
+half a marker while an answer is streamed. trainer/prompt_format.py makes one AnswerParser a model, which reads every
+completion. Knows nothing of how an answer was sampled.
 """
 
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_parsing import ResponseParser
 from transformers.utils.chat_parsing.response_templates import load_response_template
+
+from data.records import Thought
+from trainer.stop_strings import StopStrings
 
 MESSAGE_FIELDS = ("reasoning_content", "reasoning", "thinking")
 """What response templates call the reasoning, and what chat templates read of a message."""
@@ -74,6 +77,11 @@ class Answer:
     text: str
     reasoning: str | None = None
     reasoning_tokens: int | None = None
+
+    @property
+    def thought(self) -> Thought | None:
+        """The reasoning with the number of its tokens, if there is any."""
+        return None if self.reasoning is None else Thought(self.reasoning, self.reasoning_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +196,8 @@ def _segments(before: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str,
     return segments
 
 
-def find_format(tokenizer: PreTrainedTokenizerBase) -> ReasoningFormat | None:
-    """How a tokenizer's model marks its reasoning, None for one that is not known to reason."""
-    template = str(tokenizer.chat_template or "")
+def reasoning_format(tokenizer: PreTrainedTokenizerBase, template: str) -> ReasoningFormat | None:
+    """How a model marks its reasoning, by its tokenizer and its chat template; None if it is not known to reason."""
     added = "\n".join(str(token) for token in tokenizer.get_added_vocab())
     declared = _declared(tokenizer)
     if declared is not None:
@@ -216,34 +223,23 @@ def _declared(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any] | None:
     return {**dict(template or {}), "fields": kept}
 
 
-class AnswerReader:
-    """Reads completions of one prompt as answers; form: how the model marks its reasoning, None if it has none.
+class AnswerParser:
+    """Reads the completions of a model that reasons, up to the first stop string."""
 
-    shown: what of a completion's text counts (before a stop string).
-    """
-
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        form: ReasoningFormat | None,
-        prompt_ids: Sequence[int],
-        shown: Callable[[str], str] = str,
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, form: ReasoningFormat, stops: StopStrings) -> None:
+        self.form = form
         self._tokenizer = tokenizer
-        self._form = form
-        self._shown = shown
-        self._prompt = "" if form is None else self._decoded(prompt_ids[-_TAIL:])
-        self._hidden = frozenset[int]() if form is None else _hidden(tokenizer, form.words)
+        self._stops = stops
+        self._hidden = _hidden(tokenizer, form.words)
 
-    def read(self, token_ids: Sequence[int], *, whole: bool = True) -> Answer:
-        """A completion's answer and reasoning. Not whole: more may come, and half a marker at the end is held back.
+    def read(self, token_ids: Sequence[int], *, prompt_ids: Sequence[int] = (), whole: bool = True) -> Answer:
+        """A completion's answer and reasoning. Not whole: more may come, and half a marker or stop string is held back.
 
         One that was cut off, or that ended, inside its reasoning has an empty answer.
         """
-        if self._form is None:
-            return Answer(self._shown(str(self._tokenizer.decode(list(token_ids), skip_special_tokens=True))).strip())
-        text = self._shown(self._text(token_ids))
-        parts = self._form.split(text, prompt=self._prompt, whole=whole)
+        text = self._stops.before(self._text(token_ids))
+        text = text if whole else self._stops.certain(text)
+        parts = self.form.split(text, prompt=self._decoded(prompt_ids[-_TAIL:]), whole=whole)
         reasoning = parts.reasoning.strip()
         if not reasoning:
             return Answer(parts.answer.strip())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from data.records import Message, NewCompletion, Sampling
+from data.records import Message, NewCompletion, Sampling, Thought
 
 BASE = "base"
 
@@ -25,10 +25,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a job has so far: the texts, one per seed, and at the end the completions."""
+    """What a job has so far: the answers' texts, one per seed, and at the end the completions.
+
+    thoughts: what was reasoned before each, if the engine can tell.
+    """
 
     texts: tuple[str, ...]
     completions: tuple[NewCompletion, ...] | None = None
+    thoughts: tuple[Thought | None, ...] = ()
 
 
 class Engine(Protocol):

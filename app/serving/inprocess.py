@@ -22,6 +22,7 @@ from data.records import Message, NewCompletion
 from trainer.adapter import read_adapter
 from trainer.base import Base
 from trainer.generate import Request, Row, Sampler
+from trainer.reasoning import Answer
 
 _T = TypeVar("_T")
 _FLUSH_SECONDS = 0.12
@@ -228,11 +229,16 @@ class InProcessEngine:
         self._running = [ticket for ticket in self._running if not ticket.done]
 
     def _answers(self, ticket: _Ticket) -> Answers:
-        texts = tuple(self.base.text(row.token_ids, whole=row.finish_reason is not None) for row in ticket.rows)
+        read = [
+            self.base.read(row.token_ids, prompt_ids=ticket.prompt_ids, whole=row.finish_reason is not None)
+            for row in ticket.rows
+        ]
+        texts = tuple(answer.text for answer in read)
+        thoughts = tuple(answer.thought for answer in read)
         if not ticket.done:
-            return Answers(texts)
-        completions = tuple(_completion(ticket.job, row, text) for row, text in zip(ticket.rows, texts, strict=True))
-        return Answers(texts, completions)
+            return Answers(texts, thoughts=thoughts)
+        completions = tuple(_completion(ticket.job, row, answer) for row, answer in zip(ticket.rows, read, strict=True))
+        return Answers(texts, completions, thoughts)
 
     def _fail(self, error: PrefloopError) -> None:
         """Give every job the reason; the next ones start on a clean batch."""
@@ -243,15 +249,17 @@ class InProcessEngine:
         self._waiting.clear()
 
 
-def _completion(job: Job, row: Row, text: str) -> NewCompletion:
+def _completion(job: Job, row: Row, answer: Answer) -> NewCompletion:
     if row.finish_reason is None:
         raise RuntimeError("a row that has not ended is no completion")
     return NewCompletion(
         version=job.version,
-        text=text,
+        text=answer.text,
         token_ids=tuple(row.token_ids),
         logprobs=tuple(row.logprobs),
         finish_reason=row.finish_reason,
         sampling=replace(job.sampling, max_new_tokens=row.limit),
         seed=row.request.seed,
+        reasoning=answer.reasoning,
+        reasoning_tokens=answer.reasoning_tokens,
     )

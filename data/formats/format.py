@@ -26,7 +26,8 @@ class Format:
     gives the rows of a judged pair, in the order of `columns`; it raises InputError with what the format cannot hold.
     shape tells it from formats with the same keys, by what is in them. choices: what it can say of a pair. open:
     whether its consumers let other columns stand beside. complete: whether it holds all that is known of a judgment.
-    tells_language: whether its rows are expected to say which language they are in.
+    tells_language: whether its rows are expected to say which language they are in. reasoning: whether it holds what a
+    model reasoned before an answer.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     open: bool = True
     complete: bool = False
     tells_language: bool = False
+    reasoning: bool = False
 
     def matches(self, row: Row) -> bool:
         """Whether a row looks like one of this format; it may still be a bad one."""

@@ -20,9 +20,16 @@ class Exchanges(NamedTuple):
     question: str
 
 
-def answer(text: str) -> Message:
-    """An answer as a turn."""
-    return {"role": "assistant", "content": text}
+def answer(text: str, reasoning: str | None = None) -> Message:
+    """An answer as a turn, with what was reasoned before it where chat templates look for that."""
+    turn: Message = {"role": "assistant", "content": text}
+    return {**turn, "reasoning_content": reasoning} if reasoning else turn
+
+
+def answers(pair: JudgedPair) -> tuple[Message, Message]:
+    """The chosen and the rejected answer as turns with their reasoning."""
+    of_chosen, of_rejected = pair.reasoning
+    return answer(pair.chosen, of_chosen), answer(pair.rejected, of_rejected)
 
 
 def one_text(prompt: Sequence[Message]) -> str:

@@ -15,4 +15,5 @@ FORMAT = Format(
     trl_implicit.write,
     trl_implicit.COLUMNS,
     trl_implicit.are_conversations,
+    reasoning=True,
 )

@@ -126,6 +126,8 @@ _ANSWER = pa.struct(
         ("seed", pa.int64()),
         ("token_ids", pa.list_(pa.int64())),
         ("logprobs", pa.list_(pa.float64())),
+        ("reasoning", TEXT),
+        ("reasoning_tokens", pa.int64()),
     ]
 )
 _TYPES = {
@@ -157,4 +159,5 @@ FORMAT = Format(
     choices=ALL,
     open=False,
     complete=True,
+    reasoning=True,
 )

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from data.formats import layout
 from data.formats import row as cells
-from data.formats.columns import TURNS
+from data.formats.columns import ANSWER_TURNS, TURNS
 from data.formats.format import Format
 from data.judged_pair import JudgedPair
 
@@ -22,8 +22,8 @@ def read(row: cells.Row) -> list[JudgedPair]:
 
 
 def _write(pair: JudgedPair) -> list[dict[str, object]]:
-    prompt = list(pair.prompt)
-    return [{"prompt": prompt, "chosen": [layout.answer(pair.chosen)], "rejected": [layout.answer(pair.rejected)]}]
+    chosen, rejected = layout.answers(pair)
+    return [{"prompt": list(pair.prompt), "chosen": [chosen], "rejected": [rejected]}]
 
 
 FORMAT = Format(
@@ -31,5 +31,6 @@ FORMAT = Format(
     ("prompt", "chosen", "rejected"),
     read,
     _write,
-    pa.schema([("prompt", TURNS), ("chosen", TURNS), ("rejected", TURNS)]),
+    pa.schema([("prompt", TURNS), ("chosen", ANSWER_TURNS), ("rejected", ANSWER_TURNS)]),
+    reasoning=True,
 )

@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from data.formats import layout
 from data.formats import row as cells
-from data.formats.columns import TURNS
+from data.formats.columns import ANSWER_TURNS
 from data.formats.format import Format
 from data.formats.row import Row
 from data.judged_pair import JudgedPair
 from data.records import Message
 
-COLUMNS = pa.schema([("chosen", TURNS), ("rejected", TURNS)])
+COLUMNS = pa.schema([("chosen", ANSWER_TURNS), ("rejected", ANSWER_TURNS)])
 
 
 def are_conversations(row: Row) -> bool:
@@ -37,8 +37,8 @@ def read(row: Row) -> list[JudgedPair]:
 
 def write(pair: JudgedPair) -> list[dict[str, list[Message]]]:
     """The row of a pair: both conversations whole."""
-    chosen, rejected = ([*pair.prompt, layout.answer(text)] for text in (pair.chosen, pair.rejected))
+    chosen, rejected = ([*pair.prompt, turn] for turn in layout.answers(pair))
     return [{"chosen": chosen, "rejected": rejected}]
 
 
-FORMAT = Format("trl-implicit", ("chosen", "rejected"), read, write, COLUMNS, are_conversations)
+FORMAT = Format("trl-implicit", ("chosen", "rejected"), read, write, COLUMNS, are_conversations, reasoning=True)

@@ -30,4 +30,5 @@ FORMAT = Format(
     _write,
     trl_implicit.COLUMNS.append(pa.field("margin", pa.float64())),
     _shape,
+    reasoning=True,
 )

@@ -10,7 +10,7 @@ import pyarrow as pa
 from data.examples import RatedExample
 from data.formats import layout
 from data.formats import row as cells
-from data.formats.columns import TEXT, TURNS
+from data.formats.columns import ANSWER_TURNS, TEXT, TURNS
 from data.formats.format import RATABLE, Format, ratings
 from data.formats.row import Row
 from data.judged_pair import JudgedPair
@@ -27,8 +27,8 @@ def _read(row: Row) -> list[RatedExample]:
 def _write(pair: JudgedPair) -> list[dict[str, object]]:
     prompt = list(pair.prompt)
     return [
-        {"prompt": prompt, "completion": [layout.answer(rated.completion)], "label": rated.desirable}
-        for rated in ratings(pair)
+        {"prompt": prompt, "completion": [turn], "label": rated.desirable}
+        for turn, rated in zip(layout.answers(pair), ratings(pair), strict=True)
     ]
 
 
@@ -42,8 +42,9 @@ FORMAT = Format(
     _KEYS,
     _read,
     _write,
-    pa.schema([("prompt", TURNS), ("completion", TURNS), ("label", pa.bool_())]),
+    pa.schema([("prompt", TURNS), ("completion", ANSWER_TURNS), ("label", pa.bool_())]),
     choices=RATABLE,
+    reasoning=True,
 )
 TEXT_FORMAT = Format(
     "trl-unpaired-text",

@@ -56,7 +56,12 @@ def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
         {
             "format": "prefloop/1",
             "prompt": [user(f"question {number}?")],
-            "a": {"text": f"yes {text}{number}", "version": "gpt"},
+            "a": {
+                "text": f"yes {text}{number}",
+                "version": "gpt",
+                "reasoning": f"hm {text}",
+                "reasoning_tokens": number,
+            },
             "b": {"text": f"no {text}{number}"},
             "choice": choice.value,
             "strength": number % 3 + 1 if choice.decisive else None,

@@ -10,7 +10,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import chat_template_utils
 
 from data.records import Message
-from trainer.reasoning import KNOWN, MESSAGE_FIELDS, AnswerReader, Markers, ReasoningFormat, find_format
+from trainer.reasoning import KNOWN, MESSAGE_FIELDS, AnswerParser, Markers, ReasoningFormat, reasoning_format
+from trainer.stop_strings import StopStrings
 
 TEMPLATES = Path(trl.__file__).parent / "chat_templates"
 ASKED: tuple[Message, ...] = ({"role": "user", "content": "How long does an egg take?"},)
@@ -66,7 +67,7 @@ def tokenizer(model_dir: Path) -> PreTrainedTokenizerBase:
 
 def of_template(tokenizer: PreTrainedTokenizerBase, name: str) -> ReasoningFormat:
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
-    form = find_format(tokenizer)
+    form = format_of(tokenizer)
     assert form is not None
     return form
 
@@ -77,6 +78,16 @@ def rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Any], **said: A
 
 def prompt_of(tokenizer: PreTrainedTokenizerBase, **said: Any) -> str:
     return rendered(tokenizer, ASKED, add_generation_prompt=True, **said)
+
+
+def format_of(tokenizer: PreTrainedTokenizerBase) -> ReasoningFormat | None:
+    return reasoning_format(tokenizer, str(tokenizer.chat_template))
+
+
+def parser(tokenizer: PreTrainedTokenizerBase, *stops: str) -> AnswerParser:
+    form = format_of(tokenizer)
+    assert form is not None
+    return AnswerParser(tokenizer, form, StopStrings(tokenizer, stops))
 
 
 def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -91,7 +102,7 @@ def test_a_template_that_thinks_is_known_to(tokenizer: PreTrainedTokenizerBase, 
 @pytest.mark.parametrize("name", ["llama3", "phi3", "gemma", "qwen2_5", "cohere2"])
 def test_a_template_that_does_not_think_has_no_format(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
-    assert find_format(tokenizer) is None
+    assert format_of(tokenizer) is None
 
 
 @pytest.mark.parametrize("name", RENDERS_BOTH)
@@ -113,7 +124,7 @@ def test_the_same_is_read_as_by_the_librarys_response_template(tokenizer: PreTra
     known = of_template(tokenizer, name)
     prompt = prompt_of(tokenizer)
     chat_template_utils.add_response_schema(tokenizer)
-    declared = find_format(tokenizer)
+    declared = format_of(tokenizer)
     assert declared is not None
     turn = {"role": "assistant", "content": SAID, **dict.fromkeys(MESSAGE_FIELDS, THOUGHT)}
     text = rendered(tokenizer, [*ASKED, turn]).removeprefix(prompt)
@@ -133,7 +144,7 @@ def test_markers_of_its_own_are_read_as_the_tokenizer_declares_them(tokenizer: P
             "content": {},
         },
     }
-    form = find_format(tokenizer)
+    form = format_of(tokenizer)
     assert form is not None
     parts = form.split("to=self:hm~yes, call: me", prompt="<|user|>to=self:<|assistant|>")
     assert (parts.reasoning, parts.answer) == ("hm", "yes, call: me")
@@ -143,7 +154,7 @@ def test_a_declared_template_without_any_field_in_the_answer_leaves_it_whole(
     tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     tokenizer.response_template = chat_template_utils.gptoss_template
-    form = find_format(tokenizer)
+    form = format_of(tokenizer)
     assert form is not None
     assert form.split("Just words.", prompt="<|start|>assistant").answer == "Just words."
 
@@ -227,47 +238,46 @@ def test_an_answer_that_came_without_reasoning_closes_what_the_prompt_opened(
 
 def test_control_tokens_that_mark_reasoning_are_read_and_not_shown(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]"]})
-    reader = AnswerReader(tokenizer, find_format(tokenizer), ())
-    answer = reader.read([*ids_of(tokenizer, "[THINK]hm[/THINK]Yes."), 2])
+    answer = parser(tokenizer).read([*ids_of(tokenizer, "[THINK]hm[/THINK]Yes."), 2])
     assert (answer.text, answer.reasoning) == ("Yes.", "hm")
 
 
 def test_control_tokens_that_mark_nothing_are_left_out(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_tokens(["<think>", "</think>"])
-    reader = AnswerReader(tokenizer, find_format(tokenizer), ())
-    answer = reader.read([*ids_of(tokenizer, "<think>h<|user|>m</think>Y<|assistant|>es."), 2])
+    answer = parser(tokenizer).read([*ids_of(tokenizer, "<think>h<|user|>m</think>Y<|assistant|>es."), 2])
     assert (answer.text, answer.reasoning) == ("Yes.", "hm")
 
 
 def test_the_tokens_of_the_reasoning_are_counted_to_its_last(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_tokens(["<think>", "</think>"])
-    reader = AnswerReader(tokenizer, find_format(tokenizer), ())
     ids = ids_of(tokenizer, "<think>hm hm</think>Yes.")
-    answer = reader.read(ids)
+    answer = parser(tokenizer).read(ids)
     assert answer.reasoning_tokens == ids.index(ids_of(tokenizer, "</think>")[0])
 
 
 def test_reasoning_that_was_cut_off_counts_all_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_tokens(["<think>", "</think>"])
     ids = ids_of(tokenizer, "<think>hm hm hm")
-    answer = AnswerReader(tokenizer, find_format(tokenizer), ()).read(ids)
+    answer = parser(tokenizer).read(ids)
     assert (answer.text, answer.reasoning, answer.reasoning_tokens) == ("", "hm hm hm", len(ids))
 
 
 def test_an_empty_block_is_no_reasoning(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_tokens(["<think>", "</think>"])
-    reader = AnswerReader(tokenizer, find_format(tokenizer), ())
-    answer = reader.read(ids_of(tokenizer, "<think>\n\n</think>\n\nYes."))
+    answer = parser(tokenizer).read(ids_of(tokenizer, "<think>\n\n</think>\n\nYes."))
     assert (answer.text, answer.reasoning, answer.reasoning_tokens) == ("Yes.", None, None)
 
 
 def test_a_prompts_ids_say_whether_the_completion_begins_inside(tokenizer: PreTrainedTokenizerBase) -> None:
-    form = of_template(tokenizer, "deepseek_r1_distill")
-    reader = AnswerReader(tokenizer, form, ids_of(tokenizer, prompt_of(tokenizer)))
-    assert reader.read(ids_of(tokenizer, "hm</think>Yes.")).reasoning == "hm"
+    of_template(tokenizer, "deepseek_r1_distill")
+    prompt_ids = ids_of(tokenizer, prompt_of(tokenizer))
+    answer = parser(tokenizer).read(ids_of(tokenizer, "hm</think>Yes."), prompt_ids=prompt_ids)
+    assert (answer.text, answer.reasoning) == ("Yes.", "hm")
 
 
-def test_a_model_without_markers_says_only_its_answer(tokenizer: PreTrainedTokenizerBase) -> None:
-    reader = AnswerReader(tokenizer, find_format(tokenizer), ())
-    answer = reader.read([*ids_of(tokenizer, " <think>hm</think>Yes."), 2])
-    assert (answer.text, answer.reasoning) == ("<think>hm</think>Yes.", None)
+def test_it_ends_before_a_stop_string(tokenizer: PreTrainedTokenizerBase) -> None:
+    tokenizer.add_tokens(["<think>", "</think>"])
+    ids = ids_of(tokenizer, "<think>hm</think>Yes. User: and")
+    answer = parser(tokenizer, "User:").read(ids)
+    assert (answer.text, answer.reasoning) == ("Yes.", "hm")
+    assert parser(tokenizer, "User:").read(ids[:-7], whole=False).text == "Yes."

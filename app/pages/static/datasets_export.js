@@ -51,6 +51,7 @@ const drawPreview = ({ counts, rows, json_columns: json }) => {
   if (json.length) words.push(element('p', 'datasets-words', t('In CSV these columns are JSON texts, which a trainer would take for plain text: {columns}. To train, take jsonl or parquet, or a format that has only texts, such as trl-text.', { columns: json.join(', ') })));
   if (Object.keys(out).length) words.push(element('p', 'datasets-words', t('Left out: {reasons}', { reasons: leftOutWords(out).join(', ') })));
   for (const [reason, number] of unheld) words.push(element('p', 'datasets-words', t('{count} pairs that this format cannot hold: {reason}', { count: count(number), reason })));
+  if (counts.reasoning_dropped) words.push(element('p', 'datasets-words', t('{count} answers had reasoning, which this format does not hold: they are exported without it.', { count: count(counts.reasoning_dropped) })));
   if (rows.length) words.push(element('p', 'datasets-words', t('The first rows:')), ...rows.slice(0, 2).map(rowCard));
   part('preview').replaceChildren(...words);
   for (const name of ['export', 'publish']) action(name).disabled = !rows.length;
