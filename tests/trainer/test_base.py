@@ -14,6 +14,7 @@ from data.records import Sampling
 from tests.trainer.scene import ask
 from trainer.base import TOO_LONG, Base, load_base
 from trainer.config import BUILT_IN, ModelOptions, PromptFormat
+from trainer.reasoning import Answer
 
 
 @pytest.fixture
@@ -185,3 +186,26 @@ def test_a_model_says_what_it_is(base: Base) -> None:
 
 def test_the_built_in_model_is_no_path() -> None:
     assert "/" not in BUILT_IN and not Path(BUILT_IN).exists()
+
+
+def test_a_model_that_reasons_answers_at_greater_length(copied: Path) -> None:
+    template = (copied / "chat_template.jinja").read_text()
+    (copied / "chat_template.jinja").write_text(template + "{# <think> and </think> #}")
+    assert load_base(str(copied)).longest_answer == 2048
+
+
+def test_reasoning_is_told_from_the_answer(copied: Path) -> None:
+    template = (copied / "chat_template.jinja").read_text()
+    (copied / "chat_template.jinja").write_text(
+        template.replace("<|assistant|>{%", "<|assistant|><think>{%") + "{# </think> #}"
+    )
+    base = load_base(str(copied))
+    prompt_ids = base.prompt_ids(ask("boil an egg"))
+    ids = base.tokenizer("hm</think>Yes.", add_special_tokens=False)["input_ids"]
+    assert base.read(ids, prompt_ids=prompt_ids) == Answer("Yes.", "hm", 2)
+    assert base.read(ids[:4], prompt_ids=prompt_ids, whole=False) == Answer("", "hm", 2)
+
+
+def test_a_model_that_is_not_known_to_reason_says_its_text(base: Base) -> None:
+    ids = base.tokenizer("hm</think>Yes.", add_special_tokens=False)["input_ids"]
+    assert base.read(ids, prompt_ids=()) == Answer("hm</think>Yes.")
