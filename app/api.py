@@ -159,4 +159,6 @@ def _measured(completion: NewCompletion) -> dict[str, object]:
         "tokens": len(completion.token_ids),
         "seed": completion.seed,
         "finish_reason": completion.finish_reason,
+        "reasoning": completion.reasoning,
+        "reasoning_tokens": completion.reasoning_tokens,
     }

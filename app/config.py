@@ -39,11 +39,20 @@ def _good_training(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+class ShownReasoning(StrEnum):
+    """What annotators see of the reasoning before an answer: nothing, what they unfold, or all at once."""
+
+    HIDDEN = "hidden"
+    FOLDED = "folded"
+    OPEN = "open"
+
+
 class QueueSettings(Strict):
     """What annotators are given: see data/queue.py for the rules.
 
     overlap: the share of new pairs that overlap_judgments people judge. gold_feedback: whether people are told at
-    once what a known pair was expected to be. trial: in place of evaluation while a version is on trial.
+    once what a known pair was expected to be. trial: in place of evaluation while a version is on trial. reasoning:
+    what they see of it; hidden reasoning is not sent to them at all.
     """
 
     strategy: StrategyName = StrategyName.RANDOM
@@ -56,6 +65,7 @@ class QueueSettings(Strict):
     reask_after: Positive = 10
     evaluation: Fraction = 0.05
     trial: Fraction = 0.3
+    reasoning: ShownReasoning = ShownReasoning.FOLDED
 
     @model_validator(mode="after")
     def _leave_room(self) -> "QueueSettings":

@@ -8,23 +8,27 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from app.config import QueueSettings
+from app.config import QueueSettings, ShownReasoning
 from app.feeder import Feeder
 from app.serving.router import Router
 from data.errors import ConflictError, InputError, NotFoundError
 from data.gold import Expected
-from data.records import Annotator, Choice, Guideline, Judgment, Lease, Pair, Prompt, Verdict
+from data.records import Annotator, Choice, Completion, Guideline, Judgment, Lease, Pair, Prompt, Thought, Verdict
 from data.stats import Stats
 from data.store import PreferenceStore
 
 
 @dataclass(frozen=True, slots=True)
 class LivePair:
-    """A pair that is made while its annotator watches; the lease comes with the last item."""
+    """A pair that is made while its annotator watches; the lease comes with the last item.
+
+    thoughts: what was reasoned before each answer, if the annotator may see that and there is any.
+    """
 
     prompt: Prompt
     texts: tuple[str, str]
     lease: Lease | None
+    thoughts: tuple[Thought | None, Thought | None] = (None, None)
 
 
 class Desk:
@@ -46,6 +50,7 @@ class Desk:
         queue: QueueSettings,
     ) -> None:
         self.reasons = reasons
+        self.reasoning = queue.reasoning
         self._store = store
         self._feeder = feeder
         self._router = router
@@ -80,7 +85,17 @@ class Desk:
                     lease = await asyncio.to_thread(
                         self._store.pairs.lease_pair, draft.pair.id, annotator.id, duration_ms=self._lease_ms
                     )
-                yield LivePair(draft.prompt, draft.texts, lease)
+                yield LivePair(draft.prompt, draft.texts, lease, self._shown(draft.thoughts))
+
+    def thought(self, completion: Completion) -> Thought | None:
+        """What was reasoned before an answer, as far as annotators may see it."""
+        return None if self.reasoning is ShownReasoning.HIDDEN else completion.thought
+
+    def _shown(self, thoughts: tuple[Thought | None, ...]) -> tuple[Thought | None, Thought | None]:
+        if self.reasoning is ShownReasoning.HIDDEN or not thoughts:
+            return None, None
+        a, b = thoughts
+        return a, b
 
     async def judge(self, annotator: Annotator, token: str, verdict: Verdict, key: str) -> Judgment:
         """Keep a judgment; when this returns, it is on disk. The same key again is the same judgment.

@@ -14,7 +14,8 @@ from app.desk import Desk
 from app.feeder import Feeder
 from app.refusals import LARGEST_ID, Id
 from data.completions import LONGEST_WRITTEN
-from data.records import Annotator, Choice, Flag, Judgment, Lease, Message, Pair, Prompt, Remarks, Verdict
+from data.conversations import spoken
+from data.records import Annotator, Choice, Completion, Flag, Judgment, Lease, Message, Pair, Prompt, Remarks, Verdict
 from data.verdicts import LONGEST_COMMENT, LONGEST_REASON, MOST_REASONS
 
 LONGEST_PROMPT = 20_000
@@ -61,13 +62,21 @@ class PromptIn(BaseModel):
 
 
 class PairOut(BaseModel):
-    """A lent pair as an annotator may see it; lease None while none is ready, and trouble says why if it is known."""
+    """A lent pair as an annotator may see it; lease None while none is ready, and trouble says why if it is known.
+
+    reasoning_a, reasoning_b: what the model reasoned before an answer, null if it did not, or where that is hidden;
+    reasoning_tokens_a, reasoning_tokens_b: how many tokens that took, null if nobody counted.
+    """
 
     lease: str | None = None
     expires_at: int | None = None
     prompt: tuple[Message, ...] = ()
     a: str = ""
     b: str = ""
+    reasoning_a: str | None = None
+    reasoning_b: str | None = None
+    reasoning_tokens_a: int | None = None
+    reasoning_tokens_b: int | None = None
     trouble: str | None = None
 
 
@@ -95,7 +104,7 @@ class JudgmentOut(BaseModel):
 
 
 class PastJudgment(BaseModel):
-    """One of the caller's standing judgments."""
+    """One of the caller's standing judgments; reasoning as PairOut has it."""
 
     id: int
     created_at: int
@@ -103,6 +112,10 @@ class PastJudgment(BaseModel):
     a: str
     b: str
     said: SaidOut
+    reasoning_a: str | None = None
+    reasoning_b: str | None = None
+    reasoning_tokens_a: int | None = None
+    reasoning_tokens_b: int | None = None
 
 
 class StatsOut(BaseModel):
@@ -148,7 +161,7 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
     async def next_pair(me: Caller) -> PairOut:
         """The pair to judge: the one already lent to the caller, or another."""
         lease = await desk.next(me)
-        return PairOut(trouble=trouble_told(feeder.trouble, me)) if lease is None else PairOut(**_blind(lease))
+        return PairOut(trouble=trouble_told(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
 
     @routes.post("/judgments")
     async def judge(body: JudgmentIn, me: Caller) -> JudgmentOut:
@@ -166,18 +179,18 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
         me: Caller, before: Annotated[int, Query(ge=1, le=LARGEST_ID)] | None = None
     ) -> list[PastJudgment]:
         """The caller's standing judgments, newest first, up to fifty; `before` an id for older ones."""
-        return [_past(*entry) for entry in await desk.history(me, before=before, limit=_PAGE)]
+        return [_past(desk, *entry) for entry in await desk.history(me, before=before, limit=_PAGE)]
 
     @routes.post("/judgments/{judgment_id}/change")
     async def change(judgment_id: Id, me: Caller) -> PairAgain:
         """The pair of an earlier judgment again; the earlier one stands until another is given."""
-        return _again(*await desk.change(me, judgment_id))
+        return _again(desk, *await desk.change(me, judgment_id))
 
     @routes.post("/undo")
     async def undo(me: Caller) -> PairAgain:
         """Take the last judgment back; its pair comes again, with what had been said."""
         undone = await desk.undo(me)
-        return PairAgain() if undone is None else _again(*undone)
+        return PairAgain() if undone is None else _again(desk, *undone)
 
     @routes.post("/prompts", status_code=201)
     async def write(body: PromptIn, me: Caller) -> PairOut:
@@ -186,7 +199,7 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
         lease = None
         async for item in desk.live(me, prompt.sha256):
             lease = item.lease
-        return PairOut(trouble=trouble_told(feeder.trouble, me)) if lease is None else PairOut(**_blind(lease))
+        return PairOut(trouble=trouble_told(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
 
     @routes.get("/stats")
     async def stats(me: Caller) -> StatsOut:
@@ -206,16 +219,23 @@ async def _said_by_caller(desk: Desk, body: PromptIn, me: Annotator) -> Prompt:
     return await (desk.write(me, body.text) if body.after is None else desk.continue_with(me, body.after, body.text))
 
 
-def _blind(lease: Lease) -> dict[str, Any]:
+def _blind(desk: Desk, lease: Lease) -> dict[str, Any]:
     """A lent pair as an annotator may see it."""
-    a, b = lease.shown
     return {
         "lease": lease.token,
         "expires_at": lease.expires_at,
-        "prompt": lease.pair.prompt.messages,
-        "a": a.text,
-        "b": b.text,
+        "prompt": spoken(lease.pair.prompt.messages),
+        **_answers(desk, *lease.shown),
     }
+
+
+def _answers(desk: Desk, a: Completion, b: Completion) -> dict[str, Any]:
+    """Two answers in the sides that are shown, with what may be seen of their reasoning."""
+    shown: dict[str, Any] = {"a": a.text, "b": b.text}
+    for side, completion in (("a", a), ("b", b)):
+        if (thought := desk.thought(completion)) is not None:
+            shown |= {f"reasoning_{side}": thought.text, f"reasoning_tokens_{side}": thought.tokens}
+    return shown
 
 
 def _said(judgment: Judgment) -> SaidOut:
@@ -233,17 +253,16 @@ def _said(judgment: Judgment) -> SaidOut:
     )
 
 
-def _again(lease: Lease, judgment: Judgment) -> PairAgain:
-    return PairAgain(**_blind(lease), was=_said(judgment))
+def _again(desk: Desk, lease: Lease, judgment: Judgment) -> PairAgain:
+    return PairAgain(**_blind(desk, lease), was=_said(judgment))
 
 
-def _past(judgment: Judgment, pair: Pair) -> PastJudgment:
+def _past(desk: Desk, judgment: Judgment, pair: Pair) -> PastJudgment:
     a, b = (pair.b, pair.a) if judgment.swapped else (pair.a, pair.b)
     return PastJudgment(
         id=judgment.id,
         created_at=judgment.created_at,
-        prompt=pair.prompt.messages,
-        a=a.text,
-        b=b.text,
+        prompt=spoken(pair.prompt.messages),
         said=_said(judgment),
+        **_answers(desk, a, b),
     )

@@ -18,7 +18,7 @@ from app.serving.engine import BASE, Engine, Job
 from app.serving.router import Router
 from app.troubles import in_words
 from data.errors import InputError
-from data.records import NewCompletion, Pair, Prompt, Sampling
+from data.records import NewCompletion, Pair, Prompt, Sampling, Thought
 from data.store import PreferenceStore
 from data.strategies import StrategyName
 
@@ -29,11 +29,12 @@ _SEEDS = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A pair being made: what the two sides read so far, and the stored pair at the end."""
+    """A pair being made: what the two sides read so far, with their reasoning, and the stored pair at the end."""
 
     prompt: Prompt
     texts: tuple[str, str]
     pair: Pair | None
+    thoughts: tuple[Thought | None, ...] = ()
 
 
 class Feeder:
@@ -175,7 +176,7 @@ class Feeder:
                     async with aclosing(self._engine.stream(job)) as stream:
                         async for answers in stream:
                             completions = answers.completions or ()
-                            yield Draft(prompt, (answers.texts[0], answers.texts[1]), None)
+                            yield Draft(prompt, (answers.texts[0], answers.texts[1]), None, answers.thoughts)
                 except InputError:
                     why = "a prompt longer than the model can read"
                     break

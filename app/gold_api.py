@@ -39,12 +39,14 @@ class WrittenIn(Body):
 
 
 class PairOut(BaseModel):
-    """A conversation and two answers."""
+    """A conversation and two answers, with what the model reasoned before each, null if it did not."""
 
     pair_id: int
     messages: tuple[Message, ...]
     a: str
     b: str
+    reasoning_a: str | None = None
+    reasoning_b: str | None = None
     choice: Choice
 
 
@@ -102,7 +104,15 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
 
 
 def _pair(pair: Pair, choice: Choice) -> PairOut:
-    return PairOut(pair_id=pair.id, messages=pair.prompt.messages, a=pair.a.text, b=pair.b.text, choice=choice)
+    return PairOut(
+        pair_id=pair.id,
+        messages=pair.prompt.messages,
+        a=pair.a.text,
+        b=pair.b.text,
+        reasoning_a=pair.a.reasoning,
+        reasoning_b=pair.b.reasoning,
+        choice=choice,
+    )
 
 
 def _known(known: KnownPair, tally: Tally) -> KnownOut:

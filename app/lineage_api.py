@@ -18,6 +18,8 @@ Text = Annotated[str, Query(min_length=2, max_length=2000)]
 class AnswerOut(BaseModel):
     """An answer. version: what sampled it; author: the pseudonym of who wrote it, changing the answer `edits`.
 
+    reasoning: what the model reasoned before it, in so many tokens; null if it did not.
+
     file: what it was imported from instead, which says that `model` made it.
     """
 
@@ -30,6 +32,8 @@ class AnswerOut(BaseModel):
     file: str | None
     model: str | None
     created_at: int
+    reasoning: str | None = None
+    reasoning_tokens: int | None = None
 
 
 class PageOut(BaseModel):
@@ -84,4 +88,6 @@ def answer_out(found: Answer) -> AnswerOut:
         file=found.file,
         model=found.model,
         created_at=found.created_at,
+        reasoning=found.reasoning,
+        reasoning_tokens=found.reasoning_tokens,
     )

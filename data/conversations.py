@@ -51,6 +51,11 @@ def up_to_last_user(turns: Sequence[object]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
+def spoken(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A conversation as people see it: what was said, without what was reasoned before it."""
+    return tuple({"role": turn["role"], "content": turn["content"]} for turn in messages)
+
+
 def canonical_text(messages: Sequence[Message]) -> str:
     """The one text of a conversation; its sha256 is the prompt's."""
     return canonical([dict(turn) for turn in messages])

@@ -13,16 +13,29 @@ import gradio as gr
 from pydantic import ValidationError
 
 from app.blindness import told, trouble_told
+from app.config import ShownReasoning
 from app.desk import LivePair
 from app.pages.acts import ACT, Act, Change, Continue, DifferenceOf, HistoryFrom, Judge, Next, Undo, Write
 from app.pages.difference import difference
 from app.pages.layout import person
 from app.pages.markdown import Markdown
-from app.pages.views import GuideView, HistoryView, Note, Said, View, feedback_of, row_of, said_of, verdict_of, words_of
+from app.pages.views import (
+    GuideView,
+    HistoryView,
+    Note,
+    Said,
+    ThoughtView,
+    View,
+    feedback_of,
+    row_of,
+    said_of,
+    verdict_of,
+    words_of,
+)
 from app.pages.widgets import annotation_board
 from app.services import Services
 from data.errors import PrefloopError
-from data.records import Annotator, Choice, Guideline, Lease, Message, Prompt, Role
+from data.records import Annotator, Choice, Guideline, Lease, Message, Prompt, Role, Thought
 
 _FRAME_SECONDS = 0.1
 _HISTORY_ROWS = 30
@@ -193,11 +206,24 @@ class AnnotatePage:
         a, b = (completion.text for completion in lease.shown)
         view = View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt), text={"a": a, "b": b})
         view |= View(a=self._markdown.html(a), b=self._markdown.html(b))
+        view |= self._reasoning(*(self._desk.thought(completion) for completion in lease.shown))
         return view if said is None else view | View(said=said)
 
     def _draft(self, item: LivePair) -> View:
         a, b = map(self._markdown.html, item.texts)
-        return View(state="live", turns=self._turns(item.prompt), a=a, b=b)
+        return View(state="live", turns=self._turns(item.prompt), a=a, b=b) | self._reasoning(*item.thoughts)
+
+    def _reasoning(self, a: Thought | None, b: Thought | None) -> View:
+        """What may be seen of the reasoning before two answers; nothing where there is none."""
+        if a is None and b is None:
+            return View()
+        shown = {"a": self._thought(a), "b": self._thought(b)}
+        return View(reasoning=shown, open=self._desk.reasoning is ShownReasoning.OPEN)
+
+    def _thought(self, thought: Thought | None) -> ThoughtView | None:
+        if thought is None:
+            return None
+        return ThoughtView(text=thought.text, html=self._markdown.html(thought.text), tokens=thought.tokens)
 
     def _turns(self, prompt: Prompt) -> list[dict[str, str]]:
         return [self._turn(message) for message in prompt.messages]

@@ -19,7 +19,13 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     add_sign_in(app)
     add_account_pages(app, services.accounts)
     add_admin_pages(app)
-    mount(app, annotate, "/annotate", role=Role.ANNOTATOR, styles=("board.css", "answer.css", "panels.css"))
+    mount(
+        app,
+        annotate,
+        "/annotate",
+        role=Role.ANNOTATOR,
+        styles=("board.css", "answer.css", "panels.css", "reasoning.css"),
+    )
     mount(
         app,
         RoundsPage(services).build(),

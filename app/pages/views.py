@@ -45,11 +45,20 @@ class Feedback(TypedDict):
     why: str
 
 
+class ThoughtView(TypedDict):
+    """What was reasoned before an answer: as written, as safe HTML, and how many tokens that took, if it is known."""
+
+    text: str
+    html: str
+    tokens: int | None
+
+
 class View(TypedDict, total=False):
     """state: pair (to judge), live (being written; `prompt`: for which), wait (`trouble` says why).
 
-    turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. continues: the
-    judgment just kept, if its conversation can go on. guide: the guidelines, if the board shows others.
+    turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. reasoning: of
+    those that have any and where it may be seen, unfolded from the start if `open`. continues: the judgment just kept,
+    if its conversation can go on. guide: the guidelines, if the board shows others.
     """
 
     state: Literal["pair", "live", "wait"]
@@ -60,6 +69,8 @@ class View(TypedDict, total=False):
     a: str
     b: str
     text: dict[str, str]
+    reasoning: dict[str, ThoughtView | None]
+    open: bool
     said: Said
     changing: bool
     continues: int

@@ -12,7 +12,18 @@ import gradio as gr
 from app.pages.admin_nav import admin_nav
 from app.pages.layout import static
 
-_BOARD_SCRIPTS = ("root", "keymap", "stopwatch", "draft", "session", "remarks", "answers", "panels", "board")
+_BOARD_SCRIPTS = (
+    "root",
+    "keymap",
+    "stopwatch",
+    "draft",
+    "session",
+    "remarks",
+    "answers",
+    "reasoning",
+    "panels",
+    "board",
+)
 _TRAINING_SCRIPTS = ("ask", "chart", "probes", "left_out", "rounds_words", "rounds")
 
 

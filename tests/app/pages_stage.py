@@ -5,6 +5,7 @@ import itertools
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +43,7 @@ from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
 from trainer.config import SMALL_MODEL, RoundConfig
+from trainer.reasoning import KNOWN, Answer, ReasoningFormat
 
 HOSTILE = (
     "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> "
@@ -75,8 +77,11 @@ TRAINING_ALONE = QueueSettings(overlap=0, gold=0, reask=0, evaluation=0)
 """Every pair is given once, to train on."""
 
 
+THINK = ReasoningFormat(next(markers for markers in KNOWN if markers.open == "<think>"))
+
+
 class CannedEngine:
-    """Answers from a list, piece by piece."""
+    """Answers from a list, piece by piece; what one has in <think> is its reasoning."""
 
     def __init__(self, answers: Sequence[str] = ANSWERS, *, pause: float = 0.0) -> None:
         self._answers = answers
@@ -86,11 +91,11 @@ class CannedEngine:
         full = random.Random(job.seeds[0]).sample(self._answers, len(job.seeds))
         words = max(len(text.split(" ")) for text in full)
         for n in range(0, words, 4):
-            yield Answers(tuple(" ".join(text.split(" ")[:n]) for text in full))
+            yield _said([read(" ".join(text.split(" ")[:n]), whole=False) for text in full])
             await asyncio.sleep(self._pause)
-        yield Answers(
-            tuple(full), tuple(_completion(text, job, seed) for text, seed in zip(full, job.seeds, strict=True))
-        )
+        said = _said([read(text) for text in full])
+        made = (_completion(text, job, seed) for text, seed in zip(full, job.seeds, strict=True))
+        yield replace(said, completions=tuple(made))
 
     async def load(self, version: str, path: Path) -> None:
         """Nothing to do."""
@@ -154,8 +159,32 @@ def _prompts() -> Iterator[list[Message]]:
         yield [*prompt[:-1], {"role": "user", "content": prompt[-1]["content"] + tail}]
 
 
+def read(text: str, *, whole: bool = True) -> Answer:
+    """A canned text as an answer; each word of its reasoning is a token. One that only reasons was cut off."""
+    parts = THINK.split(text, whole=whole)
+    if not parts.reasoning:
+        return Answer(parts.answer.strip())
+    return Answer(parts.answer.strip(), parts.reasoning.strip(), len(parts.reasoning.split()))
+
+
+def _said(answers: Sequence[Answer]) -> Answers:
+    return Answers(tuple(one.text for one in answers), thoughts=tuple(one.thought for one in answers))
+
+
 def _completion(text: str, job: Job, seed: int) -> NewCompletion:
-    return NewCompletion(job.version, text, (1, 2), (-0.5, -0.5), FinishReason.STOP, job.sampling, seed)
+    answer = read(text)
+    cut_off = answer.reasoning is not None and not answer.text
+    return NewCompletion(
+        job.version,
+        answer.text,
+        (1, 2),
+        (-0.5, -0.5),
+        FinishReason.LENGTH if cut_off else FinishReason.STOP,
+        job.sampling,
+        seed,
+        reasoning=answer.reasoning,
+        reasoning_tokens=answer.reasoning_tokens,
+    )
 
 
 def _wire(

@@ -47,7 +47,10 @@ async def judged(annotator: AsyncClient, pair: dict[str, Any], choice: str = "a"
 
 
 async def test_what_an_annotator_gets_is_a_pair_and_nothing_of_where_it_is_from(annotator: AsyncClient) -> None:
-    assert set(await next_pair(annotator)) == {"lease", "expires_at", "prompt", "a", "b", "trouble"}
+    assert set(await next_pair(annotator)) == {
+        *("lease", "expires_at", "prompt", "a", "b", "trouble"),
+        *("reasoning_a", "reasoning_b", "reasoning_tokens_a", "reasoning_tokens_b"),
+    }
 
 
 async def test_a_judgment_is_kept_once_however_often_it_is_sent(services: Services, annotator: AsyncClient) -> None:

@@ -33,6 +33,13 @@ const inItsDirection = (node) => {
   return node;
 };
 
+// What was reasoned before an answer, folded away; nothing where it is null.
+const reasoningBox = (thought, tokens = null) => {
+  if (thought === null) return [];
+  const words = tokens === null ? t('Reasoning') : t('Reasoning, {count} tokens', { count: count(tokens) });
+  return [element('details', 'admin-reasoning', element('summary', '', words), inItsDirection(element('p', '', thought)))];
+};
+
 const dates = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' });
 const times = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' });
 const day = (ms) => (ms === null ? '–' : dates.format(new Date(ms)));

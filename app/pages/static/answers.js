@@ -34,7 +34,7 @@ const toggleLook = (name) => {
   if (name === 'difference' && look.difference) look.plain = false;
   localStorage.setItem(LOOK, JSON.stringify(look));
   drawLook();
-  if (name !== 'together') drawAnswers();
+  if (name !== 'together') { drawReasoning(false); drawAnswers(); }
 };
 drawLook();
 

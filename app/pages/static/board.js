@@ -97,6 +97,7 @@ const show = (next) => {
   if (view.turns) drawTurns(view.turns);
   if (view.state === 'wait') part('trouble').textContent = told(view.trouble);
   draft.begin(view.token ?? '', view.said);
+  drawReasoning(fresh && !same);
   drawAnswers();
   drawRemarks();
   light();
@@ -225,7 +226,7 @@ const onKey = (event) => {
     return;
   }
   if (typing(event.target) && pressed !== 'ctrl+enter') return;
-  if (/^(enter|space)$/.test(pressed) && event.target.closest?.('button, a, select')) return; // presses what has the focus
+  if (/^(enter|space)$/.test(pressed) && event.target.closest?.('button, a, select, summary')) return; // presses what has the focus
   const reason = reasonOf(event);
   const chip = reason && reasonChips(reason.side)[reason.at];
   const does = keymap().keys[pressed];

@@ -1,8 +1,8 @@
 // Known pairs on the page on quality: those there are, those that could be, and one to write.
 const asked = (messages) => messages.at(-1).content;
-const answersOf = ({ a, b, choice }) => {
-  const box = (text, wins) => inItsDirection(element('div', wins ? 'wins' : '', text));
-  return element('div', 'quality-answers', box(a, choice === 'a'), box(b, choice === 'b'));
+const answersOf = ({ a, b, choice, reasoning_a: ofA, reasoning_b: ofB }) => {
+  const box = (text, thought, wins) => inItsDirection(element('div', wins ? 'wins' : '', ...reasoningBox(thought), text));
+  return element('div', 'quality-answers', box(a, ofA, choice === 'a'), box(b, ofB, choice === 'b'));
 };
 const expectedWords = { a: t('The first one is better'), b: t('The second one is better'), tie: t('Neither is better'), both_bad: t('Both are bad') };
 

@@ -28,7 +28,8 @@ const drawAnswer = (answer) => {
   part('answer').hidden = false;
   part('answer-title').textContent = t('Answer {answer}', { answer: answer.id });
   part('answer-made').replaceChildren(...madeBy(answer));
-  part('turns').replaceChildren(...[...answer.prompt.map((turn) => turn.content), answer.text].map((words) => inItsDirection(element('p', '', words))));
+  const said = (words) => inItsDirection(element('p', '', words));
+  part('turns').replaceChildren(...answer.prompt.map((turn) => said(turn.content)), ...reasoningBox(answer.reasoning, answer.reasoning_tokens), said(answer.text));
 };
 
 // A round's judgments, a page at a time; each leads on to the two answers it was on.
