@@ -6,6 +6,7 @@ version that says nothing against the base.
 
 import asyncio
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -30,12 +31,24 @@ def add_silent_version(store: PreferenceStore) -> None:
 async def main(home: Path, mode: str) -> None:
     answers = (*ANSWERS, f"{HOSTILE}\n\n```\n{HOSTILE}\n```")
     queue = QueueSettings(gold=0, reask=0, evaluation=1) if mode == "silent" else TRAINING_ALONE
+    begin = add_silent_version if mode == "silent" else None
     pause = 0.4 if mode == "live" else 0.0
-    async with stage(
-        home, buffer=0 if mode else 16, pause=pause, prompts=120, answers=answers, queue=queue
-    ) as services:
-        if mode == "silent":
-            add_silent_version(services.store)
+    await serve(home, answers=answers, queue=queue, buffer=0 if mode else 16, pause=pause, begin=begin)
+
+
+async def serve(
+    home: Path,
+    *,
+    answers: Sequence[str],
+    queue: QueueSettings,
+    buffer: int,
+    pause: float,
+    begin: Callable[[PreferenceStore], None] | None = None,
+) -> None:
+    """Serve the pages over canned answers and say the link that signs the admin in; begin: what is there already."""
+    async with stage(home, buffer=buffer, pause=pause, prompts=120, answers=answers, queue=queue) as services:
+        if begin is not None:
+            begin(services.store)
         app = web(services)
         boss = services.accounts.add("boss", Role.ADMIN, "correct horse")
         services.accounts.add("ann", Role.ANNOTATOR, "correct horse")
