@@ -49,13 +49,13 @@ class Request:
 class Row:
     """An answer on its way, of at most `limit` tokens.
 
-    logprobs are at temperature 1 under the row's own adapter, in nats. The cache is empty once the answer has ended:
+    logprobs are at temperature 1 under the row's own adapter, in nats. The cache is gone once the answer has ended:
     who keeps hundreds of answers does not keep their keys and values (SmolLM2: 46 MB for 1,000 tokens).
     """
 
     request: Request
     limit: int
-    cache: Cache
+    cache: Cache | None
     random: random.Random
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Row:
         elif len(self.token_ids) >= self.limit:
             self.finish_reason = FinishReason.LENGTH
         if self.finish_reason is not None:
-            self.cache = RowCache()
+            self.cache = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +171,8 @@ class Sampler:
         rows = self.rows
         if not rows:
             return []
-        logits = self._model.decode(
-            [row.token_ids[-1] for row in rows], [row.cache for row in rows], [row.request.adapter for row in rows]
-        )
+        caches = [row.cache for row in rows if row.cache is not None]  # only an answer that has ended has none
+        logits = self._model.decode([row.token_ids[-1] for row in rows], caches, [row.request.adapter for row in rows])
         self._draw(rows, logits[: len(rows)])
         self.rows = [row for row in rows if row.finish_reason is None]
         return rows

@@ -520,4 +520,4 @@ def test_an_answer_that_has_ended_holds_no_keys_and_values(base: Base) -> None:
     [row] = Sampler(base).generate([Request(PROMPT, None, 0, GREEDY)])
 
     assert row.finish_reason is not None
-    assert not row.cache.keys
+    assert row.cache is None
