@@ -99,6 +99,7 @@ async def open_services(
     template = RoundConfig(
         model=base.name,
         model_options=settings.model.options,
+        prompt_format=base.format,
         revision=base.revision,
         seed=settings.seed,
         sampling=settings.sampling,

@@ -95,6 +95,7 @@ def train(task: Task, console: Console) -> Manifest:
     config = RoundConfig(
         model=base.name,
         model_options=task.options,
+        prompt_format=base.format,
         revision=base.revision,
         seed=task.seed,
         training=training_of(task.settings, parameters=base.model.num_parameters()),
@@ -139,6 +140,7 @@ def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "different words, word pairs", f"{drift.distinct_1:.2f}, {drift.distinct_2:.2f}"
     yield "prompts cut from the left", str(report.prompts_cut)
     yield "examples dropped, too long", str(report.dropped)
+    yield "examples dropped, refused by the chat template", str(report.refused)
     yield "time, peak memory", f"{report.seconds:.0f} s, {report.memory_mb:.0f} MiB"
     for note in report.notes:
         yield "note", note

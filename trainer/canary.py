@@ -62,7 +62,13 @@ def make_canary(policy: Policy, forward: Forward, answers: Sequence[Answer]) -> 
         token_ids=tried[most].token_ids,
         logprobs=tuple(trained[most].tolist()),
         base_logprobs=tuple(base[most].tolist()),
+        prompt_ids=groups[most].prompt_ids,
     )
+
+
+def canary_prompt(canary: Canary, base: Base) -> tuple[int, ...]:
+    """The canary's prompt as it was read in training, whatever format the model is asked in now."""
+    return canary.prompt_ids or base.under(base.former).encode(canary.prompt)
 
 
 def prove(canary: Canary, *, served: Sequence[float], served_base: Sequence[float]) -> None:

@@ -311,10 +311,12 @@ class RoundConfig(Strict):
     measured of its annotators, None when too few pairs were judged twice. champion: the version that serves when the
     round begins, and what its result is compared with; champion_sha256: of the adapter in `champion/`, None for the
     base. probes: questions that all of them answer. model_options: how the model is loaded.
+    prompt_format: how it is asked; None in rounds that were frozen before that was recorded.
     """
 
     model: str
     model_options: ModelOptions = AS_IT_COMES
+    prompt_format: PromptFormat | None = None
     revision: str
     seed: int
     training: TrainingConfig = DPOConfig()

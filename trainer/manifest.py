@@ -22,7 +22,8 @@ class Canary(BaseModel):
     """An answer and its per-token logprobs under the trained policy, by the training forward pass.
 
     base_logprobs are the base model's on the same tokens. Whoever serves the adapter must reproduce both
-    (trainer/canary.py), and so proves that it is this adapter that answers.
+    (trainer/canary.py), and so proves that it is this adapter that answers. prompt_ids: the prompt as it was read then,
+    however the model is asked now; None in canaries of an older prefloop.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,7 @@ class Canary(BaseModel):
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     base_logprobs: tuple[float, ...]
+    prompt_ids: tuple[int, ...] | None = None
 
 
 class Agreement(BaseModel):
@@ -160,7 +162,8 @@ class RewardReport(BaseModel):
 class Report(BaseModel):
     """What training did. rated: single ratings besides the pairs; cut and dropped: what did not fit (tokens.py).
 
-    notes: what happened on the way that people should know, like memory that ran out.
+    refused: examples that the chat template refuses. notes: what happened on the way that people should know, like
+    memory that ran out.
     forward says which way the model was computed, and why if not packed; reference what it was measured against.
     """
 
@@ -174,6 +177,7 @@ class Report(BaseModel):
     rated: int = 0
     prompts_cut: int = 0
     dropped: int = 0
+    refused: int = 0
     notes: tuple[str, ...] = ()
     reward: RewardReport | None = None
     seconds: float

@@ -4,13 +4,13 @@ Everything it knows is in the directory. Knows no SQL and no server.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import assert_never
 
-from data.errors import RoundError
+from data.errors import PromptError, RoundError
 from data.records import Message
 from trainer.adapter import Adapter, directory_sha256, read_adapter
 from trainer.base import Base, load_base
@@ -115,6 +115,7 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
     config = directory.config()
     directory.set_progress(Progress(phase="loading"))
     base = base or load_base(config.model, options=config.model_options)
+    base = base.under(config.prompt_format or base.former)
     if base.revision != config.revision:
         raise RoundError(
             f"the model {config.model} has changed since the round was frozen "
@@ -123,7 +124,7 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
     data = _data(directory, base, config)
     policy = start_policy(base, config, _frozen_adapter(directory.parent, config.parent_sha256, base))
     policy.gradient_checkpointing = config.training.gradient_checkpointing
-    notes: list[str] = []
+    notes = [*data.cuts.notes(), *_unasked(base, config.probes)]
     budget = Budget(config.training.token_budget, notes.append)
     return Round(directory, config, snapshot_sha256, policy, choose_forward(base.model), data, notes, budget, stop)
 
@@ -131,18 +132,33 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
 def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
     pairs, heldout, rated = directory.pairs(), directory.heldout(), directory.rated()
     encoder = Encoder(base, max_tokens=config.training.max_tokens)
+    train, kept, ratings = encoder.pairs(pairs), encoder.pairs(heldout), encoder.ratings(rated)
+    pairs, heldout = ([one for one in lines if one.pair_id not in encoder.cuts.refused] for lines in (pairs, heldout))
+    rated = [one for one in rated if one.pair_id not in encoder.cuts.refused]
     data = Data(
-        train=encoder.pairs(pairs),
-        heldout=encoder.pairs(heldout),
-        rated=encoder.ratings(rated),
+        train=train,
+        heldout=kept,
+        rated=ratings,
         prompts=[example.prompt for example in heldout or pairs or rated],
         judged=[Answer(line.prompt, ids) for line in (pairs or rated)[:_JUDGED] for ids in encoder.completions(line)],
         cuts=encoder.cuts,
     )
     if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):
-        dropped = f" ({data.cuts.dropped} were too long for the model)" if data.cuts.dropped else ""
-        raise RoundError(f"round directory {directory.path} holds nothing to train on{dropped}")
+        dropped = [f"{data.cuts.dropped} were too long for the model"] if data.cuts.dropped else []
+        words = "; ".join([*dropped, *data.cuts.notes()])
+        raise RoundError(f"round directory {directory.path} holds nothing to train on{words and f' ({words})'}")
     return data
+
+
+def _unasked(base: Base, probes: Sequence[tuple[Message, ...]]) -> list[str]:
+    """What is said of probes that the model cannot be asked."""
+    notes = []
+    for number, probe in enumerate(probes, 1):
+        try:
+            base.prompt_ids(probe)
+        except PromptError as refusal:
+            notes.append(f"probe {number} is left out: {refusal}")
+    return notes
 
 
 def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | None:
@@ -214,6 +230,7 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
         rated=len(data.rated),
         prompts_cut=data.cuts.prompts_cut,
         dropped=data.cuts.dropped,
+        refused=len(data.cuts.refused),
         notes=tuple(round_.notes),
         reward=reward,
         seconds=time.monotonic() - began,

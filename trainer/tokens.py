@@ -1,17 +1,21 @@
 """Snapshot lines as token ids: prompts by the chat template, completions as they were sampled.
 
 A completion without ids comes from outside and is tokenized here. Too long a prompt is cut from the left and
-counted; a completion is never cut. Knows nothing of batches or losses.
+counted; a completion is never cut; a line that the chat template refuses is left out and named. Knows nothing of
+batches or losses.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from data.errors import InputError
+from data.errors import InputError, PromptError
 from data.records import Message
 from trainer.base import Base
 from trainer.packing import Group
 from trainer.snapshot import SnapshotCompletion, SnapshotPair, SnapshotRating
+
+_SHOWN = 5  # lines that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,19 @@ class TokenRating:
 
 @dataclass(slots=True)
 class Cuts:
-    """What did not fit: prompts cut from the left, and examples dropped because a completion was too long."""
+    """What did not fit: prompts cut from the left, examples dropped because a completion was too long, and lines that
+    the chat template refuses: why, by the pair's id.
+    """
 
     prompts_cut: int = 0
     dropped: int = 0
+    refused: dict[int, str] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What was refused, for people; the first few by name."""
+        shown = [f"pair {number} is left out: {why}" for number, why in list(self.refused.items())[:_SHOWN]]
+        more = len(self.refused) - len(shown)
+        return [*shown, f"{more} more pairs are left out in the same way"] if more else shown
 
 
 class Encoder:
@@ -66,27 +79,43 @@ class Encoder:
         self._vocabulary = int(base.model.config.get_text_config().vocab_size)
 
     def pairs(self, pairs: Sequence[SnapshotPair]) -> list[TokenPair]:
-        """Preferences as ids. Raises InputError for a completion that is empty or of another vocabulary."""
+        """Preferences as ids; those that the chat template refuses are left out.
+
+        Raises InputError for a completion that is empty or of another vocabulary.
+        """
         out = []
         for pair in pairs:
-            chosen, rejected = self.completions(pair)
-            prompt = self._prompt(pair.prompt, max(len(chosen), len(rejected)))
-            if prompt:
-                out.append(TokenPair(prompt, chosen, rejected, pair.strength))
+            with self._leaving_out(pair):
+                chosen, rejected = self.completions(pair)
+                prompt = self._prompt(pair.prompt, max(len(chosen), len(rejected)))
+                if prompt:
+                    out.append(TokenPair(prompt, chosen, rejected, pair.strength))
         return out
 
     def ratings(self, ratings: Sequence[SnapshotRating]) -> list[TokenRating]:
-        """Ratings as ids. Raises as `pairs` does."""
+        """Ratings as ids. Leaves out and raises as `pairs` does."""
         out = []
         for rating in ratings:
-            (completion,) = self.completions(rating)
-            prompt = self._prompt(rating.prompt, len(completion))
-            if prompt:
-                out.append(TokenRating(prompt, completion, rating.desirable))
+            with self._leaving_out(rating):
+                (completion,) = self.completions(rating)
+                prompt = self._prompt(rating.prompt, len(completion))
+                if prompt:
+                    out.append(TokenRating(prompt, completion, rating.desirable))
         return out
 
+    @contextmanager
+    def _leaving_out(self, line: SnapshotPair | SnapshotRating) -> Iterator[None]:
+        """Note a line that the chat template refuses, and go on without it."""
+        try:
+            yield
+        except PromptError as refusal:
+            self.cuts.refused[line.pair_id] = str(refusal)
+
     def completions(self, line: SnapshotPair | SnapshotRating) -> tuple[tuple[int, ...], ...]:
-        """Ids of a line's answers: chosen and rejected, or the one that was rated. Raises as `pairs` does."""
+        """Ids of a line's answers: chosen and rejected, or the one that was rated.
+
+        Raises as `pairs` does; PromptError when the chat template refuses an answer.
+        """
         both = (line.chosen, line.rejected) if isinstance(line, SnapshotPair) else (line.completion,)
         return tuple(self._completion(completion, f"pair {line.pair_id}") for completion in both)
 

@@ -93,6 +93,7 @@ def _course(report: Report, steps: int) -> TableWords:
         ("Ratings besides the pairs", str(report.rated)),
         ("Prompts cut from the left", str(report.prompts_cut)),
         ("Examples left out, too long", str(report.dropped)),
+        ("Examples left out, refused by the chat template", str(report.refused)),
         ("Forward pass", report.forward),
         ("Time", seconds(report.seconds)),
         ("Peak memory", f"{report.memory_mb:.0f} MiB"),

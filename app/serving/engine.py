@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data.records import Message, NewCompletion, Sampling, Thought
+from trainer.manifest import Canary
 
 BASE = "base"
 
@@ -56,6 +57,10 @@ class Engine(Protocol):
 
     async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
         """Log-probability of each of the given completion tokens under a version, in nats."""
+        ...
+
+    async def score_canary(self, canary: Canary, version: str) -> tuple[float, ...]:
+        """The same for a canary's answer, to its prompt as it was read in training."""
         ...
 
     async def park(self) -> None:

@@ -21,7 +21,9 @@ from data.errors import AdapterError, ConflictError, ModelError, PrefloopError
 from data.records import Message, NewCompletion
 from trainer.adapter import read_adapter
 from trainer.base import Base
+from trainer.canary import canary_prompt
 from trainer.generate import Request, Row, Sampler
+from trainer.manifest import Canary
 from trainer.reasoning import Answer
 
 _T = TypeVar("_T")
@@ -115,8 +117,14 @@ class InProcessEngine:
 
     async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
         """See Engine.score."""
+        return await self._score(self.base.prompt_ids(messages, room=len(token_ids)), token_ids, version)
+
+    async def score_canary(self, canary: Canary, version: str) -> tuple[float, ...]:
+        """See Engine.score_canary."""
+        return await self._score(canary_prompt(canary, self.base), canary.token_ids, version)
+
+    async def _score(self, prompt_ids: tuple[int, ...], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
         self._assert_here()
-        prompt_ids = self.base.prompt_ids(messages, room=len(token_ids))
         adapter = None if version == BASE else version
         return await self._call(lambda: self._sampler.score(prompt_ids, tuple(token_ids), adapter))
 

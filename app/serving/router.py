@@ -98,9 +98,7 @@ class Router:
     async def _check_canary(self, name: str) -> None:
         """See that what serves is what was trained. Raises AdapterError."""
         canary = await asyncio.to_thread(self._shelf.canary, name)
-        served, served_base = [
-            await self._engine.score(canary.prompt, canary.token_ids, version) for version in (name, BASE)
-        ]
+        served, served_base = [await self._engine.score_canary(canary, version) for version in (name, BASE)]
         try:
             prove(canary, served=served, served_base=served_base)
         except AdapterError as error:

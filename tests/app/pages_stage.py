@@ -43,6 +43,7 @@ from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
 from trainer.config import SMALL_MODEL, RoundConfig
+from trainer.manifest import Canary
 from trainer.reasoning import KNOWN, Answer, ReasoningFormat
 
 HOSTILE = (
@@ -106,6 +107,10 @@ class CannedEngine:
     async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
         """As the canary of tests/app/canned_version.py notes it."""
         return (-2.0 if version == BASE else -1.0, *(-1.0 for _ in token_ids[1:]))
+
+    async def score_canary(self, canary: Canary, version: str) -> tuple[float, ...]:
+        """The same."""
+        return await self.score(canary.prompt, canary.token_ids, version)
 
     def close(self) -> None:
         """Nothing to do."""

@@ -62,6 +62,7 @@ def freeze(
     config: TrainingConfig | None = None,
     model: str = "",
     max_new_tokens: int = 8,
+    **more: object,
 ) -> RoundDir:
     """A round directory ready to train, short enough for a test."""
     directory = RoundDir(path)
@@ -72,6 +73,7 @@ def freeze(
         seed=7,
         training=training,
         sampling=Sampling(max_new_tokens=max_new_tokens),
+        **{"prompt_format": base.format, **more},
     )
     lines = snapshot if isinstance(snapshot, SnapshotLines) else lines_of_store(snapshot or toy_snapshot())
     directory.freeze(settings, lines)

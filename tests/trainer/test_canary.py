@@ -1,5 +1,6 @@
 """What proves an adapter where it serves: that it is that adapter, the whole of it, on that base."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from tests.trainer.plainly import alone
 from tests.trainer.scene import ask, random_lora
 from trainer.adapter import Adapter, LoraWeights, read_adapter
 from trainer.base import Base, load_base
-from trainer.canary import Answer, make_canary, prove
+from trainer.canary import Answer, canary_prompt, make_canary, prove
+from trainer.config import PromptFormat
 from trainer.generate import Sampler
 from trainer.logprobs import Packed
 from trainer.manifest import Canary
@@ -47,6 +49,17 @@ def served(base: Base, adapter: Adapter | None, canary: Canary) -> tuple[tuple[f
 def check(base: Base, adapter: Adapter | None, canary: Canary) -> None:
     here, here_base = served(base, adapter, canary)
     prove(canary, served=here, served_base=here_base)
+
+
+def test_a_canary_is_asked_as_it_was_in_training_however_the_model_is_asked_now(policy: Policy) -> None:
+    canary = make_canary(policy, Packed(), [Answer(QUESTION, (7, 8))])
+    changed = policy.base.under(PromptFormat(template="Q: {{ messages[0].content }}"))
+    assert canary_prompt(canary, changed) == policy.base.encode(QUESTION) != changed.encode(QUESTION)
+
+
+def test_a_canary_of_an_older_prefloop_is_asked_as_models_were_then(base: Base) -> None:
+    former = PromptFormat(template="Q: {{ messages[0].content }}")
+    assert canary_prompt(NOTED, replace(base, former=former)) == base.under(former).encode(QUESTION)
 
 
 class TestMaking:

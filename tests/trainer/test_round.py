@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError, RoundError
-from data.records import Snapshot
+from data.records import Message, Snapshot
 from tests.models import save_random_model
-from tests.trainer.scene import freeze, preference, toy_pairs, toy_snapshot
+from tests.trainer.scene import ask, freeze, preference, toy_pairs, toy_snapshot
 from trainer.adapter import directory_sha256, read_adapter
 from trainer.base import Base, load_base
 from trainer.canary import prove
-from trainer.config import DPOConfig
+from trainer.config import DPOConfig, PromptFormat
 from trainer.course import StoppedError
 from trainer.generate import Sampler
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
+from trainer.snapshot import SnapshotPair, lines_of_store
 from trainer.tokens import Encoder, TokenPair
 
 
@@ -104,6 +105,65 @@ class TestLongPrompts:
         snapshot = Snapshot((self.LONG,), (), {})
         manifest = run_round(freeze(tmp_path / "round", base, snapshot=snapshot, config=self.CONFIG), never)
         base.prompt_ids(manifest.canary.prompt, room=len(manifest.canary.token_ids))  # as serving asks
+
+
+class TestATemplateThatRefuses:
+    TEMPLATE = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "<|user|>{{ messages[0].content }}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    CONFIG = DPOConfig(epochs=1, batch_size=6, rank=2, alpha=4)
+
+    @staticmethod
+    def with_system(prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+        return ({"role": "system", "content": "Be brief."}, *prompt)
+
+    def refused(self, one: SnapshotPair) -> SnapshotPair:
+        return replace(one, prompt=self.with_system(one.prompt))
+
+    def test_the_round_goes_on_without_what_is_refused_and_names_it(self, tmp_path: Path, base: Base) -> None:
+        base = base.under(PromptFormat(template=self.TEMPLATE))
+        lines = lines_of_store(toy_snapshot())
+        train = [self.refused(one) if number < 2 else one for number, one in enumerate(lines.train)]
+        heldout = [self.refused(lines.heldout[0]), *lines.heldout[1:]]
+        probes = (ask("how?"), self.with_system(ask("why?")))
+        directory = freeze(
+            tmp_path / "round",
+            base,
+            snapshot=replace(lines, train=train, heldout=heldout),
+            config=self.CONFIG,
+            probes=probes,
+        )
+        manifest = run_round(directory, never)
+        report = manifest.report
+        assert (report.train.pairs, report.heldout.pairs, report.refused, report.dropped) == (10, 3, 3, 0)
+        assert [note.partition(":")[0] for note in report.notes] == [
+            "pair 0 is left out",
+            "pair 1 is left out",
+            "pair 12 is left out",
+            "probe 2 is left out",
+        ]
+        assert manifest.evaluation is not None
+        assert [probe.prompt for probe in manifest.evaluation.probes] == [ask("how?")]
+
+    def test_a_round_of_which_nothing_is_left_says_why(self, tmp_path: Path, base: Base) -> None:
+        base = base.under(PromptFormat(template=self.TEMPLATE))
+        lines = lines_of_store(toy_snapshot())
+        directory = freeze(
+            tmp_path / "round", base, snapshot=replace(lines, train=[self.refused(one) for one in lines.train])
+        )
+        with pytest.raises(RoundError, match=r"nothing to train on .*pair 0 is left out: .*no system role"):
+            run_round(directory, never)
+
+
+def test_a_round_that_was_frozen_before_formats_were_recorded_is_asked_as_it_was_then(
+    tmp_path: Path, base: Base
+) -> None:
+    config = DPOConfig(epochs=1, batch_size=6, rank=2, alpha=4)
+    directory = freeze(tmp_path / "round", base, config=config, prompt_format=None)
+    former = replace(base, former=PromptFormat(template="Q: {{ messages[0].content }} A:"))
+    canary = run_round(directory, never, base=former).canary
+    assert canary.prompt_ids == former.under(former.former).encode(canary.prompt)
 
 
 def test_a_stopped_round_has_a_checkpoint_and_no_manifest_and_goes_on_to_the_same_adapter(

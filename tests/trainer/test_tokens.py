@@ -1,11 +1,14 @@
 """Where tokens begin and end: prompts by the template, completions as sampled, cuts counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from data.errors import InputError
 from data.records import FinishReason
 from tests.trainer.scene import EOS, ask
 from trainer.base import Base
+from trainer.config import PromptFormat
 from trainer.snapshot import SnapshotCompletion, SnapshotPair, SnapshotRating
 from trainer.tokens import Encoder, TokenPair
 
@@ -79,6 +82,40 @@ def test_the_models_context_is_the_limit_that_nobody_can_raise(base: Base) -> No
     encoder = Encoder(base, max_tokens=10**6)
     assert encoder.pairs([pair(sampled(*[5] * base.context))]) == []
     assert encoder.cuts.dropped == 1
+
+
+REFUSING = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}{{ messages[-1].content }}"
+)
+SYSTEM = ({"role": "system", "content": "Be brief."}, *QUESTION)
+
+
+@pytest.fixture
+def encoder(base: Base) -> Encoder:
+    return Encoder(base.under(PromptFormat(template=REFUSING)), max_tokens=None)
+
+
+def test_a_line_that_the_chat_template_refuses_is_left_out_and_named(encoder: Encoder) -> None:
+    good = pair(sampled(9, EOS))
+    assert len(encoder.pairs([replace(good, pair_id=7, prompt=SYSTEM), good])) == 1
+    assert encoder.ratings([SnapshotRating(8, SYSTEM, sampled(9), desirable=True)]) == []
+    assert list(encoder.cuts.refused) == [7, 8]
+    assert encoder.cuts.notes()[0].startswith("pair 7 is left out: the model's chat template refuses")
+    assert "no system role" in encoder.cuts.notes()[0]
+    assert encoder.cuts.dropped == 0
+
+
+def test_of_many_refused_lines_a_few_are_named_and_all_counted(encoder: Encoder) -> None:
+    encoder.pairs([replace(pair(sampled(9)), pair_id=number, prompt=SYSTEM) for number in range(30)])
+    assert len(encoder.cuts.notes()) == 6
+    assert encoder.cuts.notes()[-1] == "25 more pairs are left out in the same way"
+
+
+def test_an_answer_that_the_chat_template_refuses_leaves_its_line_out(base: Base) -> None:
+    template = "{% if 'bad' in messages[-1].content %}{{ 1 / 0 }}{% endif %}{{ messages[-1].content }}"
+    encoder = Encoder(base.under(PromptFormat(template=template)), max_tokens=None)
+    assert encoder.pairs([pair(SnapshotCompletion("bad"))]) == []
+    assert len(encoder.cuts.refused) == 1
 
 
 def test_a_rating_is_one_completion(base: Base) -> None:
