@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 # what mixtures of experts call the module that chooses the experts: a change there would jump, not grow
-_ROUTERS = ("gate", "router", "shared_expert_gate")
+_ROUTERS = ("gate", "router", "shared_expert_gate", "modality_router")
 # what the fused kernels of Mamba read without calling the module; PEFT refuses the first
 _READ_BY_KERNELS = ("out_proj", "dt_proj")
 

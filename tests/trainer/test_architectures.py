@@ -166,3 +166,16 @@ def test_what_cannot_serve_is_refused_in_one_line(name: str, model_dir: Path, tm
     assert said.startswith(f"model {tmp_path} cannot")
     assert "serve a model of another architecture" in said
     assert "\n" not in said
+
+
+def test_the_docs_have_its_row(request: pytest.FixtureRequest, family: Family, sampler: Sampler) -> None:
+    name = request.node.callspec.params["family"]
+    assert row_of(name, family, sampler) in TABLE.read_text(encoding="utf-8").splitlines()
+
+
+def row_of(name: str, family: Family, sampler: Sampler) -> str:
+    """The family's row in docs/models.md, as it is found here."""
+    serves = sampler.way.partition(",")[0]
+    trains = choose_forward(family.base.model).reason.partition(":")[0]
+    on = " ".join(sorted({f"`{module.rpartition('.')[2]}`" for module in family.policy.lora.names}))
+    return f"| {name} | `{family.base.model.config.model_type}` | {serves} | {trains} | {on} |"
