@@ -1,25 +1,23 @@
 """The frozen base model with its tokenizer: found, loaded, and asked for prompt ids.
 
-A name is the built-in model, a local directory or a Hugging Face hub id; only a hub id may contact the
-network. Knows nothing of adapters, sampling or training.
+A name is the built-in model, a known one, a local directory, a GGUF file or a Hugging Face hub id
+(model_files.py). Knows nothing of adapters, sampling or training.
 """
 
 import gc
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils.logging import disable_progress_bar
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import ModelError, PromptError
 from data.records import Message, Sampling
 from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions, PromptFormat
 from trainer.context import context_length
+from trainer.license import ModelLicense
+from trainer.loading import load_files, quantisation
+from trainer.model_files import ModelFiles, find_model
 from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter, find_format, former_format
 from trainer.reasoning import Answer
 
@@ -42,7 +40,7 @@ class Base:
     revision is the hub's commit, or a digest of the local files: it tells models apart, it proves nothing.
     eos_ids end a completion; context is the longest sequence in tokens, longest_answer that of an answer where no
     setting says it. prompts: how it is asked; former: how what was sampled and trained before formats were recorded
-    was asked.
+    was asked. license: the one found beside the model.
     """
 
     name: str
@@ -55,6 +53,7 @@ class Base:
     prompts: PromptFormatter
     former: PromptFormat
     longest_answer: int = _LONGEST_ANSWER
+    license: ModelLicense | None = None
 
     def move(self, device: torch.device) -> None:
         """Take the weights elsewhere, and give back the accelerator's memory that nothing holds any more."""
@@ -144,9 +143,11 @@ class Base:
 
     def describe(self) -> str:
         """One line for the start of a server: name, size, device, dtype, template."""
-        parameters = sum(p.numel() for p in self.model.parameters())
+        parameters = self.model.num_parameters()
         template = "plain chat template" if self.plain_template else "its own chat template"
         kind = str(self.model.dtype).removeprefix("torch.")
+        if quantised := quantisation(self.model):
+            kind = f"{kind}, weights in {quantised}"
         return f"{self.name} ({parameters / 1e6:.1f} M parameters, {self.model.device.type}, {kind}, {template})"
 
 
@@ -158,26 +159,17 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
     Raises ModelError naming the model, the reason and the way out.
     """
     where = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
-    source, local = _locate(name)
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local)
-    except Exception as error:  # transformers raises a dozen types for a model that cannot be loaded
-        raise ModelError(
-            f"model {name} cannot be loaded: {error}. Give --model a directory with config.json, weights and "
-            "tokenizer, or a hub id"
-        ) from error
+    files = find_model(name)
+    tokenizer, model = load_files(files, where, options)
     former, chosen = former_format(tokenizer), find_format(tokenizer, options, name)
     tokenizer.chat_template = chosen.template  # so that it goes along wherever the tokenizer is saved
     if where.type == "cpu" and model.num_parameters() < _ONE_THREAD:
         torch.set_num_threads(1)
-    torch.nn.Module.to(model, where).train(False).requires_grad_(False)
+    model.train(False).requires_grad_(False)
     prompts = PromptFormatter(tokenizer, chosen)
     base = Base(
-        name=source if local and name != BUILT_IN else name,
-        revision=getattr(model.config, "_commit_hash", None) or _digest(Path(source)),
+        name=files.name,
+        revision=_revision(files, model, options),
         model=model,
         tokenizer=tokenizer,
         eos_ids=_eos_ids(model, tokenizer),
@@ -186,6 +178,7 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
         prompts=prompts,
         former=former,
         longest_answer=_longest_answer(name, reasons=prompts.parser is not None),
+        license=files.license,
     ).under(chosen)
     if not base.eos_ids and not chosen.stop:
         raise ModelError(
@@ -202,29 +195,10 @@ def _longest_answer(name: str, *, reasons: bool) -> int:
     return _LONGEST_OF_REASONING if reasons else _LONGEST_ANSWER
 
 
-def _locate(name: str) -> tuple[str, bool]:
-    """What transformers shall load, and whether it lies on this machine."""
-    if name == BUILT_IN:
-        return str(files("data") / "seed" / "tiny"), True
-    path = Path(name).expanduser()
-    if not path.exists():
-        if name.startswith((".", "/", "~")) or name.count("/") != 1:
-            raise ModelError(f"model {name}: there is no such directory, and it is not a hub id like owner/name")
-        return name, False
-    if not (path / "config.json").is_file():
-        raise ModelError(f"model {name}: the directory has no config.json; give the folder that a model was saved to")
-    return os.fspath(path.resolve()), True
-
-
-def _digest(path: Path) -> str:
-    """Digest of a model directory: names, sizes and first MiB of its files, quick at any size."""
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()):
-        if file.is_file() and file.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja"):
-            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
-                digest.update(stream.read(1 << 20))
-    return digest.hexdigest()[:40]
+def _revision(files: ModelFiles, model: PreTrainedModel, options: ModelOptions) -> str:
+    """What tells a base from others; another quantisation is another base."""
+    revision = files.revision or str(model.config._commit_hash)
+    return f"{revision}+{options.quantize}" if options.quantize else revision
 
 
 def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -1,6 +1,7 @@
 """What a round is told: validated settings, one type for each algorithm. Knows nothing of training."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
@@ -25,18 +26,40 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Dtype(StrEnum):
+    """The numbers that a model is loaded in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class Quantize(StrEnum):
+    """How bitsandbytes keeps the weights of the base's linear modules.
+
+    FOUR_BIT: NF4 with double quantisation (Dettmers 2023, 2305.14314, sec. 3). EIGHT_BIT: LLM.int8() (Dettmers 2022,
+    2208.07339).
+    """
+
+    FOUR_BIT = "4bit"
+    EIGHT_BIT = "8bit"
+
+
 class ModelOptions(Strict):
     """How a model is loaded and asked, besides its name: what `[model]` says.
 
     system: a system turn before every conversation that has none. stop: strings that end an answer and do not belong to
     it. template_arguments: what the chat template is given besides the conversation. template: PLAIN, or a file with a
-    Jinja template, in place of the model's own.
+    Jinja template, in place of the model's own. dtype: bfloat16 on CUDA, else float32, if None. trust_remote_code:
+    whether Python code that comes with a model may run.
     """
 
     template: str | None = None
     system: str | None = None
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     template_arguments: dict[str, Any] = Field(default_factory=dict)
+    dtype: Dtype | None = None
+    quantize: Quantize | None = None
+    trust_remote_code: bool = False
 
 
 AS_IT_COMES = ModelOptions()
