@@ -28,7 +28,7 @@ from app.cli_rounds import rounds
 from app.cli_simulate import simulation
 from app.cli_users import users
 from app.home import Home
-from app.options import HOME, HomePath
+from app.options import HOME, DtypeOf, HomePath, ModelName, QuantizeTo, TrustCode
 from data.errors import PrefloopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
@@ -51,7 +51,10 @@ app.add_typer(simulation)
 @app.command()
 def serve(
     home: HomePath = HOME,
-    model: Annotated[str | None, typer.Option(help="Directory or hub id; the built-in model by default.")] = None,
+    model: Annotated[str | None, typer.Option(help=f"{ModelName}; the built-in model by default.")] = None,
+    dtype: DtypeOf = None,
+    quantize: QuantizeTo = None,
+    trust_remote_code: TrustCode = False,
     prompts: Annotated[
         Path | None, typer.Option(help="Prompts to add: text, one a line, or JSONL with `prompt`.")
     ] = None,
@@ -63,25 +66,38 @@ def serve(
     from app.server import serve as run_server
 
     place = Home(home)
-    settings = load_settings(place.path, model=model, prompts=prompts, host=host, port=port)
+    settings = load_settings(
+        place.path,
+        model=model,
+        dtype=dtype,
+        quantize=quantize,
+        trust_remote_code=trust_remote_code or None,
+        prompts=prompts,
+        host=host,
+        port=port,
+    )
     asyncio.run(run_server(place, settings, typer.echo))
 
 
 @app.command()
 def train(
     pairs: Annotated[Path, typer.Option(help="Preferences or ratings; docs/formats.md lists what is read.")],
-    model: Annotated[str, typer.Option(help="Directory or hub id, or built-in.")],
+    model: Annotated[str, typer.Option(help=f"{ModelName}, or built-in.")],
     out: Annotated[Path, typer.Option(help="Directory for the round; the adapter is in its adapter/.")],
     config: Annotated[Path | None, typer.Option(help="TOML with the keys of [training]; may have [model].")] = None,
     algorithm: Annotated[Algorithm | None, typer.Option(help="What to train by; dpo unless --config says.")] = None,
     seed: Annotated[int, typer.Option(help="Same data, settings and seed: the same adapter.")] = 0,
     heldout_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the prompts that only measures.")] = 0.1,
+    dtype: DtypeOf = None,
+    quantize: QuantizeTo = None,
+    trust_remote_code: TrustCode = False,
 ) -> None:
     """Train an adapter on a preference file, without a server; run again, it goes on where it was stopped."""
     from app.train import Task, read_options, read_settings
     from app.train import train as run_training
 
-    settings, options = read_settings(config, algorithm), read_options(config)
+    flags = {"dtype": dtype, "quantize": quantize, "trust_remote_code": trust_remote_code or None}
+    settings, options = read_settings(config, algorithm), read_options(config, **flags)
     task = Task(pairs, model, out, settings, seed, heldout_share, options)
     run_training(task, Console())
 

@@ -24,7 +24,7 @@ from data.queue import QueueRules
 from data.records import Sampling
 from data.strategies import StrategyName
 from data.verdicts import LONGEST_REASON
-from trainer.config import SMALL_MODEL, Fraction, ModelSettings, Positive, Strict
+from trainer.config import SMALL_MODEL, Fraction, ModelOptions, ModelSettings, Positive, Strict
 
 FILE = "prefloop.toml"
 _WORDS = "in our words"
@@ -115,6 +115,7 @@ class ServeDuringTraining(StrEnum):
 
 
 _MB = 1_000_000
+_OF_MODEL = frozenset(ModelOptions.model_fields)
 
 
 class ImportSettings(Strict):
@@ -178,13 +179,14 @@ class Settings(Strict):
 
     @property
     def flags(self) -> frozenset[str]:
-        """The keys that the command line gave."""
+        """The keys that the command line gave; "model" is the name alone."""
         return self._flags
 
 
 def load_settings(home: Path, **flags: object) -> Settings:
     """Settings of a home: its prefloop.toml, overridden by flags that are not None.
 
+    The flag `model` is the name alone; those named as other keys of `[model]` are these.
     Raises InputError naming the file and the key.
     """
     file = home / FILE
@@ -192,20 +194,22 @@ def load_settings(home: Path, **flags: object) -> Settings:
         written = tomllib.loads(file.read_text()) if file.exists() else {}
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    said = {key: value for key, value in flags.items() if value is not None}
+    given = {key: value for key, value in flags.items() if value is not None}
+    said = {key: value for key, value in given.items() if key not in _OF_MODEL} | _model_section(written, given)
     try:
-        settings = Settings.model_validate({**written, **said, **_named_model(written, said)})
+        settings = Settings.model_validate({**written, **said})
     except ValidationError as error:
         problems = "; ".join(_in_words(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
         raise InputError(f"{file}: {problems}") from error
-    settings._flags = frozenset(said)
+    settings._flags = frozenset(f"model.{key}" if key in _OF_MODEL else key for key in given)
     return settings
 
 
-def _named_model(written: Mapping[str, object], said: Mapping[str, object]) -> dict[str, object]:
-    """The file's section `[model]` with the name that the command line gave; nothing if either has none."""
-    section = written.get("model")
-    return {"model": {**section, "name": said["model"]}} if "model" in said and isinstance(section, dict) else {}
+def _model_section(written: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """The section `[model]` of the file with what the command line says of it; nothing if that says nothing."""
+    over = {"name" if key == "model" else key: given[key] for key in given.keys() & {"model", *_OF_MODEL}}
+    section = written.get("model", {})
+    return {"model": {**(section if isinstance(section, dict) else {"name": section}), **over}} if over else {}
 
 
 def _in_words(kind: str, location: tuple[int | str, ...], message: str) -> str:

@@ -55,8 +55,9 @@ def _general(settings: Settings) -> Iterator[EffectiveSetting]:
 
 
 def _source(settings: Settings, name: str, key: str = "") -> Source:
-    """Where a value that was given came from; of the model the command line gives the name alone."""
-    by_flag = name in settings.flags and (name != _MODEL or key == _NAME)
+    """Where a value that was given came from; the flag of the model gives the name alone."""
+    flag = f"{name}.{key}" if name == _MODEL and key != _NAME else name
+    by_flag = flag in settings.flags
     return Source.FLAG if by_flag else Source.FILE
 
 

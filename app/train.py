@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.algorithms import Algorithm
+from app.model_license import say_license
 from app.training import training_of
 from data.errors import ConflictError, InputError, RoundError
 from data.formats.preference_file import PreferenceFile, read_preferences
@@ -58,11 +59,15 @@ def read_settings(file: Path | None, algorithm: Algorithm | None) -> dict[str, o
     return found if algorithm is None else {**found, "algorithm": algorithm.value}
 
 
-def read_options(file: Path | None) -> ModelOptions:
-    """What the section [model] of a TOML file says besides the name. Raises InputError."""
+def read_options(file: Path | None, **flags: object) -> ModelOptions:
+    """What the section [model] of a TOML file says besides the name, and flags that are not None over it.
+
+    Raises InputError.
+    """
     section = _read(file).get("model")
+    over = {key: value for key, value in flags.items() if value is not None}
     try:
-        return ModelSettings.model_validate(section).options if isinstance(section, dict) else AS_IT_COMES
+        return ModelSettings.model_validate({**(section if isinstance(section, dict) else {}), **over}).options
     except ValidationError as error:
         words = "; ".join(f"model.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise InputError(f"{file}: {words}; the keys of [model] are in docs/operations.md") from error
@@ -105,6 +110,7 @@ def train(task: Task, console: Console) -> Manifest:
     directory = RoundDir(task.out)
     _freeze(directory, config, lines)
     console.print(f"{base.describe()}")
+    console.print(say_license(base))
     console.print(
         f"{config.training.algorithm} on {len(lines.train)} pairs and {len(lines.rated)} ratings, "
         f"{len(lines.heldout)} pairs held out"

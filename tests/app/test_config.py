@@ -4,7 +4,7 @@ import pytest
 
 from app.config import load_settings
 from data.errors import InputError
-from trainer.config import ModelOptions, ModelSettings
+from trainer.config import Dtype, ModelOptions, ModelSettings, Quantize
 
 
 def test_a_home_without_a_file_has_the_defaults(tmp_path: Path) -> None:
@@ -90,3 +90,18 @@ def test_a_bad_file_is_refused_naming_file_and_key(tmp_path: Path, text: str, na
 
     assert named in str(refusal.value)
     assert str(tmp_path / "prefloop.toml") in str(refusal.value)
+
+
+def test_flags_of_the_model_come_before_the_section(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text('[model]\nname = "a/b"\ndtype = "float32"\nsystem = "Be kind."\n')
+    model = load_settings(tmp_path, model=None, dtype=Dtype.BFLOAT16, quantize=Quantize.FOUR_BIT).model
+    expected = ModelSettings(name="a/b", dtype=Dtype.BFLOAT16, quantize=Quantize.FOUR_BIT, system="Be kind.")
+    assert model == expected
+    assert model.options.quantize is Quantize.FOUR_BIT
+
+
+def test_a_flag_of_the_model_keeps_a_name_in_short(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text('model = "a/b"\n')
+    settings = load_settings(tmp_path, trust_remote_code=True)
+    assert settings.model == ModelSettings(name="a/b", trust_remote_code=True)
+    assert settings.flags == {"model.trust_remote_code"}

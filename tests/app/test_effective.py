@@ -81,3 +81,9 @@ def test_the_short_form_is_the_models_name_from_the_file(tmp_path: Path) -> None
     found = in_force(load_settings(tmp_path))
     assert found["model.name"] == EffectiveSetting("model.name", "a/b", "built-in", Source.FILE)
     assert found["model.stop"].source is Source.DEFAULT
+
+
+def test_of_the_model_a_flag_is_told_by_its_own_key(tmp_path: Path) -> None:
+    (tmp_path / "prefloop.toml").write_text('[model]\nname = "a/b"\n')
+    found = in_force(load_settings(tmp_path, dtype="bfloat16"))
+    assert (found["model.name"].source, found["model.dtype"].source) == (Source.FILE, Source.FLAG)
