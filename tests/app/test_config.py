@@ -64,7 +64,7 @@ def test_what_training_says_is_kept_as_given(tmp_path: Path) -> None:
     ("text", "named"),
     [
         ("prot = 1", "unknown key prot; known keys are model"),
-        ("[model]\nnam = 1", "unknown key model.nam; known keys are system, stop, template_arguments, name"),
+        ("[model]\nnam = 1", "unknown key model.nam; known keys are template, system, stop, "),
         ("[model]\nstop = ['']", "model.stop.0: "),
         ("model = 1", "model: Input should be"),
         ("[training]\nbta = 0.1", ": unknown key training.bta; known keys of dpo are"),
