@@ -6,31 +6,37 @@ Held-out prompts first, since nothing of them ever trains. Knows nothing of who 
 import asyncio
 import math
 import random
+from enum import StrEnum
 
 from app.config import QueueSettings
 from app.rivals import Rivals, rivals
 from app.serving.engine import Engine, Job, complete
 from app.serving.router import Router
+from app.set_aside import SetAside
 from app.troubles import in_words
-from data.errors import AdapterError, InputError
-from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling, Split
+from data.errors import AdapterError, InputError, PromptError
+from data.records import NewCompletion, Prompt, Purpose, Sampling, Split
 from data.store import PreferenceStore
 
 _SEEDS = 2**31
 _AT_ONCE = 4
 _MANY_ALIKE = 40
 _NO_PROMPT = "there are no prompts to sample; bring some"
-_ALL_TOO_LONG = "every prompt is longer than the model can read; bring shorter ones"
-_ALL_ALIKE = "they give the same answers, again and again; sample at a higher temperature, or decide without votes"
+_ALL_ALIKE = "they give the same answers, again and again; raise temperature in [sampling], or decide without votes"
 
 
-def flaw(a: NewCompletion, b: NewCompletion) -> str | None:
-    """Why training on a choice between two completions would teach nothing, or None when it would."""
+class Flaw(StrEnum):
+    """Why training on a choice between two completions would teach nothing; chance may change it next time."""
+
+    EMPTY = "an empty answer"
+    IDENTICAL = "two identical answers"
+
+
+def flaw(a: NewCompletion, b: NewCompletion) -> Flaw | None:
+    """What is wrong with a pair to train on, or None; an answer that was cut off is judged like any other."""
     if not (a.text and b.text):
-        return "an empty answer"
-    if FinishReason.LENGTH in (a.finish_reason, b.finish_reason):
-        return "an answer cut off at max_new_tokens"
-    return "two identical answers" if alike(a, b) else None
+        return Flaw.EMPTY
+    return Flaw.IDENTICAL if alike(a, b) else None
 
 
 def alike(a: NewCompletion, b: NewCompletion) -> bool:
@@ -42,6 +48,7 @@ class Matches:
     """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all.
 
     A version is measured by all it says: an answer that is empty or was cut off is what its users would get.
+    aside: prompts that cannot be asked, these here or by whoever else makes pairs.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class Matches:
         source: random.Random,
     ) -> None:
         self.trouble: str | None = None
+        self.aside = SetAside()
         self._store = store
         self._engine = engine
         self._router = router
@@ -68,7 +76,6 @@ class Matches:
         self._given_up = False
         self._alike = 0
         self._asked: set[int] = set()
-        self._unfit: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
 
     async def make(self) -> bool:
@@ -107,14 +114,14 @@ class Matches:
         async with self._one_at_a_time:
             prompt = await asyncio.to_thread(self._next_prompt)
         if prompt is None:
-            raise InputError(_ALL_TOO_LONG if self._unfit else _NO_PROMPT)
+            raise InputError(f"every prompt is set aside: {self.aside}; bring others" if self.aside.ids else _NO_PROMPT)
         async with self._router.lease() as champion, self._router.lease(found.other) as other:
             if champion != found.serving:  # since it was looked
                 return False
             try:
                 answers = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, other))
-            except InputError:  # no room for an answer
-                self._unfit.add(prompt.id)
+            except PromptError as error:
+                self.aside.add(prompt, error.reason)
                 return False
         if alike(*answers):
             self._alike += 1
@@ -134,7 +141,7 @@ class Matches:
         prompts = self._store.prompts
 
         def fresh() -> Prompt | None:
-            seen = self._asked | self._unfit
+            seen = self._asked | self.aside.ids
             return prompts.next(seen, Split.HELDOUT) or prompts.next(seen)
 
         found = fresh()

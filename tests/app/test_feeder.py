@@ -1,11 +1,15 @@
 import asyncio
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.config import QueueSettings
-from app.matches import flaw
+from app.feeder import Feeder
+from app.matches import Flaw, flaw
+from app.serving.engine import Answers, Job
+from data.errors import PromptError
 from data.records import (
     Choice,
     FinishReason,
@@ -31,7 +35,7 @@ GOOD = NewCompletion("base", "Boil it.", (7, 2), (-0.1, -0.1), FinishReason.STOP
         (replace(GOOD, seed=2), "identical"),
         (replace(GOOD, text="Boil  it.\n"), "identical"),
         (replace(GOOD, text=""), "empty"),
-        (replace(GOOD, text="Fry", finish_reason=FinishReason.LENGTH), "cut off"),
+        (replace(GOOD, text="Fry", finish_reason=FinishReason.LENGTH), None),
     ],
 )
 def test_pairs_that_teach_nothing_are_told_apart(other: NewCompletion, reason: str | None) -> None:
@@ -49,14 +53,156 @@ async def test_a_draft_tells_how_far_it_is_and_ends_with_the_stored_pair(tmp_pat
         assert services.store.pairs.by_id(drafts[-1].pair.id).a.text == drafts[-1].texts[0]
 
 
-async def test_answers_that_are_always_identical_set_the_prompts_aside_and_say_so(tmp_path: Path) -> None:
+async def test_answers_that_are_always_identical_are_told_and_set_no_prompt_aside(tmp_path: Path) -> None:
     async with stage(tmp_path, buffer=0, prompts=2, answers=["Same.", "Same."]) as services:
+        feeder = services.feeder
         for _ in range(3):
-            assert [draft.pair async for draft in services.feeder.drafts() if draft.pair] == []
+            assert [draft.pair async for draft in feeder.drafts() if draft.pair] == []
 
         assert services.store.pairs.ready() == 0
-        assert services.feeder.trouble is not None
-        assert "2 for two identical answers" in services.feeder.trouble
+        assert "12 gave two identical answers" in str(feeder.trouble)
+        assert (feeder.tries.count, feeder.tries.pairs, feeder.tries.dropped) == (12, 0, {Flaw.IDENTICAL: 12})
+        assert not feeder.aside.ids
+
+
+async def test_a_prompt_that_gave_nothing_has_its_next_turn_after_all_others(tmp_path: Path) -> None:
+    async with stage(tmp_path, buffer=0, prompts=4, answers=["Same.", "Same."]) as services:
+        asked = []
+        for _ in range(8):
+            [prompt] = {draft.prompt.id async for draft in services.feeder.drafts()}
+            asked.append(prompt)
+
+        assert len({*asked[:4]}) == 4
+        assert asked[4:] == asked[:4]
+
+
+async def test_where_nothing_comes_of_any_prompt_it_is_tried_ever_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a pair that comes after all ends the trouble."""
+    async with stage(tmp_path, buffer=0, prompts=4, answers=["Same.", "Same."]) as services:
+        feeder, now = services.feeder, [0.0]
+        monkeypatch.setattr("app.feeder.time.monotonic", lambda: now[0])
+        waits = []
+        for _ in range(12):
+            [_ async for _ in feeder.drafts()]
+            waits.append(feeder._not_before)
+        assert waits == [0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30, 30]
+
+        monkeypatch.setattr(services.engine, "_answers", ["One.", "Other."])
+        assert [draft.pair async for draft in feeder.drafts() if draft.pair]
+        assert (feeder.trouble, feeder._not_before) == (None, 0.0)
+
+
+async def test_a_prompt_that_can_never_be_asked_is_set_aside_at_once_by_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, buffer=0, prompts=3) as services:
+        asked = []
+
+        async def refuses(job: Job) -> AsyncGenerator[Answers, None]:
+            asked.append(job.messages)
+            raise PromptError("the template says no", reason="refused by the chat template")
+            yield
+
+        monkeypatch.setattr(services.engine, "stream", refuses)
+        for _ in range(4):
+            assert [draft async for draft in services.feeder.drafts()] == []
+
+        assert len({messages[-1]["content"] for messages in asked}) == len(asked) == 3
+        assert services.feeder.aside.by_reason == {"refused by the chat template": 3}
+        assert "3 refused by the chat template" in str(services.feeder.trouble)
+        assert services.feeder.tries.count == 0
+
+
+async def test_a_slow_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first prompt's answers never end; all others give their pairs all the while."""
+    async with stage(tmp_path, buffer=12) as services:
+        stream, slow, begun = services.engine.stream, services.store.prompts.next(), asyncio.Event()
+        assert slow is not None
+
+        async def answers_slowly(job: Job) -> AsyncGenerator[Answers, None]:
+            if job.messages == slow.messages:
+                begun.set()
+                await asyncio.Event().wait()
+            async for answers in stream(job):
+                yield answers
+
+        monkeypatch.setattr(services.engine, "stream", answers_slowly)
+        await begun.wait()
+        await until(lambda: services.store.pairs.ready("base") >= 11)
+
+
+async def test_no_more_pairs_are_under_way_than_are_missing_or_there_are_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, buffer=9, pause=0.01) as services:
+        stream, busy, most = services.engine.stream, 0, 0
+
+        async def counted(job: Job) -> AsyncGenerator[Answers, None]:
+            nonlocal busy, most
+            busy, most = busy + 1, max(most, busy + 1)
+            async for answers in stream(job):
+                yield answers
+            busy -= 1
+
+        monkeypatch.setattr(services.engine, "stream", counted)
+        await until(lambda: services.feeder.ready >= 9)
+        assert most == 4
+        assert services.store.pairs.ready("base") == 9
+
+
+async def test_makers_that_are_slow_do_not_keep_pairs_that_measure_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, buffer=4, queue=QueueSettings(evaluation=0.5)) as services:
+        stream = services.engine.stream
+
+        async def never_two(job: Job) -> AsyncGenerator[Answers, None]:
+            if len(job.seeds) == 2:
+                await asyncio.Event().wait()
+            async for answers in stream(job):
+                yield answers
+
+        monkeypatch.setattr(services.engine, "stream", never_two)
+        services.store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
+        services.store.versions.record_serving("v1", ServingAction.PROMOTE, actor_id=None, reason="test")
+        services.router.champion = "v1"
+        services.feeder.poke()
+        await until(lambda: services.store.pairs.ready("v1", purpose=Purpose.EVAL) >= 2)
+
+
+async def test_rest_begins_when_what_is_under_way_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(tmp_path, buffer=4) as services:
+        stream, gate, waiting = services.engine.stream, asyncio.Event(), 0
+
+        async def gated(job: Job) -> AsyncGenerator[Answers, None]:
+            nonlocal waiting
+            waiting += 1
+            await gate.wait()
+            async for answers in stream(job):
+                yield answers
+
+        monkeypatch.setattr(services.engine, "stream", gated)
+        await until(lambda: waiting == 4)
+        ready = services.store.pairs.ready
+        rests = asyncio.create_task(_ready_at_rest(services.feeder, ready))
+        await asyncio.sleep(0)
+        assert not rests.done()
+        gate.set()
+        assert await rests >= 1
+        assert waiting >= 4
+
+
+async def _ready_at_rest(feeder: Feeder, ready: Callable[[], int]) -> int:
+    """Pairs that are ready when rest begins; none are made while it lasts."""
+    async with feeder.resting():
+        found = ready()
+        feeder.poke()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert ready() == found
+        return found
 
 
 async def test_the_buffer_is_filled_with_pairs_of_the_champion(tmp_path: Path) -> None:
@@ -146,5 +292,4 @@ async def test_an_error_that_nobody_foresaw_is_told_and_pairs_are_made_again(
         assert "pairs were made" in caplog.text
         broken = False
         services.feeder.poke()
-        await until(lambda: services.feeder.trouble is None)
-        assert ready("base") >= 2
+        await until(lambda: services.feeder.trouble is None and ready("base") >= 2)

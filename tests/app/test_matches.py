@@ -9,7 +9,7 @@ from app.config import QueueSettings
 from app.matches import Matches
 from app.services import Services
 from app.serving.engine import Answers, Job
-from data.errors import InputError, ModelError
+from data.errors import ModelError, PromptError
 from data.records import Choice, FinishReason, Pair, Purpose, Role, Ruling, Sampling, Split, Verdict
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
@@ -145,7 +145,7 @@ async def test_a_prompt_too_long_for_the_model_is_left_out_and_the_others_go_on(
 
     async def reads(job: Job) -> AsyncGenerator[Answers, None]:
         if job.messages in [prompt.messages for prompt in too_long]:
-            raise InputError("the prompt leaves no room for an answer")
+            raise PromptError("the prompt leaves no room for an answer", reason="too long")
         async for answers in stream(job):
             yield answers
 
@@ -163,13 +163,13 @@ async def test_it_is_told_when_no_prompt_is_left(
     services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def reads_nothing(job: Job) -> AsyncGenerator[Answers, None]:
-        raise InputError("the prompt leaves no room for an answer")
+        raise PromptError("the prompt leaves no room for an answer", reason="too long")
         yield
 
     monkeypatch.setattr(services.engine, "stream", reads_nothing)
     for _ in range(60):
         await matches.make()
-    assert matches.trouble == "every prompt is longer than the model can read; bring shorter ones"
+    assert matches.trouble == "every prompt is set aside: 60 too long; bring others"
 
 
 async def test_an_engine_that_failed_is_tried_again(

@@ -1,0 +1,40 @@
+"""Makers at work side by side: whoever ends makes room for the next, and nobody waits for the slowest.
+
+Knows nothing of what they make.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class Crew:
+    """Tasks under way. ended: called whenever one has ended, however it did."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._at_work)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let one more begin; it must see to its own errors."""
+        task = asyncio.create_task(work)
+        self._at_work.add(task)
+        task.add_done_callback(self._leave)
+
+    async def idle(self) -> None:
+        """Wait until all have ended, those too that begin meanwhile."""
+        while self._at_work:
+            await asyncio.wait(self._at_work)
+
+    async def close(self) -> None:
+        """Break all off."""
+        for task in self._at_work:
+            task.cancel()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        self._ended()
