@@ -60,6 +60,7 @@ def audit(
 
 def _status(found: dict[str, Any]) -> Iterator[str]:
     yield f"{found['champion']} serves; {found['ready']} of {found['wanted']} pairs are ready"
+    yield from _sampling(found)
     if found["rounds"]:
         newest = found["rounds"][-1]
         yield f"round {newest['id']} {newest['state']}"
@@ -72,6 +73,23 @@ def _status(found: dict[str, Any]) -> Iterator[str]:
     for trouble in ("trouble", "trial_trouble", "match_trouble", "trigger_trouble"):
         if found[trouble]:
             yield f"trouble: {found[trouble]}"
+
+
+def _sampling(found: dict[str, Any]) -> Iterator[str]:
+    """What came of the tries, how long the answers are, and what is set aside."""
+    tries, lengths, aside = found["tries"], found["lengths"], found["set_aside"]
+    dropped = "".join(f", {count} dropped for {why}" for why, count in tries["dropped"].items())
+    yield f"{tries['count']} tries since the server started: {tries['pairs']} pairs{dropped}"
+    if lengths:
+        yield (
+            f"answers: median {lengths['median']:g} tokens, 90 % have at most {lengths['p90']}; "
+            f"{lengths['cut_off']:.0%} of {lengths['answers']} were cut off"
+        )
+    if aside["count"]:
+        yield f"{aside['count']} prompts are set aside:"
+        yield from (f"  prompt {one['id']} ({one['reason']}): {one['words']}" for one in aside["prompts"])
+        if aside["count"] > len(aside["prompts"]):
+            yield f"  and {aside['count'] - len(aside['prompts'])} more"
 
 
 def _trial(found: dict[str, Any] | None) -> Iterator[str]:

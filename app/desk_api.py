@@ -65,7 +65,8 @@ class PairOut(BaseModel):
     """A lent pair as an annotator may see it; lease None while none is ready, and trouble says why if it is known.
 
     reasoning_a, reasoning_b: what the model reasoned before an answer, null if it did not, or where that is hidden;
-    reasoning_tokens_a, reasoning_tokens_b: how many tokens that took, null if nobody counted.
+    reasoning_tokens_a, reasoning_tokens_b: how many tokens that took, null if nobody counted;
+    cut_off_after_a, cut_off_after_b: the tokens after which a limit cut an answer off, null where it ended by itself.
     """
 
     lease: str | None = None
@@ -77,6 +78,8 @@ class PairOut(BaseModel):
     reasoning_b: str | None = None
     reasoning_tokens_a: int | None = None
     reasoning_tokens_b: int | None = None
+    cut_off_after_a: int | None = None
+    cut_off_after_b: int | None = None
     trouble: str | None = None
 
 
@@ -104,7 +107,7 @@ class JudgmentOut(BaseModel):
 
 
 class PastJudgment(BaseModel):
-    """One of the caller's standing judgments; reasoning as PairOut has it."""
+    """One of the caller's standing judgments; reasoning, cut_off_after_a and cut_off_after_b as PairOut has them."""
 
     id: int
     created_at: int
@@ -112,6 +115,8 @@ class PastJudgment(BaseModel):
     a: str
     b: str
     said: SaidOut
+    cut_off_after_a: int | None = None
+    cut_off_after_b: int | None = None
     reasoning_a: str | None = None
     reasoning_b: str | None = None
     reasoning_tokens_a: int | None = None
@@ -230,9 +235,10 @@ def _blind(desk: Desk, lease: Lease) -> dict[str, Any]:
 
 
 def _answers(desk: Desk, a: Completion, b: Completion) -> dict[str, Any]:
-    """Two answers in the sides that are shown, with what may be seen of their reasoning."""
+    """Two answers in the sides that are shown, where each was cut off, and what may be seen of their reasoning."""
     shown: dict[str, Any] = {"a": a.text, "b": b.text}
     for side, completion in (("a", a), ("b", b)):
+        shown[f"cut_off_after_{side}"] = completion.cut_off_after
         if (thought := desk.thought(completion)) is not None:
             shown |= {f"reasoning_{side}": thought.text, f"reasoning_tokens_{side}": thought.tokens}
     return shown

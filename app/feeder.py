@@ -30,7 +30,7 @@ _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _FRUITLESS = 8  # so many prompts in a row without a pair are no chance any more
 _SEEDS = 2**31
-_NO_PROMPTS = "There are no prompts to sample: start with --prompts FILE, or add some on the page Prompts."
+_NO_PROMPTS = "There are no prompts to sample: add some on the page Prompts, or start the server with --prompts FILE."
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from app.matches import Flaw
 from app.refusals import refusals
 from app.rounds import RoundView
 from app.services import Services
+from app.set_aside import SetAside
+from app.tries import Tries
 from data.daily import Day
 from data.ladder import ladder, wins
+from data.lengths import Lengths
 from data.records import RoundState
 from data.standing import Standing
 from data.store import PreferenceStore
@@ -20,6 +24,7 @@ from data.versions import BASE
 _DAYS = 30
 _MOST_OFFSET = 14 * 60  # minutes, the largest there is
 _RECENT_ROUNDS = 30
+_MOST_ASIDE = 50
 
 
 class DayOut(BaseModel):
@@ -51,10 +56,44 @@ class StrengthOut(BaseModel):
     high: float
 
 
+class TriesOut(BaseModel):
+    """Tries for pairs to train on since the server started: those that gave one, and why the others were dropped."""
+
+    count: int
+    pairs: int
+    dropped: dict[Flaw, int]
+
+
+class LengthsOut(BaseModel):
+    """The newest stored answers of the serving version. cut_off: the share that a limit cut off; the rest in tokens."""
+
+    answers: int
+    cut_off: float
+    median: float
+    p90: int
+
+
+class AsidePromptOut(BaseModel):
+    """A prompt that is set aside. words: how it begins."""
+
+    id: int
+    words: str
+    reason: str
+
+
+class AsideOut(BaseModel):
+    """Prompts that the model can never be asked, found so since the server started. prompts: the first fifty."""
+
+    count: int
+    by_reason: dict[str, int]
+    prompts: list[AsidePromptOut]
+
+
 class OverviewOut(BaseModel):
     """How the loop stands.
 
     ready: pairs that lie ready, of those wanted; trouble: why none can be made;
+    tries, lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
     match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
     be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
     rounds: the newest, oldest first.
@@ -67,6 +106,9 @@ class OverviewOut(BaseModel):
     ready: int
     wanted: int
     trouble: str | None
+    tries: TriesOut
+    lengths: LengthsOut | None
+    set_aside: AsideOut
     match_trouble: str | None
     trial_trouble: str | None
     trigger_trouble: str | None
@@ -102,6 +144,9 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,
+        tries=_tries(services.feeder.tries),
+        lengths=_lengths(services.store.lengths.of(serving.version.name)),
+        set_aside=_set_aside(services.feeder.aside),
         match_trouble=services.matches.trouble,
         trial_trouble=services.trial.trouble,
         trigger_trouble=services.triggers.trouble,
@@ -112,6 +157,27 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         on_trial=[view.version.name for view in views if view.standing is Standing.ON_TRIAL],
         flags=services.store.flags.count(),
     )
+
+
+def _tries(tries: Tries) -> TriesOut:
+    return TriesOut(count=tries.count, pairs=tries.pairs, dropped=dict(tries.dropped))
+
+
+def _lengths(lengths: Lengths | None) -> LengthsOut | None:
+    if lengths is None:
+        return None
+    return LengthsOut(
+        answers=lengths.answers,
+        cut_off=lengths.cut_off / lengths.answers,
+        median=lengths.median,
+        p90=lengths.p90,
+    )
+
+
+def _set_aside(aside: SetAside) -> AsideOut:
+    prompts = aside.prompts
+    first = [AsidePromptOut(id=one.id, words=one.words, reason=one.reason) for one in prompts[:_MOST_ASIDE]]
+    return AsideOut(count=len(prompts), by_reason=dict(aside.by_reason), prompts=first)
 
 
 def _strengths(store: PreferenceStore, names: list[str]) -> list[StrengthOut]:

@@ -249,6 +249,11 @@ class Completion:
         """The reasoning with its number of tokens, if there is any."""
         return None if self.reasoning is None else Thought(self.reasoning, self.reasoning_tokens)
 
+    @property
+    def cut_off_after(self) -> int | None:
+        """After how many tokens a limit cut the answer off; None for one that ended by itself."""
+        return len(self.token_ids) if self.token_ids and self.finish_reason is FinishReason.LENGTH else None
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

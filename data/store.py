@@ -20,6 +20,7 @@ from data.guidelines import Guidelines
 from data.imports import Imports
 from data.invites import Invites
 from data.judgments import Judgments
+from data.lengths import AnswerLengths
 from data.lineage import Lineage
 from data.outbox import Outbox
 from data.outgoing import Outgoing
@@ -68,6 +69,7 @@ class PreferenceStore:
         self.audit = Audit(database, clock)
         self.daily = Daily(database, clock)
         self.stats = OwnStats(database, clock)
+        self.lengths = AnswerLengths(database)
         self.lineage = Lineage(database, self.versions)
         self.rounds = Rounds(database, clock, self.pairs)
         self.requests = RoundRequests(database, clock)

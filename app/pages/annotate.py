@@ -203,10 +203,11 @@ class AnnotatePage:
         return GuideView(version=guideline.version, html=html)
 
     def _pair(self, lease: Lease, said: Said | None = None) -> View:
-        a, b = (completion.text for completion in lease.shown)
-        view = View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt), text={"a": a, "b": b})
-        view |= View(a=self._markdown.html(a), b=self._markdown.html(b))
-        view |= self._reasoning(*(self._desk.thought(completion) for completion in lease.shown))
+        a, b = lease.shown
+        view = View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt))
+        view |= View(a=self._markdown.html(a.text), b=self._markdown.html(b.text), text={"a": a.text, "b": b.text})
+        view |= View(cut_off_after={"a": a.cut_off_after, "b": b.cut_off_after})
+        view |= self._reasoning(self._desk.thought(a), self._desk.thought(b))
         return view if said is None else view | View(said=said)
 
     def _draft(self, item: LivePair) -> View:

@@ -56,9 +56,10 @@ class ThoughtView(TypedDict):
 class View(TypedDict, total=False):
     """state: pair (to judge), live (being written; `prompt`: for which), wait (`trouble` says why).
 
-    turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. reasoning: of
-    those that have any and where it may be seen, unfolded from the start if `open`. continues: the judgment just kept,
-    if its conversation can go on. guide: the guidelines, if the board shows others.
+    turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. cut_off_after:
+    the tokens after which a limit cut each off, if one did. reasoning: of those that have any and where it may be seen,
+    unfolded from the start if `open`. continues: the judgment just kept, if its conversation can go on. guide: the
+    guidelines, if the board shows others.
     """
 
     state: Literal["pair", "live", "wait"]
@@ -71,6 +72,7 @@ class View(TypedDict, total=False):
     text: dict[str, str]
     reasoning: dict[str, ThoughtView | None]
     open: bool
+    cut_off_after: dict[str, int | None]
     said: Said
     changing: bool
     continues: int

@@ -1,5 +1,6 @@
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from httpx import AsyncClient
 
 from app.server import create_rest_app
 from app.services import Services
-from data.records import Choice, Role
+from app.serving.engine import Answers, Job
+from data.records import Choice, FinishReason, Role
 from tests.app.pages_stage import client, stage
 
 
@@ -50,7 +52,41 @@ async def test_what_an_annotator_gets_is_a_pair_and_nothing_of_where_it_is_from(
     assert set(await next_pair(annotator)) == {
         *("lease", "expires_at", "prompt", "a", "b", "trouble"),
         *("reasoning_a", "reasoning_b", "reasoning_tokens_a", "reasoning_tokens_b"),
+        *("cut_off_after_a", "cut_off_after_b"),
     }
+
+
+async def test_an_answer_that_was_cut_off_says_so_on_the_side_where_it_is_shown(
+    services: Services, annotator: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Now, in the list of judgments and when it comes again, whichever side it is on."""
+    stream = services.engine.stream
+
+    async def first_is_cut(job: Job) -> AsyncGenerator[Answers, None]:
+        async for answers in stream(job):
+            if answers.completions is None:
+                continue
+            first, *others = answers.completions
+            cut = replace(first, text="On and on", token_ids=(5, 6, 7), logprobs=(-0.5,) * 3)
+            yield Answers(answers.texts, (replace(cut, finish_reason=FinishReason.LENGTH), *others))
+
+    monkeypatch.setattr(services.engine, "stream", first_is_cut)
+    sides = set()
+    for _ in range(40):
+        pair = await next_pair(annotator)
+        made = await judged(annotator, pair)
+        if "On and on" not in (pair["a"], pair["b"]):
+            continue  # made before
+        again = (await annotator.post(f"/api/v1/judgments/{made['id']}/change")).json()
+        [past, *_] = (await annotator.get("/api/v1/judgments")).json()
+        cut, whole = ("a", "b") if pair["a"] == "On and on" else ("b", "a")
+        for shown in (pair, past, again):
+            assert (shown[f"cut_off_after_{cut}"], shown[f"cut_off_after_{whole}"]) == (3, None)
+        sides.add(cut)
+        await judged(annotator, again)
+        if sides == {"a", "b"}:
+            return
+    raise AssertionError(f"it was shown on {sides}")
 
 
 async def test_a_judgment_is_kept_once_however_often_it_is_sent(services: Services, annotator: AsyncClient) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from data.records import Choice, RoundState, Ruling
+from app.matches import Flaw
+from data.records import Choice, FinishReason, NewCompletion, RoundState, Ruling, Sampling
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.canned_version import add_version
 from tests.app.planted import HABITS, agree, contend, plant
@@ -22,6 +23,46 @@ async def test_a_new_home_has_nothing_to_look_at(api: AdminApi) -> None:
     assert (found["waiting"], found["on_trial"], found["trouble"]) == ([], [], None)
     assert len(found["days"]) == 30
     assert found["days"][-1] == {"day": datetime.now(UTC).date().isoformat(), "judgments": 0, "people": 0}
+
+
+async def test_before_anything_was_sampled_there_are_no_tries_and_no_lengths(api: AdminApi) -> None:
+    found = await api.get("/overview")
+    assert found["tries"] == {"count": 0, "pairs": 0, "dropped": {}}
+    assert found["lengths"] is None
+    assert found["set_aside"] == {"count": 0, "by_reason": {}, "prompts": []}
+
+
+async def test_what_came_of_sampling_is_counted_by_reason(api: AdminApi) -> None:
+    tries, store = api.services.feeder.tries, api.store
+    for flaw in (None, Flaw.IDENTICAL, None, Flaw.EMPTY, Flaw.IDENTICAL):
+        tries.note(flaw)
+    first, second = store.prompts.sample(None, 2, 0)
+    api.services.feeder.aside.add(first, "longer than the model can read")
+    api.services.matches.aside.add(second, "refused by the chat template")
+    found = await api.get("/overview")
+    assert found["tries"] == {"count": 5, "pairs": 2, "dropped": {"two identical answers": 2, "an empty answer": 1}}
+    assert found["set_aside"]["by_reason"] == {"longer than the model can read": 1, "refused by the chat template": 1}
+    begins = " ".join(first.messages[-1]["content"].split())[:80]
+    assert found["set_aside"]["prompts"][0] == {
+        "id": first.id,
+        "words": begins,
+        "reason": "longer than the model can read",
+    }
+
+
+async def test_the_lengths_are_of_the_answers_of_the_version_that_serves(api: AdminApi) -> None:
+    store = api.store
+    store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
+    for number, prompt in enumerate(store.prompts.sample(None, 5, 0), 1):
+        for version, factor in (("base", 10), ("v1", 1)):
+            a, b = (_answer(version, factor * (2 * number - side), cut=number == 1) for side in (1, 0))
+            store.pairs.add(prompt.id, a, b)
+    assert (await api.get("/overview"))["lengths"] == {"answers": 10, "cut_off": 0.2, "median": 55.0, "p90": 90}
+
+
+def _answer(version: str, tokens: int, *, cut: bool) -> NewCompletion:
+    reason = FinishReason.LENGTH if cut else FinishReason.STOP
+    return NewCompletion(version, f"{tokens} words", (5,) * tokens, (-0.5,) * tokens, reason, Sampling(), 1)
 
 
 async def test_what_was_judged_and_flagged_is_counted(api: AdminApi) -> None:

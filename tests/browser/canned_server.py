@@ -1,7 +1,7 @@
 """python -m tests.browser.canned_server HOME [live | silent]: the pages over canned answers, hostile ones among them.
 
 With `live` no pair is ever ready, so that each is written while one watches. With `silent` there are three, of a
-version that says nothing against the base.
+version that says nothing against the base, whose answers were cut off.
 """
 
 import asyncio
@@ -21,10 +21,8 @@ from tests.app.pages_stage import ANSWERS, HOSTILE, TRAINING_ALONE, stage, web
 def add_silent_version(store: PreferenceStore) -> None:
     store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
     for prompt in store.prompts.sample(None, 3, 0):
-        said, silent = (
-            NewCompletion(version, text, (2,), (-0.5,), FinishReason.STOP, Sampling(), 1)
-            for version, text in (("base", "Well."), ("v1", ""))
-        )
+        said = NewCompletion("base", "Well.", (5, 6, 7), (-0.5,) * 3, FinishReason.LENGTH, Sampling(), 1)
+        silent = NewCompletion("v1", "", (2,), (-0.5,), FinishReason.STOP, Sampling(), 1)
         store.pairs.add_evaluation(prompt.id, said, silent, champion="base")
 
 

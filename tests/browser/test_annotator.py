@@ -199,6 +199,17 @@ def test_an_empty_answer_is_told_and_judged(canned_silent: Server, signed_in: Op
     assert "This answer is empty." in told()
 
 
+def test_an_answer_that_was_cut_off_says_after_how_many_tokens(canned_silent: Server, signed_in: Opener) -> None:
+    board = Board(signed_in(canned_silent))
+    page = board.page
+    side = "a" if "Well." in page.locator('.pl-card [data-part="a"]').inner_text() else "b"
+    other = "b" if side == "a" else "a"
+    for _ in range(2):
+        assert page.locator(f'[data-part="cut-{side}"]').inner_text() == "Cut off after 3 tokens"
+        assert page.locator(f'[data-part="cut-{other}"]').is_hidden()
+        board.press("t")
+
+
 def test_long_answers_scroll_together_unless_one_does_not_want_that(canned: Server, signed_in: Opener) -> None:
     page = signed_in(canned)
     page.evaluate("""() => { for (const side of ['a', 'b'])

@@ -11,6 +11,13 @@ const tellEmpty = (side) => {
   if (view.state === 'pair' && !view.text[side].trim()) part(side).replaceChildren(Object.assign(document.createElement('p'), { className: 'pl-soft', textContent: t('This answer is empty.') }));
 };
 
+// That a limit ended an answer is no fault of its text's last words; whoever judges should know.
+const tellCut = (side) => {
+  const tokens = view.cut_off_after?.[side] ?? null;
+  part(`cut-${side}`).hidden = tokens === null;
+  part(`cut-${side}`).textContent = tokens === null ? '' : t('Cut off after {count} tokens', { count: tokens });
+};
+
 const drawAnswers = async () => {
   const { token } = view;
   root.dataset.plain = String(look.plain || look.difference);
@@ -18,6 +25,7 @@ const drawAnswers = async () => {
     if (look.plain && view.text) part(side).textContent = view.text[side];
     else part(side).innerHTML = view[side] ?? '';
     tellEmpty(side);
+    tellCut(side);
   }
   if (!look.difference || view.state !== 'pair') return;
   const marked = await server.difference({ a: view.text.a, b: view.text.b });

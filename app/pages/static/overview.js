@@ -3,6 +3,10 @@ const ROUND_STATES = {
   queued: t('queued'), training: t('in training'), swapping: t('taking over'), waiting: t('waits to be decided on'),
   promoted: t('promoted'), refused: t('refused'), failed: t('failed'), cancelled: t('cancelled'),
 };
+const FLAWS = { 'an empty answer': t('an empty answer'), 'two identical answers': t('two identical answers') };
+const OBSTACLES = {
+  'longer than the model can read': t('longer than the model can read'), 'refused by the chat template': t('refused by the chat template'),
+};
 const RUNNING = ['queued', 'training', 'swapping'];
 const EVERY_MS = 20_000;
 
@@ -38,6 +42,7 @@ const drawNeeds = (all, quality) => {
     ...(last?.state === 'failed' ? [need(t('Round {round} failed: {reason}.', { round: last.id, reason: last.reason ?? '–' }), '/admin/')] : []),
     ...(last?.state === 'refused' ? [need(t('Round {round} is done, and its version is refused: {reason}', { round: last.id, reason: last.reason ?? '–' }), '/admin/versions/')] : []),
     ...(all.trouble ? [need(t('No new pairs for annotators: {why}', { why: all.trouble }), '/admin/')] : []),
+    ...(all.set_aside.count ? [need(t('{count} prompts are set aside: the model cannot be asked them.', { count: count(all.set_aside.count) }), '#sampling')] : []),
     ...(all.match_trouble ? [need(t('The votes between two versions stand still, no pairs of them can be made: {why}', { why: all.match_trouble }), '/admin/versions/')] : []),
     ...(all.trigger_trouble ? [need(t('No round could start: {why}', { why: all.trigger_trouble }), '/admin/rounds/')] : []),
     ...(all.trial_trouble ? [need(t('What the votes decided could not be done: {why}', { why: all.trial_trouble }), '/admin/versions/')] : []),
@@ -49,6 +54,17 @@ const drawNeeds = (all, quality) => {
   part('chip').hidden = needs.length === 0;
   part('chip').textContent = needs.length === 1 ? t('1 thing wants a look') : t('{count} things want a look', { count: count(needs.length) });
   part('list').replaceChildren(...needs);
+};
+
+// What comes of sampling: tries since the server started, lengths of the stored answers, prompts that cannot be asked.
+const drawSampling = ({ champion, tries, lengths, set_aside: aside }) => {
+  const dropped = Object.entries(tries.dropped).map(([why, times]) => t('{count} dropped for {why}', { count: count(times), why: FLAWS[why] ?? why }));
+  part('tries').textContent = [t('{tries} tries since the server started gave {pairs} pairs', { tries: count(tries.count), pairs: count(tries.pairs) }), ...dropped].join('; ');
+  part('lengths').textContent = lengths === null ? t('There is no answer of {version} yet.', { version: champion })
+    : t('Answers of {version}: median {median} tokens, nine in ten have at most {p90}; {share} of {answers} were cut off', { version: champion, median: count(lengths.median), p90: count(lengths.p90), share: percent(lengths.cut_off), answers: count(lengths.answers) });
+  part('aside').hidden = aside.count === 0;
+  part('aside-count').textContent = Object.entries(aside.by_reason).map(([why, times]) => t('{count} set aside: {why}', { count: count(times), why: OBSTACLES[why] ?? why })).join('; ');
+  part('aside-prompts').replaceChildren(...aside.prompts.map(({ id, words, reason }) => element('li', '', t('Prompt {prompt} ({why}): {words}', { prompt: id, why: OBSTACLES[reason] ?? reason, words }))));
 };
 
 const drawDays = ({ days }) => {
@@ -93,6 +109,7 @@ const showOverview = async () => {
   drawRounds(all);
   drawTiles(all, quality);
   drawNeeds(all, quality);
+  drawSampling(all);
   page.dataset.running = all.rounds.some(({ state }) => RUNNING.includes(state));
 };
 
