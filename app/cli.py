@@ -62,8 +62,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
 ) -> None:
     """Start the loop: pages for annotators and admins, the model, training rounds."""
-    from app.config import load_settings
+    from app.config import FILE, load_settings
     from app.server import serve as run_server
+    from app.settings_file import SettingsFile
 
     place = Home(home)
     settings = load_settings(
@@ -76,7 +77,8 @@ def serve(
         host=host,
         port=port,
     )
-    asyncio.run(run_server(place, settings, typer.echo))
+    with SettingsFile(place.path / FILE).locating():
+        asyncio.run(run_server(place, settings, typer.echo))
 
 
 @app.command()
@@ -93,13 +95,15 @@ def train(
     trust_remote_code: TrustCode = False,
 ) -> None:
     """Train an adapter on a preference file, without a server; run again, it goes on where it was stopped."""
+    from app.settings_file import SettingsFile
     from app.train import Task, read_options, read_settings
     from app.train import train as run_training
 
     flags = {"dtype": dtype, "quantize": quantize, "trust_remote_code": trust_remote_code or None}
     settings, options = read_settings(config, algorithm), read_options(config, **flags)
     task = Task(pairs, model, out, settings, seed, heldout_share, options)
-    run_training(task, Console())
+    with SettingsFile(config or Path("a file that --config names"), restart=False).locating():
+        run_training(task, Console())
 
 
 def main() -> None:

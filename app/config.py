@@ -70,7 +70,7 @@ class QueueSettings(Strict):
     @model_validator(mode="after")
     def _leave_room(self) -> "QueueSettings":
         if self.gold + self.reask + max(self.evaluation, self.trial) > 1:
-            words = "queue: gold, reask and evaluation (or trial) together are more than 1; lower one"
+            words = "gold, reask and evaluation (or trial) in [queue] together are more than 1; lower one"
             raise PydanticCustomError(_WORDS, words)
         return self
 

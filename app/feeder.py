@@ -18,6 +18,7 @@ from app.matches import Matches, flaw
 from app.prompt_line import PromptLine
 from app.serving.engine import BASE, Engine, Job
 from app.serving.router import Router
+from app.settings_file import HERE, SettingsFile
 from app.tries import Tries
 from app.troubles import in_words
 from data.errors import PromptError
@@ -62,6 +63,7 @@ class Feeder:
         queue: QueueSettings,
         matches: Matches,
         source: random.Random,
+        file: SettingsFile = HERE,
     ) -> None:
         self.ready = 0
         self.trouble: str | None = None
@@ -75,6 +77,7 @@ class Feeder:
         self._workers = workers
         self._queue = queue
         self._matches = matches
+        self._file = file
         self._random = source
         self._filled_for: str | None = None
         self._line = PromptLine(store.prompts, self.aside)
@@ -273,7 +276,7 @@ class Feeder:
         if self._barren:
             last = self.tries.in_a_row
             counts = ", ".join(f"{count} gave {why}" for why, count in last.most_common())
-            return (
+            return self._file.located(
                 f"No pair could be made: of the last {last.total()} tries {counts}. Raise temperature in [sampling], "
                 "or bring other prompts."
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 from app.bad_rows import bad_rows_of
 from app.errands import Errand, Errands
 from app.importing import Brought, Look, keep, look
+from app.settings_file import HERE, SettingsFile
 from data.containers.container import FileLimits
 from data.containers.registry import CONTAINERS
 from data.errors import InputError, NotFoundError
@@ -51,12 +52,20 @@ def _ending(name: str) -> str:
 class Imports:
     """The imports of a home. A file that nobody takes in is forgotten with the next server, or for newer ones."""
 
-    def __init__(self, store: PreferenceStore, errands: Errands, directory: Path, limits: FileLimits) -> None:
+    def __init__(
+        self,
+        store: PreferenceStore,
+        errands: Errands,
+        directory: Path,
+        limits: FileLimits,
+        settings: SettingsFile = HERE,
+    ) -> None:
         self._store = store
         self._errands = errands
         self._directory = directory
         self._uploads = directory / "uploads"
         self._limits = limits
+        self._settings = settings
         self._looks: dict[str, Look] = {}
         shutil.rmtree(self._uploads, ignore_errors=True)
 
@@ -78,9 +87,11 @@ class Imports:
                     size += len(block)
                     if size > self._limits.file:
                         raise InputError(
-                            "{name} has more than {most} bytes. Split it, or raise imports.file_mb.",
+                            "{name} has more than {most} bytes. Split it, or raise file_mb in [imports] of {settings} "
+                            "and restart the server.",
                             name=name,
                             most=self._limits.file,
+                            settings=str(self._settings.path),
                         )
                     file.write(block)
         except BaseException:

@@ -13,6 +13,7 @@ from app.rivals import Rivals, rivals
 from app.serving.engine import Engine, Job, complete
 from app.serving.router import Router
 from app.set_aside import SetAside
+from app.settings_file import HERE, SettingsFile
 from app.troubles import in_words
 from data.errors import AdapterError, InputError, PromptError
 from data.records import NewCompletion, Prompt, Purpose, Sampling, Split
@@ -61,6 +62,7 @@ class Matches:
         queue: QueueSettings,
         buffer: int,
         source: random.Random,
+        file: SettingsFile = HERE,
     ) -> None:
         self.trouble: str | None = None
         self.aside = SetAside()
@@ -71,6 +73,7 @@ class Matches:
         self._queue = queue
         self._buffer = buffer
         self._random = source
+        self._file = file
         self._rivals: Rivals | None = None
         self._tidied = False
         self._given_up = False
@@ -155,7 +158,7 @@ class Matches:
     def _explain(self, failed: Exception | None, found: Rivals) -> str | None:
         """Why no pairs are made, in words; None if nothing is wrong."""
         if failed is None:
-            return _ALL_ALIKE if self._alike >= _MANY_ALIKE else None
+            return self._file.located(_ALL_ALIKE) if self._alike >= _MANY_ALIKE else None
         if isinstance(failed, AdapterError) and found.trial:
             return f"{failed}; decide on {found.other} yourself, or restore it and put it on trial again"
         return in_words(failed, during="a pair of two versions was made", before=self.trouble)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from app.algorithms import Algorithm
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import BASE
+from app.settings_file import HERE, TOP, SettingsFile
 from app.training import Trainings
 from data.admission import Admission, decided_pairs, pairs_or_ratings
 from data.errors import ConflictError, RoundError
@@ -48,8 +49,10 @@ class Planner:
         trainings: Trainings,
         max_rank: int,
         rules: SelectionRules = TAKE_ALL,
+        file: SettingsFile = HERE,
     ) -> None:
         self.rules = rules
+        self._file = file
         self._versions = versions
         self._shelf = shelf
         self._template = template
@@ -148,8 +151,10 @@ class Planner:
                 rank, why = training.rank, "the training's rank"
         if rank > self._max_rank:
             raise ConflictError(
-                f"the adapter would have rank {rank} ({why}), and the largest that is served is {self._max_rank}; set "
-                f"max_rank = {rank} or more and start the server again, or choose another reference or rank"
+                self._file.located(
+                    f"the adapter would have rank {rank} ({why}), and the largest that is served is {self._max_rank}; "
+                    f"set max_rank = {rank} or more {TOP}, or choose another reference or rank in [training]"
+                )
             )
 
 

@@ -19,6 +19,7 @@ from app.gatekeeper import Gatekeeper
 from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
+from app.settings_file import HERE, SettingsFile
 from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, Without
@@ -59,6 +60,7 @@ class Rounds:
         tell: Tell,
         gatekeeper: Gatekeeper,
         room: Callable[[RoundDir], AbstractAsyncContextManager[None]],
+        file: SettingsFile = HERE,
     ) -> None:
         self._store = store
         self._router = router
@@ -69,6 +71,7 @@ class Rounds:
         self._tell = tell
         self._gatekeeper = gatekeeper
         self._room = room
+        self._file = file
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
@@ -201,7 +204,7 @@ class Rounds:
             await self._swap(round_id, manifest)
         except PrefloopError as error:
             state = RoundState.CANCELLED if self._cancelled else RoundState.FAILED
-            await self._set(round_id, state, str(error))
+            await self._set(round_id, state, self._file.located(str(error)))
         except Exception as error:
             await self._set(round_id, RoundState.FAILED, f"unexpected: {error!r}")
             raise

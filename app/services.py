@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.accounts import Accounts
 from app.adapters import Adapters
-from app.config import Settings
+from app.config import FILE, Settings
 from app.desk import Desk
 from app.errands import Errands
 from app.exports import Exports
@@ -30,6 +30,7 @@ from app.serving.adapters import AdapterShelf
 from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
+from app.settings_file import HERE, SettingsFile
 from app.sharing import Sharing
 from app.training import Trainings
 from app.trial import Trial
@@ -71,6 +72,7 @@ class Services:
     errands: Errands
     imports: Imports
     exports: Exports
+    settings_file: SettingsFile = HERE
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
@@ -95,7 +97,10 @@ async def open_services(
     publish_guidelines(store)
     trainings = Trainings(settings.training, base.model.num_parameters())
     max_rank = settings.max_rank or trainings.of().rank
-    engine = InProcessEngine(base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank)
+    file = SettingsFile(home.path / FILE)
+    engine = InProcessEngine(
+        base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank, file=file
+    )
     template = RoundConfig(
         model=base.name,
         model_options=settings.model.options,
@@ -113,9 +118,10 @@ async def open_services(
         trainings=trainings,
         max_rank=max_rank,
         rules=settings.rounds.selection,
+        file=file,
     )
     try:
-        services = _wire(home, settings, store, base, engine, trainings, planner, shelf)
+        services = _wire(home, settings, store, base, engine, trainings, planner, shelf, file)
         if serve_champion:
             await services.router.start()
         yield services
@@ -170,6 +176,7 @@ def _wire(
     trainings: Trainings,
     planner: Planner,
     shelf: AdapterShelf,
+    file: SettingsFile,
 ) -> Services:
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks(settings.webhooks, store.outbox, now_ms)
@@ -181,6 +188,7 @@ def _wire(
         queue=settings.queue,
         buffer=settings.buffer,
         source=random.Random(),
+        file=file,
     )
     feeder = Feeder(
         store,
@@ -188,10 +196,11 @@ def _wire(
         router,
         sampling=settings.sampling,
         buffer=settings.buffer,
-        workers=settings.max_rows // 2,
+        workers=settings.max_rows // 2 + 1,  # one waits for rows, so that none stand empty
         queue=settings.queue,
         matches=matches,
         source=random.Random(),
+        file=file,
     )
     adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
     rounds = Rounds(
@@ -204,6 +213,7 @@ def _wire(
         tell=webhooks.tell,
         gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
         room=Sharing(settings.serve_during_training, engine, feeder, base).training,
+        file=file,
     )
     errands = Errands()
     return Services(
@@ -229,11 +239,12 @@ def _wire(
         triggers=Triggers(store, rounds, settings.rounds),
         rebuilds=Rebuilds(store, rounds),
         errands=errands,
-        imports=Imports(store, errands, home.imports, settings.imports.limits),
+        imports=Imports(store, errands, home.imports, settings.imports.limits, file),
         exports=Exports(store, errands, home.exports),
         trial=Trial(store, adapters, roll_back=settings.roll_back, most_votes=settings.trial_votes),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         examiner=Examiner(store, now_ms),
         webhooks=webhooks,
+        settings_file=file,
     )

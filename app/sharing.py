@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from app.config import ServeDuringTraining
 from app.feeder import Feeder
 from app.serving.engine import Engine
+from app.settings_file import TOP
 from data.errors import RoundError
 from trainer.base import Base
 from trainer.footprint import Footprint, free_bytes
@@ -67,8 +68,9 @@ class Sharing:
         needed = await asyncio.to_thread(Footprint.of, directory, self._base)
         free = await asyncio.to_thread(free_bytes, self._base.model.device)
         if needed.bytes > free:
-            ways = "" if self._mode is ServeDuringTraining.OFFLOAD else 'set serve_during_training = "offload", '
+            ways = "" if self._mode is ServeDuringTraining.OFFLOAD else f'set serve_during_training = "offload" {TOP}, '
             raise RoundError(
                 f"training needs about {needed.bytes / _GIB:.1f} GiB ({needed}), and {free / _GIB:.1f} GiB are free; "
-                f"{ways}turn on gradient_checkpointing, lower max_tokens or rank, or serve a smaller model"
+                f"{ways}set gradient_checkpointing = true, lower max_tokens or lower rank in [training], or serve a "
+                "smaller model"
             )

@@ -92,7 +92,10 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
     layers = {name: _read_layer(path, name, tensors, config, linears) for name in sorted(_module_names(path, tensors))}
     adapter = Adapter(layers)
     if adapter.rank > max_rank:
-        raise AdapterError(f"adapter {path}: rank {adapter.rank} is above the served maximum {max_rank}")
+        raise AdapterError(
+            f"adapter {path}: rank {adapter.rank} is above the served maximum {max_rank}; raise max_rank at the top of "
+            "prefloop.toml"
+        )
     return adapter
 
 

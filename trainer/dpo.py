@@ -113,6 +113,6 @@ def label_smoothing(config: CDPOConfig | RobustConfig, flip_rate: float | None) 
     if flip_rate is None:
         raise RoundError(
             f"{config.algorithm} needs to know how often labels are flipped, and too few pairs were judged by two "
-            "people to measure it; set label_smoothing to a number, or let more pairs be judged twice"
+            "people to measure it; set label_smoothing to a number in [training], or let more pairs be judged twice"
         )
     return flip_rate

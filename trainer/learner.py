@@ -99,14 +99,14 @@ class Learner:
         step = self.step + 1
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise RoundError(
-                f"step {step}: loss {loss} with gradient norm {norm} is not finite; lower the learning rate"
+                f"step {step}: loss {loss} with gradient norm {norm} is not finite; lower learning_rate in [training]"
             )
         if self._first_loss is None:
             self._first_loss = abs(loss)
         if loss > _EXPLODED * (1 + self._first_loss):
             raise RoundError(
                 f"step {step}: the loss has exploded, from {self._first_loss:.3g} to {loss:.3g}; "
-                "lower the learning rate"
+                "lower learning_rate in [training]"
             )
 
 

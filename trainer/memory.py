@@ -55,8 +55,8 @@ class Budget:
     def _halve(self, error: RuntimeError, *, single: bool) -> None:
         if single:
             raise RoundError(
-                "memory ran out on a single example; lower max_tokens, turn on gradient_checkpointing, or train "
-                f"where there is more memory ({error})"
+                "memory ran out on a single example; lower max_tokens or set gradient_checkpointing = true in "
+                f"[training], or train where there is more memory ({error})"
             ) from error
         self.tokens //= 2
         self._say(f"out of memory: going on with {self.tokens} tokens at a time")

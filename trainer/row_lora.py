@@ -75,7 +75,10 @@ class RowLora:
         if name in self._slots:
             raise ValueError(f"an adapter named {name} is loaded already")
         if not self._free:
-            raise ValueError(f"no room for adapter {name}: {len(self._slots)} are loaded")
+            raise ValueError(
+                f"no room for adapter {name}: {len(self._slots)} are loaded; raise max_adapters at the top of "
+                "prefloop.toml"
+            )
         missing = adapter.layers.keys() - self._linears.keys()
         if missing:
             raise KeyError(f"the model has no linear module {sorted(missing)[0]}")

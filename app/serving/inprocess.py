@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.serving.engine import BASE, Answers, Job
+from app.settings_file import HERE, TOP, SettingsFile
 from data.errors import AdapterError, ConflictError, ModelError, PrefloopError
 from data.records import Message, NewCompletion
 from trainer.adapter import read_adapter
@@ -76,8 +77,17 @@ class _Ticket:
 class InProcessEngine:
     """Engine over a Sampler. Implements app.serving.engine.Engine."""
 
-    def __init__(self, base: Base, *, max_rows: int = 8, max_adapters: int = 4, max_rank: int = 16) -> None:
+    def __init__(
+        self,
+        base: Base,
+        *,
+        max_rows: int = 8,
+        max_adapters: int = 4,
+        max_rank: int = 16,
+        file: SettingsFile = HERE,
+    ) -> None:
         self.base = base
+        self._file = file
         self._sampler = Sampler(base, max_rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: deque[_Ticket] = deque()
@@ -92,7 +102,8 @@ class InProcessEngine:
         self._assert_here()
         prompt_ids = self.base.prompt_ids(job.messages)
         if len(job.seeds) > self._sampler.max_rows:
-            raise ModelError(f"a job of {len(job.seeds)} answers is more than {self._sampler.max_rows} rows")
+            words = f"{len(job.seeds)} answers at once are more than {self._sampler.max_rows}; raise max_rows {TOP}"
+            raise ModelError(self._file.located(words))
         ticket = _Ticket(job, prompt_ids)
         self._post(lambda: self._waiting.append(ticket))
         try:
@@ -108,8 +119,9 @@ class InProcessEngine:
         """See Engine.load."""
         self._assert_here()
         max_rank = self._sampler.max_rank
-        adapter = await asyncio.to_thread(read_adapter, path, self.base.model, max_rank=max_rank)
-        await self._call(lambda: self._sampler.load(version, adapter))
+        with self._file.locating():
+            adapter = await asyncio.to_thread(read_adapter, path, self.base.model, max_rank=max_rank)
+            await self._call(lambda: self._sampler.load(version, adapter))
 
     async def unload(self, version: str) -> None:
         """See Engine.unload."""

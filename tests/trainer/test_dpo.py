@@ -240,7 +240,7 @@ class TestWhatIsNotFinite:
         run = new_run()
         with torch.no_grad():
             next(iter(run.policy.lora.parameters.values())).fill_(math.nan)
-        with pytest.raises(RoundError, match=r"loss nan .* is not finite; lower the learning rate"):
+        with pytest.raises(RoundError, match=r"loss nan .* is not finite; lower learning_rate in \[training\]"):
             train(run)
         assert run.directory.metrics() == []
 

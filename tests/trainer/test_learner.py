@@ -61,7 +61,7 @@ def test_memory_that_runs_out_changes_nothing_of_the_result() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone(bad: float) -> None:
     parameter = nn.Parameter(torch.tensor(0.5))
-    with pytest.raises(RoundError, match=r"step 1: loss .* is not finite; lower the learning rate"):
+    with pytest.raises(RoundError, match=r"step 1: loss .* is not finite; lower learning_rate in \[training\]"):
         learner(parameter).learn(ITEMS, one, squares(parameter, bad))
     assert parameter.item() == 0.5
 

@@ -48,7 +48,9 @@ def test_it_halves_until_the_parts_fit_and_says_so(machine: Machine) -> None:
 
 
 def test_a_single_item_that_does_not_fit_is_an_error_with_the_way_out() -> None:
-    with pytest.raises(RoundError, match=r"single example; lower max_tokens, turn on gradient_checkpointing"):
+    with pytest.raises(
+        RoundError, match=r"single example; lower max_tokens or set gradient_checkpointing = true in \[training\]"
+    ):
         Budget(8, print).each(ITEMS, whole, Machine(3).work)
 
 

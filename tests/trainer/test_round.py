@@ -228,6 +228,6 @@ class TestRefusals:
     def test_training_that_runs_away(self, tmp_path: Path, base: Base) -> None:
         wild = DPOConfig(learning_rate=1e30, rank=2, alpha=4, batch_size=4)
         directory = freeze(tmp_path / "wild", base, config=wild)
-        with pytest.raises(RoundError, match="is not finite; lower the learning rate"):
+        with pytest.raises(RoundError, match=r"is not finite; lower learning_rate in \[training\]"):
             run_round(directory, never)
         assert directory.manifest() is None and not directory.adapter.exists()

@@ -25,7 +25,7 @@ const drawEmpty = (all) => {
   part('tiles').hidden = all.judgments === 0;
   part('empty-setting').hidden = all.judgments === 0;
   [part('empty-title').textContent, part('empty-words').textContent] = all.judgments
-    ? [t('No pair has been judged by two people yet'), t('So nobody can be compared with anybody. Have more pairs judged twice: raise overlap in the settings file and start the server again. A tenth to a fifth of the pairs is a good start.')]
+    ? [t('No pair has been judged by two people yet'), t('So nobody can be compared with anybody. Have more pairs judged twice: raise overlap in [queue] of prefloop.toml, in the server’s home directory, and restart the server. A tenth to a fifth of the pairs is a good start.')]
     : [t('Nobody has judged anything in this time'), t('As soon as people judge, this page says how they do.')];
 };
 
