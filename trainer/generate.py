@@ -33,7 +33,6 @@ from trainer.adapter import Adapter
 from trainer.base import Base
 from trainer.decoding import Cache, Chosen, DecodingModel, choose_decoding
 from trainer.draw import draw
-from trainer.row_attention import RowCache
 
 
 @dataclass(frozen=True, slots=True)
