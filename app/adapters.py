@@ -32,12 +32,16 @@ _TOLD = {
 
 @dataclass(frozen=True, slots=True)
 class AdapterView:
-    """A version with all that became of it; decisions and servings are oldest first."""
+    """A version with all that became of it; decisions and servings are oldest first.
+
+    old_format: it was trained in another prompt format than the one in force.
+    """
 
     version: AdapterVersion
     standing: Standing
     decisions: tuple[Decision, ...]
     servings: tuple[Serving, ...]
+    old_format: bool = False
 
 
 def adapter_views(store: PreferenceStore) -> list[AdapterView]:
@@ -45,6 +49,7 @@ def adapter_views(store: PreferenceStore) -> list[AdapterView]:
     versions = store.versions.all()
     decisions = store.decisions.all()
     events = store.versions.serving_history()
+    in_force = store.prompt_formats.in_force()
     stand, served = standings(versions, decisions, events), servings(events)
     return [
         AdapterView(
@@ -52,6 +57,7 @@ def adapter_views(store: PreferenceStore) -> list[AdapterView]:
             stand[version.name],
             tuple(decision for decision in decisions if decision.version == version.name),
             tuple(serving for serving in served if serving.version == version.name),
+            old_format=None not in (version.prompt_format, in_force) and version.prompt_format != in_force,
         )
         for version in versions
     ]

@@ -51,7 +51,11 @@ class ServingOut(BaseModel):
 
 
 class AdapterOut(BaseModel):
-    """A version; parent: the one its training began from. decisions and servings: oldest first."""
+    """A version; parent: the one its training began from. decisions and servings: oldest first.
+
+    prompt_format: the sha256 of the format that it was trained in, null if that is not known; old_format: it is not
+    the one in which the model is asked now.
+    """
 
     name: str
     standing: Standing
@@ -61,6 +65,8 @@ class AdapterOut(BaseModel):
     created_at: int
     decisions: list[DecisionOut]
     servings: list[ServingOut]
+    prompt_format: str | None = None
+    old_format: bool = False
 
 
 class AdaptersOut(BaseModel):
@@ -159,6 +165,8 @@ def _out(view: AdapterView, names: dict[int, str]) -> AdapterOut:
         servings=[
             ServingOut(since=serving.since, until=serving.until, reason=serving.reason) for serving in view.servings
         ],
+        prompt_format=view.version.prompt_format,
+        old_format=view.old_format,
     )
 
 

@@ -112,7 +112,8 @@ def merge(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson =
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     for version in found["versions"]:
         mark = "*" if version["standing"] == "serves" else " "
-        yield f"{mark} {version['name']:20} {version['standing'].replace('_', ' ')}"
+        old = ", trained in another prompt format" if version["old_format"] else ""
+        yield f"{mark} {version['name']:20} {version['standing'].replace('_', ' ')}{old}"
 
 
 def _written(name: str, out: Path) -> dict[str, Any]:

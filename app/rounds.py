@@ -279,8 +279,15 @@ class Rounds:
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
         """Enter the version, unless a swap that was cut off had already done so."""
         if name not in {version.name for version in self._store.versions.all()}:
-            parent = parent_of(self.directory(round_id).config())
-            self._store.versions.add(name, round_id=round_id, parent=parent, sha256=manifest.adapter_sha256)
+            config = self.directory(round_id).config()
+            asked = config.prompt_format
+            self._store.versions.add(
+                name,
+                round_id=round_id,
+                parent=parent_of(config),
+                sha256=manifest.adapter_sha256,
+                prompt_format=None if asked is None else asked.model_dump(mode="json"),
+            )
 
 
 def _readable_manifest(directory: RoundDir) -> Manifest | None:

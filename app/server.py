@@ -80,7 +80,7 @@ async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> N
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         with HomeLock(home.path, url=url), open_store(home, settings) as store:
             say(f"Loading {settings.model.name} ...")
-            async with open_services(home, settings, store) as services, running(services):
+            async with open_services(home, settings, store, say=say) as services, running(services):
                 say(f"Model: {services.base.describe()}")
                 say(say_license(services.base))
                 say(f"Serving: {services.router.champion}   Home: {home.path}")

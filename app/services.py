@@ -5,7 +5,7 @@ Knows what there is, and nothing of how it works.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,6 +23,7 @@ from app.home import Home
 from app.imports import Imports
 from app.matches import Matches
 from app.planning import Planner
+from app.prompt_formats import settle_format
 from app.quality import Examiner
 from app.rebuilds import Rebuilds
 from app.rounds import Rounds
@@ -82,17 +83,24 @@ def open_store(home: Home, settings: Settings) -> PreferenceStore:
 
 @asynccontextmanager
 async def open_services(
-    home: Home, settings: Settings, store: PreferenceStore, *, serve_champion: bool = True
+    home: Home,
+    settings: Settings,
+    store: PreferenceStore,
+    *,
+    serve_champion: bool = True,
+    say: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Services]:
     """Build the services over an open store, serve the champion, and clean up at the end.
 
-    serve_champion=False leaves the base in place: for a repair of a home whose champion is damaged.
+    serve_champion=False leaves the base in place: for a repair of a home whose champion is damaged. say: takes what
+    people should know of how the model is asked.
 
     Raises ModelError, HomeError (the home belongs to another model) or AdapterError (the champion cannot
     be served): in no case does anything else serve in its place.
     """
     base = await asyncio.to_thread(load_base, settings.model.name, options=settings.model.options)
     store.versions.ensure_base(base.name, base.revision)
+    base = settle_format(base, settings.model.options, store, say)
     import_prompts(store, settings.prompts)
     publish_guidelines(store)
     trainings = Trainings(settings.training, base.model.num_parameters())

@@ -10,6 +10,7 @@ import sqlite_utils
 from data.database import Database, Row, insert
 from data.digests import canonical, row_digest
 from data.errors import InputError, NotFoundError
+from data.prompt_formats import format_in_force
 from data.records import Completion, FinishReason, NewCompletion, Sampling
 
 CONTENT = (
@@ -33,6 +34,9 @@ IMPORTED_CONTENT = ("prompt_id", "import_id", "model", "text", "created_at")
 
 REASONING = ("reasoning", "reasoning_tokens")
 """The columns that it covers besides, where there is reasoning."""
+
+PROMPT_FORMAT = "prompt_format"
+"""The column that it covers where it is known how the model was asked."""
 
 _COMPLETION = "select c.*, v.name as version from completion c left join adapter_version v on v.id = c.version_id"
 LONGEST_WRITTEN = 20_000
@@ -85,8 +89,9 @@ def insert_completion(db: sqlite_utils.Database, completion: NewCompletion, comm
         "seed": completion.seed,
         "reasoning": completion.reasoning,
         "reasoning_tokens": completion.reasoning_tokens,
+        "prompt_format": format_in_force(db),
     }
-    return insert(db, "completion", row | {"sha256": row_digest(row, with_reasoning(row, CONTENT))})
+    return insert(db, "completion", row | {"sha256": row_digest(row, _sampled_content(row))})
 
 
 def insert_written(
@@ -117,8 +122,13 @@ def insert_written(
 def content_of(row: Row) -> tuple[str, ...]:
     """The columns that a row's sha256 covers."""
     if row["version_id"] is not None:
-        return with_reasoning(row, CONTENT)
+        return _sampled_content(row)
     return with_reasoning(row, WRITTEN_CONTENT if row["import_id"] is None else IMPORTED_CONTENT)
+
+
+def _sampled_content(row: Mapping[str, object]) -> tuple[str, ...]:
+    content = with_reasoning(row, CONTENT)
+    return content if row["prompt_format"] is None else (*content, PROMPT_FORMAT)
 
 
 def with_reasoning(row: Mapping[str, object], content: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,4 +154,5 @@ def _completion(row: Row) -> Completion:
         model=row["model"],
         reasoning=row["reasoning"],
         reasoning_tokens=row["reasoning_tokens"],
+        prompt_format=row["prompt_format"],
     )

@@ -225,7 +225,8 @@ class Completion:
 
     What was not sampled here has no version, token ids, log-probs, sampling or seed. edits_id is the completion that
     was edited, if a person did not write from nothing; model is what made an answer, as the file says it is from.
-    reasoning as NewCompletion has it; its number of tokens may be unknown where it came from a file.
+    reasoning as NewCompletion has it; its number of tokens may be unknown where it came from a file. prompt_format: the
+    sha256 of the format that the model was asked in.
     """
 
     id: int
@@ -243,6 +244,7 @@ class Completion:
     model: str | None = None
     reasoning: str | None = None
     reasoning_tokens: int | None = None
+    prompt_format: str | None = None
 
     @property
     def thought(self) -> Thought | None:
@@ -361,7 +363,10 @@ class Judgment:
 
 @dataclass(frozen=True, slots=True)
 class AdapterVersion:
-    """An immutable LoRA directory, or the bare base model (sha256 and round_id None)."""
+    """An immutable LoRA directory, or the bare base model (sha256 and round_id None).
+
+    prompt_format: the sha256 of the format that it was trained in, None if that is not known.
+    """
 
     id: int
     name: str
@@ -369,6 +374,7 @@ class AdapterVersion:
     round_id: int | None
     parent: str | None
     created_at: int
+    prompt_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from data.outbox import Outbox
 from data.outgoing import Outgoing
 from data.pairs import Pairs
 from data.people import People
+from data.prompt_formats import PromptFormats
 from data.prompts import Prompts
 from data.quarantines import Quarantines
 from data.requests import RoundRequests
@@ -53,6 +54,7 @@ class PreferenceStore:
         self.prompts = Prompts(database, clock, heldout_share=heldout_share)
         self.imports = Imports(database, clock, heldout_share=heldout_share)
         self.versions = Versions(database, clock)
+        self.prompt_formats = PromptFormats(database, clock)
         self.decisions = Decisions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
         self.judgments = Judgments(database, clock, self.pairs)

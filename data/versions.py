@@ -1,19 +1,21 @@
 """Adapter versions and which of them served when. Knows nothing of their files."""
 
 import re
+from collections.abc import Mapping
 
 import sqlite_utils
 
 from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.errors import ConflictError, HomeError, InputError, NotFoundError
+from data.prompt_formats import keep_format
 from data.records import AdapterVersion, ServingAction, ServingEvent
 
 BASE = "base"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = """
-    select v.id, v.name, v.sha256, v.round_id, p.name as parent, v.created_at
+    select v.id, v.name, v.sha256, v.round_id, p.name as parent, v.created_at, v.prompt_format
     from adapter_version v left join adapter_version p on p.id = v.parent_id
 """
 _EVENT = """
@@ -77,8 +79,18 @@ class Versions:
         self._database.write(work)
         return self.by_name(BASE)
 
-    def add(self, name: str, *, round_id: int | None, parent: str, sha256: str) -> AdapterVersion:
+    def add(
+        self,
+        name: str,
+        *,
+        round_id: int | None,
+        parent: str,
+        sha256: str,
+        prompt_format: Mapping[str, object] | None = None,
+    ) -> AdapterVersion:
         """Add an adapter by a round (None: brought from outside) that began from `parent`.
+
+        prompt_format: the one it was trained in, None if that is not known.
 
         Raises InputError for a name unfit for a directory or a digest that is none, ConflictError if
         the name is taken, NotFoundError if the parent or the round does not exist.
@@ -95,6 +107,7 @@ class Versions:
                 raise NotFoundError(f"there is no round {round_id}")
             row = first(db, "select * from adapter_version where id = ?", [version_id(db, parent)])
             assert row is not None
+            now = self._clock()
             version = {
                 "name": name,
                 "base_model": row["base_model"],
@@ -102,7 +115,8 @@ class Versions:
                 "parent_id": row["id"],
                 "round_id": round_id,
                 "sha256": sha256,
-                "created_at": self._clock(),
+                "created_at": now,
+                "prompt_format": None if prompt_format is None else keep_format(db, prompt_format, at=now),
             }
             insert(db, "adapter_version", version)
 
@@ -152,6 +166,7 @@ def _version(row: Row) -> AdapterVersion:
         round_id=row["round_id"],
         parent=row["parent"],
         created_at=row["created_at"],
+        prompt_format=row["prompt_format"],
     )
 
 

@@ -79,3 +79,18 @@ async def test_a_damaged_version_is_not_handed_out(api: AdminApi) -> None:
     answer = await api.browser.get("/api/v1/adapters/v1/files")
     assert answer.status_code == 503
     assert "have changed" in answer.json()["detail"]
+
+
+async def test_a_version_of_another_prompt_format_is_marked(api: AdminApi) -> None:
+    formats, versions = api.store.prompt_formats, api.store.versions
+    today, other = {"template": "today"}, {"template": "other"}
+    versions.add("v3", round_id=None, parent="base", sha256="0" * 64, prompt_format=other)
+    formats.put_in_force(today, former=today)
+    listed = {version["name"]: version for version in (await api.get("/adapters"))["versions"]}
+    assert {name: one["old_format"] for name, one in listed.items()} == {
+        "base": False,
+        "v1": False,
+        "v2": False,
+        "v3": True,
+    }
+    assert listed["v1"]["prompt_format"] == formats.in_force() != listed["v3"]["prompt_format"]

@@ -78,6 +78,7 @@ const versionItem = (version, children) => {
   const chip = element('i', `versions-chip ${version.standing}`, STANDINGS[version.standing]);
   const made = version.round === null ? day(version.created_at) : t('round {round}, {day}', { round: version.round, day: day(version.created_at) });
   const text = element('div', 'admin-text', element('div', 'versions-name', name, chip), element('span', '', made));
+  if (version.old_format) text.append(element('p', '', t('Trained in another prompt format than the one of today.')));
   const latest = version.decisions.at(-1);
   if (latest) text.append(element('p', '', `${RULINGS[latest.ruling]}: ${latest.reason}`));
   if (version.decisions.length > 1) {
