@@ -75,6 +75,17 @@ def test_the_list_marks_what_serves(home: Path, monkeypatch: Patch, capsys: Out)
     ]
 
 
+def test_the_list_marks_versions_of_another_prompt_format(home: Path, monkeypatch: Patch, capsys: Out) -> None:
+    with PreferenceStore.open(home / "prefloop.db") as store:
+        store.prompt_formats.put_in_force({"template": "today"}, former={"template": "before"})
+    run("adapter", "list", "--home", home, monkeypatch=monkeypatch)
+    assert [line.endswith(", trained in another prompt format") for line in capsys.readouterr().out.splitlines()] == [
+        False,
+        True,
+        True,
+    ]
+
+
 def test_a_version_is_copied_and_merged(home: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     assert run("adapter", "download", "v1", tmp_path / "copy", "--home", home, monkeypatch=monkeypatch) == 0
     assert PeftConfig.from_pretrained(str(tmp_path / "copy")).peft_type == "LORA"
