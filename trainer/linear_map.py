@@ -5,6 +5,7 @@ module, a quantised one say, is a new class here. Fused experts (one 3-D weight)
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import torch
@@ -14,6 +15,8 @@ from peft.utils.transformers_weight_conversion import convert_peft_config_for_tr
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
+
+from trainer.quantised import computing_dtype, dequantised, is_quantised
 
 # what mixtures of experts call the module that chooses the experts: a change there would jump, not grow
 _ROUTERS = ("gate", "router", "shared_expert_gate", "modality_router")
@@ -137,8 +140,53 @@ class Turned:
         return F.linear(x, self.module.weight.t(), self.module.bias)
 
 
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """A module that keeps W in a few bits and multiplies by its own kernel: bitsandbytes' or another library's."""
+
+    module: nn.Module
+    dtype: torch.dtype
+    dense = False
+
+    @property
+    def in_features(self) -> int:
+        """See LinearMap."""
+        return int(self.module.in_features)  # type: ignore[arg-type]
+
+    @property
+    def out_features(self) -> int:
+        """See LinearMap."""
+        return int(self.module.out_features)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        """See LinearMap."""
+        return next(chain(self.module.parameters(False), self.module.buffers(False))).device
+
+    @property
+    def bias(self) -> Tensor | None:
+        """See LinearMap."""
+        return getattr(self.module, "bias", None)
+
+    def weight(self) -> Tensor:
+        """See LinearMap. What the kernel multiplies with, in whatever form it keeps it: its answers to unit vectors."""
+        found = dequantised(self.module)
+        if found is not None:
+            return found.to(self.dtype)
+        with torch.no_grad():
+            answers = self.product(torch.eye(self.in_features, device=self.device, dtype=self.dtype))
+        return (answers if self.bias is None else answers - self.bias).t()
+
+    def product(self, x: Tensor) -> Tensor:
+        """See LinearMap."""
+        out: Tensor = type(self.module).forward(self.module, x)
+        return out
+
+
 def linear_map(module: nn.Module) -> LinearMap | None:
     """The module as a linear map; None for one that is not, or is more than that."""
+    if is_quantised(module):
+        return Quantised(module, computing_dtype(module))
     if type(module) is nn.Linear or (isinstance(module, nn.Linear) and _does_the_same(module)):
         return Dense(module)
     if type(module) is Conv1D:

@@ -24,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from data.errors import ModelError
 from trainer.config import Dtype, ModelOptions, Quantize
 from trainer.model_files import ModelFiles
+from trainer.quantised import prepare
 
 _DTYPES = {Dtype.FLOAT32: torch.float32, Dtype.BFLOAT16: torch.bfloat16}
 # what reads weights that were quantised before -> the package that brings it
@@ -54,7 +55,9 @@ def load_files(
         raise
     except Exception as error:  # transformers raises a dozen types for a model that cannot be loaded
         raise ModelError(_in_words(files.name, error)) from error
-    if not quantisation:
+    if quantisation:
+        prepare(model, _dtype(options, device))
+    else:
         torch.nn.Module.to(model, device)
     return tokenizer, model
 
