@@ -16,7 +16,7 @@ from app.set_aside import SetAside
 from app.settings_file import HERE, SettingsFile
 from app.troubles import in_words
 from data.errors import AdapterError, InputError, PromptError
-from data.records import NewCompletion, Prompt, Purpose, Sampling, Split
+from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling, Split
 from data.store import PreferenceStore
 
 _SEEDS = 2**31
@@ -34,8 +34,11 @@ class Flaw(StrEnum):
 
 
 def flaw(a: NewCompletion, b: NewCompletion) -> Flaw | None:
-    """What is wrong with a pair to train on, or None; an answer that was cut off is judged like any other."""
-    if not (a.text and b.text):
+    """What is wrong with a pair to train on, or None; an answer that was cut off is judged like any other.
+
+    Also one of which nothing is there yet, as of a model that thought until the limit came: people should say so.
+    """
+    if any(not one.text and one.finish_reason is FinishReason.STOP for one in (a, b)):
         return Flaw.EMPTY
     return Flaw.IDENTICAL if alike(a, b) else None
 

@@ -36,6 +36,8 @@ GOOD = NewCompletion("base", "Boil it.", (7, 2), (-0.1, -0.1), FinishReason.STOP
         (replace(GOOD, text="Boil  it.\n"), "identical"),
         (replace(GOOD, text=""), "empty"),
         (replace(GOOD, text="Fry", finish_reason=FinishReason.LENGTH), None),
+        (replace(GOOD, finish_reason=FinishReason.LENGTH), "identical"),
+        (replace(GOOD, text="", finish_reason=FinishReason.LENGTH), None),
     ],
 )
 def test_pairs_that_teach_nothing_are_told_apart(other: NewCompletion, reason: str | None) -> None:
