@@ -5,10 +5,8 @@ training ended well. A crash in there cannot touch serving. Knows nothing of los
 """
 
 import asyncio
-import os
-import signal
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +18,13 @@ from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
+from app.trainer_process import TrainerProcess
 from app.webhooks import Event, Tell
 from data.errors import ConflictError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, Without
 from data.store import PreferenceStore
 from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
-
-_TRIES = 2
-_NICENESS = 5  # people at work come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class RoundView:
 class Rounds:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
-    command is what trains: it gets the round directory as its last argument. tell: takes how a round ended.
+    trainer: the process that trains. tell: takes how a round ended.
     gatekeeper: decides what becomes of the versions. room: within it, there is room for a round to train.
     """
 
@@ -56,7 +52,7 @@ class Rounds:
         *,
         directory: Path,
         planner: Planner,
-        command: Sequence[str],
+        trainer: TrainerProcess,
         tell: Tell,
         gatekeeper: Gatekeeper,
         room: Callable[[RoundDir], AbstractAsyncContextManager[None]],
@@ -67,13 +63,12 @@ class Rounds:
         self._shelf = shelf
         self._directory = directory
         self._planner = planner
-        self._command = command
+        self._trainer = trainer
         self._tell = tell
         self._gatekeeper = gatekeeper
         self._room = room
         self._file = file
         self._task: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False
 
     @property
@@ -144,8 +139,7 @@ class Rounds:
         if self.view(round_id).round.state is not RoundState.TRAINING:
             raise ConflictError(f"round {round_id} is not training, so there is nothing to cancel")
         self._cancelled = True
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+        self._trainer.stop()
 
     async def wait(self) -> None:
         """Until the round under way has ended, if there is one."""
@@ -157,9 +151,7 @@ class Rounds:
         if self._task and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._process and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-            await self._process.wait()
+        await self._trainer.close()
 
     def directory(self, round_id: int) -> RoundDir:
         """A round's directory."""
@@ -224,45 +216,19 @@ class Rounds:
         return manifest
 
     async def _trained(self, directory: RoundDir) -> Manifest:
-        """Run the trainer until there is a manifest; one that was killed is started once more and resumes."""
+        """Run the trainer until there is a manifest."""
         async with self._room(directory):
-            status = await self._until_it_ends(directory)
+            status = await self._trainer.carry_through(directory, self._assert_wanted)
+        self._assert_wanted()
         manifest = await asyncio.to_thread(_readable_manifest, directory)
         if manifest is None:
             why = await asyncio.to_thread(directory.failure)
             raise RoundError(why or f"the trainer ended with status {status}; {directory.log} says more")
         return manifest
 
-    async def _until_it_ends(self, directory: RoundDir) -> int:
-        """Run the trainer, once more if it was killed; returns its exit status."""
-        status = -1
-        for _ in range(_TRIES):
-            self._assert_wanted()
-            status = await self._run_trainer(directory)
-            if status >= 0:
-                break
-        self._assert_wanted()
-        return status
-
     def _assert_wanted(self) -> None:
         if self._cancelled:
             raise RoundError("cancelled; its checkpoint stays in the round directory")
-
-    async def _run_trainer(self, directory: RoundDir) -> int:
-        """One run of `python -m trainer`; returns its exit status, negative for a signal."""
-        with directory.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(directory.path),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
-            if self._cancelled:  # while the process was being made
-                self._process.send_signal(signal.SIGTERM)
-        return await self._process.wait()
 
     async def _swap(self, round_id: int, manifest: Manifest) -> None:
         """Install the trained adapter as a version, and do with it what the settings say."""

@@ -33,6 +33,7 @@ from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
 from app.sharing import Sharing
+from app.trainer_process import TrainerProcess
 from app.training import Trainings
 from app.trial import Trial
 from app.triggers import Triggers
@@ -40,8 +41,10 @@ from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.prompts_file import read_prompts
 from data.store import PreferenceStore
+from trainer.activations import Activations
 from trainer.base import Base, load_base
 from trainer.config import RoundConfig
+from trainer.model_check import check_training
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -99,12 +102,14 @@ async def open_services(
     be served): in no case does anything else serve in its place.
     """
     base = await asyncio.to_thread(load_base, settings.model.name, options=settings.model.options)
+    trainings = Trainings(settings.training, base.model.num_parameters())
+    rank = trainings.of().rank
+    max_rank = settings.max_rank or rank
+    trained = await asyncio.to_thread(check_training, base, rank=min(rank, max_rank))
     store.versions.ensure_base(base.name, base.revision)
     base = settle_format(base, settings.model.options, store, say)
     import_prompts(store, settings.prompts)
     publish_guidelines(store)
-    trainings = Trainings(settings.training, base.model.num_parameters())
-    max_rank = settings.max_rank or trainings.of().rank
     file = SettingsFile(home.path / FILE)
     engine = InProcessEngine(
         base, max_rows=settings.max_rows, max_adapters=settings.max_adapters, max_rank=max_rank, file=file
@@ -129,7 +134,8 @@ async def open_services(
         file=file,
     )
     try:
-        services = _wire(home, settings, store, base, engine, trainings, planner, shelf, file)
+        await engine.check(trained)
+        services = _wire(home, settings, store, base, engine, trainings, planner, shelf, file, trained.activations)
         if serve_champion:
             await services.router.start()
         yield services
@@ -185,6 +191,7 @@ def _wire(
     planner: Planner,
     shelf: AdapterShelf,
     file: SettingsFile,
+    activations: Activations,
 ) -> Services:
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks(settings.webhooks, store.outbox, now_ms)
@@ -217,10 +224,10 @@ def _wire(
         shelf,
         directory=home.rounds,
         planner=planner,
-        command=settings.trainer,
+        trainer=TrainerProcess(settings.trainer),
         tell=webhooks.tell,
         gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
-        room=Sharing(settings.serve_during_training, engine, feeder, base).training,
+        room=Sharing(settings.serve_during_training, engine, feeder, base, activations).training,
         file=file,
     )
     errands = Errands()

@@ -12,6 +12,7 @@ from app.feeder import Feeder
 from app.serving.engine import Engine
 from app.settings_file import TOP
 from data.errors import RoundError
+from trainer.activations import Activations
 from trainer.base import Base
 from trainer.footprint import Footprint, free_bytes
 from trainer.round_dir import RoundDir
@@ -23,11 +24,15 @@ _GIB = 2**30
 class Sharing:
     """Shares the machine between serving and training, as `mode` says."""
 
-    def __init__(self, mode: ServeDuringTraining, engine: Engine, feeder: Feeder, base: Base) -> None:
+    def __init__(
+        self, mode: ServeDuringTraining, engine: Engine, feeder: Feeder, base: Base, activations: Activations
+    ) -> None:
+        """activations: what was counted of the base when it was loaded."""
         self._mode = mode
         self._engine = engine
         self._feeder = feeder
         self._base = base
+        self._activations = activations
 
     @asynccontextmanager
     async def training(self, directory: RoundDir) -> AsyncIterator[None]:
@@ -65,12 +70,12 @@ class Sharing:
     async def _assert_room(self, directory: RoundDir) -> None:
         if await asyncio.to_thread(directory.taken):
             return
-        needed = await asyncio.to_thread(Footprint.of, directory, self._base)
         free = await asyncio.to_thread(free_bytes, self._base.model.device)
+        needed = await asyncio.to_thread(Footprint.of, directory, self._base, self._activations, free=free)
         if needed.bytes > free:
             ways = "" if self._mode is ServeDuringTraining.OFFLOAD else f'set serve_during_training = "offload" {TOP}, '
             raise RoundError(
                 f"training needs about {needed.bytes / _GIB:.1f} GiB ({needed}), and {free / _GIB:.1f} GiB are free; "
-                f"{ways}set gradient_checkpointing = true, lower max_tokens or lower rank in [training], or serve a "
-                "smaller model"
+                f"{ways}set gradient_checkpointing = true, lower max_tokens, token_budget or rank in [training], or serve "
+                "a smaller model"
             )

@@ -32,8 +32,10 @@ from app.services import Services, open_services, open_store, running
 from benchmarks.models import EOS, FIRST_ID, SIZES, random_base
 from data.errors import PrefloopError
 from data.records import Annotator, Choice, Lease, Role, RoundState, Sampling, Verdict
+from trainer.base import load_base
 from trainer.config import BUILT_IN
 from trainer.footprint import Footprint, free_bytes
+from trainer.model_check import check_training
 from trainer.round_dir import RoundDir
 
 _ENDS = 64
@@ -137,6 +139,8 @@ async def measure(settings: Settings, folder: Path, *, people: int, think: float
             await services.feeder.fill(120)
             crowd = Crowd(services, hired, think)
             device = services.base.model.device
+            twin = load_base(services.base.name)  # the other is at work
+            activations = check_training(twin, rank=services.trainings.of().rank).activations
             while len(crowd.phase.waits) < judgments:
                 await asyncio.sleep(_PAUSE_SECONDS)
             before, free_before = crowd.phase, free_bytes(device)
@@ -164,7 +168,7 @@ async def measure(settings: Settings, folder: Path, *, people: int, think: float
                 none=during.none,
                 state=state,
                 seconds=seconds,
-                estimate=Footprint.of(directory, services.base).bytes / _MIB,
+                estimate=Footprint.of(directory, services.base, activations, free=free_before).bytes / _MIB,
                 trainer_peak=manifest.report.memory_mb,
                 free_before=free_before / _MIB,
                 free_during=least / _MIB,

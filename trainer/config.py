@@ -140,13 +140,14 @@ class Fitting(Strict):
 class Training(Fitting):
     """What all algorithms share.
 
-    token_budget: tokens of one forward and backward pass, as packed. max_tokens: longest prompt with its longest
-    completion; the model's context if None.
+    token_budget: tokens of one forward and backward pass, as packed; what fits into the free memory if None.
+    max_tokens: longest prompt with its longest completion; the model's context if None. gradient_checkpointing: where
+    memory asks for it if None.
     """
 
-    token_budget: Positive = 8192
+    token_budget: Positive | None = None
     max_tokens: Positive | None = None
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool | None = None
     reference: Reference = FromBase()
 
 

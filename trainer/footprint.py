@@ -1,35 +1,43 @@
-"""How much memory a round will need at least, before it starts. An estimate: nothing is loaded for it.
+"""How much memory a round will need, before it starts: what it takes at a time is decided as the trainer will.
 
-Knows nothing of who else uses the machine.
+The model's own count says what a token takes (activations.py); nothing is loaded or computed for it. Knows nothing of
+who else uses the machine.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
-from torch import nn
 
+from trainer.activations import Activations
 from trainer.base import Base
+from trainer.config import KTOConfig, PPOConfig, RoundConfig
+from trainer.course import epoch_batches
+from trainer.kto import ratings_of
+from trainer.linear_map import lora_targets
+from trainer.machine_memory import MachineMemory
+from trainer.memory_use import MemoryUse, choose
+from trainer.packing import micro_batches
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotPair
+from trainer.tokens import Encoder
 
-_PROCESS = 700 * 2**20  # Python with torch and transformers in the CPU's memory, measured on Linux
+_PROCESS = 500 * 2**20  # Python with torch and transformers in the CPU's memory, measured on Linux
 _CONTEXT = 512 * 2**20  # what CUDA takes of a GPU for a process at least; 1.1 GiB was seen, torch's reserve included
 _ADAPTER_BYTES = 16  # a float32 weight, its gradient, and AdamW's two moments
-# Bytes of activations a token, a layer and a unit of hidden size, for each byte of the dtype: 34 at 16 bit without
-# attention's own (Korthikanti 2022, 2205.05198, eq. 1), and 2 where they are recomputed (sec. 4.3).
-_KEPT, _RECOMPUTED = 17, 1
+_MOST_PAIRS = 2000  # that are tokenized for an estimate: the longest ones
 _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes that training needs: the weights, the adapter with its optimiser, the longest example, the process."""
+    """Bytes that training needs: the weights, the adapter with its optimiser, the largest pass, the process."""
 
     weights: int
     adapter: int
     activations: int
     process: int
+    use: MemoryUse
 
     @property
     def bytes(self) -> int:
@@ -37,46 +45,62 @@ class Footprint:
         return self.weights + self.adapter + self.activations + self.process
 
     def __str__(self) -> str:
+        again = ", computed twice" if self.use.gradient_checkpointing else ""
         return (
-            f"weights {self.weights // _MIB} MiB, adapter {self.adapter // _MIB} MiB, longest example "
-            f"{self.activations // _MIB} MiB, process {self.process // _MIB} MiB"
+            f"weights {self.weights // _MIB} MiB, adapter {self.adapter // _MIB} MiB, activations "
+            f"{self.activations // _MIB} MiB{again}, process {self.process // _MIB} MiB"
         )
 
     @classmethod
-    def of(cls, directory: RoundDir, base: Base) -> "Footprint":
-        """That of a frozen round of this base: whatever more there is, training uses to go faster."""
-        training, model = directory.config().training, base.model
-        linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-        sizes = model.config.get_text_config()
-        width = next(model.parameters()).element_size()
-        kept = _RECOMPUTED if training.gradient_checkpointing else _KEPT
-        tokens = min(_longest(directory, base), training.max_tokens or base.context)
-        return cls(
-            weights=sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()),
-            adapter=_ADAPTER_BYTES * training.rank * sum(one.in_features + one.out_features for one in linears),
-            activations=kept * width * tokens * sizes.num_hidden_layers * sizes.hidden_size,
-            process=_PROCESS if model.device.type == "cpu" else _CONTEXT,
-        )
+    def of(cls, directory: RoundDir, base: Base, activations: Activations, *, free: int) -> "Footprint":
+        """That of a frozen round of this base where so many bytes are free, before the trainer has started."""
+        config, model = directory.config(), base.model
+        cpu = model.device.type == "cpu"
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+        linears = lora_targets(model).values()
+        adapter = _ADAPTER_BYTES * config.training.rank * sum(one.in_features + one.out_features for one in linears)
+        process = _PROCESS if cpu else _CONTEXT
+        sizes = _sizes(directory, base, config)
+        longest = max(sizes, default=base.context)
+        use = choose(
+            config.training,
+            activations,
+            longest=longest,
+            free=free - weights - adapter - process,
+            cpu=cpu,
+            last=directory.memory(),
+        ).use
+        passes = _passes(sizes or [longest], config, use.token_budget)
+        largest = max(activations.of(part, again=use.gradient_checkpointing) for part in passes)
+        return cls(weights, adapter, largest, process, use)
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that another process could have on a device now."""
+    """Memory that another process could have on a device now: of the card, or within the limits of this process."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    return MachineMemory().free()
 
 
-def _longest(directory: RoundDir, base: Base) -> int:
-    """Tokens of the longest pair, packed: the prompt once and both answers."""
+def _sizes(directory: RoundDir, base: Base, config: RoundConfig) -> list[int]:
+    """Tokens of each example, as packed, in the directory's order; of very many the longest alone."""
     pairs = directory.pairs()
-    if not pairs:
-        return base.context
-    longest = max(pairs, key=_characters)
-    answers = (
-        completion.token_ids or base.encode_completion(completion.text, ended=True)
-        for completion in (longest.chosen, longest.rejected)
-    )
-    return len(base.encode(longest.prompt)) + sum(map(len, answers))
+    if len(pairs) > _MOST_PAIRS:
+        pairs = sorted(pairs, key=_characters, reverse=True)[:_MOST_PAIRS]
+    encoder = Encoder(base, max_tokens=config.training.max_tokens)
+    found = encoder.pairs(pairs)
+    if not isinstance(config.training, KTOConfig):
+        return [pair.tokens for pair in found]
+    return [rating.group.tokens for rating in (*ratings_of(found), *encoder.ratings(directory.rated()))]
+
+
+def _passes(sizes: Sequence[int], config: RoundConfig, budget: int) -> Iterator[list[int]]:
+    """The examples that go through the model together, as training will draw them in its first epoch."""
+    training = config.training
+    if isinstance(training, PPOConfig):  # what it will sample is as long as the longest, for all that is known
+        sizes = [max(sizes)] * training.batch_size
+    for batch in epoch_batches(sizes, training.batch_size, config.seed, 0):
+        yield from micro_batches(batch, int, budget=budget)
 
 
 def _characters(pair: SnapshotPair) -> int:

@@ -93,7 +93,8 @@ class Learner:
             for name, value in state["weights"].items():
                 self._parameters[name].copy_(value)
         self._optimizer.load_state_dict(state["optimizer"])
-        self.step, self._budget.tokens, self._first_loss = state["step"], state["budget"], state["first_loss"]
+        self.step, self._first_loss = state["step"], state["first_loss"]
+        self._budget.tokens = min(self._budget.tokens, state["budget"])  # lowered then, or since
 
     def _check(self, loss: float, norm: float) -> None:
         step = self.step + 1

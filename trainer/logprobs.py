@@ -20,7 +20,7 @@ from data.errors import ModelError
 from trainer.packed_attention import packed_attention
 from trainer.packing import Group, owners, pack
 
-_TILE = 1 << 23  # logits held at a time: 32 MiB in float32
+TILE = 1 << 23  # logits held at a time: 32 MiB in float32
 _NOT_WANTED = -100
 
 
@@ -174,7 +174,7 @@ class _TiledLogps(torch.autograd.Function):
         logps = torch.empty(states.shape[0], dtype=torch.float32, device=states.device)
         wanted = ctx.needs_input_grad[0]
         towards = torch.empty_like(states) if wanted else None
-        tile = max(1, _TILE // weight.shape[0])
+        tile = max(1, TILE // weight.shape[0])
         for at in range(0, states.shape[0], tile):
             rows = slice(at, at + tile)
             logits = F.linear(states[rows], weight, bias).float()

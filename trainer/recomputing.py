@@ -4,7 +4,7 @@ Knows nothing of losses.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from torch.utils.checkpoint import checkpoint
@@ -12,6 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from data.errors import ModelError
+from trainer.heap import given_back, holes_given_back
 from trainer.lora import Lora, LoraStack
 
 
@@ -19,22 +20,23 @@ from trainer.lora import Lora, LoraStack
 def recomputing(model: PreTrainedModel, stack: LoraStack, *, on: bool) -> Iterator[None]:
     """Within, and if it is on, layers compute again in the backward pass (Chen 2016, 1604.06174).
 
+    On or off, each gives back what it leaves of the CPU's memory.
+
     The backward pass comes later: it takes up the adapters and the attention that act now. Not by transformers'
     switch, which works in training mode only, where dropout would wake up. Raises ModelError for a model whose
     layers are not marked.
     """
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    if not on:
-        layers = []
-    elif not layers:
+    if on and not layers:
         raise ModelError("this model's layers cannot be computed again; turn gradient_checkpointing off")
     config = model.config.get_text_config()
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _again(config, config._attn_implementation, stack, stack.now)
+        return holes_given_back(), _again(config, config._attn_implementation, stack, stack.now)
 
     for layer in layers:
-        vars(layer)["forward"] = partial(checkpoint, layer.forward, use_reentrant=False, context_fn=contexts)
+        again = partial(checkpoint, layer.forward, use_reentrant=False, context_fn=contexts)
+        vars(layer)["forward"] = again if on else given_back(layer.forward)
     try:
         yield
     finally:
@@ -48,7 +50,7 @@ def _again(config: PretrainedConfig, attention: str, stack: LoraStack, loras: tu
     before = config._attn_implementation
     config._attn_implementation = attention
     try:
-        with stack.acting(*loras):
+        with stack.acting(*loras), holes_given_back():
             yield
     finally:
         config._attn_implementation = before

@@ -12,17 +12,22 @@ from typing import assert_never
 
 from data.errors import PromptError, RoundError
 from data.records import Message
+from trainer.activations import count_activations
 from trainer.adapter import Adapter, directory_sha256, read_adapter
 from trainer.base import Base, load_base
 from trainer.canary import Answer, make_canary
-from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig
+from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig, Training
 from trainer.contenders import Contenders
 from trainer.course import Run
 from trainer.dpo import PreferenceObjective, train_on_pairs
 from trainer.evaluation import CHALLENGER, Champion, Exam, draw_samples, evaluate
+from trainer.footprint import free_bytes
 from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
+from trainer.logprobs import Forward
 from trainer.manifest import Manifest, Progress, Report, RewardReport
 from trainer.memory import Budget, peak_memory_mb
+from trainer.memory_use import Choice, choose
+from trainer.packing import Group
 from trainer.policy import Policy
 from trainer.ppo import Actor, train_by_ppo
 from trainer.probe import Chosen, choose_forward
@@ -47,6 +52,10 @@ class Data:
     prompts: list[tuple[Message, ...]]
     judged: list[Answer]
     cuts: Cuts
+
+    def groups(self) -> list[Group]:
+        """What trains."""
+        return [*(pair.group for pair in self.train), *(rating.group for rating in self.rated)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,7 @@ def run_round(directory: RoundDir, stop: Callable[[], bool], *, base: Base | Non
     frozen for, training fails, or `stop` says so (then a checkpoint is written first).
     """
     began = time.monotonic()
-    round_ = _open(directory, stop, base)
+    round_ = open_round(directory, stop, base)
     reference = _reference(round_)
     steps, reward = _train(round_, reference)
     manifest = _measure(round_, reference, steps, reward, began)
@@ -109,8 +118,8 @@ def start_policy(base: Base, config: RoundConfig, parent: Adapter | None) -> Pol
             )
 
 
-def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> Round:
-    """Read and check everything, load the model, tokenize."""
+def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> Round:
+    """Read and check everything, load the model, tokenize, and see how much goes through it at a time."""
     snapshot_sha256 = directory.snapshot_sha256()
     config = directory.config()
     directory.set_progress(Progress(phase="loading"))
@@ -123,10 +132,27 @@ def _open(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> R
         )
     data = _data(directory, base, config)
     policy = start_policy(base, config, _frozen_adapter(directory.parent, config.parent_sha256, base))
-    policy.gradient_checkpointing = config.training.gradient_checkpointing
-    notes = [*data.cuts.notes(), *_unasked(base, config.probes)]
-    budget = Budget(config.training.token_budget, notes.append)
-    return Round(directory, config, snapshot_sha256, policy, choose_forward(base.model), data, notes, budget, stop)
+    forward = choose_forward(base.model)
+    chosen = _memory(directory, config.training, policy, forward.forward, data)
+    notes = [*data.cuts.notes(), *_unasked(base, config.probes), *chosen.notes]
+    policy.gradient_checkpointing = chosen.use.gradient_checkpointing
+    budget = Budget(chosen.use.token_budget, notes.append)
+    return Round(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop)
+
+
+def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> Choice:
+    """How much to take at a time; it stands in the directory then, for whoever sees that it was too much."""
+    device = policy.model.device
+    chosen = choose(
+        training,
+        count_activations(policy, forward),
+        longest=max(group.tokens for group in data.groups()),
+        free=free_bytes(device),  # after the count, which has brought in the weights
+        cpu=device.type == "cpu",
+        last=directory.memory(),
+    )
+    directory.set_memory(chosen.use)
+    return chosen
 
 
 def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:

@@ -11,6 +11,7 @@
     reward/           a PPO round's reward model       by the trainer
     metrics.jsonl     one line a step                  by the trainer
     progress.json     phase, steps, time left          by the trainer
+    memory.json       tokens at a time                 by the trainer; halved by who sees it killed for memory
     checkpoint.pt     to go on after a kill            by the trainer
     adapter/          PEFT's own format                by the trainer
     failure.json      the reason, in words             by the trainer, if it fails
@@ -32,6 +33,7 @@ from pydantic import BaseModel, ValidationError
 from data.errors import RoundError
 from trainer.config import RoundConfig
 from trainer.manifest import Manifest, Progress
+from trainer.memory_use import MemoryUse
 from trainer.snapshot import SnapshotLines, SnapshotPair, SnapshotRating, read_pairs, read_ratings, write_lines
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -146,6 +148,14 @@ class RoundDir:
     def set_progress(self, progress: Progress) -> None:
         """Say where the trainer stands."""
         self._replace("progress.json", progress.model_dump_json())
+
+    def memory(self) -> MemoryUse | None:
+        """What the trainer takes at a time, or None before it has chosen."""
+        return self._read("memory.json", MemoryUse)
+
+    def set_memory(self, use: MemoryUse) -> None:
+        """Say what the trainer takes at a time, now or in its next try."""
+        self._replace("memory.json", use.model_dump_json())
 
     def failure(self) -> str | None:
         """Why the trainer gave up, in words, if it could say so."""

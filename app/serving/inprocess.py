@@ -23,8 +23,9 @@ from data.records import Message, NewCompletion
 from trainer.adapter import read_adapter
 from trainer.base import Base
 from trainer.canary import canary_prompt
-from trainer.generate import Request, Row, Sampler
+from trainer.generate import Request, Row
 from trainer.manifest import Canary
+from trainer.model_check import Trained, check_sampling, new_sampler
 from trainer.reasoning import Answer
 
 _T = TypeVar("_T")
@@ -88,7 +89,7 @@ class InProcessEngine:
     ) -> None:
         self.base = base
         self._file = file
-        self._sampler = Sampler(base, max_rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
+        self._sampler = new_sampler(base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: deque[_Ticket] = deque()
         self._running: list[_Ticket] = []
@@ -114,6 +115,10 @@ class InProcessEngine:
                     return
         finally:
             ticket.given_up = True
+
+    async def check(self, trained: Trained) -> None:
+        """See that an adapter of this model can be served. Raises ModelError when it cannot."""
+        await self._call(lambda: check_sampling(self._sampler, trained))
 
     async def load(self, version: str, path: Path) -> None:
         """See Engine.load."""

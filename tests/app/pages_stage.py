@@ -33,6 +33,7 @@ from app.services import Services, publish_guidelines
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import BASE, Answers, Job
 from app.serving.router import Router
+from app.trainer_process import TrainerProcess
 from app.training import Trainings
 from app.trial import Trial
 from app.triggers import Triggers
@@ -225,7 +226,7 @@ def _wire(
         shelf,
         directory=home / "rounds",
         planner=planner,
-        command=trainer,
+        trainer=TrainerProcess(trainer),
         tell=webhooks.tell,
         gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
         room=lambda _: nullcontext(),

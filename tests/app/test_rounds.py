@@ -21,6 +21,7 @@ from app.planning import Planner
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
+from app.trainer_process import TrainerProcess
 from app.training import Trainings
 from app.webhooks import Event
 from data.errors import ConflictError, RoundError
@@ -102,7 +103,7 @@ async def start(
             shelf,
             directory=tmp_path / "rounds",
             planner=planner,
-            command=command,
+            trainer=TrainerProcess(command),
             tell=told,
             gatekeeper=Gatekeeper(adapters, router, promotion=promotion, limits=limits or Limits()),
             room=room,
@@ -259,9 +260,9 @@ async def test_a_trainer_that_is_killed_resumes_and_the_pointer_moves_only_then(
     created = await rounds.start(None)
     directory = rounds.directory(created.id)
     await until(directory.checkpoint.exists)
-    process = rounds._process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
+    pid = rounds._trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
     assert router.champion == "base"
     await rounds.wait()
 

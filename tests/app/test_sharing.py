@@ -23,6 +23,7 @@ from data.store import PreferenceStore
 from tests.app.until import until
 from tests.trainer.scene import ask, freeze
 from trainer.base import load_base
+from trainer.model_check import check_training
 from trainer.round_dir import RoundDir
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=12)
@@ -74,7 +75,8 @@ Share = Callable[[ServeDuringTraining], Sharing]
 
 @pytest.fixture
 def share(engine: InProcessEngine, feeder: Feeder) -> Share:
-    return lambda mode: Sharing(mode, engine, feeder, engine.base)
+    activations = check_training(engine.base, rank=4).activations
+    return lambda mode: Sharing(mode, engine, feeder, engine.base, activations)
 
 
 @pytest.mark.parametrize("mode", ServeDuringTraining)
@@ -186,6 +188,6 @@ async def test_a_round_for_which_there_is_no_memory_is_explained_and_serving_goe
         async with share(mode).training(directory):
             pytest.fail("nothing may train")
     words = str(refused.value)
-    assert "training needs about 0.7 GiB (weights 0 MiB" in words and "0.2 GiB are free" in words
+    assert "training needs about 0.6 GiB (weights 0 MiB" in words and "0.2 GiB are free" in words
     assert ('serve_during_training = "offload"' in words) is (mode is not ServeDuringTraining.OFFLOAD)
     assert await complete(engine, JOB)

@@ -84,7 +84,7 @@ def new_run(model_dir: Path, tmp_path: Path) -> Callable[..., Training]:
         directory = RoundDir(path)
         policy = Policy.from_base(load_base(str(model_dir)), rank=config.rank, alpha=config.alpha, seed=seed)
         objective = PreferenceObjective(policy, Packed(), config, reference_of(policy, pairs), None)
-        budget = Budget(config.token_budget, print)
+        budget = Budget(config.token_budget or 8192, print)
         return Training(Run(directory, config, seed, stop, directory.set_progress, budget), objective, pairs)
 
     return make

@@ -95,7 +95,7 @@ class TestTiles:
     def test_any_tile_gives_log_softmax_and_its_gradient(
         self, monkeypatch: pytest.MonkeyPatch, tile: int, with_bias: bool
     ) -> None:
-        monkeypatch.setattr("trainer.logprobs._TILE", tile)
+        monkeypatch.setattr("trainer.logprobs.TILE", tile)
         torch.manual_seed(0)
         states, weight = torch.randn(9, 5, requires_grad=True), torch.randn(17, 5)
         bias = torch.randn(17) if with_bias else None
@@ -109,7 +109,7 @@ class TestTiles:
         torch.testing.assert_close(ours, theirs)
 
     def test_in_bfloat16_sums_are_in_float32(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("trainer.logprobs._TILE", 64)
+        monkeypatch.setattr("trainer.logprobs.TILE", 64)
         torch.manual_seed(0)
         states, weight = torch.randn(9, 32).bfloat16().requires_grad_(), torch.randn(17, 32).bfloat16()
         targets = torch.randint(17, (9,))
@@ -129,7 +129,7 @@ class TestTiles:
             seen.append(len(states))
             return nn.functional.linear(states, *rest)
 
-        monkeypatch.setattr("trainer.logprobs._TILE", 5000)
+        monkeypatch.setattr("trainer.logprobs.TILE", 5000)
         monkeypatch.setattr("trainer.logprobs.F", SimpleNamespace(linear=linear))
         _TiledLogps.apply(torch.randn(12, 5), torch.randn(1000, 5), None, torch.zeros(12, dtype=torch.long))
         assert seen == [5, 5, 2]

@@ -1,0 +1,81 @@
+"""How much of a round goes through the model at a time: what the settings say, or what memory allows.
+
+Decided by the trainer, lowered by whoever sees that the kernel killed it. Knows nothing of models: what a token takes
+was measured before (activations.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from trainer.activations import Activations
+from trainer.config import Training
+
+LEAST_TOKENS = 256
+# More tokens at a time bring nothing on a CPU, where arithmetic decides: 135 a CPU second with 255 as with 3,200 on
+# SmolLM2. A GPU is quicker the fewer calls there are.
+_MOST_ON_CPU, _MOST_ON_GPU = 2048, 16384
+_SHARE = 0.5  # of the free memory; the rest is for what else a step takes, and for all who use the machine
+
+
+class MemoryUse(BaseModel):
+    """What a trainer takes at a time, as a round directory keeps it for the next try.
+
+    kills: how often the kernel has killed it for want of memory, each of which halved the budget.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    token_budget: int
+    gradient_checkpointing: bool
+    kills: int = 0
+
+    def halved(self) -> Self | None:
+        """What to go on with after a kill; None when that would be too little."""
+        if self.token_budget <= LEAST_TOKENS:
+            return None
+        tokens = max(LEAST_TOKENS, self.token_budget // 2)
+        return self.model_copy(update={"token_budget": tokens, "kills": self.kills + 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A use of memory, and what people should know of it."""
+
+    use: MemoryUse
+    notes: tuple[str, ...]
+
+
+def choose(
+    training: Training, activations: Activations, *, longest: int, free: int, cpu: bool, last: MemoryUse | None = None
+) -> Choice:
+    """What fits into `free` bytes, where the settings leave it open.
+
+    longest: tokens of the longest example, as packed. last: what an earlier try left in the round directory.
+    """
+    kills = last.kills if last else 0
+    most = last.token_budget if last and kills else None
+    room = int(_SHARE * free)
+    again = training.gradient_checkpointing
+    if again is None:
+        again = activations.layered and (activations.kept(longest) > room or (most is not None and most < longest))
+    tokens = training.token_budget
+    if tokens is None:
+        fits = activations.tokens(room, longest, again=again)
+        tokens = max(LEAST_TOKENS, min(fits, _MOST_ON_CPU if cpu else _MOST_ON_GPU))
+    use = MemoryUse(
+        token_budget=tokens if most is None else min(tokens, most), gradient_checkpointing=again, kills=kills
+    )
+    return Choice(use, tuple(_notes(training, use, longest)))
+
+
+def _notes(training: Training, use: MemoryUse, longest: int) -> Iterator[str]:
+    if use.kills:
+        times = "once" if use.kills == 1 else f"{use.kills} times"
+        yield f"killed for want of memory {times}: went on with {use.token_budget} tokens at a time"
+    if use.gradient_checkpointing and training.gradient_checkpointing is None:
+        yield (
+            f"the longest example ({longest} tokens) does not fit into the free memory as it is: activations are "
+            "computed twice (gradient_checkpointing)"
+        )
