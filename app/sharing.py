@@ -76,6 +76,6 @@ class Sharing:
             ways = "" if self._mode is ServeDuringTraining.OFFLOAD else f'set serve_during_training = "offload" {TOP}, '
             raise RoundError(
                 f"training needs about {needed.bytes / _GIB:.1f} GiB ({needed}), and {free / _GIB:.1f} GiB are free; "
-                f"{ways}set gradient_checkpointing = true, lower max_tokens, token_budget or rank in [training], or serve "
-                "a smaller model"
+                f"{ways}set gradient_checkpointing = true, lower max_tokens, token_budget or rank in [training], or "
+                "serve a smaller model"
             )
