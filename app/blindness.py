@@ -1,15 +1,23 @@
 """What an annotator may be told when something fails: never the name of a model or version. Knows no pages."""
 
-from data.errors import ConflictError, InputError, PrefloopError
+from data.errors import ConflictError, InputError, PrefloopError, PromptError
 from data.records import Annotator, Role
 
 _FAILED = "The model cannot answer just now. An admin can see why."
+_CANNOT_BE_ASKED = (
+    "The model cannot be asked this: it is too long, or its turns are of a kind that the model does not take. "
+    "Begin anew with a shorter question."
+)
 _NO_PAIR = "No pair can be made just now. An admin can see why."
 
 
 def told(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
     """The error as this person may see it: what was wrong with his own act as it is, the rest only for admins."""
-    if isinstance(error, InputError | ConflictError) or _sees_all(annotator):
+    if _sees_all(annotator):
+        return error
+    if isinstance(error, PromptError):  # its words are the model's template's, or name it
+        return PromptError(_CANNOT_BE_ASKED, reason=error.reason)
+    if isinstance(error, InputError | ConflictError):
         return error
     return PrefloopError(_FAILED)
 

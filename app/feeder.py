@@ -129,8 +129,9 @@ class Feeder:
         """Make one pair now, telling how far it is; the last item has the stored pair.
 
         prompt: the one to answer, else the next. Ends without a pair when it gave none; `trouble` then says why, if
-        others do not give any either.
+        others do not give any either. Raises PromptError for a given prompt that the model can never be asked.
         """
+        wanted = prompt is not None
         if prompt is None:
             prompt = await self._line.next()
         else:
@@ -139,8 +140,12 @@ class Feeder:
             self.trouble = self._explain()
             return
         async with aclosing(self._answered(prompt)) as drafts:
-            async for draft in drafts:
-                yield draft
+            try:
+                async for draft in drafts:
+                    yield draft
+            except PromptError:
+                if wanted:
+                    raise
 
     async def _employ(self) -> None:
         """Have makers at work, of pairs to train on and of those that measure."""
@@ -186,6 +191,8 @@ class Feeder:
             async with aclosing(self._answered(prompt)) as drafts:
                 async for _ in drafts:
                     pass
+        except PromptError:
+            pass  # it is set aside
         except Exception as error:
             self._hold(error)
 
@@ -203,13 +210,17 @@ class Feeder:
         self._not_before = time.monotonic() + _PAUSE_SECONDS
 
     async def _answered(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
-        """Drafts of a pair for a prompt that is reserved, which is released."""
+        """Drafts of a pair for a prompt that is reserved, which is released.
+
+        Raises PromptError for one that the model can never be asked, once it is set aside.
+        """
         try:
             async with aclosing(self._attempts(prompt)) as attempts:
                 async for draft in attempts:
                     yield draft
         except PromptError as error:
             self.aside.add(prompt, error.reason)
+            raise
         finally:
             self._line.release(prompt)
 

@@ -1,6 +1,6 @@
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ from httpx import ASGITransport, AsyncClient
 
 from app.server import create_rest_app
 from app.services import Services
-from data.errors import ConflictError
+from app.serving.engine import Answers, Job
+from data.errors import ConflictError, PromptError
 from data.records import Role
 from tests.app.pages_stage import stage
 
@@ -115,3 +116,17 @@ async def test_the_export_streams_what_was_decided(admin: AsyncClient, annotator
 
     assert len(lines) == 1
     assert pair["a"] in json.loads(lines[0])["chosen"][0]["content"]
+
+
+async def test_a_conversation_that_the_chat_template_refuses_is_an_error_of_who_asks(
+    services: Services, admin: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_: Job) -> AsyncGenerator[Answers, None]:
+        raise PromptError("the model's chat template refuses this conversation: no system role", reason="refused")
+        yield
+
+    monkeypatch.setattr(services.engine, "stream", refuses)
+    jobs = [{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}], "seeds": [1]}]
+    answer = await admin.post("/api/v1/completions", json={"version": "base", "jobs": jobs})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "the model's chat template refuses this conversation: no system role"

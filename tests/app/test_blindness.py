@@ -15,7 +15,7 @@ from httpx import ASGITransport, AsyncClient
 from app.blindness import told, trouble_told
 from app.server import create_app
 from app.services import Services
-from data.errors import AdapterError, ConflictError, InputError, ModelError, PrefloopError
+from data.errors import AdapterError, ConflictError, InputError, ModelError, PrefloopError, PromptError
 from data.records import Annotator, Role
 from tests.app.pages_stage import stage
 
@@ -210,3 +210,9 @@ def test_what_is_wrong_with_a_model_is_told_to_admins_only(error: PrefloopError)
 
 ANNOTATOR = Annotator(1, "ann", "quiet-heron-41", Role.ANNOTATOR, 0)
 ADMIN = replace(ANNOTATOR, role=Role.ADMIN)
+
+
+def test_what_a_template_says_of_a_prompt_is_told_to_admins_only() -> None:
+    error = PromptError("the template of round-000001 says no", reason="refused by the chat template")
+    assert "round" not in str(told(error, ANNOTATOR))
+    assert told(error, ADMIN) is error

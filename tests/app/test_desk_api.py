@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from app.server import create_rest_app
 from app.services import Services
 from app.serving.engine import Answers, Job
+from data.errors import PromptError
 from data.records import Choice, FinishReason, Role
 from tests.app.pages_stage import client, stage
 
@@ -200,3 +201,17 @@ async def test_a_refusal_can_be_translated(annotator: AsyncClient) -> None:
     refusal = (await annotator.post("/api/v1/judgments", json=body)).json()
     assert refusal["detail"] == refusal["template"].format(**refusal["values"])
     assert refusal["values"] == {"reason": "Prettier"}
+
+
+async def test_who_asks_what_the_model_never_takes_is_told_at_once_and_no_more_than_may_be(
+    services: Services, annotator: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_: Job) -> AsyncGenerator[Answers, None]:
+        raise PromptError("the template of round-000001 says no", reason="refused by the chat template")
+        yield
+
+    monkeypatch.setattr(services.engine, "stream", refuses)
+    answer = await annotator.post("/api/v1/prompts", json={"text": "Be a system turn"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("The model cannot be asked this")
+    assert "round" not in answer.text

@@ -117,6 +117,23 @@ async def test_a_prompt_that_can_never_be_asked_is_set_aside_at_once_by_its_reas
         assert services.feeder.tries.count == 0
 
 
+async def test_who_wants_a_prompt_that_can_never_be_asked_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, buffer=0) as services:
+        prompt = services.store.prompts.next()
+        assert prompt is not None
+
+        async def refuses(_: Job) -> AsyncGenerator[Answers, None]:
+            raise PromptError("the template says no", reason="refused by the chat template")
+            yield
+
+        monkeypatch.setattr(services.engine, "stream", refuses)
+        with pytest.raises(PromptError, match="the template says no"):
+            [draft async for draft in services.feeder.drafts(prompt)]
+        assert services.feeder.aside.by_reason == {"refused by the chat template": 1}
+
+
 async def test_a_slow_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first prompt's answers never end; all others give their pairs all the while."""
     async with stage(tmp_path, buffer=12) as services:

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from app.algorithms import Algorithm
 from app.cli import app
 from app.train import Task, read_options, read_settings, train
-from data.errors import ConflictError, InputError
+from data.errors import ConflictError, InputError, RoundError
 from tests.models import SPECIAL, TEMPLATE, save_random_model
+from tests.trainer.templates import TEMPLATES
 from trainer.config import ModelOptions
 from trainer.round_dir import RoundDir
 
@@ -85,6 +86,43 @@ def test_what_was_read_and_what_came_of_it_is_said(pairs: Path, model: Path, tmp
     assert "left out, line 21" in said
     assert "held-out pairs won" in said
     assert "prompts cut from the left" in said
+
+
+@pytest.fixture(scope="module")
+def strict_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with Gemma's template: no system turn, and user and assistant in turn."""
+    path = save_random_model(tmp_path_factory.mktemp("strict") / "model")
+    template = TEMPLATES["gemma"].read_text(encoding="utf-8")
+    (path / "chat_template.jinja").write_text(template, encoding="utf-8")
+    return path
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize("wrong", [[SYSTEM, {"role": "user", "content": "?"}], [{"role": "user", "content": "?"}] * 2])
+def test_rows_that_the_chat_template_refuses_are_left_out_named_and_counted(
+    pairs: Path, strict_model: Path, tmp_path: Path, wrong: list[dict[str, str]]
+) -> None:
+    answers = [{"role": "assistant", "content": text} for text in ("yes", "no")]
+    with pairs.open("a") as file:
+        file.write(json.dumps({"prompt": wrong, "chosen": answers[:1], "rejected": answers[1:]}) + "\n")
+    console = quiet()
+    report = train(replace(task(pairs, strict_model, tmp_path / "out"), heldout_share=0.0), console).report
+    assert (report.train.pairs, report.refused, report.dropped) == (20, 1, 0)
+    said = " ".join(console.export_text().split())
+    assert "examples dropped, refused by the chat template │ 1" in said
+    assert "pair 21 is left out" in said
+
+
+def test_a_file_of_which_the_chat_template_takes_nothing_is_said_so(strict_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    row = {"prompt": [SYSTEM, {"role": "user", "content": "?"}]} | {
+        side: [{"role": "assistant", "content": side}] for side in ("chosen", "rejected")
+    }
+    file.write_text(json.dumps(row) + "\n")
+    with pytest.raises(RoundError, match=r"nothing to train on .*pair 1 is left out: .*System role not supported"):
+        train(replace(task(file, strict_model, tmp_path / "out"), heldout_share=0.0), quiet())
 
 
 def test_the_same_again_takes_up_what_is_there(pairs: Path, model: Path, tmp_path: Path) -> None:
