@@ -82,6 +82,7 @@ async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> N
             say(f"Loading {settings.model.name} ...")
             async with open_services(home, settings, store, say=say) as services, running(services):
                 say(f"Model: {services.base.describe()}")
+                say(f"Answers: {services.engine.way}")
                 say(say_license(services.base))
                 say(f"Serving: {services.router.champion}   Home: {home.path}")
                 owner = _owner(services)

@@ -39,6 +39,11 @@ class Answers:
 class Engine(Protocol):
     """A model that answers. A version is served under its name and no other; "base" is always there."""
 
+    @property
+    def way(self) -> str:
+        """In words, how answers go through the model: fast or slow, and why."""
+        ...
+
     def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
         """Answer a job; the last item has the completions.
 

@@ -98,6 +98,11 @@ class InProcessEngine:
         self._thread = threading.Thread(target=self._run, name="generation", daemon=True)
         self._thread.start()
 
+    @property
+    def way(self) -> str:
+        """See Engine.way."""
+        return self._sampler.way
+
     async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
         """See Engine.stream."""
         self._assert_here()

@@ -20,6 +20,7 @@ from data.records import Sampling
 from tests.models import ANSWER, EGG
 from tests.trainer.families import FAMILIES, REFUSED, save_family
 from tests.trainer.plainly import gradient
+from tests.trainer.scene import freeze, toy_snapshot
 from trainer.base import Base, load_base
 from trainer.canary import Answer, make_canary, prove
 from trainer.config import DPOConfig
@@ -29,6 +30,7 @@ from trainer.memory import Budget
 from trainer.policy import Policy
 from trainer.probe import choose_forward
 from trainer.reference import group_logps
+from trainer.round import run_round
 from trainer.tokens import TokenPair
 
 PROMPT = tuple(3 + i * 7 % 53 for i in range(11))
@@ -155,6 +157,15 @@ def test_it_swaps_in_the_engine_with_its_canary(family: Family) -> None:
             engine.close()
 
     asyncio.run(swap())
+
+
+@pytest.mark.parametrize("name", ["GPT-2", "OPT", "Gemma 2", "Mamba"])
+def test_a_round_goes_to_its_end_with_its_evaluation(name: str, model_dir: Path, tmp_path: Path) -> None:
+    base = load_base(str(save_family(name, model_dir, tmp_path / "model")))
+    config = DPOConfig(epochs=1, batch_size=2, rank=2, alpha=4, learning_rate=1e-2)
+    snapshot = toy_snapshot(train=4, heldout=2)
+    directory = freeze(tmp_path / "round", base, snapshot=snapshot, config=config, max_new_tokens=3)
+    assert run_round(directory, lambda: False).evaluation is not None
 
 
 @pytest.mark.parametrize("name", REFUSED)
