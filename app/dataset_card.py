@@ -7,14 +7,20 @@ from huggingface_hub import DatasetCardData
 
 from app.exporting import Tally
 from app.hub_licenses import card_license
-from data.records import Guideline, NewExport
+from data.records import BaseModel, Guideline, NewExport
 
 _NOBODY = "Who judged is not told."
 
 
-def dataset_card(title: str, made: NewExport, tally: Tally, guideline: Guideline | None) -> str:
-    """The README.md of a dataset whose splits are data/train.parquet and data/test.parquet."""
-    return f"---\n{_metadata(title, tally)}\n---\n\n" + "\n\n".join(_text(title, made, tally, guideline)) + "\n"
+def dataset_card(
+    title: str, made: NewExport, tally: Tally, guideline: Guideline | None, model: BaseModel | None = None
+) -> str:
+    """The README.md of a dataset whose splits are data/train.parquet and data/test.parquet.
+
+    model: whose answers were sampled here.
+    """
+    text = [*_text(title, made, tally, guideline), *_model_text(model)]
+    return f"---\n{_metadata(title, tally)}\n---\n\n" + "\n\n".join(text) + "\n"
 
 
 def _metadata(title: str, tally: Tally) -> str:
@@ -56,6 +62,14 @@ def _text(title: str, made: NewExport, tally: Tally, guideline: Guideline | None
     if guideline is not None:
         yield f"## Guideline, version {guideline.version}"
         yield guideline.body
+
+
+def _model_text(model: BaseModel | None) -> Iterable[str]:
+    if model is None:
+        return
+    license_ = model.license or "none was found beside it: see where it came from"
+    yield "## Model"
+    yield f"Answers that were not imported are of `{model.title}` and adapters of it. Its licence: {license_}."
 
 
 def _agreement(tally: Tally) -> str:

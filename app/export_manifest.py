@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.records import Guideline, NewExport
+from data.records import BaseModel, Guideline, NewExport
 
 
 def manifest_path(out: Path) -> Path:
@@ -14,9 +14,16 @@ def manifest_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.manifest.json")
 
 
-def manifest_text(made: NewExport, guideline: Guideline | None, name: str, info: Mapping[str, object] | None) -> str:
+def manifest_text(
+    made: NewExport,
+    guideline: Guideline | None,
+    name: str,
+    info: Mapping[str, object] | None,
+    model: BaseModel | None = None,
+) -> str:
     """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged.
 
+    model: whose answers were sampled here, with its licence.
     info: the entry that LLaMA-Factory's dataset_info.json wants, if it can load the file.
     """
     told = {
@@ -28,6 +35,7 @@ def manifest_text(made: NewExport, guideline: Guideline | None, name: str, info:
         "sha256": made.sha256,
         "request": _told(made.request),
         "counts": made.counts,
+        "base_model": None if model is None else {"name": model.title, "license": model.license},
         "guideline": None if guideline is None else {"version": guideline.version, "text": guideline.body},
     }
     return _text(told, info)

@@ -205,7 +205,8 @@ def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *
     made = new_export(store, order, file_sha256(out), tally)
     with replacing(manifest_path(out)) as fresh:
         info = file_info(order, out.name)
-        fresh.write_text(manifest_text(made, guideline_of(store, made), out.name, info), encoding="utf-8")
+        text = manifest_text(made, guideline_of(store, made), out.name, info, store.versions.base_model())
+        fresh.write_text(text, encoding="utf-8")
     return store.exports.record(made, made_by)
 
 

@@ -92,7 +92,8 @@ class AsideOut(BaseModel):
 class OverviewOut(BaseModel):
     """How the loop stands.
 
-    ready: pairs that lie ready, of those wanted; trouble: why none can be made;
+    model: the base; model_license: what was found beside it, null where nothing was. ready: pairs that lie ready, of
+    those wanted; trouble: why none can be made;
     tries, lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
     match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
     be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
@@ -103,6 +104,8 @@ class OverviewOut(BaseModel):
 
     champion: str
     serving_since: int
+    model: str
+    model_license: str | None
     ready: int
     wanted: int
     trouble: str | None
@@ -141,6 +144,8 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
     return OverviewOut(
         champion=serving.version.name,
         serving_since=serving.servings[-1].since,
+        model=services.base.name,
+        model_license=None if services.base.license is None else str(services.base.license),
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,

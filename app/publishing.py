@@ -58,8 +58,9 @@ def publish(
         guideline = guideline_of(store, made)
         title = repo.rpartition("/")[2]
         info = dataset_info(order.format, title, repo, HUB_KEY)
-        (Path(folder) / "README.md").write_text(dataset_card(title, made, tally, guideline), encoding="utf-8")
-        (Path(folder) / "manifest.json").write_text(manifest_text(made, guideline, repo, info), encoding="utf-8")
+        model = store.versions.base_model()
+        (Path(folder) / "README.md").write_text(dataset_card(title, made, tally, guideline, model), encoding="utf-8")
+        (Path(folder) / "manifest.json").write_text(manifest_text(made, guideline, repo, info, model), encoding="utf-8")
         _upload(api or HfApi(), repo, Path(folder), private=private)
     return store.exports.record(made, made_by)
 

@@ -107,6 +107,7 @@ async def open_services(
     max_rank = settings.max_rank or rank
     trained = await asyncio.to_thread(check_training, base, rank=min(rank, max_rank))
     store.versions.ensure_base(base.name, base.revision)
+    store.versions.note_license(None if base.license is None else str(base.license))
     base = settle_format(base, settings.model.options, store, say)
     import_prompts(store, settings.prompts)
     publish_guidelines(store)

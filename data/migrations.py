@@ -710,3 +710,12 @@ def prompt_formats(db: sqlite_utils.Database) -> None:
         alter table completion add column prompt_format text references prompt_format(sha256);
         alter table adapter_version add column prompt_format text references prompt_format(sha256);
     """)
+
+
+@STEPS()
+def base_license(db: sqlite_utils.Database) -> None:
+    """`adapter_version.base_license`: the licence found beside the base model, and where; null where none was.
+
+    Of the version "base" alone, and as of the last start.
+    """
+    db.execute("alter table adapter_version add column base_license text")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict
@@ -359,6 +360,20 @@ class Judgment:
     def shown(self) -> Choice:
         """The choice in the sides the annotator saw."""
         return self.choice.mirrored if self.swapped else self.choice
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """The model that a store is bound to. license: what was found beside it, in words."""
+
+    name: str
+    revision: str
+    license: str | None
+
+    @property
+    def title(self) -> str:
+        """The name as others may read it: of a path, the last part alone."""
+        return Path(self.name).name if Path(self.name).is_absolute() else self.name
 
 
 @dataclass(frozen=True, slots=True)

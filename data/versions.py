@@ -9,7 +9,7 @@ from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.errors import ConflictError, HomeError, InputError, NotFoundError
 from data.prompt_formats import keep_format
-from data.records import AdapterVersion, ServingAction, ServingEvent
+from data.records import AdapterVersion, BaseModel, ServingAction, ServingEvent
 
 BASE = "base"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -78,6 +78,19 @@ class Versions:
 
         self._database.write(work)
         return self.by_name(BASE)
+
+    def note_license(self, license_: str | None) -> None:
+        """Keep the licence found beside the base model, in words; None where none was. After `ensure_base`."""
+        self._database.write(
+            lambda db: db.execute("update adapter_version set base_license = ? where name = ?", [license_, BASE])
+        )
+
+    def base_model(self) -> BaseModel | None:
+        """The model that the store is bound to; None before it is."""
+        row = self._database.row(
+            "select base_model, base_revision, base_license from adapter_version where name = ?", [BASE]
+        )
+        return None if row is None else BaseModel(row["base_model"], row["base_revision"], row["base_license"])
 
     def add(
         self,

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from data.errors import AdapterError
 from trainer.adapter import Adapter, write_adapter
+from trainer.adapter_card import adapter_card
 from trainer.base import Base
 from trainer.lora import Lora, LoraStack, stacked
 from trainer.recomputing import recomputing
@@ -89,7 +90,8 @@ class Policy:
 
     def save(self, path: Path) -> None:
         """Write the policy in PEFT's format; the directory appears whole or not at all."""
-        write_adapter(path, self.adapter(), self.model, base_name=self.base.name)
+        card = adapter_card(self.base)
+        write_adapter(path, self.adapter(), self.model, base_name=self.base.name, card=card)
 
 
 def check_head(base: Base, version: Adapter) -> None:

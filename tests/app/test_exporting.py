@@ -505,3 +505,14 @@ def test_a_licence_of_ones_own_is_published(tmp_path: Path, hub: Hub) -> None:
     card = hub.files["README.md"].decode()
     for words in ("\nlicense: other\n", "\nlicense_name: cc-by-4.0-our-data\n", "| CC-BY-4.0 (our data) | 1 |"):
         assert words in card
+
+
+def test_the_licence_of_the_model_goes_along(filled: PreferenceStore, hub: Hub, tmp_path: Path) -> None:
+    filled.versions.ensure_base("/somewhere/egg", "r1")
+    filled.versions.note_license("apache-2.0 (README.md)")
+    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    write(filled, ExportOrder("trl", "jsonl"), tmp_path / "out.jsonl", Tally())
+    expected = {"name": "egg", "license": "apache-2.0 (README.md)"}
+    assert json.loads(manifest_path(tmp_path / "out.jsonl").read_text())["base_model"] == expected
+    assert json.loads(hub.files["manifest.json"])["base_model"] == expected
+    assert "are of `egg` and adapters of it. Its licence: apache-2.0 (README.md)." in hub.files["README.md"].decode()

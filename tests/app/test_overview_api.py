@@ -114,3 +114,8 @@ async def test_versions_that_were_voted_on_stand_with_their_share_against_the_ba
     [found] = (await api.get("/overview"))["strengths"]
     assert found["version"] == "round-000002"
     assert found["low"] < 0.7 < found["win_rate"] < 0.76 < found["high"]
+
+
+async def test_the_model_is_named_with_its_licence(api: AdminApi) -> None:
+    found = await api.get("/overview")
+    assert (found["model"], found["model_license"]) == (api.services.base.name, None)

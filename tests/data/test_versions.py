@@ -1,7 +1,7 @@
 import pytest
 
 from data.errors import ConflictError, HomeError, InputError, NotFoundError
-from data.records import ServingAction
+from data.records import BaseModel, ServingAction
 from tests.data.scene import Scene
 
 DIGEST = "ab" * 32
@@ -69,3 +69,17 @@ def test_the_champion_is_the_version_that_began_to_serve_last(scene: Scene) -> N
 def test_an_unknown_version_cannot_serve(scene: Scene) -> None:
     with pytest.raises(NotFoundError, match="no adapter version v9"):
         scene.store.versions.record_serving("v9", ServingAction.PROMOTE, actor_id=None, reason="")
+
+
+def test_the_licence_found_beside_the_base_is_kept_as_of_the_last_start(scene: Scene) -> None:
+    versions = scene.store.versions
+    assert versions.base_model() == BaseModel("tiny", "r1", None)
+    versions.note_license("mit (LICENSE)")
+    assert versions.base_model() == BaseModel("tiny", "r1", "mit (LICENSE)")
+    versions.note_license(None)
+    assert versions.base_model() == BaseModel("tiny", "r1", None)
+
+
+def test_a_model_in_a_directory_is_told_to_others_by_its_last_part() -> None:
+    assert BaseModel("/home/anna/models/egg", "r1", None).title == "egg"
+    assert BaseModel("owner/egg", "r1", None).title == "owner/egg"
