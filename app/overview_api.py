@@ -141,11 +141,13 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
     views = services.adapters.all()
     [serving] = [view for view in views if view.standing is Standing.SERVES]
     rounds = [services.rounds.view(entry.id) for entry in services.store.rounds.all()[:_RECENT_ROUNDS]]
+    model = services.store.versions.base_model()
+    assert model is not None  # the store of a server is bound to one
     return OverviewOut(
         champion=serving.version.name,
         serving_since=serving.servings[-1].since,
-        model=services.base.name,
-        model_license=None if services.base.license is None else str(services.base.license),
+        model=model.name,
+        model_license=model.license,
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,

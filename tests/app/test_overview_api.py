@@ -117,5 +117,6 @@ async def test_versions_that_were_voted_on_stand_with_their_share_against_the_ba
 
 
 async def test_the_model_is_named_with_its_licence(api: AdminApi) -> None:
+    api.store.versions.note_license("mit (LICENSE)")
     found = await api.get("/overview")
-    assert (found["model"], found["model_license"]) == (api.services.base.name, None)
+    assert (found["model"], found["model_license"]) == ("canned", "mit (LICENSE)")
