@@ -35,7 +35,7 @@ class Desk:
     """Lends pairs, takes judgments, takes them back, and takes prompts.
 
     reasons: the tags a judgment may bear; turns: how often the user may speak in a conversation; queue: what people
-    are given, and told.
+    are given, and told. keeps_reasoning: whether the model is shown in a later turn what it reasoned in an earlier one.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Desk:
         reasons: tuple[str, ...],
         turns: int,
         queue: QueueSettings,
+        keeps_reasoning: bool = False,
     ) -> None:
         self.reasons = reasons
         self.reasoning = queue.reasoning
@@ -57,6 +58,7 @@ class Desk:
         self._lease_ms = lease_ms
         self._turns = turns
         self._queue = queue
+        self._keeps_reasoning = keeps_reasoning
 
     async def next(self, annotator: Annotator) -> Lease | None:
         """The pair to judge: the one already lent to this annotator, else a ready one, else None."""
@@ -162,7 +164,9 @@ class Desk:
         def keep() -> Prompt:
             pair = self._store.pairs.by_id(judgment.pair_id)
             chosen = pair.a if judgment.choice is Choice.A else pair.b
-            return self._store.prompts.continue_with(pair.id, judgment.edit or chosen.text, text, annotator.id)
+            thought = chosen.reasoning if self._keeps_reasoning else None
+            answer = judgment.edit or chosen.text
+            return self._store.prompts.continue_with(pair.id, answer, text, annotator.id, reasoning=thought)
 
         return await asyncio.to_thread(keep)
 

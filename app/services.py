@@ -250,6 +250,7 @@ def _wire(
             reasons=settings.reasons,
             turns=settings.turns,
             queue=settings.queue,
+            keeps_reasoning=base.prompts.keeps_reasoning,
         ),
         rounds=rounds,
         triggers=Triggers(store, rounds, settings.rounds),

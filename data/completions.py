@@ -11,7 +11,7 @@ from data.database import Database, Row, insert
 from data.digests import canonical, row_digest
 from data.errors import InputError, NotFoundError
 from data.prompt_formats import format_in_force
-from data.records import Completion, FinishReason, NewCompletion, Sampling
+from data.records import Completion, FinishReason, NewCompletion, Sampling, Thought
 
 CONTENT = (
     "prompt_id",
@@ -95,10 +95,18 @@ def insert_completion(db: sqlite_utils.Database, completion: NewCompletion, comm
 
 
 def insert_written(
-    db: sqlite_utils.Database, text: str, *, prompt_id: int, author_id: int, edits_id: int | None, now: int
+    db: sqlite_utils.Database,
+    text: str,
+    *,
+    prompt_id: int,
+    author_id: int,
+    edits_id: int | None,
+    now: int,
+    thought: Thought | None = None,
 ) -> int:
     """Insert an answer that a person wrote, inside a write; edits_id: the one it was made from. Answers the id.
 
+    thought: what the model reasoned before the answer that was edited, which stays.
     Raises InputError for a text that is empty or longer than LONGEST_WRITTEN.
     """
     if not text.strip():
@@ -115,8 +123,10 @@ def insert_written(
         "edits_id": edits_id,
         "text": text,
         "created_at": now,
+        "reasoning": None if thought is None else thought.text,
+        "reasoning_tokens": None if thought is None else thought.tokens,
     }
-    return insert(db, "completion", row | {"sha256": row_digest(row, WRITTEN_CONTENT)})
+    return insert(db, "completion", row | {"sha256": row_digest(row, with_reasoning(row, WRITTEN_CONTENT))})
 
 
 def content_of(row: Row) -> tuple[str, ...]:

@@ -64,7 +64,12 @@ def canonical_text(messages: Sequence[Message]) -> str:
 def messages_in(text: str) -> tuple[Message, ...]:
     """The conversation of a canonical text, its keys in the order that people write them."""
     turns: list[Message] = json.loads(text)
-    return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
+    return tuple(_ordered(turn) for turn in turns)
+
+
+def _ordered(turn: Message) -> Message:
+    said: Message = {"role": turn["role"], "content": turn["content"]}
+    return {**said, "reasoning_content": turn["reasoning_content"]} if "reasoning_content" in turn else said
 
 
 def is_unicode(text: str) -> bool:

@@ -5,7 +5,7 @@ import sqlite_utils
 from data.completions import insert_written
 from data.database import Row, first, insert
 from data.errors import InputError
-from data.records import Choice, Purpose
+from data.records import Choice, Purpose, Thought
 
 EDIT = "edit"
 """The strategy of a pair that came of an edit."""
@@ -21,8 +21,8 @@ def add_edited_pair(db: sqlite_utils.Database, judgment: Row, text: str) -> int:
     original = first(
         db,
         f"""
-        select c.id, c.text, c.prompt_id, p.version_id from pair p join completion c on c.id = p.completion_{side}_id
-        where p.id = ?
+        select c.id, c.text, c.prompt_id, c.reasoning, c.reasoning_tokens, p.version_id
+        from pair p join completion c on c.id = p.completion_{side}_id where p.id = ?
         """,
         [judgment["pair_id"]],
     )
@@ -30,8 +30,16 @@ def add_edited_pair(db: sqlite_utils.Database, judgment: Row, text: str) -> int:
     if text.split() == original["text"].split():
         raise InputError("The edited answer says what the original says. Change it, or leave the edit out.")
     now, prompt_id = judgment["created_at"], original["prompt_id"]
+    # the model reasoned its way to an answer like this one; where it came to none, its reasoning leads nowhere
+    reasoned = original["reasoning"] is not None and original["text"]
     edited_id = insert_written(
-        db, text, prompt_id=prompt_id, author_id=judgment["annotator_id"], edits_id=original["id"], now=now
+        db,
+        text,
+        prompt_id=prompt_id,
+        author_id=judgment["annotator_id"],
+        edits_id=original["id"],
+        now=now,
+        thought=Thought(original["reasoning"], original["reasoning_tokens"]) if reasoned else None,
     )
     pair = {
         "prompt_id": prompt_id,

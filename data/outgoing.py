@@ -11,7 +11,7 @@ from typing import NamedTuple
 from data.aggregation import Aggregation, Opinion, Outcome, outcome
 from data.arrival import IMPORTED_KEY
 from data.ballots import Ballots
-from data.conversations import messages_in
+from data.conversations import messages_in, spoken
 from data.database import Database, Row
 from data.errors import InputError
 from data.export_query import ExportQuery
@@ -221,7 +221,7 @@ def _too_weak(together: Outcome, votes: int, query: ExportQuery) -> str | None:
 def _judged_pair(found: _Found, row: Row, rounds: Mapping[int, Sequence[int]]) -> JudgedPair:
     """Raises InputError for what is no pair of two different answers."""
     return JudgedPair(
-        messages_in(row["messages"]),
+        spoken(messages_in(row["messages"])),
         row["text_a"],
         row["text_b"],
         found.outcome.choice,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlite_utils
 
 from data.clock import Clock
-from data.conversations import canonical_text, conversation, messages_in
+from data.conversations import canonical_text, conversation, message, messages_in
 from data.database import Database, Row
 from data.digests import sha256
 from data.errors import InputError, NotFoundError
@@ -68,9 +68,12 @@ class Prompts:
         messages = conversation([{"role": "user", "content": text}])
         return self._keep(messages, Origin(_WRITTEN, author_id))
 
-    def continue_with(self, pair_id: int, answer: str, text: str, author_id: int) -> Prompt:
+    def continue_with(
+        self, pair_id: int, answer: str, text: str, author_id: int, *, reasoning: str | None = None
+    ) -> Prompt:
         """Keep the conversation of a pair, gone on with the answer that was chosen and what the annotator says to it.
 
+        reasoning: what went before the answer, if the model is to be shown it again.
         It stays in the split of the conversation's first prompt: what follows from a held-out prompt never trains.
         Raises InputError for an empty text, NotFoundError for an unknown pair.
         """
@@ -80,10 +83,11 @@ class Prompts:
         if row is None:
             raise NotFoundError("there is no pair {pair}", pair=pair_id)
         so_far = _prompt(row)
-        turns: list[Message] = [{"role": "assistant", "content": answer}, {"role": "user", "content": text}]
-        return self._keep(
-            conversation([*so_far.messages, *turns]), Origin(so_far.source, author_id, pair_id, so_far.split)
-        )
+        said = message({"role": "assistant", "content": answer})
+        if reasoning is not None:
+            said["reasoning_content"] = reasoning
+        turns = (*so_far.messages, said, *conversation([{"role": "user", "content": text}]))
+        return self._keep(turns, Origin(so_far.source, author_id, pair_id, so_far.split))
 
     def edit(self, prompt_id: int, text: str, author_id: int) -> Prompt:
         """Put another last user turn in a prompt's place: a new prompt, and the old one is retired.
@@ -92,7 +96,7 @@ class Prompts:
         text or one that is there already.
         """
         old = self.by_id(prompt_id)
-        messages = conversation([*old.messages[:-1], {"role": "user", "content": text}])
+        messages = (*old.messages[:-1], *conversation([{"role": "user", "content": text}]))
         row = self._database.row("select id from prompt where sha256 = ?", [sha256(canonical_text(messages))])
         if row is not None:
             raise InputError("Prompt {prompt} says that already. Retire this one instead.", prompt=row["id"])

@@ -79,12 +79,14 @@ class Base:
         """
         return self.prompts.encode(messages)
 
-    def encode_completion(self, text: str, *, ended: bool) -> tuple[int, ...]:
+    def encode_completion(self, text: str, *, ended: bool, reasoning: str | None = None) -> tuple[int, ...]:
         """Ids of an answer that comes as text; one that ended is given the end of a turn, or of a text.
+
+        reasoning: what is known to go before it.
 
         Raises PromptError when the chat template refuses it.
         """
-        ids = self.prompts.encode_completion(text, ended=ended)
+        ids = self.prompts.encode_completion(text, ended=ended, reasoning=reasoning)
         if not ended or self.prompts.end_of_turn:
             return ids
         own = self.tokenizer.eos_token_id

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from data.errors import ModelError, PromptError
 from data.records import Message
 from trainer.config import PLAIN, ModelOptions, PromptFormat
-from trainer.reasoning import Answer, AnswerParser, reasoning_format
+from trainer.reasoning import MESSAGE_FIELDS, Answer, AnswerParser, reasoning_format
 from trainer.stop_strings import StopStrings
 
 REFUSED = "refused by the chat template"
@@ -34,7 +34,7 @@ PLAIN_STOPS = ("\n\nUser:", "\n\nAssistant:")
 """What begins the next turn in it: a base model goes on with that, as it has no token to end a turn with."""
 
 _ASKED: tuple[Message, ...] = ({"role": "user", "content": "Qm7"},)
-_SAID, _NEXT, _RULE = "Zk3", "Vx5", "Wj9"  # texts that no template writes
+_SAID, _NEXT, _RULE, _THOUGHT = "Zk3", "Vx5", "Wj9", "Hy4"  # texts that no template writes
 _SHOWN = 200  # characters of a template's own words
 
 
@@ -89,9 +89,7 @@ class PromptFormatter:
         return self._render(messages, prompt=prompt, in_parts=self._in_parts)
 
     def _render(self, messages: Sequence[Message], *, prompt: bool, in_parts: bool) -> str:
-        turns: list[dict[str, Any]] = [
-            {"role": str(message["role"]), "content": message["content"]} for message in messages
-        ]
+        turns = [_turn(message) for message in messages]
         if self.format.system is not None and not any(turn["role"] == "system" for turn in turns):
             turns.insert(0, {"role": "system", "content": self.format.system})
         if in_parts:
@@ -127,22 +125,43 @@ class PromptFormatter:
             raise _refusal(ValueError("it makes nothing of it"))
         return ids
 
-    def encode_completion(self, text: str, *, ended: bool) -> tuple[int, ...]:
+    def encode_completion(self, text: str, *, ended: bool, reasoning: str | None = None) -> tuple[int, ...]:
         """Ids of an answer that comes as text, as the template writes it after a prompt.
+
+        reasoning: what is known to go before it.
 
         One that ended has the end of a turn, nothing where the template writes none. Raises PromptError as `render`
         does.
         """
-        prompt, after = self._asked, self._after[0]
-        whole = self.render((*_ASKED, {"role": "assistant", "content": text}), prompt=False)
-        body = text
-        if whole.startswith(prompt) and whole.endswith(
-            after
-        ):  # with the space that may come before, or without its own
-            body = whole[len(prompt) : len(whole) - len(after)]
-        body += self.end_of_turn if ended else ""
+        prompt = self._asked
+        body = self._body(text, reasoning) + (self.end_of_turn if ended else "")
         before, ids = self._ids(prompt), self._ids(prompt + body)
         return ids[len(before) :] if ids[: len(before)] == before else self._ids(body)
+
+    def _body(self, text: str, reasoning: str | None) -> str:
+        """What stands of an answer between its prompt and the end of the turn."""
+        prompt, after = self._asked, self._after[0]
+        said: Message = {"role": "assistant", "content": text}
+        if reasoning is not None:
+            said["reasoning_content"] = reasoning
+        whole = self.render((*_ASKED, said), prompt=False)
+        if whole.startswith(prompt) and whole.endswith(after) and (reasoning or "") in whole:
+            # with the space that may come before, or without its own
+            return whole[len(prompt) : len(whole) - len(after)]
+        if self.parser is None:
+            return text
+        if reasoning is None and self.parser.form.opened_by(prompt):  # closes what the prompt has opened
+            return self._body(text, _THOUGHT).removeprefix(_THOUGHT)
+        return self.parser.form.written(text, reasoning, prompt=prompt)
+
+    @cached_property
+    def keeps_reasoning(self) -> bool:
+        """Whether the template writes what was reasoned in earlier turns; most leave it out."""
+        answered: Message = {"role": "assistant", "content": _SAID, "reasoning_content": _THOUGHT}
+        try:
+            return _THOUGHT in self.render((*_ASKED, answered, Message(role="user", content=_NEXT)))
+        except PromptError:
+            return False
 
     @cached_property
     def parser(self) -> AnswerParser | None:
@@ -218,6 +237,13 @@ class PromptFormatter:
             return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
         except Exception as error:  # half a surrogate pair, for one, is no text to a tokenizer
             raise _refusal(error) from error
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A turn as templates read it: what was reasoned before an answer under each name that one of them knows."""
+    turn = {"role": str(message["role"]), "content": message["content"]}
+    reasoning = message.get("reasoning_content")
+    return turn if reasoning is None else turn | dict.fromkeys(MESSAGE_FIELDS, reasoning)
 
 
 def _refusal(error: Exception) -> PromptError:

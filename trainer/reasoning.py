@@ -151,9 +151,12 @@ class ReasoningFormat:
             closed=all(segment.closed for segment in reasoning),
         )
 
-    def written(self, answer: str, *, prompt: str) -> str:
-        """An answer that comes without reasoning, as it goes on from a prompt: what that opened is closed first."""
-        return f"{self._markers.close}\n\n{answer}" if self._markers and self.opened_by(prompt) else answer
+    def written(self, answer: str, reasoning: str | None, *, prompt: str) -> str:
+        """An answer with its reasoning as they go on from a prompt, where the template does not write both."""
+        if reasoning is None or self._markers is None:
+            return answer
+        opening = "" if self.opened_by(prompt) else f"{self._markers.open}\n"
+        return f"{opening}{reasoning}\n{self._markers.close}\n\n{answer}"
 
     def _prefix(self, prompt: str) -> str:
         """What of the assistant's turn stands in the prompt already, as the parser wants it."""

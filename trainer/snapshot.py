@@ -19,12 +19,16 @@ from data.splits import split_of
 
 @dataclass(frozen=True, slots=True)
 class SnapshotCompletion:
-    """token_ids are those sampled, EOS included if it came; None: the text is from elsewhere, and ended."""
+    """token_ids are those sampled, EOS included if it came; None: the text is from elsewhere, and ended.
+
+    reasoning: what a model reasoned before it; it is among the token ids already.
+    """
 
     text: str
     token_ids: tuple[int, ...] | None = None
     finish_reason: FinishReason = FinishReason.STOP
     version: str | None = None
+    reasoning: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -150,11 +154,14 @@ def _read_completion(row: dict[str, Any]) -> SnapshotCompletion:
         token_ids=None if ids is None else tuple(ids),
         finish_reason=FinishReason(row["finish_reason"]),
         version=row["version"],
+        reasoning=row.get("reasoning"),
     )
 
 
 def _completion(completion: Completion) -> SnapshotCompletion:
-    return SnapshotCompletion(completion.text, completion.token_ids, completion.finish_reason, completion.version)
+    return SnapshotCompletion(
+        completion.text, completion.token_ids, completion.finish_reason, completion.version, completion.reasoning
+    )
 
 
 def _pair(preference: Preference) -> SnapshotPair:

@@ -133,7 +133,7 @@ class Encoder:
     def _completion(self, completion: SnapshotCompletion, name: str) -> tuple[int, ...]:
         ids = completion.token_ids
         if ids is None:
-            ids = self._base.encode_completion(completion.text, ended=completion.ended)
+            ids = self._base.encode_completion(completion.text, ended=completion.ended, reasoning=completion.reasoning)
         if not ids:
             raise InputError(f"{name}: a completion has no tokens; withdraw the pair and start again")
         if max(ids) >= self._vocabulary:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.config import QueueSettings, ShownReasoning
+from app.desk import Desk
 from app.pages.annotate import AnnotatePage
 from app.pages.markdown import Markdown
 from app.pages.views import View
@@ -144,3 +146,30 @@ async def test_an_admin_finds_it_with_an_answer_and_a_known_pair(tmp_path: Path)
         assert SECRET in str((known["reasoning_a"], known["reasoning_b"]))
         [answer, *_] = (await boss.get("/api/v1/lineage/answers", params={"text": "About seven"})).json()
         assert (answer["reasoning"], answer["reasoning_tokens"]) == ("Let me think: *six* or seven?", 6)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_a_conversation_shows_people_only_what_was_said(tmp_path: Path, keeps: bool) -> None:
+    async with thinking(tmp_path) as services:
+        desk = Desk(
+            services.store,
+            services.feeder,
+            services.router,
+            lease_ms=600_000,
+            reasons=(),
+            turns=4,
+            queue=TRAINING_ALONE,
+            keeps_reasoning=keeps,
+        )
+        wired = replace(services, desk=desk)
+        annotator = client(create_rest_app(wired), wired, Role.ANNOTATOR)
+        pair = await next_pair(annotator)
+        side = "a" if pair["a"] == "About seven minutes." else "b"
+        made = await judged(annotator, pair, side)
+        after = await annotator.post("/api/v1/prompts", json={"text": "And an ostrich's?", "after": made["id"]})
+        assert after.json()["prompt"][-2:] == [
+            {"role": "assistant", "content": "About seven minutes."},
+            {"role": "user", "content": "And an ostrich's?"},
+        ]
+        [kept] = [prompt for prompt in services.store.prompts.sample(None, 99, 0) if "ostrich" in str(prompt.messages)]
+        assert (SECRET in str(kept.messages)) is keeps

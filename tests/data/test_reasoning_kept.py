@@ -8,7 +8,7 @@ from data.completions import CONTENT
 from data.database import Row
 from data.digests import row_digest
 from data.judged_pair import JudgedPair, Provenance, Sampled
-from data.records import Choice, Import, ImportFile, ImportKind, Message, Thought
+from data.records import Choice, Import, ImportFile, ImportKind, Message, Thought, Verdict
 from data.store import PreferenceStore
 from tests.data.scene import Scene, completion, raw
 from tests.data.test_imports import keep
@@ -89,3 +89,29 @@ def test_an_answer_is_found_with_its_reasoning(scene: Scene) -> None:
     reasoned(scene)
     [found] = scene.store.lineage.find("blue")
     assert (found.reasoning, found.reasoning_tokens) == THOUGHT
+
+
+def test_an_edit_keeps_what_was_reasoned_before_the_original(scene: Scene) -> None:
+    ann = scene.annotator()
+    lease = scene.lease(ann, scene.store.pairs.by_id(reasoned(scene)))
+    choice = Choice.A if lease.shown[0].text == "blue" else Choice.B
+    judgment = scene.store.judgments.record(
+        ann.id, lease.token, Verdict(choice, edit="sky blue"), idempotency_key="key-of-an-edit"
+    )
+    now = scene.store.rounds.preview()
+    [edited] = [one for one in (*now.train, *now.heldout) if one.chosen.text == "sky blue"]
+    assert (edited.chosen.thought, edited.rejected.thought) == (THOUGHT, THOUGHT)
+    assert judgment.edit == "sky blue"
+    assert scene.store.check() == []
+
+
+def test_a_conversation_goes_on_with_what_was_reasoned_where_that_is_asked_for(scene: Scene) -> None:
+    author, pair_id = scene.annotator().id, reasoned(scene)
+    prompts = scene.store.prompts
+    plain = prompts.continue_with(pair_id, "blue", "And at night?", author)
+    shown = prompts.continue_with(pair_id, "blue", "And at night?", author, reasoning=THOUGHT.text)
+    assert plain.messages[1] == {"role": "assistant", "content": "blue"}
+    assert shown.messages[1] == {"role": "assistant", "content": "blue", "reasoning_content": THOUGHT.text}
+    assert plain.sha256 != shown.sha256
+    assert prompts.edit(shown.id, "And by day?", author).messages[1] == shown.messages[1]
+    assert scene.store.check() == []

@@ -86,6 +86,41 @@ def test_an_answer_that_was_cut_off_has_no_end(name: str) -> None:
     assert not format.end_ids & set(format.encode_completion("Paris, of", ended=False))
 
 
+@pytest.mark.parametrize("reasoning", [None, "France, so Paris."])
+@pytest.mark.parametrize("name", [*THINKS, "qwen3", "qwen3_5_think", "glm4moe", "gptoss", "gemma4_v5", "gemma4_v2"])
+def test_an_answer_of_text_is_read_back_with_its_reasoning_on_any_prompt(name: str, reasoning: str | None) -> None:
+    format = formatter(of(name))
+    ids = format.encode_completion("Paris.", ended=True, reasoning=reasoning)
+    assert ids[-1] in format.end_ids
+    read = format.read(ids, prompt_ids=format.encode(ASKED))
+    assert (read.text, read.reasoning) == ("Paris.", reasoning)
+
+
+@pytest.mark.parametrize("name", ["qwen3", "glm4moe", "gptoss", "gemma4_v5", "nemotron_3_nano"])
+def test_reasoning_is_written_as_the_template_does(name: str) -> None:
+    format, reasoning = formatter(of(name)), "France, so Paris."
+    answer = {"role": "assistant", "content": "Paris.", "reasoning_content": reasoning, "thinking": reasoning}
+    whole = format.tokenizer.apply_chat_template([*ASKED, answer], tokenize=False)
+    ours = (*format.encode(ASKED), *format.encode_completion("Paris.", ended=False, reasoning=reasoning))
+    assert whole.startswith(format.tokenizer.decode(ours).removesuffix("<|return|>"))
+
+
+def test_what_was_reasoned_before_is_left_out_or_written_as_the_template_does() -> None:
+    earlier: Message = {"role": "assistant", "content": "Paris.", "reasoning_content": "France, so Paris."}
+    talk: list[Message] = [*ASKED, earlier, {"role": "user", "content": "And Spain?"}]
+    keeps = {
+        name
+        for name in TEMPLATES
+        if not name.startswith(("idefics", "smolvlm")) and formatter(of(name)).keeps_reasoning
+    }
+    assert keeps >= {"qwen3_8"}
+    assert not keeps & {"qwen3", "deepseek_r1_distill", "gptoss", "glm4moe", "gemma4_v5", "nemotron_3_nano"}
+    for name in ("qwen3", "qwen3_8", "gptoss", "deepseek_r1_distill"):
+        assert ("France, so" in formatter(of(name)).render(talk)) == (name in keeps)
+    kept = formatter(of("qwen3_6"), template_arguments={"preserve_thinking": True})
+    assert kept.keeps_reasoning
+
+
 SIMPLE = (
     "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}[a]{% endif %}"
 )

@@ -226,14 +226,14 @@ def test_a_stream_never_shows_half_a_marker_nor_takes_a_word_back(markers: Marke
     assert (before.reasoning, before.answer) == (" hm, ", "Yes, so.")
 
 
-def test_an_answer_that_came_without_reasoning_closes_what_the_prompt_opened(
+def test_what_a_template_does_not_write_is_written_with_its_markers(
     tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     form = of_template(tokenizer, "qwen3_5_think")
     prompt = prompt_of(tokenizer)
-    parts = form.split(form.written(SAID, prompt=prompt), prompt=prompt)
-    assert (parts.reasoning, parts.answer.strip()) == ("", SAID)
-    assert form.written(SAID, prompt=prompt_of(tokenizer, enable_thinking=False)) == SAID
+    parts = form.split(form.written(SAID, THOUGHT, prompt=prompt), prompt=prompt)
+    assert (parts.reasoning.strip(), parts.answer.strip()) == (THOUGHT, SAID)
+    assert form.written(SAID, None, prompt=prompt) == SAID
 
 
 def test_control_tokens_that_mark_reasoning_are_read_and_not_shown(tokenizer: PreTrainedTokenizerBase) -> None:

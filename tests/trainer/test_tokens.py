@@ -134,3 +134,10 @@ def test_a_rating_is_one_completion(base: Base) -> None:
 def test_what_cannot_train_is_refused_in_words(base: Base, wrong: SnapshotCompletion, words: str) -> None:
     with pytest.raises(InputError, match=words):
         Encoder(base, max_tokens=None).pairs([pair(wrong)])
+
+
+def test_reasoning_from_elsewhere_is_tokenized_with_its_answer(base: Base) -> None:
+    thinks = base.under(base.format.model_copy(update={"template": f"{base.format.template}{{# <think> </think> #}}"}))
+    (tokens,) = Encoder(thinks, max_tokens=None).pairs([pair(SnapshotCompletion("because", reasoning="hm"))])
+    read = thinks.read(tokens.chosen_ids, prompt_ids=tokens.prompt_ids)
+    assert (read.text, read.reasoning) == ("because", "hm")
