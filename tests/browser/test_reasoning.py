@@ -107,6 +107,15 @@ def test_plain_text_is_plain_there_too(thinking: Server, signed_in: Opener) -> N
     expect(body.locator("em")).to_have_text("size")
 
 
+def test_one_that_was_cut_off_while_it_thought_says_so(thinking: Server, signed_in: Opener, camera: Camera) -> None:
+    board = Board(signed_in(thinking))
+    until(board, "while thinking")
+    card = board.page.locator('.pl-card:has-text("while thinking")')
+    expect(card).to_contain_text("Cut off while thinking after 2 tokens")
+    expect(card).not_to_contain_text("This answer is empty")
+    camera(board.page, "reasoning-cut-off")
+
+
 def test_an_admin_may_have_it_open_from_the_start(thinking_open: Server, signed_in: Opener, camera: Camera) -> None:
     board = Board(signed_in(thinking_open))
     until(board, "large egg takes")

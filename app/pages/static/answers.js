@@ -8,14 +8,14 @@ const drawLook = () => {
 
 // A version that has nothing to say is judged, too; a blank card would look like a page that has not loaded.
 const tellEmpty = (side) => {
-  if (view.state === 'pair' && !view.text[side].trim()) part(side).replaceChildren(Object.assign(document.createElement('p'), { className: 'pl-soft', textContent: t('This answer is empty.') }));
+  if (view.state === 'pair' && !view.text[side].trim() && !cutWhileThinking(side)) part(side).replaceChildren(Object.assign(document.createElement('p'), { className: 'pl-soft', textContent: t('This answer is empty.') }));
 };
 
 // That a limit ended an answer is no fault of its text's last words; whoever judges should know.
 const tellCut = (side) => {
   const tokens = view.cut_off_after?.[side] ?? null;
   part(`cut-${side}`).hidden = tokens === null;
-  part(`cut-${side}`).textContent = tokens === null ? '' : t('Cut off after {count} tokens', { count: tokens });
+  part(`cut-${side}`).textContent = tokens === null ? '' : cutWords(side, tokens);
 };
 
 const drawAnswers = async () => {

@@ -2,6 +2,10 @@
 const thoughtOf = (side) => view.reasoning?.[side] ?? null;
 const reasoningWords = ({ tokens }) => (tokens === null ? t('Reasoning') : t('Reasoning, {count} tokens', { count: tokens.toLocaleString(window.prefloopTexts.language) }));
 
+// One that came to no answer is empty for a reason that the mark of a cut-off answer says.
+const cutWhileThinking = (side) => thoughtOf(side) !== null && !view.text[side].trim() && view.cut_off_after?.[side] != null;
+const cutWords = (side, tokens) => (cutWhileThinking(side) ? t('Cut off while thinking after {count} tokens', { count: tokens }) : t('Cut off after {count} tokens', { count: tokens }));
+
 const drawThought = (side, thought) => {
   const [box, body] = [part(`reasoning-${side}`), part(`thought-${side}`)];
   box.hidden = thought === null;
