@@ -73,6 +73,7 @@ def _status(found: dict[str, Any]) -> Iterator[str]:
     for trouble in ("trouble", "trial_trouble", "match_trouble", "trigger_trouble"):
         if found[trouble]:
             yield f"trouble: {found[trouble]}"
+    yield from found["notes"]
 
 
 def _sampling(found: dict[str, Any]) -> Iterator[str]:

@@ -98,6 +98,7 @@ def _facts(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for reason, judgments in record["excluded"].items():
         yield "left out", f"{judgments} judgments: {reason}"
     if record["phase"]:
-        yield "trainer", f"{record['phase']}, step {record['step']} of {record['steps']}"
+        left = "" if record["seconds_left"] is None else f", {record['seconds_left']:.0f} s left"
+        yield "trainer", f"{record['phase']}, step {record['step']} of {record['steps']}{left}"
     yield "accuracy on held-out pairs", percent(record["accuracy"])
     yield "version", record["version"] or "–"

@@ -24,7 +24,7 @@ from data.queue import QueueRules
 from data.records import Sampling
 from data.strategies import StrategyName
 from data.verdicts import LONGEST_REASON
-from trainer.config import SMALL_MODEL, Fraction, ModelOptions, ModelSettings, Positive, Strict
+from trainer.config import EVALUATION_ANSWERS, Fraction, ModelOptions, ModelSettings, Positive, Strict
 
 FILE = "prefloop.toml"
 _WORDS = "in our words"
@@ -33,7 +33,7 @@ _WORDS = "in our words"
 def _good_training(given: dict[str, Any]) -> dict[str, Any]:
     """Whether a key is known and a value good does not depend on the model's size; the defaults do."""
     try:
-        training_of(given, parameters=SMALL_MODEL)
+        training_of(given, parameters=1)
     except InputError as error:
         raise PydanticCustomError(_WORDS, "{words}", {"words": str(error)}) from error
     return given
@@ -90,6 +90,12 @@ class QueueSettings(Strict):
     def trial_rules(self) -> QueueRules:
         """The same while a version is on trial."""
         return replace(self.rules, evaluation=self.trial)
+
+
+class EvaluationSettings(Strict):
+    """How a round's version is measured. answers: fresh ones of each who is compared; the time grows with them."""
+
+    answers: Annotated[int, Field(ge=2)] = EVALUATION_ANSWERS
 
 
 class Promotion(StrEnum):
@@ -170,6 +176,7 @@ class Settings(Strict):
     serve_during_training: ServeDuringTraining = ServeDuringTraining.KEEP
     promotion: Promotion = Promotion.GATE
     rounds: RoundSettings = RoundSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     limits: Limits = Limits()
     imports: ImportSettings = ImportSettings()
     roll_back: bool = True

@@ -5,11 +5,12 @@ Knows nothing of how a version is measured, nor of rounds under way.
 
 from app.adapters import Adapters
 from app.config import Promotion
+from app.difference import not_told_by_answers, not_told_by_pairs, told_by_answers_alone
 from app.limits import Limits, breaches
 from app.serving.router import Router
 from data.errors import ConflictError
 from data.records import RoundState, Ruling
-from trainer.manifest import Evaluation
+from trainer.manifest import Comparison, Evaluation
 
 
 class Gatekeeper:
@@ -24,6 +25,7 @@ class Gatekeeper:
     async def decide(self, name: str, round_id: int, evaluation: Evaluation | None) -> tuple[RoundState, str | None]:
         """What becomes of a version, by its evaluation and the settings, and why not more.
 
+        One that cannot be told from what serves waits for an admin.
         One that took over before a restart has done so. What an evaluation says is about the version that served when
         the round began: where another serves by now it refuses, but promotes nothing.
         """
@@ -37,8 +39,12 @@ class Gatekeeper:
             numbers = {breach.key: breach.value for breach in found}
             await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
             return RoundState.REFUSED, reason
-        reason = f"round {round_id} ended well and broke no limit"
-        return await self._let_through(name, evaluation.against_champion.rival, reason)
+        against = evaluation.against_champion
+        if alike := self._alike(against):
+            return await self.hold(name, alike), alike
+        besides = told_by_answers_alone(against) or not_told_by_pairs(against)
+        reason = f"round {round_id} ended well and broke no limit" + (f"; {besides}" if besides else "")
+        return await self._let_through(name, against.rival, reason)
 
     async def hold(self, name: str, reason: str) -> RoundState:
         """Let a version wait for an admin, whatever it is like; one that serves already stays so."""
@@ -46,6 +52,13 @@ class Gatekeeper:
             return RoundState.PROMOTED
         await self._adapters.rule(name, Ruling.WAIT, reason=reason)
         return RoundState.WAITING
+
+    def _alike(self, against: Comparison) -> str | None:
+        """Why a version cannot be told from the one that serves; on trial people tell, where held-out pairs do not."""
+        by_answers = not_told_by_answers(against)
+        if by_answers or self._promotion is Promotion.TRIAL:
+            return by_answers
+        return not_told_by_pairs(against)
 
     async def _let_through(self, name: str, rival: str, reason: str) -> tuple[RoundState, str | None]:
         """What becomes of a version that broke no limit, compared with a rival, and why not more."""

@@ -4,11 +4,11 @@ A version that breaks a limit is refused, with the reason in words. Knows nothin
 (trainer/evaluation.py), nor of what becomes of one that is refused.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainer.config import Above, AtLeast, Fraction, Strict
 from trainer.manifest import Comparison, Evaluation, Manner
@@ -20,24 +20,54 @@ class Limits(Strict):
     """How far a challenger may go from the version that serves; "off" lets a number be whatever it is.
 
     accuracy: held-out accuracy against that version and against the base; refused when its 95 % interval lies below,
-    so that few pairs refuse nothing by chance. margin: the same for the margin in nats. kl_mean, kl_median, kl_max:
-    nats an answer from the base. chosen_drop: by how many nats chosen held-out answers may become less likely, on
-    average. longer, shorter: by what share of its mean length; eos_drop: by how much the share of answers that end by
-    themselves may fall; repetition: by how much the repeated share of an answer may rise; distinct_drop: by what
-    share its different word pairs may fall.
+    so that few pairs refuse nothing by chance. margin: the same for the margin in nats. kl_per_token_mean,
+    kl_per_token_median, kl_per_token_max: nats a token from the base; kl_mean, kl_median, kl_max: nats an answer. Where
+    only the limit of an answer is given, that of a token is off, as it was before there was one. chosen_drop: by how
+    many nats chosen held-out answers may become less likely, on average. longer, shorter: by what share of its mean
+    length; eos_drop: by how much the share of answers that end by themselves may fall; repetition: by how much the
+    repeated share of an answer may rise; distinct_drop: by what share its different word pairs may fall.
     """
 
     accuracy: Fraction | Off = 0.5
     margin: float | Off = 0.0
-    kl_mean: Above | Off = 30.0
-    kl_median: Above | Off = 30.0
-    kl_max: Above | Off = 120.0
+    kl_per_token_mean: Above | Off = 0.5
+    kl_per_token_median: Above | Off = 0.5
+    kl_per_token_max: Above | Off = 2.5
+    kl_mean: Above | Off = "off"
+    kl_median: Above | Off = "off"
+    kl_max: Above | Off = "off"
     chosen_drop: AtLeast | Off = 20.0
     longer: AtLeast | Off = 0.5
     shorter: Annotated[float, Field(ge=0, le=1)] | Off = 0.7
     eos_drop: Fraction | Off = 0.15
     repetition: Fraction | Off = 0.1
     distinct_drop: Fraction | Off = 0.4
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_old_limit_stands_alone(cls, given: Any) -> Any:  # noqa: ANN401  # whatever a file says
+        if not isinstance(given, Mapping):
+            return given
+        alone = {_per_token(key): "off" for key in _KL if key in given and _per_token(key) not in given}
+        return {**given, **alone}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of it an admin should know."""
+        both = [key for key in _KL if getattr(self, key) != "off" and getattr(self, _per_token(key)) != "off"]
+        return tuple(
+            f"limits.{key} ({getattr(self, key):g} nats an answer) and limits.{_per_token(key)} "
+            f"({getattr(self, _per_token(key)):g} nats a token) are both set in prefloop.toml and both hold; leave out "
+            'one, or set it to "off", and restart'
+            for key in both
+        )
+
+
+_KL = ("kl_mean", "kl_median", "kl_max")
+
+
+def _per_token(key: str) -> str:
+    return key.replace("kl_", "kl_per_token_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +122,24 @@ def _margin_words(against: Comparison, limit: float) -> str:
 
 def _divergence(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
     kl = evaluation.against_base.kl
-    for name, value, limit in (
-        ("kl_mean", kl.mean, limits.kl_mean),
-        ("kl_median", kl.median, limits.kl_median),
-        ("kl_max", kl.max, limits.kl_max),
+    for which, value, limit in (
+        ("mean", kl.mean, limits.kl_mean),
+        ("median", kl.median, limits.kl_median),
+        ("max", kl.max, limits.kl_max),
     ):
         if limit != "off" and value > limit:
-            which = name.removeprefix("kl_")
-            yield Breach(
-                name,
-                value,
-                limit,
-                f"its answers are {value:.0f} nats from the base ({which}); at most {limit:g} are allowed",
+            words = f"its answers are {value:.0f} nats from the base ({which}); at most {limit:g} are allowed"
+            yield Breach(f"kl_{which}", value, limit, words)
+    for which, per_token, limit in (
+        ("mean", kl.token_mean, limits.kl_per_token_mean),
+        ("median", kl.token_median, limits.kl_per_token_median),
+        ("max", kl.token_max, limits.kl_per_token_max),
+    ):
+        if limit != "off" and per_token is not None and per_token > limit:
+            words = (
+                f"its answers are {per_token:.2f} nats a token from the base ({which}); at most {limit:g} are allowed"
             )
+            yield Breach(f"kl_per_token_{which}", per_token, limit, words)
 
 
 def _likelihood(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:

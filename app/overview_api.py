@@ -99,7 +99,7 @@ class OverviewOut(BaseModel):
     be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
     rounds: the newest, oldest first.
     waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
-    flags: that stand on prompts in use.
+    flags: that stand on prompts in use. notes: what of the settings an admin should know.
     """
 
     champion: str
@@ -121,6 +121,7 @@ class OverviewOut(BaseModel):
     waiting: list[str]
     on_trial: list[str]
     flags: int
+    notes: list[str]
 
 
 def build_overview_api(services: Services) -> APIRouter:
@@ -163,6 +164,7 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         waiting=[view.version.name for view in views if view.standing is Standing.WAITS],
         on_trial=[view.version.name for view in views if view.standing is Standing.ON_TRIAL],
         flags=services.store.flags.count(),
+        notes=list(services.settings.limits.notes),
     )
 
 

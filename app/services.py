@@ -49,6 +49,7 @@ from trainer.model_check import check_training
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _SEED = Path(str(files("data") / "seed"))
+_LEAST_MAX_RANK = 16  # the default rank of an earlier prefloop, whose versions go on being served
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ async def open_services(
     base = await asyncio.to_thread(load_base, settings.model.name, options=settings.model.options)
     trainings = Trainings(settings.training, base.model.num_parameters())
     rank = trainings.of().rank
-    max_rank = settings.max_rank or rank
+    max_rank = settings.max_rank or max(_LEAST_MAX_RANK, rank)
     trained = await asyncio.to_thread(check_training, base, rank=min(rank, max_rank))
     store.versions.ensure_base(base.name, base.revision)
     store.versions.note_license(None if base.license is None else str(base.license))
@@ -123,6 +124,7 @@ async def open_services(
         seed=settings.seed,
         sampling=settings.sampling,
         probes=tuple(map(tuple, read_prompts(settings.probes or _SEED / "probes.jsonl"))),
+        answers=settings.evaluation.answers,
     )
     shelf = AdapterShelf(home.adapters)
     planner = Planner(

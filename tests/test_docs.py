@@ -13,7 +13,7 @@ from app import cli
 from app.algorithms import Algorithm
 from app.config import Settings
 from data.formats import trl
-from trainer.config import SMALL_MODEL, Training, training_config
+from trainer.config import Training, training_config
 from trainer.prompt_format import PLAIN_TEMPLATE
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +22,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 SHARED_KEYS = {*Training.model_fields, "algorithm"}
+SIZES = (1_600_000, 135_000_000, 8_000_000_000)
 PAIRWISE = ("dpo", "cdpo", "robust", "ipo", "hinge", "simpo")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -83,10 +84,10 @@ def defaults(algorithm: str, parameters: int) -> dict[str, str]:
     return {key: "none" if value is None else json.dumps(value) for key, value in (plain | reward).items()}
 
 
-def both(algorithm: str) -> dict[str, tuple[str, str]]:
-    """The same for a small model and for others."""
-    small, other = (defaults(algorithm, size) for size in (SMALL_MODEL - 1, SMALL_MODEL))
-    return {key: (small[key], other[key]) for key in other}
+def sized(algorithm: str) -> dict[str, tuple[str, ...]]:
+    """The same for models of some sizes."""
+    columns = [defaults(algorithm, size) for size in SIZES]
+    return {key: tuple(column[key] for column in columns) for key in columns[0]}
 
 
 def training_table(heading: str) -> dict[str, list[str]]:
@@ -95,21 +96,21 @@ def training_table(heading: str) -> dict[str, list[str]]:
     return {row[0]: row[1:-1] for row in table_rows(table)}
 
 
-def besides(algorithm: str) -> dict[str, tuple[str, str]]:
+def besides(algorithm: str) -> dict[str, tuple[str, ...]]:
     """What an algorithm knows besides the shared keys, or has other defaults for than DPO."""
-    usual = {key: values for key, values in both("dpo").items() if key in SHARED_KEYS}
-    own = {key: values for key, values in both(algorithm).items() if key != "algorithm"}
+    usual = {key: values for key, values in sized("dpo").items() if key in SHARED_KEYS}
+    own = {key: values for key, values in sized(algorithm).items() if key != "algorithm"}
     return {key: values for key, values in own.items() if usual.get(key.removeprefix("reward.")) != values}
 
 
-def cell(values: tuple[str, str]) -> str:
-    """Both defaults in one cell, one if they are the same."""
+def cell(values: tuple[str, ...]) -> str:
+    """All defaults in one cell, one if they are the same."""
     return " / ".join(dict.fromkeys(values))
 
 
-def test_what_every_algorithm_knows_is_listed_with_both_defaults() -> None:
-    shared = {f"training.{key}": list(values) for key, values in both("dpo").items() if key in SHARED_KEYS}
-    assert training_table("model below") == shared
+def test_what_every_algorithm_knows_is_listed_with_its_defaults_by_size() -> None:
+    shared = {f"training.{key}": list(values) for key, values in sized("dpo").items() if key in SHARED_KEYS}
+    assert training_table("1.6 M") == shared
 
 
 def test_what_pairwise_algorithms_know_besides_is_listed() -> None:

@@ -8,14 +8,16 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapt
 
 from data.digests import canonical, sha256
 from data.records import Message, Sampling
+from trainer.defaults import defaults_of
 
 Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
 AtLeast = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 FlipRate = Annotated[float, Field(ge=0, lt=0.5)]
 
-SMALL_MODEL = 50_000_000
+EVALUATION_ANSWERS = 64
 BUILT_IN = "built-in"
 PLAIN = "plain"
 
@@ -125,10 +127,14 @@ Reference = Annotated[FromBase | FromVersion | FromMerged, Field(discriminator="
 
 
 class Fitting(Strict):
-    """What fitting an adapter takes, whatever to. learning_rate peaks after the warm-up (a share of the steps)."""
+    """What fitting an adapter takes, whatever to. learning_rate peaks after the warm-up (a share of the steps).
+
+    min_steps: epochs are repeated until there are so many.
+    """
 
     learning_rate: Above = 5e-5
     epochs: Positive = 3
+    min_steps: Count = 0
     batch_size: Positive = 8
     warmup: Fraction = 0.1
     max_grad_norm: Above = 1.0
@@ -142,12 +148,14 @@ class Training(Fitting):
 
     token_budget: tokens of one forward and backward pass, as packed; what fits into the free memory if None.
     max_tokens: longest prompt with its longest completion; the model's context if None. gradient_checkpointing: where
-    memory asks for it if None.
+    memory asks for it if None. heldout_checks: how often held-out pairs are looked at on the way, to end when their
+    margin has surely fallen (trainer/early_stop.py); `ppo`, whose reward model stands between, does not.
     """
 
     token_budget: Positive | None = None
     max_tokens: Positive | None = None
     gradient_checkpointing: bool | None = None
+    heldout_checks: Count = 0
     reference: Reference = FromBase()
 
 
@@ -298,34 +306,20 @@ TrainingConfig = Annotated[
 def training_config(given: Mapping[str, object], *, parameters: int) -> TrainingConfig:
     """Settings for a base model with so many parameters: what is given, and defaults for the rest.
 
+    Where epochs are given, they alone say how long training lasts: no least steps, no early end unless these are given.
     Raises pydantic's ValidationError.
     """
-    defaults = _SMALL.get(_algorithm(given), _SMALL_PAIRWISE) if parameters < SMALL_MODEL else {}
+    defaults = defaults_of(_algorithm(given), parameters=parameters)
     adapter: TypeAdapter[TrainingConfig] = TypeAdapter(TrainingConfig)
-    return adapter.validate_python({**defaults, **given, **_sections(defaults, given)})
+    return adapter.validate_python(_completed(defaults, given))
 
 
-def _sections(defaults: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
-    """Sections that both have, with the defaults for what is left out in them."""
+def _completed(defaults: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """What is given over the defaults, also within sections that both have."""
     both = ((key, defaults[key], given[key]) for key in defaults.keys() & given.keys())
-    return {key: {**a, **b} for key, a, b in both if isinstance(a, Mapping) and isinstance(b, Mapping)}
-
-
-# A model of a few million, like the built-in one, needs many small steps to move at all, and strays when it takes too
-# many: on 75 and 150 pairs of a simulated annotator, a batch of 8 did nothing, 6 epochs of 2 left 117 nats of KL on
-# 150. These gave a win rate of 0.60 and 0.78 against the base; without the SFT term as much, at twice the KL and
-# more. Rank 2 learned less, rank 16 followed even coin tosses. docs/benchmarks.md has the curves.
-_SMALL_SHARED: Mapping[str, object] = {"learning_rate": 1e-3, "epochs": 4, "rank": 8, "alpha": 24}
-_SMALL_PAIRWISE: Mapping[str, object] = {**_SMALL_SHARED, "batch_size": 2, "sft_weight": 0.2}
-_SMALL: Mapping[str, Mapping[str, object]] = {
-    "kto": {**_SMALL_SHARED, "batch_size": 8},
-    "ppo": {
-        **_SMALL_SHARED,
-        "learning_rate": 2e-3,
-        "epochs": 12,
-        "reward": {**_SMALL_SHARED, "batch_size": 4},
-    },
-}
+    sections = {key: _completed(a, b) for key, a, b in both if isinstance(a, Mapping) and isinstance(b, Mapping)}
+    lasting = {key: 0 for key in ("min_steps", "heldout_checks") if key in defaults and "epochs" in given}
+    return {**defaults, **lasting, **given, **sections}
 
 
 class RoundConfig(Strict):
@@ -350,3 +344,4 @@ class RoundConfig(Strict):
     champion: str = "base"
     champion_sha256: str | None = None
     probes: tuple[tuple[Message, ...], ...] = ()
+    answers: Annotated[int, Field(ge=2)] = EVALUATION_ANSWERS

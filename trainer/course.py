@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from torch import nn
 
 from data.errors import RoundError
 from trainer.config import Fitting
+from trainer.early_stop import EarlyStop, Watch
 from trainer.learner import Learner, Terms
 from trainer.manifest import Progress
 from trainer.memory import Budget
@@ -53,9 +55,12 @@ class Course:
     Raises RoundError when the checkpoint is damaged or of another training.
     """
 
-    def __init__(self, run: Run, parameters: Mapping[str, nn.Parameter], *, steps: int) -> None:
+    def __init__(
+        self, run: Run, parameters: Mapping[str, nn.Parameter], *, steps: int, watch: Watch | None = None
+    ) -> None:
         self.learner = Learner(parameters, run.config, steps=steps, budget=run.budget)
         self.kept: dict[str, float] = {}
+        self._early = None if watch is None else EarlyStop(watch, parameters, steps=steps)
         self._run = run
         if run.directory.checkpoint.exists():
             self._take_up(run.directory.checkpoint)
@@ -63,9 +68,15 @@ class Course:
         run.directory.cut_metrics(self.learner.step)
         self._tell()
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to do: all steps are made, or held-out pairs ended it early."""
+        return self.learner.step >= self.learner.steps or (self._early is not None and self._early.stopped)
+
     def note(self, metrics: Mapping[str, float]) -> None:
-        """Write down the step that the learner has just made."""
-        self._run.directory.add_metrics({"step": self.learner.step, **metrics})
+        """Write down the step that the learner has just made, and look at held-out pairs if it is time."""
+        seen = {} if self._early is None else self._early.look(self.learner.step)
+        self._run.directory.add_metrics({"step": self.learner.step, **metrics, **seen})
         self._tell()
 
     def rest(self, *, every: int) -> None:
@@ -92,6 +103,8 @@ class Course:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
             self.learner.restore(state)
             self.kept = state["kept"]
+            if self._early is not None and "early_stop" in state:
+                self._early.restore(state["early_stop"])
         except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
             raise RoundError(
                 f"{checkpoint} cannot be gone on from ({error}); remove it, and training begins anew"
@@ -100,6 +113,8 @@ class Course:
     def _checkpoint(self) -> None:
         """Write all that going on needs; a kill in between leaves the checkpoint before."""
         state: dict[str, Any] = {**self.learner.state(), "kept": self.kept}
+        if self._early is not None:
+            state["early_stop"] = self._early.state()
         part = self._run.directory.checkpoint.with_suffix(".part")
         torch.save(state, part)
         part.replace(self._run.directory.checkpoint)
@@ -111,21 +126,29 @@ def fit(
     items: Sequence[_Item],
     size: Callable[[_Item], int],
     prepare: Callable[[Sequence[_Item]], _TermsOf[_Item]],
+    *,
+    watch: Watch | None = None,
 ) -> int:
-    """Train on items in batches for the config's epochs; returns the number of steps.
+    """Train on items in batches, for the config's epochs and at least its min_steps; returns the number of steps made.
 
-    prepare sees a whole batch before it is split to fit into memory, and gives the terms of its parts.
+    prepare sees a whole batch before it is split to fit into memory, and gives the terms of its parts. watch: held-out
+    pairs that may end it early.
     Raises StoppedError after a checkpoint when asked to stop, and what Learner.learn raises.
     """
-    batch_size, epochs = run.config.batch_size, run.config.epochs
-    course = Course(run, parameters, steps=epochs * math.ceil(len(items) / batch_size))
-    batches = (batch for epoch in range(epochs) for batch in epoch_batches(items, batch_size, run.seed, epoch))
-    for step, batch in enumerate(batches, 1):
-        if step <= course.learner.step:
-            continue
+    steps = steps_of(run.config, len(items))
+    course = Course(run, parameters, steps=steps, watch=watch)
+    batches = (batch for epoch in count() for batch in epoch_batches(items, run.config.batch_size, run.seed, epoch))
+    for batch in islice(batches, course.learner.step, steps):
+        if course.ended:
+            break
         course.note(course.learner.learn(batch, size, prepare(batch)))
         course.rest(every=run.config.checkpoint_every)
-    return course.learner.steps
+    return course.learner.step
+
+
+def steps_of(config: Fitting, items: int) -> int:
+    """The optimiser steps of a whole run over so many items: epochs, repeated until there are min_steps."""
+    return max(config.min_steps, config.epochs * math.ceil(items / config.batch_size))
 
 
 def epoch_batches(items: Sequence[_Item], batch_size: int, seed: int, epoch: int) -> Iterator[list[_Item]]:

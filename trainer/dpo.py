@@ -19,6 +19,7 @@ from trainer.config import (
     SimPOConfig,
 )
 from trainer.course import Run, fit
+from trainer.early_stop import Watch
 from trainer.learner import Terms
 from trainer.logprobs import Forward, completion_logps
 from trainer.losses import (
@@ -78,10 +79,12 @@ class PreferenceObjective:
         return PairLogps(policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1], lengths[:, 0], lengths[:, 1])
 
 
-def train_on_pairs(run: Run, objective: PreferenceObjective, pairs: Sequence[TokenPair]) -> int:
+def train_on_pairs(
+    run: Run, objective: PreferenceObjective, pairs: Sequence[TokenPair], *, watch: Watch | None = None
+) -> int:
     """Train the objective's policy in place; returns the number of steps. Raises what course.fit raises."""
     parameters = objective.policy.lora.parameters
-    return fit(run, parameters, pairs, lambda pair: pair.tokens, lambda _: objective.terms)
+    return fit(run, parameters, pairs, lambda pair: pair.tokens, lambda _: objective.terms, watch=watch)
 
 
 def pairwise_loss(config: PairwiseConfig, logps: PairLogps, margin: Tensor, flip_rate: float | None) -> PreferenceTerms:

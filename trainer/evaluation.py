@@ -4,32 +4,32 @@ Held-out pairs say whether people would agree more, fresh answers what it has be
 enough: see app/limits.py.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from scipy import stats
 
 from data.errors import PromptError
 from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.records import Message, Sampling
 from trainer.adapter import Adapter
 from trainer.base import Base
+from trainer.config import RoundConfig
 from trainer.contenders import Contenders
 from trainer.generate import Row
-from trainer.logprobs import Forward
-from trainer.lora import Lora
-from trainer.manifest import Agreement, Comparison, Evaluation, Interval, Manner, Probe
-from trainer.memory import Budget
-from trainer.policy import Policy, check_head
-from trainer.reference import Reference, group_logps
+from trainer.intervals import interval_of_mean
+from trainer.manifest import Agreement, Comparison, Divergence, Evaluation, Interval, Manner, Probe
+from trainer.packing import Group
 from trainer.report import agreed, divergence, logps_of
+from trainer.scoring import Scorer
 from trainer.tokens import TokenPair
 
 BASE = "base"
 CHALLENGER = "challenger"
+REFERENCE = "reference"
 _PROBE_SEED = 0  # the same in every round, so that answers differ by the version alone
+_MOST_PROBES = 24
+_PROBE_TOKENS = 128  # a page shows that much beside others; of a model whose answers are longer, a quarter of those
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,30 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Fresh answers to the same prompts with the same seeds, by who gave them."""
+    """Fresh answers to the same prompts with the same seeds, by who gave them, and how they are; probes answered."""
 
-    contenders: Contenders
     rows: Mapping[str, list[Row]]
+    manners: Mapping[str, Manner]
+    probes: tuple[Probe, ...] = ()
 
-    def manner(self, name: str) -> Manner:
-        """How one answers."""
-        return self.contenders.manner(self.rows[name])
+    def groups(self, name: str) -> list[Group]:
+        """The answers of one, as the training forward pass takes them."""
+        return [Group(row.request.prompt_ids, (tuple(row.token_ids),)) for row in self.rows[name]]
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """What a challenger is asked: held-out pairs, and probes answered by `sampling`. champion: None for the base."""
+    """What a challenger is asked: held-out pairs, so many fresh answers, and probes answered by `sampling`.
+
+    champion: None for the base. Of probes, the first few that the model can read are asked, and their answers are kept
+    short: they are for people to read.
+    """
 
     champion: Champion | None
     heldout: Sequence[TokenPair]
     probes: Sequence[tuple[Message, ...]]
     sampling: Sampling
+    answers: int
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,59 +77,105 @@ class Exam:
         """Those who are compared with; None is the bare base."""
         return {BASE: None} if self.champion is None else {BASE: None, self.champion.name: self.champion.adapter}
 
+    @property
+    def comparisons(self) -> tuple[tuple[str, str], ...]:
+        """Who is compared with whom, each once."""
+        if self.champion is None:
+            return ((CHALLENGER, BASE),)
+        return ((CHALLENGER, BASE), (CHALLENGER, self.champion.name), (self.champion.name, BASE))
 
-def draw_samples(contenders: Contenders, exam: Exam, prompts: Sequence[tuple[Message, ...]], *, seed: int) -> Samples:
-    """Fresh answers of everybody whom an exam compares, at temperature 1."""
-    limit = exam.sampling.max_new_tokens
-    rows = {name: contenders.samples(name, prompts, max_new_tokens=limit, seed=seed) for name in exam.names}
-    return Samples(contenders, rows)
+    def drawn(self, base: Base) -> int:
+        """How many answers are drawn in all."""
+        return len(self.names) * (self.answers + len(self.asked(base)))
+
+    @property
+    def scored(self) -> int:
+        """How many groups are scored at most besides the challenger's held-out pairs."""
+        return len(self.comparisons) * self.answers + len(self.adapters) * len(self.heldout)
+
+    def asked(self, base: Base) -> list[tuple[Message, ...]]:
+        """The probes that are asked."""
+        return [prompt for prompt in self.probes if _readable(base, prompt)][:_MOST_PROBES]
+
+    def probe_sampling(self, base: Base) -> Sampling:
+        """How they are answered."""
+        most = max(_PROBE_TOKENS, base.longest_answer // 4)
+        return replace(self.sampling, max_new_tokens=min(most, self.sampling.max_new_tokens or most))
 
 
-def evaluate(policy: Policy, forward: Forward, exam: Exam, samples: Samples, budget: Budget) -> Evaluation:
-    """Compare a policy with the champion and the base. Draws nothing from any generator that trains."""
-    logps = _heldout_logps(policy, forward, exam, budget)
+def began_from(config: RoundConfig) -> str:
+    """What the policy began from, by the name it has in an evaluation, if it is compared with that anyway."""
+    match config.parent_sha256:
+        case None:
+            return BASE
+        case config.champion_sha256:
+            return config.champion
+        case _:
+            return REFERENCE
 
-    def compare(name: str, rival: str) -> Comparison:
-        return _compare(exam.heldout, samples, logps, name, rival)
 
-    against_base = compare(CHALLENGER, BASE)
-    champion = exam.champion.name if exam.champion else None
-    return Evaluation(
-        manner=samples.manner(CHALLENGER),
-        against_base=against_base,
-        against_champion=compare(CHALLENGER, champion) if champion else against_base,
-        champion=compare(champion, BASE) if champion else None,
-        probes=_probes(policy.base, samples.contenders, exam),
+def draw_samples(
+    base: Base,
+    contenders: Contenders,
+    exam: Exam,
+    prompts: Sequence[tuple[Message, ...]],
+    *,
+    seed: int,
+    ended: Callable[[], None] = lambda: None,
+) -> Samples:
+    """Answers of everybody whom an exam compares, in one stream: those at temperature 1, and those to probes."""
+    limit, probes, sampling = exam.sampling.max_new_tokens, exam.asked(base), exam.probe_sampling(base)
+    requests = []
+    for name in exam.names:
+        requests += contenders.requests(name, prompts, count=exam.answers, max_new_tokens=limit, seed=seed)
+        requests += contenders.probes(name, probes, sampling, seed=_PROBE_SEED)
+    drawn = contenders.draw(requests, ended)
+    each = exam.answers + len(probes)
+    of = {name: drawn[number * each : (number + 1) * each] for number, name in enumerate(exam.names)}
+    return Samples(
+        rows={name: rows[: exam.answers] for name, rows in of.items()},
+        manners={name: contenders.manner(rows[: exam.answers]) for name, rows in of.items()},
+        probes=tuple(
+            Probe(prompt=prompt, answers={name: contenders.said(of[name][number]) for name in exam.names})
+            for number, prompt in enumerate(probes, exam.answers)
+        ),
     )
 
 
-def _heldout_logps(policy: Policy, forward: Forward, exam: Exam, budget: Budget) -> dict[str, Reference]:
-    """Log-probabilities of the held-out pairs under everybody, by the training forward pass."""
-    groups = [pair.group for pair in exam.heldout]
-
-    def under(acting: AbstractContextManager[None]) -> Reference:
-        with acting:
-            return group_logps(policy, forward, groups, budget)
-
-    found = {BASE: under(policy.stack.acting()), CHALLENGER: under(policy.acting())}
-    if exam.champion is not None:
-        check_head(policy.base, exam.champion.adapter)
-        found[exam.champion.name] = under(policy.stack.acting(Lora(exam.champion.adapter).freeze()))
-    return found
+def evaluate(exam: Exam, samples: Samples, scorer: Scorer) -> Evaluation:
+    """Compare a policy with the champion and the base. Draws nothing from any generator that trains."""
+    found = {pair: _compare(exam.heldout, samples, scorer, *pair) for pair in exam.comparisons}
+    champion = exam.champion.name if exam.champion else BASE
+    return Evaluation(
+        manner=samples.manners[CHALLENGER],
+        against_base=found[CHALLENGER, BASE],
+        against_champion=found[CHALLENGER, champion],
+        champion=found.get((champion, BASE)),
+        probes=samples.probes,
+    )
 
 
-def _compare(
-    heldout: Sequence[TokenPair], samples: Samples, logps: Mapping[str, Reference], name: str, rival: str
-) -> Comparison:
-    agreement = agreed(heldout, before=logps[rival], after=logps[name])
-    gains = (logps_of(heldout, logps[name]) - logps_of(heldout, logps[rival])) @ torch.tensor([1.0, -1.0]).double()
+def distance(samples: Samples, scorer: Scorer, name: str, rival: str) -> Divergence:
+    """How far the fresh answers of one are from a rival."""
+    logps = scorer.logps(rival, samples.groups(name))
+    rows = samples.rows[name]
+    theirs = [logps[group][0] for group in samples.groups(name)]
+    ratios = [sum(row.logprobs) - logp for row, logp in zip(rows, theirs, strict=True)]
+    return divergence(ratios, [len(row.token_ids) for row in rows])
+
+
+def _compare(heldout: Sequence[TokenPair], samples: Samples, scorer: Scorer, name: str, rival: str) -> Comparison:
+    groups = [pair.group for pair in heldout]
+    before, after = scorer.logps(rival, groups), scorer.logps(name, groups)
+    agreement = agreed(heldout, before=before, after=after)
+    gains = (logps_of(heldout, after) - logps_of(heldout, before)) @ torch.tensor([1.0, -1.0]).double()
     return Comparison(
         rival=rival,
         heldout=agreement,
         accuracy=_wilson(agreement),
-        margin=_student(gains.tolist()),
-        kl=divergence(samples.contenders.log_ratios(samples.rows[name], rival)),
-        manner=samples.manner(rival),
+        margin=interval_of_mean(gains.tolist()),
+        kl=distance(samples, scorer, name, rival),
+        manner=samples.manners[rival],
     )
 
 
@@ -133,28 +185,6 @@ def _wilson(agreement: Agreement) -> Interval | None:
         return None
     low, high = wilson(agreement.accuracy * agreement.pairs, agreement.pairs, SHOWN_CONFIDENCE)
     return Interval(low=low, high=high)
-
-
-def _student(gains: Sequence[float]) -> Interval | None:
-    """Student's interval of the mean; None for fewer than two."""
-    if len(gains) < 2:
-        return None
-    error = stats.sem(gains)
-    mean = float(torch.tensor(gains).double().mean())
-    half = float(error * stats.t.ppf((1 + SHOWN_CONFIDENCE) / 2, len(gains) - 1))
-    return Interval(low=mean - half, high=mean + half)
-
-
-def _probes(base: Base, contenders: Contenders, exam: Exam) -> tuple[Probe, ...]:
-    prompts = [prompt for prompt in exam.probes if _readable(base, prompt)]
-    answers = {
-        name: contenders.answers(name, prompts, exam.sampling, seed=_PROBE_SEED) if prompts else []
-        for name in exam.names
-    }
-    return tuple(
-        Probe(prompt=prompt, answers={name: answers[name][number] for name in exam.names})
-        for number, prompt in enumerate(prompts)
-    )
 
 
 def _readable(base: Base, prompt: Sequence[Message]) -> bool:

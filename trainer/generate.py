@@ -186,26 +186,39 @@ class Sampler:
         self.rows = []
 
     @torch.inference_mode()
-    def generate(self, requests: Sequence[Request]) -> list[Row]:
-        """Draw all requests to their end; returns rows in the order of the requests.
+    def generate(
+        self, requests: Sequence[Request], *, refold: bool = False, ended: Callable[[], None] = lambda: None
+    ) -> list[Row]:
+        """Draw all requests to their end; returns rows in the order of the requests. ended is called for each.
 
         Each prompt is read once for all its answers under one adapter, however many; a row that ends makes room
-        for the next. Rows that had joined before are drawn to their end as well. Raises PromptError as `join` does.
+        for the next, whatever its adapter, so that batches stay full. Rows that had joined before are drawn to their
+        end as well. refold: have an adapter in the weights whenever all rows share it, and not only if the whole call
+        does: quicker where each adapter has many answers, equal to the bits of a server but for rounding.
+        Raises PromptError as `join` does.
         """
         groups: dict[tuple[tuple[int, ...], str | None], list[int]] = {}
         for index, request in enumerate(requests):
             groups.setdefault(_prompt(request), []).append(index)
         done: dict[int, Row] = {}
         adapters = {row.request.adapter for row in self.rows} | {request.adapter for request in requests}
-        with self._model.folding(adapters):
-            for indexes in groups.values():
-                prefill = self._prefill(requests[indexes[0]])
-                for index in indexes:
-                    while not self.free:
-                        self.step()
-                    (done[index],) = self._start([requests[index]], prefill)
-            while self.rows:
-                self.step()
+
+        def step() -> None:
+            with self._model.folding({row.request.adapter for row in self.rows} if refold else adapters):
+                for row in self.step():
+                    if row.finish_reason is not None:
+                        ended()
+
+        for indexes in groups.values():
+            prefill = self._prefill(requests[indexes[0]])
+            for index in indexes:
+                while not self.free:
+                    step()
+                (done[index],) = self._start([requests[index]], prefill)
+                if done[index].finish_reason is not None:
+                    ended()
+        while self.rows:
+            step()
         return [done[i] for i in range(len(requests))]
 
     @torch.inference_mode()

@@ -13,6 +13,7 @@ import torch
 
 from trainer.config import KTOConfig
 from trainer.course import Run, fit
+from trainer.early_stop import Watch
 from trainer.learner import Terms
 from trainer.logprobs import Forward, completion_logps
 from trainer.losses import kto_baseline, kto_loss
@@ -111,7 +112,7 @@ class KTOObjective:
         return Terms(terms.loss, columns)
 
 
-def train_on_ratings(run: Run, objective: KTOObjective, items: Sequence[Example]) -> int:
+def train_on_ratings(run: Run, objective: KTOObjective, items: Sequence[Example], *, watch: Watch | None = None) -> int:
     """Train the objective's policy in place; returns the number of steps. Raises what course.fit raises."""
     parameters = objective.policy.lora.parameters
-    return fit(run, parameters, items, lambda example: example.tokens, objective.prepare(run))
+    return fit(run, parameters, items, lambda example: example.tokens, objective.prepare(run), watch=watch)

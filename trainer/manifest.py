@@ -9,13 +9,17 @@ from data.records import Message
 
 
 class Progress(BaseModel):
-    """Where a running trainer stands. seconds_left is None until it can be told."""
+    """Where a running trainer stands, counted in steps of its phase. seconds_left is None until it can be told.
+
+    seconds: spent on the round so far, by this trainer and by those that were killed before it.
+    """
 
     model_config = ConfigDict(frozen=True)
     phase: str
     step: int = 0
     steps: int = 0
     seconds_left: float | None = None
+    seconds: float = 0.0
 
 
 class Canary(BaseModel):
@@ -90,13 +94,20 @@ class Manner(BaseModel):
 class Divergence(BaseModel):
     """How far a policy's own answers are from another: log pi - log pi_other of each, in nats an answer.
 
-    The mean is KL(pi || pi_other), estimated; single ones may be below zero.
+    The mean is KL(pi || pi_other), estimated; single ones may be below zero. seeds: by how much two such means over
+    as many answers differ by their seeds alone, in 95 of 100 cases: a mean below that tells nothing apart. token_mean:
+    nats a token, over all tokens; token_median, token_max: of single answers, where a short answer counts as having
+    the least length. None in what an older prefloop wrote.
     """
 
     model_config = ConfigDict(frozen=True)
     mean: float
     median: float
     max: float
+    seeds: float | None = None
+    token_mean: float | None = None
+    token_median: float | None = None
+    token_max: float | None = None
 
 
 class Interval(BaseModel):
@@ -110,8 +121,8 @@ class Interval(BaseModel):
 class Comparison(BaseModel):
     """A challenger against a rival, a version by name: what changed from the rival to the challenger.
 
-    heldout: how they rank held-out pairs, where "before" is the rival. accuracy: Wilson's interval of its accuracy;
-    margin: Student's of its margin, in nats; both None without two pairs.
+    heldout: how they rank held-out pairs, where "before" is the rival. accuracy: Wilson's interval of its accuracy,
+    None without pairs; margin: the interval of its margin, in nats (trainer/intervals.py), None without enough.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -5,7 +5,7 @@ nothing of losses.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -22,11 +22,22 @@ Reference = dict[Group, tuple[float, ...]]
 
 
 @torch.no_grad()
-def group_logps(policy: Policy, forward: Forward, groups: Sequence[Group], budget: Budget) -> Reference:
-    """Summed log-probability of every completion of every group, under whatever acts in the policy's model."""
+def group_logps(
+    policy: Policy,
+    forward: Forward,
+    groups: Sequence[Group],
+    budget: Budget,
+    *,
+    done: Callable[[int], None] = lambda _: None,
+) -> Reference:
+    """Summed log-probability of every completion of every group, under whatever acts in the policy's model.
+
+    done is called with a number of groups whenever so many more are computed.
+    """
 
     def work(part: list[Group]) -> Reference:
         sums = torch.split(completion_logps(forward, policy.model, part), [len(group.completions) for group in part])
+        done(len(part))
         return {group: tuple(found.tolist()) for group, found in zip(part, sums, strict=True)}
 
     different = list(dict.fromkeys(groups))

@@ -3,29 +3,20 @@
 Knows nothing of how it was trained or whether it will serve.
 """
 
+import math
 import statistics
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from trainer.logprobs import Forward
+from data.quality.share import SHOWN_CONFIDENCE
 from trainer.manifest import Agreement, Divergence, Drift, Manner
-from trainer.memory import Budget
-from trainer.policy import Policy
-from trainer.reference import Reference, group_logps
+from trainer.reference import Reference
 from trainer.tokens import TokenPair
 
+_LEAST_LENGTH = 16  # tokens: a few nats on an answer of one word are many a token, and mean little
 _SHOWN = {"mean_length", "eos_rate", "distinct_1", "distinct_2"}
-
-
-def agreement(
-    policy: Policy, forward: Forward, pairs: Sequence[TokenPair], reference: Reference, budget: Budget
-) -> Agreement:
-    """How the policy ranks pairs; reference holds the log-probabilities of their groups."""
-    with policy.acting():
-        found = group_logps(policy, forward, [pair.group for pair in pairs], budget)
-    return agreed(pairs, before=reference, after=found)
 
 
 def agreed(pairs: Sequence[TokenPair], *, before: Reference, after: Reference) -> Agreement:
@@ -51,15 +42,36 @@ def logps_of(pairs: Sequence[TokenPair], found: Reference) -> Tensor:
     return torch.tensor([found[pair.group] for pair in pairs], dtype=torch.float64).reshape(-1, 2)
 
 
-def drift(ratios: Sequence[float], manner: Manner) -> Drift:
-    """A policy's own answers against its reference: their log ratios in nats, and how they are."""
-    kl = divergence(ratios)
+def drift(kl: Divergence, manner: Manner) -> Drift:
+    """A policy's own answers against its reference, and how they are."""
     return Drift(kl_mean=kl.mean, kl_median=kl.median, kl_max=kl.max, **manner.model_dump(include=_SHOWN))
 
 
-def divergence(ratios: Sequence[float]) -> Divergence:
-    """Log ratios of a policy's own answers, in nats, in short."""
-    return Divergence(mean=statistics.fmean(ratios), median=statistics.median(ratios), max=max(ratios))
+def divergence(ratios: Sequence[float], lengths: Sequence[int]) -> Divergence:
+    """Log ratios of a policy's own answers, in nats, and their lengths in tokens, in short."""
+    per_token = [ratio / max(length, _LEAST_LENGTH) for ratio, length in zip(ratios, lengths, strict=True)]
+    return Divergence(
+        mean=statistics.fmean(ratios),
+        median=statistics.median(ratios),
+        max=max(ratios),
+        seeds=by_seeds_alone(ratios),
+        token_mean=sum(ratios) / sum(lengths),
+        token_median=statistics.median(per_token),
+        token_max=max(per_token),
+    )
+
+
+def by_seeds_alone(ratios: Sequence[float]) -> float | None:
+    """By how much two means of so many log ratios differ by their seeds alone, in 95 of 100 cases; None for one.
+
+    The difference of two independent means of n has the deviation s sqrt(2 / n). s is taken from the policy's own
+    answers: near the other policy, both see the same ratios with the same deviation, about sqrt(2 KL), so that over n
+    answers a KL of some 15 / n nats an answer is the least that can be told from none.
+    """
+    if len(ratios) < 2:
+        return None
+    spread = statistics.stdev(ratios) * math.sqrt(2 / len(ratios))
+    return statistics.NormalDist().inv_cdf((1 + SHOWN_CONFIDENCE) / 2) * spread
 
 
 def _wins(scores: torch.Tensor) -> float:

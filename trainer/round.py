@@ -3,7 +3,6 @@
 Everything it knows is in the directory. Knows no SQL and no server.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,10 +16,11 @@ from trainer.adapter import Adapter, directory_sha256, read_adapter
 from trainer.base import Base, load_base
 from trainer.canary import Answer, make_canary
 from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig, Training
-from trainer.contenders import Contenders
+from trainer.contenders import Contenders, rows_for
 from trainer.course import Run
 from trainer.dpo import PreferenceObjective, train_on_pairs
-from trainer.evaluation import CHALLENGER, Champion, Exam, draw_samples, evaluate
+from trainer.early_stop import watch_heldout
+from trainer.evaluation import CHALLENGER, Champion, Exam, Samples, began_from, distance, draw_samples, evaluate
 from trainer.footprint import free_bytes
 from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
 from trainer.logprobs import Forward
@@ -31,14 +31,15 @@ from trainer.packing import Group
 from trainer.policy import Policy
 from trainer.ppo import Actor, train_by_ppo
 from trainer.probe import Chosen, choose_forward
+from trainer.progress import EvaluationProgress, RoundClock
 from trainer.reference import Reference, reference_logps
-from trainer.report import agreement, drift
+from trainer.report import agreed, drift
 from trainer.round_dir import RoundDir
+from trainer.scoring import Scorer
 from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
 _ANY_RANK = 1 << 20
-_REFERENCE = "reference"
 _JUDGED = 64  # lines that the canary may be of: the first that fit will do
 
 
@@ -71,11 +72,11 @@ class Round:
     notes: list[str]
     budget: Budget
     stop: Callable[[], bool]
+    clock: RoundClock
 
     def run(self) -> Run:
         """What a training run is given."""
-        tell = self.directory.set_progress
-        return Run(self.directory, self.config.training, self.config.seed, self.stop, tell, self.budget)
+        return Run(self.directory, self.config.training, self.config.seed, self.stop, self.clock.tell, self.budget)
 
     def kto_examples(self) -> list[Example]:
         """What KTO trains on; nothing for other algorithms."""
@@ -93,11 +94,10 @@ def run_round(directory: RoundDir, stop: Callable[[], bool], *, base: Base | Non
     Raises RoundError when the directory is incomplete or changed, the base is another than the round was
     frozen for, training fails, or `stop` says so (then a checkpoint is written first).
     """
-    began = time.monotonic()
     round_ = open_round(directory, stop, base)
     reference = _reference(round_)
     steps, reward = _train(round_, reference)
-    manifest = _measure(round_, reference, steps, reward, began)
+    manifest = _measure(round_, reference, steps, reward)
     directory.set_manifest(manifest)
     return manifest
 
@@ -120,9 +120,10 @@ def start_policy(base: Base, config: RoundConfig, parent: Adapter | None) -> Pol
 
 def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> Round:
     """Read and check everything, load the model, tokenize, and see how much goes through it at a time."""
+    clock = RoundClock(directory)
     snapshot_sha256 = directory.snapshot_sha256()
     config = directory.config()
-    directory.set_progress(Progress(phase="loading"))
+    clock.tell(Progress(phase="loading"))
     base = base or load_base(config.model, options=config.model_options)
     base = base.under(config.prompt_format or base.former)
     if base.revision != config.revision:
@@ -137,7 +138,7 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
     notes = [*data.cuts.notes(), *_unasked(base, config.probes), *chosen.notes]
     policy.gradient_checkpointing = chosen.use.gradient_checkpointing
     budget = Budget(chosen.use.token_budget, notes.append)
-    return Round(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop)
+    return Round(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
 
 
 def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> Choice:
@@ -198,7 +199,7 @@ def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | Non
 
 def _reference(round_: Round) -> Reference:
     """Log-probabilities of all examples under the reference, computed once a snapshot."""
-    round_.directory.set_progress(Progress(phase="reference"))
+    round_.clock.tell(Progress(phase="reference"))
     groups = [pair.group for pair in (*round_.data.train, *round_.data.heldout)]
     groups += [group for example in round_.kto_examples() for group in (example.rating.group, example.mismatched)]
     return reference_logps(
@@ -214,13 +215,15 @@ def _reference(round_: Round) -> Reference:
 def _train(round_: Round, reference: Reference) -> tuple[int, RewardReport | None]:
     """Train the policy by the configured algorithm; returns the steps, and what a reward model was worth."""
     policy, forward, data, config = round_.policy, round_.forward.forward, round_.data, round_.config
+    checks, say = config.training.heldout_checks, round_.notes.append
+    watch = watch_heldout(policy, forward, data.heldout, reference, round_.budget, checks=checks, say=say)
     match config.training:
         case Pairwise() as training:
             objective = PreferenceObjective(policy, forward, training, reference, config.flip_rate)
-            return train_on_pairs(round_.run(), objective, data.train), None
+            return train_on_pairs(round_.run(), objective, data.train, watch=watch), None
         case KTOConfig() as training:
             kto = KTOObjective(policy, forward, training, reference)
-            return train_on_ratings(round_.run(), kto, round_.kto_examples()), None
+            return train_on_ratings(round_.run(), kto, round_.kto_examples(), watch=watch), None
         case PPOConfig() as training:
             actor = Actor(policy, forward)
             return train_by_ppo(
@@ -236,56 +239,70 @@ def _train(round_: Round, reference: Reference) -> tuple[int, RewardReport | Non
             assert_never(never)
 
 
-def _measure(round_: Round, reference: Reference, steps: int, reward: RewardReport | None, began: float) -> Manifest:
-    """Save the adapter and say what it is like."""
+def _measure(round_: Round, reference: Reference, steps: int, reward: RewardReport | None) -> Manifest:
+    """Save the adapter and say what it is like; nothing is drawn or computed twice."""
     directory, config, policy, data = round_.directory, round_.config, round_.policy, round_.data
-    forward = round_.forward.forward
-    directory.set_progress(Progress(phase="measuring", step=steps, steps=steps))
+    round_.clock.tell(Progress(phase="measuring", step=steps, steps=steps))
     policy.save(directory.adapter)
-    directory.set_progress(Progress(phase="evaluating", step=steps, steps=steps))
-    exam = _exam(round_)
-    contenders = Contenders(policy.base, {**exam.adapters, **_trained(round_)})
-    samples = draw_samples(contenders, exam, data.prompts, seed=config.seed)
+    exam, start = _exam(round_), began_from(config)
+    judged = [pair.group for pair in (*data.train, *data.heldout)]
+    groups = exam.scored + len(judged)
+    progress = EvaluationProgress(round_.clock.tell, answers=exam.drawn(policy.base), groups=groups)
+    samples = _draw(round_, exam, progress)
+    scorer = Scorer(
+        policy,
+        round_.forward.forward,
+        round_.budget,
+        name=CHALLENGER,
+        others={**exam.adapters, start: policy.reference_adapter()},
+        tell=progress.scored,
+    )
+    scorer.know(start, reference)
+    here = scorer.logps(CHALLENGER, judged)
+    evaluation = evaluate(exam, samples, scorer)
     report = Report(
         algorithm=config.training.algorithm,
         reference=_reference_name(config),
         forward=round_.forward.reason,
-        train=agreement(policy, forward, data.train, reference, round_.budget),
-        heldout=agreement(policy, forward, data.heldout, reference, round_.budget),
-        drift=drift(contenders.log_ratios(samples.rows[CHALLENGER], _REFERENCE), samples.manner(CHALLENGER)),
+        train=agreed(data.train, before=reference, after=here),
+        heldout=agreed(data.heldout, before=reference, after=here),
+        drift=drift(distance(samples, scorer, CHALLENGER, start), samples.manners[CHALLENGER]),
         rated=len(data.rated),
         prompts_cut=data.cuts.prompts_cut,
         dropped=data.cuts.dropped,
         refused=len(data.cuts.refused),
         notes=tuple(round_.notes),
         reward=reward,
-        seconds=time.monotonic() - began,
+        seconds=round_.clock.seconds,
         memory_mb=peak_memory_mb(),
     )
-    return Manifest(
+    manifest = Manifest(
         snapshot_sha256=round_.snapshot_sha256,
         adapter_sha256=directory_sha256(directory.adapter),
         model=config.model,
         revision=config.revision,
         steps=steps,
         report=report,
-        canary=make_canary(policy, forward, data.judged),
+        canary=make_canary(policy, round_.forward.forward, data.judged),
         software={name: version(name) for name in _SOFTWARE},
-        evaluation=evaluate(policy, forward, exam, samples, round_.budget),
+        evaluation=evaluation,
     )
+    return manifest.model_copy(update={"report": report.model_copy(update={"seconds": round_.clock.seconds})})
+
+
+def _draw(round_: Round, exam: Exam, progress: EvaluationProgress) -> Samples:
+    """Fresh answers of all, the challenger's by the adapter as it was saved."""
+    base, saved = round_.policy.base, read_adapter(round_.directory.adapter, round_.policy.model, max_rank=_ANY_RANK)
+    contenders = Contenders(base, {**exam.adapters, CHALLENGER: saved}, rows=rows_for(base, exam.sampling))
+    prompts, seed = round_.data.prompts, round_.config.seed
+    return draw_samples(base, contenders, exam, prompts, seed=seed, ended=progress.answered)
 
 
 def _exam(round_: Round) -> Exam:
     config = round_.config
     adapter = _frozen_adapter(round_.directory.champion, config.champion_sha256, round_.policy.base)
     champion = None if adapter is None else Champion(config.champion, adapter)
-    return Exam(champion, round_.data.heldout, config.probes, config.sampling)
-
-
-def _trained(round_: Round) -> dict[str, Adapter | None]:
-    """What came of the training, as it was saved, and what it began from."""
-    saved = read_adapter(round_.directory.adapter, round_.policy.model, max_rank=_ANY_RANK)
-    return {CHALLENGER: saved, _REFERENCE: round_.policy.reference_adapter()}
+    return Exam(champion, round_.data.heldout, config.probes, config.sampling, config.answers)
 
 
 def _reference_name(config: RoundConfig) -> str:

@@ -224,6 +224,9 @@ def _outcome(view: RoundView, champion: str) -> list[Note]:
     match view.round.state:
         case RoundState.PROMOTED:
             said = Note(words="Round {round} is done, and its version has taken over.", values=values)
+        case RoundState.WAITING if view.round.reason:
+            words = "Round {round} is done, and its version waits to be decided on: {reason}"
+            said = Note(words=words, values=values)
         case RoundState.WAITING:
             said = Note(words="Round {round} is done, and its version waits to be decided on.", values=values)
         case RoundState.REFUSED:

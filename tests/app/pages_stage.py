@@ -43,7 +43,7 @@ from data.containers.container import FileLimits
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
-from trainer.config import SMALL_MODEL, RoundConfig
+from trainer.config import RoundConfig
 from trainer.manifest import Canary
 from trainer.reasoning import KNOWN, Answer, ReasoningFormat
 
@@ -217,7 +217,7 @@ def _wire(
         source=random.Random(0),
     )
     template = RoundConfig(model="canned", revision="0", seed=0)
-    trainings = Trainings({}, parameters=SMALL_MODEL)
+    trainings = Trainings({}, parameters=1_600_000)
     planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=16)
     adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
     rounds = Rounds(

@@ -15,6 +15,7 @@ from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
 from tests.app.while_promoting import while_promoting
 from tests.models import EVALUATION, compared
+from trainer.manifest import Agreement, Comparison, Evaluation, Interval
 
 EVALUATED = EVALUATION.model_copy(update={"against_champion": compared("v1")})
 Keeper = Callable[..., Gatekeeper]
@@ -122,3 +123,69 @@ async def test_an_engine_that_makes_room_for_training_is_no_reason_to_wait_for_a
     monkeypatch.setattr(services.engine, "load", parked)
     with pytest.raises(ConflictError, match="makes room"):
         await keeper().decide("v3", 3, EVALUATED)
+
+
+def like(against: Comparison, **changes: object) -> Evaluation:
+    return EVALUATED.model_copy(update={"against_champion": against.model_copy(update=changes)})
+
+
+NOTHING_NEW = compared("v1").kl.model_copy(update={"mean": 0.014, "seeds": 0.09})
+SURELY_NEW = compared("v1").kl.model_copy(update={"seeds": 2.5})
+HOLDS_0 = like(
+    compared("v1"),
+    margin=Interval(low=-0.31, high=0.42),
+    heldout=compared("v1").heldout.model_copy(update={"pairs": 7, "margin": 0.02}),
+)
+WITHOUT_PAIRS: dict[str, object] = {"heldout": Agreement(pairs=0), "accuracy": None, "margin": None}
+
+
+async def test_a_version_that_held_out_pairs_do_not_tell_from_what_serves_waits(
+    services: Services, keeper: Keeper
+) -> None:
+    words = (
+        "it cannot be told from v1: on 7 held-out pairs its margin is +0.02 nats, and the 95 % interval (-0.31 to "
+        "+0.42) holds 0"
+    )
+    assert await keeper().decide("v3", 3, HOLDS_0) == (RoundState.WAITING, words)
+    assert services.router.champion == "v1"
+    decision = services.store.decisions.of("v3")[-1]
+    assert (decision.ruling, decision.reason) == (Ruling.WAIT, words)
+
+
+@pytest.mark.parametrize("promotion", Promotion)
+async def test_a_version_whose_answers_are_those_of_what_serves_waits_whatever_the_settings_say(
+    services: Services, keeper: Keeper, promotion: Promotion
+) -> None:
+    state, reason = await keeper(promotion).decide("v3", 3, like(compared("v1"), kl=NOTHING_NEW))
+    assert (state, services.router.champion) == (RoundState.WAITING, "v1")
+    assert reason == (
+        "it cannot be told from v1: its answers are 0.01 nats an answer from those of v1 (KL), where two seeds of one "
+        "version make up to 0.09"
+    )
+    assert services.store.decisions.of("v3")[-1].ruling is Ruling.WAIT
+
+
+async def test_on_trial_people_tell_what_few_pairs_do_not(services: Services, keeper: Keeper) -> None:
+    state, _ = await keeper(Promotion.TRIAL).decide("v3", 3, HOLDS_0)
+    decision = services.store.decisions.of("v3")[-1]
+    assert (state, decision.ruling) == (RoundState.WAITING, Ruling.TRY)
+    assert "its margin is +0.02 nats" in decision.reason
+
+
+async def test_without_held_out_pairs_the_answers_decide_and_the_reason_says_so(
+    services: Services, keeper: Keeper
+) -> None:
+    assert await keeper().decide("v3", 3, like(compared("v1"), kl=SURELY_NEW, **WITHOUT_PAIRS)) == (
+        RoundState.PROMOTED,
+        None,
+    )
+    assert services.store.decisions.of("v3")[-1].reason == (
+        "round 3 ended well and broke no limit; 0 held-out pairs are too few to compare, so that its answers alone "
+        "decide: they are 8.00 nats an answer from those of v1 (KL), where two seeds of one version make up to 2.50"
+    )
+
+
+async def test_without_held_out_pairs_answers_that_are_the_same_wait(services: Services, keeper: Keeper) -> None:
+    state, reason = await keeper().decide("v3", 3, like(compared("v1"), kl=NOTHING_NEW, **WITHOUT_PAIRS))
+    assert (state, services.router.champion) == (RoundState.WAITING, "v1")
+    assert reason is not None and reason.startswith("it cannot be told from v1")

@@ -121,10 +121,52 @@ def test_an_ordinary_round_breaks_nothing() -> None:
     ],
 )
 def test_what_goes_too_far_is_said_in_words(found: Evaluation, name: str, words: str) -> None:
-    (breach,) = breaches(found, Limits())
+    (breach,) = breaches(found, Limits(kl_mean=30, kl_median=30, kl_max=120))
     assert (breach.name, breach.words) == (name, words)
     assert breach.value != breach.limit
     assert broken(found, **{name: "off"}) == []
+
+
+PER_TOKEN = Divergence(mean=9, median=9, max=9, token_mean=0.1, token_median=0.1, token_max=0.4)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mean", "its answers are 0.60 nats a token from the base (mean); at most 0.5 are allowed"),
+        ("median", "its answers are 0.60 nats a token from the base (median); at most 0.5 are allowed"),
+        ("max", "its answers are 2.60 nats a token from the base (max); at most 2.5 are allowed"),
+    ],
+)
+def test_nats_a_token_have_limits_of_their_own(name: str, words: str) -> None:
+    kl = PER_TOKEN.model_copy(update={f"token_{name}": 2.6 if name == "max" else 0.6})
+    found = evaluation(base=comparison("base").model_copy(update={"kl": kl}))
+    (breach,) = breaches(found, Limits())
+    assert (breach.name, breach.words) == (f"kl_per_token_{name}", words)
+    assert broken(found, **{f"kl_per_token_{name}": "off"}) == []
+
+
+def test_long_answers_that_stray_little_a_token_are_let_through() -> None:
+    long = PER_TOKEN.model_copy(update={"mean": 60.0, "median": 60.0, "max": 130.0})
+    assert broken(evaluation(base=comparison("base").model_copy(update={"kl": long}))) == []
+
+
+def test_a_limit_of_an_answer_that_was_set_before_there_was_one_of_a_token_stands_alone() -> None:
+    strayed = PER_TOKEN.model_copy(update={"token_mean": 0.9})
+    found = evaluation(base=comparison("base").model_copy(update={"kl": strayed}))
+    assert broken(found) == ["kl_per_token_mean"]
+    assert broken(found, kl_mean=100) == []
+    assert broken(found, kl_mean=8) == ["kl_mean"]
+    assert broken(found, kl_mean="off") == []
+    assert broken(found, kl_mean=100, kl_per_token_mean=0.8) == ["kl_per_token_mean"]
+
+
+def test_what_is_set_twice_is_said() -> None:
+    assert Limits().notes == Limits(kl_mean=40.0).notes == Limits(kl_per_token_mean=0.3).notes == ()
+    assert Limits(kl_mean=40.0, kl_per_token_mean=0.3).notes == (
+        "limits.kl_mean (40 nats an answer) and limits.kl_per_token_mean (0.3 nats a token) are both set in "
+        'prefloop.toml and both hold; leave out one, or set it to "off", and restart',
+    )
 
 
 def test_few_pairs_refuse_nothing_by_chance() -> None:

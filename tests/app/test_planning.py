@@ -15,7 +15,7 @@ from data.records import Round, RoundState, Snapshot, Split
 from data.selection import BadPair, Decision, Selection
 from data.store import PreferenceStore
 from trainer.adapter import directory_sha256
-from trainer.config import SMALL_MODEL, FromBase, FromMerged, FromVersion, RoundConfig, training_config
+from trainer.config import FromBase, FromMerged, FromVersion, RoundConfig, training_config
 from trainer.round_dir import RoundDir
 
 NewVersion = Callable[[str, int], Path]
@@ -25,12 +25,15 @@ DECIDED = replace(NOTHING, decisions=(Decision(1, "a", 1.0, (1,), Split.TRAIN),)
 BAD = replace(NOTHING, both_bad=(BadPair(1, (1,)),))
 
 
+SIZE = 1_600_000
+
+
 @pytest.fixture
 def planner(store: PreferenceStore, shelf: AdapterShelf) -> Plan:
     """Makes a planner for `[training]` keys, and for adapters of rank 12 at most."""
 
     def make(**given: object) -> Planner:
-        trainings = Trainings({"rank": 8, **given}, SMALL_MODEL)
+        trainings = Trainings({"rank": 8, **given}, SIZE)
         template = RoundConfig(model="random", revision="0", seed=5)
         return Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=12)
 
@@ -45,7 +48,7 @@ def test_a_round_from_the_base_has_no_parent(planner: Plan) -> None:
     config = planner(beta=0.2).plan(None, champion="base")
 
     assert (config.training.reference, config.parent_sha256, config.seed) == (FromBase(), None, 5)
-    assert config.training == Trainings({"rank": 8, "beta": 0.2}, SMALL_MODEL).of()
+    assert config.training == Trainings({"rank": 8, "beta": 0.2}, SIZE).of()
     assert parent_of(config) == "base"
 
 
@@ -162,7 +165,7 @@ def test_a_record_of_another_prefloop_is_refused_in_words(planner: Plan, tmp_pat
 
 @pytest.mark.parametrize("algorithm", Algorithm)
 def test_only_kto_is_content_with_ratings(algorithm: Algorithm) -> None:
-    admit = admission(training_config({"algorithm": algorithm.value}, parameters=SMALL_MODEL))
+    admit = admission(training_config({"algorithm": algorithm.value}, parameters=SIZE))
 
     admit(DECIDED, 0.1)
     with pytest.raises(ConflictError, match="judge some pairs first"):
@@ -176,8 +179,8 @@ def test_only_kto_is_content_with_ratings(algorithm: Algorithm) -> None:
 
 @pytest.mark.parametrize("algorithm", ["cdpo", "robust"])
 def test_a_flip_rate_that_was_not_measured_is_asked_for(algorithm: str) -> None:
-    measured = training_config({"algorithm": algorithm}, parameters=SMALL_MODEL)
-    told = training_config({"algorithm": algorithm, "label_smoothing": 0.1}, parameters=SMALL_MODEL)
+    measured = training_config({"algorithm": algorithm}, parameters=SIZE)
+    told = training_config({"algorithm": algorithm, "label_smoothing": 0.1}, parameters=SIZE)
 
     with pytest.raises(ConflictError, match=f"{algorithm} needs to know how often labels are flipped.*set label_"):
         admission(measured)(DECIDED, None)

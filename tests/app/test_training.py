@@ -4,9 +4,9 @@ from pydantic import ValidationError
 from app.algorithms import Algorithm
 from app.training import SHARED, Trainings, training_of
 from data.errors import InputError
-from trainer.config import SMALL_MODEL, FromMerged, PPOConfig, SimPOConfig, Training, training_config
+from trainer.config import FromMerged, SimPOConfig, Training, training_config
 
-SMALL = SMALL_MODEL - 1
+SMALL, LARGE = 1_600_000, 135_000_000
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
@@ -21,7 +21,7 @@ def test_the_trainer_has_no_algorithm_besides() -> None:
     assert refusal.value.errors()[0]["ctx"]["expected_tags"] == ", ".join(f"'{algorithm}'" for algorithm in Algorithm)
 
 
-@pytest.mark.parametrize("size", [SMALL, SMALL_MODEL])
+@pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("algorithm", Algorithm)
 def test_without_settings_a_round_gets_the_defaults_for_algorithm_and_size(algorithm: Algorithm, size: int) -> None:
     plain = training_config({"algorithm": algorithm.value}, parameters=size)
@@ -30,10 +30,12 @@ def test_without_settings_a_round_gets_the_defaults_for_algorithm_and_size(algor
 
 
 def test_the_configured_algorithm_gets_all_settings_by_name_or_not() -> None:
-    trainings = Trainings({"algorithm": "simpo", "beta": 2.5, "learning_rate": 1e-6}, SMALL_MODEL)
-    assert (
-        trainings.of() == trainings.of(Algorithm.SIMPO) == SimPOConfig(algorithm="simpo", beta=2.5, learning_rate=1e-6)
-    )
+    given = {"algorithm": "simpo", "beta": 2.5, "learning_rate": 1e-6}
+    trainings = Trainings(given, LARGE)
+    found = trainings.of()
+    assert isinstance(found, SimPOConfig)
+    assert found == trainings.of(Algorithm.SIMPO) == training_config(given, parameters=LARGE)
+    assert (found.beta, found.learning_rate) == (2.5, 1e-6)
 
 
 def test_another_algorithm_gets_what_is_about_machine_and_reference_only() -> None:
@@ -45,9 +47,9 @@ def test_another_algorithm_gets_what_is_about_machine_and_reference_only() -> No
         "token_budget": 512,
         "reference": {"kind": "merged"},
     }
-    assert Trainings(given, SMALL_MODEL).of(Algorithm.PPO) == PPOConfig(
-        algorithm="ppo", rank=3, token_budget=512, reference=FromMerged(kind="merged")
-    )
+    plain = training_config({"algorithm": "ppo"}, parameters=LARGE)
+    kept = {"rank": 3, "token_budget": 512, "reference": FromMerged(kind="merged")}
+    assert Trainings(given, LARGE).of(Algorithm.PPO) == plain.model_copy(update=kept)
 
 
 def test_what_is_shared_is_known_to_every_algorithm() -> None:
@@ -71,6 +73,6 @@ def test_what_is_shared_is_known_to_every_algorithm() -> None:
     ],
 )
 def test_what_is_wrong_is_named(given: dict[str, object], words: str) -> None:
-    for size in (SMALL, SMALL_MODEL):
+    for size in (SMALL, LARGE):
         with pytest.raises(InputError, match=words):
             training_of(given, parameters=size)

@@ -4,22 +4,20 @@ import pytest
 from pydantic import ValidationError
 
 from trainer.config import (
-    SMALL_MODEL,
     CDPOConfig,
     DPOConfig,
     FromBase,
     FromMerged,
     PPOConfig,
-    RewardConfig,
     RoundConfig,
     training_config,
 )
 
-LARGE = SMALL_MODEL
+BUILT_IN, LARGE = 1_600_000, 135_000_000
 
 
 def test_dpo_is_meant_where_nothing_is_said() -> None:
-    assert training_config({}, parameters=LARGE) == DPOConfig()
+    assert isinstance(training_config({}, parameters=LARGE), DPOConfig)
 
 
 def test_the_algorithm_decides_the_type() -> None:
@@ -28,9 +26,20 @@ def test_the_algorithm_decides_the_type() -> None:
     assert found.label_smoothing == 0.1
 
 
-def test_a_small_model_has_other_defaults_and_what_is_given_holds() -> None:
-    small = training_config({"rank": 3}, parameters=SMALL_MODEL - 1)
+def test_what_is_given_holds() -> None:
+    small = training_config({"rank": 3}, parameters=BUILT_IN)
     assert (small.rank, small.learning_rate) == (3, 1e-3)
+
+
+def test_where_epochs_are_given_they_alone_say_how_long() -> None:
+    assert (training_config({}, parameters=LARGE).min_steps, training_config({}, parameters=LARGE).heldout_checks) != (
+        0,
+        0,
+    )
+    given = training_config({"epochs": 5}, parameters=LARGE)
+    assert (given.epochs, given.min_steps, given.heldout_checks) == (5, 0, 0)
+    both = training_config({"epochs": 5, "min_steps": 30, "heldout_checks": 2}, parameters=LARGE)
+    assert (both.epochs, both.min_steps, both.heldout_checks) == (5, 30, 2)
 
 
 def test_a_section_that_is_given_keeps_the_defaults_for_the_rest() -> None:
@@ -38,7 +47,8 @@ def test_a_section_that_is_given_keeps_the_defaults_for_the_rest() -> None:
     small, large = (training_config(given, parameters=size) for size in (1, LARGE))
     assert isinstance(small, PPOConfig) and isinstance(large, PPOConfig)
     assert (small.reward.epochs, small.reward.learning_rate) == (9, 1e-3)
-    assert large.reward == RewardConfig(epochs=9)
+    assert (large.reward.epochs, large.reward.min_steps) == (9, 0)
+    assert large.reward.learning_rate < small.reward.learning_rate
 
 
 @pytest.mark.parametrize(

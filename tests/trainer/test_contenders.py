@@ -1,15 +1,14 @@
 """Adapters side by side: the same prompts and seeds for all, and numbers recomputed another way."""
 
 import pytest
-import torch
 
-from data.records import Sampling
-from tests.trainer.plainly import alone
+from data.records import Message, Sampling
 from tests.trainer.scene import ask, random_lora
 from trainer.base import Base
-from trainer.contenders import SAMPLES, Contenders
-from trainer.lora import Lora, LoraStack
+from trainer.contenders import Contenders, rows_for
+from trainer.generate import Row
 
+SAMPLES = 64
 PROMPTS = [ask("how do I boil an egg?"), ask("why?")]
 
 
@@ -19,35 +18,47 @@ def contenders(base: Base) -> Contenders:
     return Contenders(base, {"base": None, **adapters})
 
 
+def sampled(contenders: Contenders, name: str, *, seed: int) -> list[Row]:
+    return contenders.draw(contenders.requests(name, PROMPTS, count=SAMPLES, max_new_tokens=4, seed=seed))
+
+
 def test_all_are_asked_the_same_with_the_same_seeds(contenders: Contenders) -> None:
-    drawn = [contenders.samples(name, PROMPTS, max_new_tokens=4, seed=3) for name in ("base", "one", "two")]
+    drawn = [sampled(contenders, name, seed=3) for name in ("base", "one", "two")]
     asked = [[(row.request.prompt_ids, row.request.seed) for row in rows] for rows in drawn]
     assert asked[0] == asked[1] == asked[2]
     assert len(asked[0]) == SAMPLES
     assert len({tuple(map(tuple, (row.token_ids for row in rows))) for rows in drawn}) == 3
 
 
-def test_a_log_ratio_is_the_difference_of_two_plain_passes(contenders: Contenders, base: Base) -> None:
-    rows = contenders.samples("one", PROMPTS, max_new_tokens=5, seed=0)[:6]
-    plain = []
-    for row in rows:
-        found = []
-        for seed, rank in ((1, 2), (2, 4)):
-            with torch.no_grad(), LoraStack(base.model).acting(Lora(random_lora(base.model, seed=seed, rank=rank))):
-                found.append(float(alone(base.model, row.request.prompt_ids, tuple(row.token_ids))[0].sum()))
-        plain.append(found[0] - found[1])
-    assert contenders.log_ratios(rows, "two") == pytest.approx(plain, abs=1e-3)
-
-
 def test_an_answer_to_a_probe_is_the_same_each_time_and_each_in_its_place(contenders: Contenders) -> None:
-    sampling = Sampling(max_new_tokens=8)
-    both = contenders.answers("one", PROMPTS, sampling, seed=0)
-    assert both == contenders.answers("one", PROMPTS, sampling, seed=0)
-    assert contenders.answers("one", PROMPTS[::-1], sampling, seed=0) == both[::-1]
-    assert contenders.answers("two", PROMPTS, sampling, seed=0) != both
+    def answers(name: str, prompts: list[tuple[Message, ...]]) -> list[list[int]]:
+        rows = contenders.draw(contenders.probes(name, prompts, Sampling(max_new_tokens=8), seed=0))
+        return [row.token_ids for row in rows]
+
+    both = answers("one", PROMPTS)
+    assert both == answers("one", PROMPTS)
+    assert answers("one", PROMPTS[::-1]) == both[::-1]
+    assert answers("two", PROMPTS) != both
 
 
-def test_without_an_adapter_the_base_answers_alone(base: Base) -> None:
-    contenders = Contenders(base, {"base": None})
-    rows = contenders.samples("base", PROMPTS, max_new_tokens=4, seed=0)
-    assert contenders.log_ratios(rows, "base") == pytest.approx([0.0] * SAMPLES, abs=1e-4)
+def test_answers_of_all_in_one_stream_are_those_that_each_gives_alone(contenders: Contenders) -> None:
+    names = ("base", "one", "two")
+    asked = [contenders.requests(name, PROMPTS, count=20, max_new_tokens=6, seed=3) for name in names]
+    ended: list[None] = []
+    together = contenders.draw([request for one in asked for request in one], lambda: ended.append(None))
+    apart = [row for one in asked for row in contenders.draw(one)]
+    assert [row.token_ids for row in together] == [row.token_ids for row in apart]
+    assert len(ended) == 60
+
+
+def test_as_many_are_decoded_side_by_side_as_the_cache_has_room_for(base: Base) -> None:
+    assert rows_for(base, Sampling()) == 32  # 2 layers, 2 key heads of 16 in float32: 512 bytes a token
+    base.model.config.num_hidden_layers = 512  # 131 kB a token, 512 tokens at most
+    try:
+        assert rows_for(base, Sampling()) == 32
+        base.model.config.num_hidden_layers = 1024
+        assert rows_for(base, Sampling()) == 16
+        base.model.config.num_hidden_layers = 65536
+        assert rows_for(base, Sampling()) == 8
+    finally:
+        base.model.config.num_hidden_layers = 2

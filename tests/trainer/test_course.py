@@ -69,6 +69,14 @@ class TestBatches:
         assert list(epoch_batches(ITEMS, 4, 7, 1)) == list(epoch_batches(ITEMS, 4, 7, 1))
 
 
+@pytest.mark.parametrize(("least", "steps"), [(0, 9), (8, 9), (9, 9), (20, 20)])
+def test_epochs_are_repeated_until_there_are_least_steps(tmp_path: Path, least: int, steps: int) -> None:
+    run = replace(run_in(tmp_path), config=CONFIG.model_copy(update={"min_steps": least}))
+    toy = Toy(run)
+    assert toy.fit() == steps == len(toy.batches)
+    assert toy.batches[:STEPS] == [batch for epoch in range(3) for batch in epoch_batches(ITEMS, 4, 7, epoch)]
+
+
 class TestCheckpoints:
     def test_one_is_written_every_so_many_steps(self, tmp_path: Path) -> None:
         seen = []

@@ -267,6 +267,16 @@ class TestLength:
 class TestACall:
     """`generate`: all of a list to its end."""
 
+    def test_each_answer_that_ends_is_told_also_with_adapters_folded_as_they_come(self, sampler: Sampler) -> None:
+        wanted = requests(30, seed=6)
+        ended: list[None] = []
+        drawn = sampler.generate(wanted, refold=True, ended=lambda: ended.append(None))
+        assert len(ended) == len(drawn) == 30
+        for row, plainly in zip(drawn, sampler.generate(wanted), strict=True):
+            same = sum(a == b for a, b in zip(row.token_ids, plainly.token_ids, strict=False))
+            assert same >= 1
+            assert row.logprobs[0] == pytest.approx(plainly.logprobs[0], abs=1e-4)
+
     def test_of_many_versions_it_draws_the_bits_that_a_server_draws(self, sampler: Sampler) -> None:
         wanted = requests(30, seed=6)
         assert [result(row) for row in sampler.generate(wanted)] == [result(row) for row in served(sampler, wanted)]

@@ -18,6 +18,7 @@ from tests.trainer.scene import ask, random_lora, toy_pairs
 from trainer.adapter import Adapter, read_adapter
 from trainer.base import Base, load_base
 from trainer.contenders import Contenders
+from trainer.evaluation import Samples, distance
 from trainer.generate import Request, Sampler
 from trainer.logprobs import Packed
 from trainer.lora import Lora, LoraStack
@@ -25,7 +26,9 @@ from trainer.manifest import Agreement, Drift
 from trainer.memory import Budget
 from trainer.policy import Policy
 from trainer.reference import group_logps
-from trainer.report import agreement, drift
+from trainer.report import agreed as agreement_of
+from trainer.report import by_seeds_alone, divergence, drift
+from trainer.scoring import Scorer
 from trainer.tokens import TokenPair
 
 QUESTION = ask("how do I boil an egg?")
@@ -34,7 +37,9 @@ QUESTION = ask("how do I boil an egg?")
 def agreed(policy: Policy, pairs: list[TokenPair], budget: int = 8192) -> Agreement:
     with policy.reference():
         reference = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(budget, print))
-    return agreement(policy, Packed(), pairs, reference, Budget(budget, print))
+    with policy.acting():
+        found = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(budget, print))
+    return agreement_of(pairs, before=reference, after=found)
 
 
 def drifted(model_dir: Path, adapter: Path, *, seed: int = 0, eos_ids: frozenset[int] | None = None) -> Drift:
@@ -53,9 +58,12 @@ def drift_of(
     max_new_tokens: int,
     seed: int,
 ) -> Drift:
-    contenders = Contenders(base, {"policy": adapter, "reference": reference})
-    rows = contenders.samples("policy", prompts, max_new_tokens=max_new_tokens, seed=seed)
-    return drift(contenders.log_ratios(rows, "reference"), contenders.manner(rows))
+    policy = Policy.from_version(base, adapter)
+    scorer = Scorer(policy, Packed(), Budget(8192, print), name="policy", others={"reference": reference})
+    contenders = Contenders(base, {"policy": adapter})
+    rows = contenders.draw(contenders.requests("policy", prompts, count=64, max_new_tokens=max_new_tokens, seed=seed))
+    samples = Samples({"policy": rows}, {"policy": contenders.manner(rows)})
+    return drift(distance(samples, scorer, "policy", "reference"), samples.manners["policy"])
 
 
 def mirrored(pairs: list[TokenPair]) -> list[TokenPair]:
@@ -171,3 +179,22 @@ class TestDrift:
         found = drifted(model_dir, tmp_path / "v1", eos_ids=ends)
         assert 0.9 < found.eos_rate <= 1  # 1 - 2**-6 is expected
         assert 1 < found.mean_length < 3  # 2 is expected
+
+
+class TestDivergence:
+    RATIOS = (3.0, -1.0, 8.0, 2.0)
+    LENGTHS = (30, 4, 40, 20)
+
+    def test_a_token_is_counted_over_all_answers_and_a_short_answer_counts_as_longer(self) -> None:
+        found = divergence(self.RATIOS, self.LENGTHS)
+        assert found.token_mean == pytest.approx(12 / 94)
+        assert found.token_max == pytest.approx(8 / 40)
+        assert found.token_median == pytest.approx(statistics.median([0.1, -1 / 16, 0.2, 0.1]))
+
+    def test_two_means_of_the_same_differ_by_less_nineteen_times_in_twenty(self) -> None:
+        source = random.Random(0)
+        within = 0
+        for _ in range(500):
+            one, two = ([source.gauss(0.5, 1) for _ in range(64)] for _ in range(2))
+            within += abs(statistics.fmean(one) - statistics.fmean(two)) < (by_seeds_alone(one) or 0)
+        assert 0.92 <= within / 500 <= 0.98
