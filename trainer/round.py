@@ -3,18 +3,17 @@
 Everything it knows is in the directory. Knows no SQL and no server.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import assert_never
 
-from data.errors import PromptError, RoundError
-from data.records import Message
+from data.errors import RoundError
 from trainer.activations import count_activations
 from trainer.adapter import Adapter, directory_sha256, read_adapter
 from trainer.base import Base, load_base
-from trainer.canary import Answer, make_canary
+from trainer.canary import make_canary
 from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig, Training
 from trainer.contenders import Contenders, rows_for
 from trainer.course import Run
@@ -27,36 +26,18 @@ from trainer.logprobs import Forward
 from trainer.manifest import Manifest, Progress, Report, RewardReport
 from trainer.memory import Budget, peak_memory_mb
 from trainer.memory_use import Choice, choose
-from trainer.packing import Group
 from trainer.policy import Policy
 from trainer.ppo import Actor, train_by_ppo
 from trainer.probe import Chosen, choose_forward
 from trainer.progress import EvaluationProgress, RoundClock
 from trainer.reference import Reference, reference_logps
 from trainer.report import agreed, drift
+from trainer.round_data import Data, read_data, unasked
 from trainer.round_dir import RoundDir
 from trainer.scoring import Scorer
-from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
 
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
 _ANY_RANK = 1 << 20
-_JUDGED = 64  # lines that the canary may be of: the first that fit will do
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """A round's examples as ids, the conversations they are of, answers that were judged, and what did not fit."""
-
-    train: list[TokenPair]
-    heldout: list[TokenPair]
-    rated: list[TokenRating]
-    prompts: list[tuple[Message, ...]]
-    judged: list[Answer]
-    cuts: Cuts
-
-    def groups(self) -> list[Group]:
-        """What trains."""
-        return [*(pair.group for pair in self.train), *(rating.group for rating in self.rated)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +112,11 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
             f"the model {config.model} has changed since the round was frozen "
             f"({config.revision} then, {base.revision} now); start a new round"
         )
-    data = _data(directory, base, config)
+    data = read_data(directory, base, config)
     policy = start_policy(base, config, _frozen_adapter(directory.parent, config.parent_sha256, base))
     forward = choose_forward(base.model)
     chosen = _memory(directory, config.training, policy, forward.forward, data)
-    notes = [*data.cuts.notes(), *_unasked(base, config.probes), *chosen.notes]
+    notes = [*data.cuts.notes(), *unasked(base, config.probes), *chosen.notes]
     policy.gradient_checkpointing = chosen.use.gradient_checkpointing
     budget = Budget(chosen.use.token_budget, notes.append)
     return Round(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
@@ -154,38 +135,6 @@ def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Fo
     )
     directory.set_memory(chosen.use)
     return chosen
-
-
-def _data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
-    pairs, heldout, rated = directory.pairs(), directory.heldout(), directory.rated()
-    encoder = Encoder(base, max_tokens=config.training.max_tokens)
-    train, kept, ratings = encoder.pairs(pairs), encoder.pairs(heldout), encoder.ratings(rated)
-    pairs, heldout = ([one for one in lines if one.pair_id not in encoder.cuts.refused] for lines in (pairs, heldout))
-    rated = [one for one in rated if one.pair_id not in encoder.cuts.refused]
-    data = Data(
-        train=train,
-        heldout=kept,
-        rated=ratings,
-        prompts=[example.prompt for example in heldout or pairs or rated],
-        judged=[Answer(line.prompt, ids) for line in (pairs or rated)[:_JUDGED] for ids in encoder.completions(line)],
-        cuts=encoder.cuts,
-    )
-    if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):
-        dropped = [f"{data.cuts.dropped} were too long for the model"] if data.cuts.dropped else []
-        words = "; ".join([*dropped, *data.cuts.notes()])
-        raise RoundError(f"round directory {directory.path} holds nothing to train on{words and f' ({words})'}")
-    return data
-
-
-def _unasked(base: Base, probes: Sequence[tuple[Message, ...]]) -> list[str]:
-    """What is said of probes that the model cannot be asked."""
-    notes = []
-    for number, probe in enumerate(probes, 1):
-        try:
-            base.prompt_ids(probe)
-        except PromptError as refusal:
-            notes.append(f"probe {number} is left out: {refusal}")
-    return notes
 
 
 def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | None:

@@ -1,0 +1,64 @@
+"""What a round trains on and is held to, as ids of its model. Knows nothing of training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.errors import PromptError, RoundError
+from data.records import Message
+from trainer.base import Base
+from trainer.canary import Answer
+from trainer.config import KTOConfig, RoundConfig
+from trainer.packing import Group
+from trainer.round_dir import RoundDir
+from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
+
+_JUDGED = 64  # lines that the canary may be of: the first that fit will do
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A round's examples as ids, the conversations they are of, answers that were judged, and what did not fit."""
+
+    train: list[TokenPair]
+    heldout: list[TokenPair]
+    rated: list[TokenRating]
+    prompts: list[tuple[Message, ...]]
+    judged: list[Answer]
+    cuts: Cuts
+
+    def groups(self) -> list[Group]:
+        """What trains."""
+        return [*(pair.group for pair in self.train), *(rating.group for rating in self.rated)]
+
+
+def read_data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
+    """A round's examples as its model reads them. Raises RoundError when there is nothing to train on."""
+    pairs, heldout, rated = directory.pairs(), directory.heldout(), directory.rated()
+    encoder = Encoder(base, max_tokens=config.training.max_tokens)
+    train, kept, ratings = encoder.pairs(pairs), encoder.pairs(heldout), encoder.ratings(rated)
+    pairs, heldout = ([one for one in lines if one.pair_id not in encoder.cuts.refused] for lines in (pairs, heldout))
+    rated = [one for one in rated if one.pair_id not in encoder.cuts.refused]
+    data = Data(
+        train=train,
+        heldout=kept,
+        rated=ratings,
+        prompts=[example.prompt for example in heldout or pairs or rated],
+        judged=[Answer(line.prompt, ids) for line in (pairs or rated)[:_JUDGED] for ids in encoder.completions(line)],
+        cuts=encoder.cuts,
+    )
+    if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):
+        dropped = [f"{data.cuts.dropped} were too long for the model"] if data.cuts.dropped else []
+        words = "; ".join([*dropped, *data.cuts.notes()])
+        raise RoundError(f"round directory {directory.path} holds nothing to train on{words and f' ({words})'}")
+    return data
+
+
+def unasked(base: Base, probes: Sequence[tuple[Message, ...]]) -> list[str]:
+    """What is said of probes that the model cannot be asked."""
+    notes = []
+    for number, probe in enumerate(probes, 1):
+        try:
+            base.prompt_ids(probe)
+        except PromptError as refusal:
+            notes.append(f"probe {number} is left out: {refusal}")
+    return notes
