@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from app.cli_answer import answer
-from app.options import AsJson
+from app.cli_answer import answer, show_json
+from app.options import AsJson, DtypeOf, ModelName, QuantizeTo, TrustCode
 
-models = typer.Typer(no_args_is_help=True, help="Real models: get one.")
+models = typer.Typer(no_args_is_help=True, help="Real models: get one, see what it can do here.")
 
 
 @models.command("get")
@@ -41,6 +42,35 @@ def get(
         "seconds": round(time.monotonic() - started, 1),
     }
     answer(found, _ready, as_json=as_json)
+
+
+@models.command("check")
+def check(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help=f"{ModelName}, or built-in.")],
+    dtype: DtypeOf = None,
+    quantize: QuantizeTo = None,
+    trust_remote_code: TrustCode = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try what a model can do here, how quick it is, and which settings it would get."""
+    from app.model_table import as_tables
+    from app.training import training_of
+    from trainer.base import load_base
+    from trainer.config import ModelOptions
+    from trainer.model_report import report_model
+
+    def say(words: str) -> None:
+        typer.echo(words, err=True)
+
+    say(f"Loading {name} ...")
+    base = load_base(name, options=ModelOptions(dtype=dtype, quantize=quantize, trust_remote_code=trust_remote_code))
+    report = report_model(base, training_of({}, parameters=base.model.num_parameters()), say)
+    if as_json:
+        show_json(report)
+    else:
+        console = Console()
+        for table in as_tables(report):
+            console.print(table)
 
 
 def _ready(found: dict[str, Any]) -> Iterator[str]:

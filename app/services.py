@@ -44,7 +44,7 @@ from data.store import PreferenceStore
 from trainer.activations import Activations
 from trainer.base import Base, load_base
 from trainer.config import RoundConfig
-from trainer.model_check import check_training
+from trainer.model_check import check_template, check_training
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -107,6 +107,8 @@ async def open_services(
     rank = trainings.of().rank
     max_rank = settings.max_rank or max(_LEAST_MAX_RANK, rank)
     trained = await asyncio.to_thread(check_training, base, rank=min(rank, max_rank))
+    for words in (await asyncio.to_thread(check_template, base)).missing():
+        say(f"Its chat template {words}.")
     store.versions.ensure_base(base.name, base.revision)
     store.versions.note_license(None if base.license is None else str(base.license))
     base = settle_format(base, settings.model.options, store, say)

@@ -25,6 +25,7 @@ from data.formats.preference_file import PreferenceFile, read_preferences
 from trainer.base import load_base
 from trainer.config import AS_IT_COMES, ModelOptions, ModelSettings, RoundConfig
 from trainer.manifest import Agreement, Manifest, Report
+from trainer.model_check import check_model
 from trainer.process import StopSignal, carry_through
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotLines, lines_of_examples
@@ -105,6 +106,8 @@ def train(task: Task, console: Console) -> Manifest:
         seed=task.seed,
         training=training_of(task.settings, parameters=base.model.num_parameters()),
     )
+    for words in check_model(base, rank=config.training.rank).missing():
+        console.print(f"its chat template {words}")
     excluded = {"unreadable": len(file.skipped)} if file.skipped else {}
     lines = lines_of_examples(file.pairs, file.rated, heldout_share=task.heldout_share, excluded=excluded)
     directory = RoundDir(task.out)

@@ -27,6 +27,8 @@ _RATE = 1e-2  # one step of AdamW, long enough to be seen
 _ANSWER = 4  # tokens that are decoded
 _WORDS = 300  # of what another's code says; some print a whole config
 _ADAPTER = "check"
+QUESTION: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
+"""What is asked where only an answer is wanted, whatever it says."""
 _OTHER = "serve another model, or try a newer version of transformers"
 
 
@@ -64,14 +66,13 @@ class Template:
 
 def check_training(base: Base, *, rank: int) -> Trained:
     """Make one LoRA step, and prove the way it went. Raises ModelError."""
-    with _explained(base, "cannot be trained", _OTHER):
+    with explained(base, "cannot be trained"):
         chosen = choose_forward(base.model)
         policy = Policy.from_base(base, rank=rank, alpha=rank, seed=0)
         activations = count_activations(policy, chosen.forward)
         _step(policy, chosen.forward)
         pair = short_pair(_TOKENS)
-        question: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
-        canary = make_canary(policy, chosen.forward, [Answer(question, pair.completions[0])])
+        canary = make_canary(policy, chosen.forward, [Answer(QUESTION, pair.completions[0])])
     return Trained(chosen.forward, chosen.reason, activations, policy.adapter(), canary)
 
 
@@ -90,8 +91,15 @@ def _step(policy: Policy, forward: Forward) -> None:
 
 def new_sampler(base: Base, *, rows: int, max_adapters: int, max_rank: int) -> Sampler:
     """A sampler of this model. Raises ModelError whatever the model's own code raises."""
-    with _explained(base, "cannot be sampled", _OTHER):
+    with explained(base, "cannot be sampled"):
         return Sampler(base, max_rows=rows, max_adapters=max_adapters, max_rank=max_rank)
+
+
+def check_model(base: Base, *, rank: int) -> Template:
+    """All of it, with a sampler that is let go again. Raises ModelError."""
+    trained = check_training(base, rank=rank)
+    check_sampling(new_sampler(base, rows=2, max_adapters=1, max_rank=rank), trained)
+    return check_template(base)
 
 
 def check_sampling(sampler: Sampler, trained: Trained) -> None:
@@ -100,7 +108,7 @@ def check_sampling(sampler: Sampler, trained: Trained) -> None:
     The sampler is as it was at the end. Raises ModelError.
     """
     base, canary = sampler.base, trained.canary
-    with _explained(base, "cannot answer with an adapter", _OTHER):
+    with explained(base, "cannot answer with an adapter"):
         sampler.load(_ADAPTER, trained.adapter)
         try:
             prompt = canary_prompt(canary, base)
@@ -119,9 +127,9 @@ def check_sampling(sampler: Sampler, trained: Trained) -> None:
 
 def check_template(base: Base) -> Template:
     """Try what the chat template takes. Raises ModelError when it refuses even a single question."""
-    user: Message = {"role": "user", "content": "How are you?"}
+    (user,) = QUESTION
     answer: Message = {"role": "assistant", "content": "Fine."}
-    with _explained(base, "cannot be asked", "give it another chat template, or serve another model"):
+    with explained(base, "cannot be asked", "give it another chat template, or serve another model"):
         asked = base.encode([user])
     if not asked:
         raise ModelError(f"model {base.name} cannot be asked: its chat template gives no tokens for a question")
@@ -129,8 +137,8 @@ def check_template(base: Base) -> Template:
         plain=base.plain_template,
         system=_takes(base, [{"role": "system", "content": "Be brief."}, user]),
         several_turns=_takes(base, [user, answer, user]),
-        ends_turns=base.encode_completion("Fine.", ended=True)[-1] in base.eos_ids,
-        marks_answer=_marks_answer(base, user),
+        ends_turns=base.plain_template or bool(base.prompts.end_of_turn),
+        marks_answer=base.prompts.render([user]) != base.prompts.render([user], prompt=False),
     )
 
 
@@ -142,16 +150,8 @@ def _takes(base: Base, turns: list[Message]) -> bool:
         return False
 
 
-def _marks_answer(base: Base, user: Message) -> bool:
-    turns = [{"role": str(user["role"]), "content": user["content"]}]
-    with_mark, without = (
-        base.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=mark) for mark in (True, False)
-    )
-    return bool(with_mark != without)
-
-
 @contextmanager
-def _explained(base: Base, cannot: str, way_out: str) -> Iterator[None]:
+def explained(base: Base, cannot: str, way_out: str = _OTHER) -> Iterator[None]:
     """Turn whatever a model's own code raises within into one line."""
     try:
         yield

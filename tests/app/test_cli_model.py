@@ -40,3 +40,23 @@ def test_serving_one_that_was_not_fetched_names_the_command(
     status = run("serve", "--home", tmp_path / "home", "--port", 0, "--model", "smollm2", monkeypatch=monkeypatch)
     assert status == 2
     assert "prefloop model get smollm2" in capsys.readouterr().err
+
+
+def test_check_says_what_a_model_can_do_and_would_get(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("model", "check", "built-in", "--json", monkeypatch=monkeypatch) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["forward"], found["missing"]) == ("built-in", "packed", [])
+    assert [step["tokens"] for step in found["steps"]] == [256, 1024]
+    assert found["use"]["token_budget"] == 2048
+    assert run("model", "check", "built-in", monkeypatch=monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert "training.token_budget" in out and "tokens a second" in out
+
+
+def test_checking_what_is_no_model_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("model", "check", tmp_path, monkeypatch=monkeypatch) == 2
+    assert "Traceback" not in capsys.readouterr().err
