@@ -40,8 +40,8 @@ def _settings(report: ModelReport) -> Iterator[tuple[str, str]]:
     yield "model.dtype", report.dtype
     yield "max_rows", str(report.max_rows)
     yield "training.token_budget", str(use.token_budget)
-    again = "on, for the longest pairs" if use.gradient_checkpointing else "off"
-    yield "training.gradient_checkpointing", again
+    above = use.recompute_above
+    yield "training.gradient_checkpointing", "off" if above is None else f"for pairs of more than {above} tokens"
     yield "training.learning_rate", f"{training.learning_rate:g}"
     yield "training.batch_size", str(training.batch_size)
     yield "training.rank, alpha", f"{training.rank}, {training.alpha}"

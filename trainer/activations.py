@@ -18,6 +18,7 @@ from trainer.policy import Policy
 
 _SHORT, _LONG = 48, 144  # tokens of the two passes that are counted
 _LOGITS = 3  # tiles of logits at a time: as they come, in float32, and on the way back
+_MANY = 2048  # tokens, whose logits are less than a tile where the vocabulary is small
 _ONE_LAYER = 2  # what a layer that is computed again takes: what it keeps, and the way back through it
 _HEAP = 1.12  # how much the C library holds for what is in use (heap.py); on a GPU what is allocated counts
 
@@ -71,7 +72,7 @@ def count_activations(policy: Policy, forward: Forward) -> Activations:
         square=square,
         inputs=float(layers * width),
         layers=layers,
-        passing=_LOGITS * TILE * 4,
+        passing=_LOGITS * 4 * min(TILE, _MANY * int(model.config.get_text_config().vocab_size)),
         heap=_HEAP if model.device.type == "cpu" else 1.0,
     )
 

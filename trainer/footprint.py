@@ -46,7 +46,7 @@ class Footprint:
         return self.weights + self.adapter + self.activations + self.process
 
     def __str__(self) -> str:
-        again = ", computed twice" if self.use.gradient_checkpointing else ""
+        again = ", computed twice" if self.use.recompute_above == 0 else ""
         return (
             f"weights {self.weights // _MIB} MiB, adapter {self.adapter // _MIB} MiB, activations "
             f"{self.activations // _MIB} MiB{again}, process {self.process // _MIB} MiB"
@@ -72,7 +72,7 @@ class Footprint:
             last=directory.memory(),
         ).use
         passes = _passes(sizes or [longest], config, use.token_budget)
-        largest = max(activations.of(part, again=use.gradient_checkpointing) for part in passes)
+        largest = max(activations.of(part, again=use.recomputes(sum(part))) for part in passes)
         return cls(weights, adapter, largest, process, use)
 
 

@@ -23,13 +23,18 @@ _SHARE = 0.5  # of the free memory; the rest is for what else a step takes, and 
 class MemoryUse(BaseModel):
     """What a trainer takes at a time, as a round directory keeps it for the next try.
 
-    kills: how often the kernel has killed it for want of memory, each of which halved the budget.
+    recompute_above: passes over more tokens compute their activations twice (gradient_checkpointing); 0: all do, None:
+    none does. kills: how often the kernel has killed it for want of memory, each of which halved the budget.
     """
 
     model_config = ConfigDict(frozen=True)
     token_budget: int
-    gradient_checkpointing: bool
+    recompute_above: int | None
     kills: int = 0
+
+    def recomputes(self, tokens: int) -> bool:
+        """Whether a pass over so many tokens computes its activations twice."""
+        return self.recompute_above is not None and tokens > self.recompute_above
 
     def halved(self) -> Self | None:
         """What to go on with after a kill; None when that would be too little."""
@@ -55,27 +60,33 @@ def choose(
     longest: tokens of the longest example, as packed. last: what an earlier try left in the round directory.
     """
     kills = last.kills if last else 0
-    most = last.token_budget if last and kills else None
-    room = int(_SHARE * free)
-    again = training.gradient_checkpointing
-    if again is None:
-        again = activations.layered and (activations.kept(longest) > room or (most is not None and most < longest))
     tokens = training.token_budget
     if tokens is None:
-        fits = activations.tokens(room, longest, again=again)
+        fits = activations.tokens(int(_SHARE * free), longest, again=training.gradient_checkpointing is True)
         tokens = max(LEAST_TOKENS, min(fits, _MOST_ON_CPU if cpu else _MOST_ON_GPU))
-    use = MemoryUse(
-        token_budget=tokens if most is None else min(tokens, most), gradient_checkpointing=again, kills=kills
-    )
+    if last and kills:
+        tokens = min(tokens, last.token_budget)
+    use = MemoryUse(token_budget=tokens, recompute_above=_recompute_above(training, activations, tokens), kills=kills)
     return Choice(use, tuple(_notes(training, use, longest)))
+
+
+def _recompute_above(training: Training, activations: Activations, budget: int) -> int | None:
+    """Left open: an example that is longer than what is to go through the model at a time is computed twice."""
+    match training.gradient_checkpointing:
+        case True:
+            return 0
+        case None if activations.layered:
+            return budget
+        case _:
+            return None
 
 
 def _notes(training: Training, use: MemoryUse, longest: int) -> Iterator[str]:
     if use.kills:
         times = "once" if use.kills == 1 else f"{use.kills} times"
         yield f"killed for want of memory {times}: went on with {use.token_budget} tokens at a time"
-    if use.gradient_checkpointing and training.gradient_checkpointing is None:
+    if training.gradient_checkpointing is None and use.recomputes(longest):
         yield (
-            f"the longest example ({longest} tokens) does not fit into the free memory as it is: activations are "
-            "computed twice (gradient_checkpointing)"
+            f"examples longer than {use.token_budget} tokens (the longest has {longest}) are computed twice, to hold "
+            "less in memory (gradient_checkpointing)"
         )

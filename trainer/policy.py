@@ -30,7 +30,7 @@ class Policy:
         self.base = base
         self.stack = stack
         self.lora = lora
-        self.gradient_checkpointing = False
+        self.recompute_above: int | None = None
         self._below = below
         self._against = against
 
@@ -71,7 +71,7 @@ class Policy:
         """Within, the model is the policy."""
         with (
             self.stack.acting(*self._below, self.lora),
-            recomputing(self.model, self.stack, on=self.gradient_checkpointing),
+            recomputing(self.model, self.stack, above=self.recompute_above),
         ):
             yield
 

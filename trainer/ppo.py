@@ -236,7 +236,7 @@ def reward_model(
         return RewardModel.load(place, policy.base, policy.stack, forward)
     place.mkdir(exist_ok=True)
     model = RewardModel.fresh(policy.base, policy.stack, config.reward, forward, seed=run.seed)
-    model.gradient_checkpointing = policy.gradient_checkpointing
+    model.recompute_above = policy.recompute_above
     own = replace(run, directory=RoundDir(place), config=config.reward, phase="reward model")
     train_reward_model(own, config.reward, model, pairs)
     model.save(place)

@@ -47,7 +47,7 @@ class RewardModel:
         self.base = base
         self.lora = lora
         self.scale = Scale()
-        self.gradient_checkpointing = False
+        self.recompute_above: int | None = None
         self._head = nn.Parameter(head.detach().clone().float())
         self._stack = stack
         self._forward = forward
@@ -66,7 +66,7 @@ class RewardModel:
 
     def raw_scores(self, groups: Sequence[Group]) -> Tensor:
         """Score of every completion of every group, [S] float32, differentiable, as the loss sees it."""
-        again = recomputing(self.base.model, self._stack, on=self.gradient_checkpointing)
+        again = recomputing(self.base.model, self._stack, above=self.recompute_above)
         with self._stack.acting(self.lora), again:
             states = self._forward.end_states(self.base.model, groups)
         return states.float() @ self._head

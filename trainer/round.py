@@ -117,7 +117,7 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
     forward = choose_forward(base.model)
     chosen = _memory(directory, config.training, policy, forward.forward, data)
     notes = [*data.cuts.notes(), *unasked(base, config.probes), *chosen.notes]
-    policy.gradient_checkpointing = chosen.use.gradient_checkpointing
+    policy.recompute_above = chosen.use.recompute_above
     budget = Budget(chosen.use.token_budget, notes.append)
     return Round(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
 

@@ -188,6 +188,6 @@ async def test_a_round_for_which_there_is_no_memory_is_explained_and_serving_goe
         async with share(mode).training(directory):
             pytest.fail("nothing may train")
     words = str(refused.value)
-    assert "training needs about 0.6 GiB (weights 0 MiB" in words and "0.2 GiB are free" in words
+    assert "training needs about 0.5 GiB (weights 0 MiB" in words and "0.2 GiB are free" in words
     assert ('serve_during_training = "offload"' in words) is (mode is not ServeDuringTraining.OFFLOAD)
     assert await complete(engine, JOB)

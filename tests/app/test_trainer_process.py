@@ -16,7 +16,7 @@ from trainer.round_dir import RoundDir
 
 GIB = 2**30
 DIE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-USE = MemoryUse(token_budget=1024, gradient_checkpointing=False)
+USE = MemoryUse(token_budget=1024, recompute_above=None)
 
 
 class Machine:
@@ -77,7 +77,7 @@ async def test_killed_by_the_kernel_it_goes_on_with_half_as_often_as_needed(dire
     directory.set_memory(USE)
     body = f"if runs < 3:\n    {DIE}"
     assert await trainer(directory, body, Machine(kills=True)).carry_through(directory, wanted) == 0
-    assert directory.memory() == MemoryUse(token_budget=256, gradient_checkpointing=False, kills=2)
+    assert directory.memory() == MemoryUse(token_budget=256, recompute_above=None, kills=2)
 
 
 async def test_without_a_count_of_kills_nearly_all_the_memory_tells(directory: RoundDir) -> None:
@@ -167,7 +167,7 @@ async def test_a_real_kernel_kills_at_a_real_limit_and_half_is_taken_then(
     directory: RoundDir, limited: Path, group: Path
 ) -> None:
     """The trainer takes a hundred KiB a token, in a cgroup that does not hold its first budget."""
-    directory.set_memory(MemoryUse(token_budget=8192, gradient_checkpointing=False))
+    directory.set_memory(MemoryUse(token_budget=8192, recompute_above=None))
     body = (
         f"import json, os\npathlib.Path({str(group / 'cgroup.procs')!r}).write_text(str(os.getpid()))\n"
         "tokens = json.loads((directory / 'memory.json').read_text())['token_budget']\n"
@@ -180,4 +180,4 @@ async def test_a_real_kernel_kills_at_a_real_limit_and_half_is_taken_then(
     await until(lambda: not (group / "cgroup.procs").read_text().strip())
     group.rmdir()
     lowered = directory.memory()
-    assert lowered == MemoryUse(token_budget=2048, gradient_checkpointing=False, kills=2)
+    assert lowered == MemoryUse(token_budget=2048, recompute_above=None, kills=2)

@@ -63,7 +63,7 @@ def main(model: str, preferences: str, pairs: int, steps: int, given: str = "{}"
         "estimated": needed.bytes,
         "held": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "token_budget": budget.tokens,
-        "gradient_checkpointing": policy.gradient_checkpointing,
+        "recompute_above": policy.recompute_above,
         "longest": max(pair.tokens for pair in round_.data.train),
         "words": str(needed),
         "pairs": done,

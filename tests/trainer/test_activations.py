@@ -102,10 +102,11 @@ again = sys.argv[1] == "again"
 config = LlamaConfig(hidden_size=256, intermediate_size=768, num_hidden_layers=6, num_attention_heads=4,
     num_key_value_heads=2, vocab_size=512, max_position_embeddings=8192)
 model = LlamaForCausalLM(config).train(False).requires_grad_(False)
-base = Base(name="", revision="", model=model, tokenizer=None, eos_ids=frozenset(), context=8192, plain_template=False)
+base = Base(name="", revision="", model=model,
+    tokenizer=None, eos_ids=frozenset(), context=8192, plain_template=False, prompts=None, former=None)
 policy = Policy.from_base(base, rank=8, alpha=8, seed=0)
 counted = count_activations(policy, Packed())
-policy.gradient_checkpointing = again
+policy.recompute_above = 0 if again else None
 ids = tuple(5 + i % 300 for i in range(1000))
 group = Group(ids[:500], (ids[:750], ids[250:]))
 Path("/proc/self/clear_refs").write_text("5")

@@ -20,7 +20,7 @@ BYTE = Activations(linear=1.0, square=0.0, inputs=0.1, layers=2, passing=0)  # a
 
 
 def directory(tmp_path: Path, base: Base, **config: object) -> RoundDir:
-    given = {"rank": 4, "alpha": 8, "batch_size": 4, **config}
+    given = {"rank": 4, "alpha": 8, "batch_size": 4, "gradient_checkpointing": False, **config}
     kind = {"kto": KTOConfig, "ppo": PPOConfig}.get(str(config.get("algorithm")), DPOConfig)
     return freeze(tmp_path / "round", base, config=kind.model_validate(given))
 
@@ -92,7 +92,7 @@ def test_only_what_fits_is_counted(base: Base, tmp_path: Path) -> None:
 
 def test_what_an_earlier_try_was_killed_for_is_not_taken_again(base: Base, tmp_path: Path) -> None:
     round_ = directory(tmp_path, base, batch_size=100)
-    killed = MemoryUse(token_budget=256, gradient_checkpointing=False, kills=3)
+    killed = MemoryUse(token_budget=256, recompute_above=None, kills=3)
     round_.set_memory(killed)
     found = estimate(round_, base)
     assert found.use.token_budget == 256
@@ -101,3 +101,9 @@ def test_what_an_earlier_try_was_killed_for_is_not_taken_again(base: Base, tmp_p
 
 def test_what_is_free_on_the_cpu_is_some_of_what_there_is() -> None:
     assert 0 < free_bytes(torch.device("cpu")) < psutil.virtual_memory().total
+
+
+def test_an_example_that_is_longer_than_the_budget_is_estimated_as_computed_twice(base: Base, tmp_path: Path) -> None:
+    round_ = directory(tmp_path, base, token_budget=1, gradient_checkpointing=None)
+    longest = max(sizes(round_, base))
+    assert estimate(round_, base).activations == BYTE.of([longest], again=True)

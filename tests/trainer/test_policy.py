@@ -182,7 +182,7 @@ def test_computing_layers_again_changes_no_gradient(
         return torch.cat([grad.flatten() for grad in grads])
 
     kept = gradient()
-    policy.gradient_checkpointing = True
+    policy.recompute_above = 0
     again = gradient()
     assert kept.norm() > 0.1
     torch.testing.assert_close(again, kept, rtol=1e-5, atol=1e-6)
@@ -192,7 +192,7 @@ def test_layers_are_computed_again_as_they_acted_whatever_acts_meanwhile(policy:
     grow(policy)
     gate, seen = policy.model.get_submodule("model.layers.0.mlp.gate_proj"), []
     gate.register_forward_hook(lambda _module, _args, out: seen.append(out.detach().clone()))
-    policy.gradient_checkpointing = True
+    policy.recompute_above = 0
     with policy.acting():
         logps = completion_logps(Packed(), policy.model, GROUPS)
     with policy.reference():
@@ -210,7 +210,7 @@ def test_no_dropout_wakes_up_to_compute_layers_again() -> None:
     model = random_model(shape)
     lora, stack = Lora(random_lora(model, seed=1)), LoraStack(model)
     kept = []
-    for context in (recomputing(model, stack, on=on) for on in (False, True)):
+    for context in (recomputing(model, stack, above=above) for above in (None, 0)):
         with stack.acting(lora), context:
             logps = completion_logps(Packed(), model, GROUPS)
         grads = torch.autograd.grad(logps.sum(), list(lora.parameters.values()))
@@ -220,7 +220,7 @@ def test_no_dropout_wakes_up_to_compute_layers_again() -> None:
 
 def test_computing_layers_again_leaves_nothing_behind(policy: Policy) -> None:
     before = {name: set(vars(module)) for name, module in policy.model.named_modules()}
-    policy.gradient_checkpointing = True
+    policy.recompute_above = 0
     with policy.acting():
         assert not any(module.training for module in policy.model.modules())
         logps = completion_logps(Packed(), policy.model, GROUPS)
@@ -230,6 +230,19 @@ def test_computing_layers_again_leaves_nothing_behind(policy: Policy) -> None:
 
 def test_layers_that_cannot_be_computed_again_are_an_error(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.recomputing.GradientCheckpointingLayer", PeftModel)
-    policy.gradient_checkpointing = True
+    policy.recompute_above = 0
     with pytest.raises(ModelError, match="turn gradient_checkpointing off"), policy.acting():
         pass
+
+
+@pytest.mark.parametrize(("above", "again"), [(10**6, False), (1, True), (None, False)])
+def test_only_passes_over_more_tokens_are_computed_again(policy: Policy, above: int | None, again: bool) -> None:
+    gate = policy.model.get_submodule("model.layers.0.mlp.gate_proj")
+    runs: list[int] = []
+    gate.register_forward_hook(lambda *_: runs.append(1))
+    policy.recompute_above = above
+    with policy.acting():
+        logps = completion_logps(Packed(), policy.model, GROUPS)
+    assert len(runs) == 1
+    logps.sum().backward()
+    assert len(runs) == (2 if again else 1)
