@@ -22,10 +22,12 @@ from trainer.dpo import PreferenceObjective
 from trainer.footprint import Footprint, free_bytes
 from trainer.learner import Learner
 from trainer.model_check import check_training
+from trainer.packing import micro_batches
 from trainer.reference import group_logps
 from trainer.round import open_round
 from trainer.round_dir import RoundDir
 from trainer.snapshot import lines_of_examples
+from trainer.tokens import TokenPair
 
 
 def main(model: str, preferences: str, pairs: int, steps: int, given: str = "{}") -> dict[str, object]:
@@ -44,12 +46,15 @@ def main(model: str, preferences: str, pairs: int, steps: int, given: str = "{}"
         round_ = open_round(directory, lambda: False, base)
     policy, forward, budget = round_.policy, round_.forward.forward, round_.budget
     learner = Learner(policy.lora.parameters, training, steps=100, budget=budget)
-    batches = sorted(
-        epoch_batches(round_.data.train, training.batch_size, 0, 0), key=lambda batch: -sum(p.tokens for p in batch)
-    )
-    longest = max(batches, key=lambda batch: max(pair.tokens for pair in batch))
+
+    def weight(batch: list[TokenPair]) -> int:
+        """Bytes of the batch's heaviest pass, by the estimate."""
+        parts = micro_batches([pair.tokens for pair in batch], int, budget=budget.tokens)
+        return max(activations.of(part, again=needed.use.recomputes(sum(part))) for part in parts)
+
+    batches = sorted(epoch_batches(round_.data.train, training.batch_size, 0, 0), key=weight, reverse=True)
     seconds, done, tokens = 0.0, 0, 0
-    for batch in [longest, *batches][:steps]:
+    for batch in batches[:steps]:
         groups = [pair.group for pair in batch]
         with policy.reference(), torch.no_grad():
             reference = group_logps(policy, forward, groups, budget)
