@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.intervals import FEWEST, interval_of_mean
+from trainer.intervals import interval_of_mean
 from trainer.logprobs import Forward
 from trainer.memory import Budget
 from trainer.policy import Policy
 from trainer.reference import Reference, group_logps
 from trainer.tokens import TokenPair
 
+_FEWEST_PAIRS = 10  # of fewer, a fall is mostly chance
 _MOST_PAIRS = 64  # of more, the first: a look shall cost little beside the steps between two
 
 
@@ -46,7 +47,7 @@ def watch_heldout(
     say: Callable[[str], None],
 ) -> Watch | None:
     """A watch over held-out pairs; None where they are too few for an interval, or none is asked for."""
-    if not checks or len(pairs) < FEWEST:
+    if not checks or len(pairs) < _FEWEST_PAIRS:
         return None
     groups = [pair.group for pair in pairs[:_MOST_PAIRS]]
 

@@ -122,7 +122,7 @@ class Comparison(BaseModel):
     """A challenger against a rival, a version by name: what changed from the rival to the challenger.
 
     heldout: how they rank held-out pairs, where "before" is the rival. accuracy: Wilson's interval of its accuracy,
-    None without pairs; margin: the interval of its margin, in nats (trainer/intervals.py), None without enough.
+    None without pairs; margin: the interval of its margin, in nats, None for fewer than two pairs.
     """
 
     model_config = ConfigDict(frozen=True)
