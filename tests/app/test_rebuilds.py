@@ -12,7 +12,7 @@ from data.records import Annotator, Choice, Role, RoundState, Ruling, Split, Wit
 from data.store import PreferenceStore
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.planted import judge_new_pairs
-from tests.app.test_rounds import REAL, Start, judge, start, told  # noqa: F401  # fixtures
+from tests.app.test_rounds import REAL, Start, judge, start, told, toys_are_told_apart  # noqa: F401  # fixtures
 
 
 @pytest.fixture
