@@ -14,8 +14,7 @@ from data.errors import PrefloopError
 from data.records import FinishReason, Message
 from data.repetition import repetition
 
-# Answers are drawn from the model's own distribution, whatever the server's settings sample with.
-_SAMPLING = {"temperature": 1.0, "top_p": 1.0}
+_LIMIT = "max_new_tokens"
 _AT_ONCE = 16
 _REPEATS_ITSELF = 0.3
 """From this share of repeated runs of four words on; ordinary prose has a few hundredths."""
@@ -46,14 +45,16 @@ def unseen_prompts(owner: Remote, count: int, *, seed: int) -> list[list[Message
 def answers_of(
     owner: Remote, version: str, prompts: Sequence[list[Message]], *, seed: int, say: Callable[[str], None]
 ) -> list[MeasuredAnswer]:
-    """One answer to each prompt by a version, at temperature 1."""
+    """One answer to each prompt by a version: from its own distribution, as long as the server's settings allow."""
+    limit = next(one["value"] for one in owner.get("/settings") if one["key"] == f"sampling.{_LIMIT}")
+    sampling = {"temperature": 1.0, "top_p": 1.0, _LIMIT: limit}
     source = random.Random(f"measure/{seed}")
     jobs = [{"messages": prompt, "seeds": [source.randrange(2**31)]} for prompt in prompts]
     found: list[MeasuredAnswer] = []
     began = time.monotonic()
     for start in range(0, len(jobs), _AT_ONCE):
         part = jobs[start : start + _AT_ONCE]
-        drawn = owner.post_and_wait("/completions", version=version, jobs=part, sampling=_SAMPLING)["completions"]
+        drawn = owner.post_and_wait("/completions", version=version, jobs=part, sampling=sampling)["completions"]
         found += [_answer(one) for [one] in drawn]
         left = (time.monotonic() - began) / len(found) * (len(jobs) - len(found))
         say(f"Measuring {version}: {len(found)} of {len(jobs)} answers, about {left:.0f} s left")
