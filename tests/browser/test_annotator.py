@@ -9,6 +9,7 @@ from tests.browser.board import Board
 from tests.browser.conftest import Camera, Opener
 from tests.browser.servers import Server
 
+PAUSE_MS = 600_000
 READY = '.pl-board[data-state="pair"]'
 SENT = """() => {
     window.sent = [];
@@ -229,23 +230,22 @@ def test_long_answers_scroll_together_unless_one_does_not_want_that(canned: Serv
     assert page.evaluate(share, "b") == before
 
 
-def test_time_stands_still_while_paused(canned: Server, signed_in: Opener, camera: Camera) -> None:
+def test_time_stands_still_while_paused(canned: Server, page: Page, signed_in: Opener, camera: Camera) -> None:
+    page.clock.install()
     board = Board(signed_in(canned))
-    page = board.page
     board.press("z")
     expect(page.get_by_role("heading", name="Paused")).to_be_visible()
     camera(page, "paused")
     token = board.token
-    page.wait_for_timeout(1500)
+    page.clock.fast_forward(PAUSE_MS)
     page.keyboard.press("1")
     assert board.token == token
     page.keyboard.press("z")
     expect(page.get_by_role("heading", name="Paused")).not_to_be_visible()
-    page.wait_for_timeout(300)
     assert board.token == token
     page.evaluate(SENT)
     board.judge("1")
-    assert 0 < sent(page, "judge")["ms"] < 1400
+    assert 0 < sent(page, "judge")["ms"] < PAUSE_MS
 
 
 def test_an_idle_minute_does_not_count(canned: Server, browser: Browser) -> None:

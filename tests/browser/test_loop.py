@@ -1,4 +1,4 @@
-"""The whole loop through the pages of the real server: judge, train, swap, go on with the new version."""
+"""The whole loop through the pages of the real server: judge, train, promote, go on with the new version."""
 
 import sqlite3
 import statistics
@@ -59,7 +59,9 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
     page.wait_for_selector('[data-part="charts"] svg', timeout=_ROUND_MS)
     page.wait_for_timeout(1500)
     camera(page, "admin-training")
-    page.wait_for_selector('.pl-rounds[data-round="promoted"]', timeout=_ROUND_MS)
+    page.wait_for_selector('.pl-rounds[data-round="waiting"]', timeout=_ROUND_MS)
+    page.click('[data-serve="round-000001"]')
+    page.click('[data-do="yes"]')
     expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves")
     page.click('[data-part="report"] summary')
     expect(page.locator('[data-part="tables"] table')).to_have_count(5)
