@@ -56,8 +56,8 @@ def check(
     from app.model_table import as_tables
     from app.training import training_of
     from trainer.base import load_base
-    from trainer.config import ModelOptions
     from trainer.model_report import report_model
+    from trainer.model_settings import ModelOptions
 
     def say(words: str) -> None:
         typer.echo(words, err=True)

@@ -24,7 +24,9 @@ from data.queue import QueueRules
 from data.records import Sampling
 from data.strategies import StrategyName
 from data.verdicts import LONGEST_REASON
-from trainer.config import EVALUATION_ANSWERS, Fraction, ModelOptions, ModelSettings, Positive, Strict
+from trainer.config import EVALUATION_ANSWERS
+from trainer.model_settings import ModelOptions, ModelSettings
+from trainer.settings_types import Fraction, Positive, Strict
 
 FILE = "prefloop.toml"
 _WORDS = "in our words"

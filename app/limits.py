@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trainer.config import Above, AtLeast, Fraction, Strict
 from trainer.manifest import Comparison, Evaluation, Manner
+from trainer.settings_types import Above, AtLeast, Fraction, Strict
 
 Off = Literal["off"]
 

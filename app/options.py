@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.config import Dtype, Quantize
+from trainer.model_settings import Dtype, Quantize
 
 ModelName = "A model prefloop knows (smollm2), a directory, a GGUF file or a hub id"
 DtypeOf = Annotated[Dtype | None, typer.Option("--dtype", help="bfloat16 on CUDA by default, else float32.")]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from data.store import PreferenceStore
 from trainer.base import Base
-from trainer.config import ModelOptions, PromptFormat
+from trainer.model_settings import ModelOptions, PromptFormat
 from trainer.prompt_format import PLAIN_STOPS
 
 _KEPT = (

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from data.selection import SelectionRules
-from trainer.config import Above, Fraction, Positive, Strict
+from trainer.settings_types import Above, Fraction, Positive, Strict
 
 _TEN_YEARS = 10 * 365 * 24
 _QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")

@@ -23,9 +23,10 @@ from app.training import training_of
 from data.errors import ConflictError, InputError, RoundError
 from data.formats.preference_file import PreferenceFile, read_preferences
 from trainer.base import load_base
-from trainer.config import AS_IT_COMES, ModelOptions, ModelSettings, RoundConfig
+from trainer.config import RoundConfig
 from trainer.manifest import Agreement, Manifest, Report
 from trainer.model_check import check_model
+from trainer.model_settings import AS_IT_COMES, ModelOptions, ModelSettings
 from trainer.process import StopSignal, carry_through
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotLines, lines_of_examples

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from app.troubles import in_words
 from data.clock import Clock
 from data.outbox import Outbox, Parcel
-from trainer.config import Strict
+from trainer.settings_types import Strict
 
 _SECOND_MS = 1000
 _MINUTE_MS = 60 * _SECOND_MS

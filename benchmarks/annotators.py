@@ -35,7 +35,7 @@ from app.serving.inprocess import InProcessEngine
 from data.records import NewCompletion, Role
 from data.store import PreferenceStore
 from trainer.base import load_base
-from trainer.config import BUILT_IN
+from trainer.model_settings import BUILT_IN
 
 _SAMPLED = 40
 _WARM_UP_SECONDS = 10

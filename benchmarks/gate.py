@@ -25,8 +25,9 @@ from data.records import Split
 from data.splits import split_of
 from trainer.adapter import directory_sha256, read_adapter
 from trainer.base import load_base
-from trainer.config import BUILT_IN, RoundConfig, training_config
+from trainer.config import RoundConfig, training_config
 from trainer.manifest import Evaluation
+from trainer.model_settings import BUILT_IN
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotLines, SnapshotPair

@@ -25,10 +25,11 @@ from data.prompts_file import read_prompts
 from data.records import Choice, FinishReason, Message, Sampling
 from trainer.adapter import Adapter, read_adapter
 from trainer.base import Base, load_base
-from trainer.config import BUILT_IN, RoundConfig, training_config
+from trainer.config import RoundConfig, training_config
 from trainer.generate import Request, Sampler
 from trainer.lora import Lora
 from trainer.manifest import Report
+from trainer.model_settings import BUILT_IN
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotCompletion, SnapshotLines, SnapshotPair

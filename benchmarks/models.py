@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trainer.adapter import Adapter, LoraWeights
 from trainer.base import Base
-from trainer.config import PromptFormat
+from trainer.model_settings import PromptFormat
 from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter
 
 PAD, BOS, EOS, FIRST_ID = 0, 1, 2, 5

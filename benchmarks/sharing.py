@@ -33,9 +33,9 @@ from benchmarks.models import EOS, FIRST_ID, SIZES, random_base
 from data.errors import PrefloopError
 from data.records import Annotator, Choice, Lease, Role, RoundState, Sampling, Verdict
 from trainer.base import load_base
-from trainer.config import BUILT_IN
 from trainer.footprint import Footprint, free_bytes
 from trainer.model_check import check_training
+from trainer.model_settings import BUILT_IN
 from trainer.round_dir import RoundDir
 
 _ENDS = 64

@@ -13,11 +13,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.errors import ModelError, PromptError
 from data.records import Message, Sampling
-from trainer.config import AS_IT_COMES, BUILT_IN, ModelOptions, PromptFormat
 from trainer.context import context_length
 from trainer.license import ModelLicense
 from trainer.loading import load_files, quantisation
 from trainer.model_files import ModelFiles, find_model
+from trainer.model_settings import AS_IT_COMES, BUILT_IN, ModelOptions, PromptFormat
 from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter, find_format, former_format
 from trainer.reasoning import Answer
 

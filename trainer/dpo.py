@@ -9,15 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from data.errors import RoundError
-from trainer.config import (
-    CDPOConfig,
-    DPOConfig,
-    HingeConfig,
-    IPOConfig,
-    PairwiseConfig,
-    RobustConfig,
-    SimPOConfig,
-)
+from trainer.config import CDPOConfig, DPOConfig, HingeConfig, IPOConfig, PairwiseConfig, RobustConfig, SimPOConfig
 from trainer.course import Run, fit
 from trainer.early_stop import Watch
 from trainer.learner import Terms

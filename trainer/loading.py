@@ -22,8 +22,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils.logging import disable_progress_bar
 
 from data.errors import ModelError
-from trainer.config import Dtype, ModelOptions, Quantize
 from trainer.model_files import ModelFiles
+from trainer.model_settings import Dtype, ModelOptions, Quantize
 from trainer.quantised import prepare
 
 _DTYPES = {Dtype.FLOAT32: torch.float32, Dtype.BFLOAT16: torch.bfloat16}

@@ -11,12 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from data.errors import ModelError
-from trainer.config import BUILT_IN
 from trainer.gguf_model import SUFFIX, is_gguf, unpacked
 from trainer.hub import hub_model
 from trainer.known_models import KNOWN_MODELS, KnownModel
 from trainer.license import ModelLicense, license_of
 from trainer.model_cache import cache_folder, is_there, source_of
+from trainer.model_settings import BUILT_IN
 
 _DIGITS = 40
 _DIGESTED = (".json", ".safetensors", ".bin", ".model", ".jinja", ".py")

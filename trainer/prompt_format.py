@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from data.errors import ModelError, PromptError
 from data.records import Message
-from trainer.config import PLAIN, ModelOptions, PromptFormat
+from trainer.model_settings import PLAIN, ModelOptions, PromptFormat
 from trainer.reasoning import MESSAGE_FIELDS, Answer, AnswerParser, reasoning_format
 from trainer.stop_strings import StopStrings
 

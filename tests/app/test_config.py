@@ -4,7 +4,7 @@ import pytest
 
 from app.config import load_settings
 from data.errors import InputError
-from trainer.config import Dtype, ModelOptions, ModelSettings, Quantize
+from trainer.model_settings import Dtype, ModelOptions, ModelSettings, Quantize
 
 
 def test_a_home_without_a_file_has_the_defaults(tmp_path: Path) -> None:

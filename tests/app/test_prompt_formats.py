@@ -24,8 +24,8 @@ from tests.trainer.plainly import alone
 from trainer.adapter import directory_sha256
 from trainer.base import Base, load_base
 from trainer.canary import prove
-from trainer.config import AS_IT_COMES, ModelOptions
 from trainer.manifest import Canary
+from trainer.model_settings import AS_IT_COMES, ModelOptions
 from trainer.prompt_format import PLAIN_STOPS
 
 OLD_TEXT = "User: how do I boil an egg?\n\nAssistant:"  # what commit 2d8909d fed a base model, without <s>

@@ -21,7 +21,7 @@ from app.train import Task, read_options, read_settings, train
 from data.errors import ConflictError, InputError, RoundError
 from tests.models import SPECIAL, TEMPLATE, save_random_model
 from tests.trainer.templates import TEMPLATES
-from trainer.config import ModelOptions
+from trainer.model_settings import ModelOptions
 from trainer.round_dir import RoundDir
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

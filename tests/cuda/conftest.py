@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trainer.base import Base, load_base
-from trainer.config import BUILT_IN
+from trainer.model_settings import BUILT_IN
 
 
 @pytest.fixture(scope="session", autouse=True)

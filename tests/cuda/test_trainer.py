@@ -11,7 +11,7 @@ from tests.trainer.scene import freeze, toy_pairs
 from trainer.adapter import read_adapter
 from trainer.base import Base
 from trainer.canary import prove
-from trainer.config import BUILT_IN, DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
+from trainer.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
 from trainer.dpo import PreferenceObjective
 from trainer.footprint import Footprint, free_bytes
 from trainer.generate import Sampler
@@ -20,6 +20,7 @@ from trainer.logprobs import Packed, Plain
 from trainer.lora import Lora, LoraStack
 from trainer.memory import Budget, peak_memory_mb
 from trainer.model_check import check_training
+from trainer.model_settings import BUILT_IN
 from trainer.policy import Policy
 from trainer.probe import choose_forward
 from trainer.reference import group_logps

@@ -13,7 +13,7 @@ from data.errors import ModelError, PromptError
 from data.records import Sampling
 from tests.trainer.scene import ask
 from trainer.base import TOO_LONG, Base, load_base
-from trainer.config import BUILT_IN, ModelOptions, PromptFormat
+from trainer.model_settings import BUILT_IN, ModelOptions, PromptFormat
 from trainer.reasoning import Answer
 
 

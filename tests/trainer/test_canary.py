@@ -13,10 +13,10 @@ from tests.trainer.scene import ask, random_lora
 from trainer.adapter import Adapter, LoraWeights, read_adapter
 from trainer.base import Base, load_base
 from trainer.canary import Answer, canary_prompt, make_canary, prove
-from trainer.config import PromptFormat
 from trainer.generate import Sampler
 from trainer.logprobs import Packed
 from trainer.manifest import Canary
+from trainer.model_settings import PromptFormat
 from trainer.policy import Policy
 
 QUESTION = ask("how do I boil an egg?")

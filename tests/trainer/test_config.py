@@ -3,15 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from trainer.config import (
-    CDPOConfig,
-    DPOConfig,
-    FromBase,
-    FromMerged,
-    PPOConfig,
-    RoundConfig,
-    training_config,
-)
+from trainer.config import CDPOConfig, DPOConfig, FromBase, FromMerged, PPOConfig, RoundConfig, training_config
 
 BUILT_IN, LARGE = 1_600_000, 135_000_000
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from data.errors import ModelError
 from trainer import loading
 from trainer.base import load_base
-from trainer.config import Dtype, ModelOptions, Quantize
+from trainer.model_settings import Dtype, ModelOptions, Quantize
 
 CODE = """
 from transformers import LlamaConfig, LlamaForCausalLM

@@ -12,15 +12,7 @@ from data.errors import RoundError
 from tests.trainer.plainly import alone
 from tests.trainer.scene import toy_pairs
 from trainer.base import Base
-from trainer.config import (
-    CDPOConfig,
-    DPOConfig,
-    HingeConfig,
-    IPOConfig,
-    PairwiseConfig,
-    RobustConfig,
-    SimPOConfig,
-)
+from trainer.config import CDPOConfig, DPOConfig, HingeConfig, IPOConfig, PairwiseConfig, RobustConfig, SimPOConfig
 from trainer.course import Run
 from trainer.dpo import PreferenceObjective, label_smoothing, pairwise_loss, train_on_pairs
 from trainer.learner import Learner

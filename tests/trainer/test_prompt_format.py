@@ -7,7 +7,7 @@ import pytest
 from data.errors import ModelError, PromptError
 from data.records import Message
 from tests.trainer.templates import TEMPLATES, tokenizer_for
-from trainer.config import AS_IT_COMES, PLAIN, ModelOptions, PromptFormat
+from trainer.model_settings import AS_IT_COMES, PLAIN, ModelOptions, PromptFormat
 from trainer.prompt_format import REFUSED, PromptFormatter, find_format, former_format
 
 ASKED: list[Message] = [{"role": "user", "content": "What is the capital of France?"}]

@@ -15,12 +15,13 @@ from data.records import Sampling
 from tests.trainer.test_against_trl import BETA, ROWS, flat, lora_of
 from trainer.adapter import read_adapter
 from trainer.base import Base, load_base
-from trainer.config import DPOConfig, ModelOptions, Quantize
+from trainer.config import DPOConfig
 from trainer.dpo import PreferenceObjective
 from trainer.generate import Request, Sampler
 from trainer.linear_map import Quantised, linear_map, linear_maps
 from trainer.logprobs import Packed, Plain
 from trainer.memory import Budget
+from trainer.model_settings import ModelOptions, Quantize
 from trainer.policy import Policy
 from trainer.probe import choose_forward
 from trainer.reference import group_logps

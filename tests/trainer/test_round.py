@@ -13,9 +13,10 @@ from tests.trainer.scene import ask, freeze, preference, toy_pairs, toy_snapshot
 from trainer.adapter import directory_sha256, read_adapter
 from trainer.base import Base, load_base
 from trainer.canary import prove
-from trainer.config import DPOConfig, PromptFormat
+from trainer.config import DPOConfig
 from trainer.course import StoppedError
 from trainer.generate import Sampler
+from trainer.model_settings import PromptFormat
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotPair, lines_of_store

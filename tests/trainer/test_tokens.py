@@ -8,7 +8,7 @@ from data.errors import InputError
 from data.records import FinishReason
 from tests.trainer.scene import EOS, ask
 from trainer.base import Base
-from trainer.config import PromptFormat
+from trainer.model_settings import PromptFormat
 from trainer.snapshot import SnapshotCompletion, SnapshotPair, SnapshotRating
 from trainer.tokens import Encoder, TokenPair
 
