@@ -133,9 +133,7 @@ def test_the_intervals_are_those_of_other_libraries(policy: Policy) -> None:
     assert (against.margin.low, against.margin.high) == pytest.approx(student, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("pairs", "accuracy", "margin"), [(0, False, False), (1, True, False), (9, True, False), (10, True, True)]
-)
+@pytest.mark.parametrize(("pairs", "accuracy", "margin"), [(0, False, False), (1, True, False), (2, True, True)])
 def test_too_few_pairs_have_no_interval(policy: Policy, pairs: int, accuracy: bool, margin: bool) -> None:
     against = examined(policy, heldout=toy_pairs(pairs))[0].against_base
     assert (against.accuracy is not None, against.margin is not None) == (accuracy, margin)
