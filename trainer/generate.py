@@ -1,7 +1,7 @@
 """The sampler: rows that join, decode together one token a step, and leave when they are done.
 
 A model takes one of two ways, which decoding.py chooses by proof: all rows in one forward pass, or, where that does not
-fit, each row alone by transformers' own generation, several times slower. What is said here of bits holds for the
+fit, each row alone by transformers' own generation, which is slower. What is said here of bits holds for the
 first; in the second a row is alone in its forward pass, and its bits depend on nobody's company anywhere.
 
 One prefill serves all answers to one prompt. A row's tokens depend only on its prompt, adapter, seed and
