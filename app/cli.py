@@ -63,7 +63,7 @@ def serve(
 ) -> None:
     """Start the loop: pages for annotators and admins, the model, training rounds."""
     from app.config import FILE, load_settings
-    from app.server import serve as run_server
+    from app.listening import claimed
     from app.settings_file import SettingsFile
 
     place = Home(home)
@@ -77,8 +77,10 @@ def serve(
         host=host,
         port=port,
     )
-    with SettingsFile(place.path / FILE).locating():
-        asyncio.run(run_server(place, settings, typer.echo))
+    with SettingsFile(place.path / FILE).locating(), claimed(place, settings) as at:
+        from app.server import serve as run_server
+
+        asyncio.run(run_server(place, settings, at, typer.echo))
 
 
 @app.command()

@@ -6,7 +6,6 @@ Knows nothing of what pages and routes do.
 import asyncio
 import json
 import signal
-import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -18,12 +17,12 @@ from app.api import build_api
 from app.blindness import told
 from app.config import Settings
 from app.home import Home, ServerCard
+from app.listening import Listening
 from app.model_license import say_license
 from app.pages.mount import mount_pages
 from app.security import add_security
 from app.services import Services, open_services, open_store, running
 from data.errors import ConflictError, InputError, NotFoundError, PrefloopError
-from data.lock import HomeLock
 from data.records import Annotator, Role
 
 _GRACE_SECONDS = 3
@@ -56,45 +55,27 @@ def create_rest_app(services: Services) -> FastAPI:
     return app
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises InputError when the port is taken or the host unknown."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            f"port {port} on {host} cannot be used: {error.strerror}; choose another with --port"
-        ) from error
-    return listener
-
-
-async def serve(home: Home, settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve a home until a signal ends it; `say` gets the lines a person shall read.
+async def serve(home: Home, settings: Settings, at: Listening, say: Callable[[str], None]) -> None:
+    """Serve a claimed home until a signal ends it; `say` gets the lines a person shall read.
 
     Raises PrefloopError with words when the server cannot start; then nothing was changed.
     """
-    with bind(settings.host, settings.port) as listener:
-        home.create()
-        url = f"http://{settings.host}:{listener.getsockname()[1]}"
-        with HomeLock(home.path, url=url), open_store(home, settings) as store:
-            say(f"Loading {settings.model.name} ...")
-            async with open_services(home, settings, store, say=say) as services, running(services):
-                say(f"Model: {services.base.describe()}")
-                say(f"Answers: {services.engine.way}")
-                say(say_license(services.base))
-                say(f"Serving: {services.router.champion}   Home: {home.path}")
-                owner = _owner(services)
-                token = services.accounts.grant(owner.id)
-                home.publish(ServerCard(url, token))
-                try:
-                    await _listen(create_app(services), listener, lambda: _welcome(services, owner, url, say))
-                finally:
-                    home.withdraw()
+    with open_store(home, settings) as store:
+        say(f"Loading {settings.model.name} ...")
+        async with open_services(home, settings, store, say=say) as services, running(services):
+            say(f"Model: {services.base.describe()}")
+            say(f"Answers: {services.engine.way}")
+            say(say_license(services.base))
+            say(f"Serving: {services.router.champion}   Home: {home.path}")
+            owner = _owner(services)
+            home.publish(ServerCard(at.url, services.accounts.grant(owner.id)))
+            try:
+                await _listen(create_app(services), at, lambda: _welcome(services, owner, at.url, say))
+            finally:
+                home.withdraw()
 
 
-async def _listen(app: FastAPI, listener: socket.socket, started: Callable[[], None]) -> None:
+async def _listen(app: FastAPI, at: Listening, started: Callable[[], None]) -> None:
     config = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS, timeout_keep_alive=_IDLE_SECONDS
     )
@@ -102,7 +83,7 @@ async def _listen(app: FastAPI, listener: socket.socket, started: Callable[[], N
     # uvicorn raises the signal again once it has stopped; without a handler that would skip our clean-up.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=[*at.sockets]))
     while not (server.started or serving.done()):
         await asyncio.sleep(0.02)
     started()

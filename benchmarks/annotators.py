@@ -3,10 +3,10 @@
 `python -m benchmarks.annotators [--people 100] [--seconds 120] [--think 5] [--feeding] [--json FILE]`
 
 Starts `prefloop serve` with the built-in model on a home that holds pairs enough (a warm buffer: real answers of the
-model, many times over), signs people in, and lets each look at a pair for about `think` seconds and judge it, by the
-very call that the page makes. Client and server share the machine. With --feeding the buffer asks for more pairs
-than there are, so that the model samples all the while. At the end every judgment that was acknowledged must be in
-the store, once.
+model, many times over), signs people in, asks small things of the server alone for a while, and then lets each look at
+a pair for about `think` seconds and judge it, by the very call that the page makes. Client and server share the
+machine. With --feeding the buffer asks for more pairs than there are, so that the model samples all the while. At the
+end every judgment that was acknowledged must be in the store, once.
 """
 
 import argparse
@@ -39,11 +39,15 @@ from trainer.model_settings import BUILT_IN
 
 _SAMPLED = 40
 _WARM_UP_SECONDS = 10
+_SMALL_ANSWERS = 200
 
 
 @dataclass
 class Result:
-    """What was measured. Latencies in ms; cpu_ms: of the server, per judgment."""
+    """What was measured. Latencies in ms; cpu_ms: of the server, per judgment.
+
+    who, next: medians of small answers before anybody works, `GET /session` and `POST /next`.
+    """
 
     people: int
     seconds: float
@@ -55,6 +59,8 @@ class Result:
     p95: float = 0.0
     p99: float = 0.0
     cpu_ms: float = 0.0
+    who: float = 0.0
+    next: float = 0.0
     latencies: list[float] = field(default_factory=list)
 
 
@@ -137,10 +143,22 @@ async def work(person: Person, think: float, until: float, result: Result, count
     return acknowledged
 
 
+async def answer_ms(client: httpx.AsyncClient, method: str, path: str) -> float:
+    """How long a small answer takes over a connection that is open already: the median."""
+    took = []
+    for _ in range(_SMALL_ANSWERS):
+        began = time.monotonic()
+        (await client.request(method, path)).raise_for_status()
+        took.append(1000 * (time.monotonic() - began))
+    return statistics.median(took)
+
+
 async def measure(url: str, pid: int, tokens: list[str], think: float, result: Result) -> set[str]:
     """Let everybody work; the answer is what was acknowledged."""
-    async with httpx.AsyncClient(cookies={"prefloop_session": tokens[0]}, trust_env=False) as client:
-        config = (await client.get(f"{url}/annotate/config")).json()
+    async with httpx.AsyncClient(base_url=url, cookies={"prefloop_session": tokens[0]}, trust_env=False) as client:
+        config = (await client.get("/annotate/config")).json()
+        result.who = await answer_ms(client, "GET", "/api/v1/session")
+        result.next = await answer_ms(client, "POST", "/api/v1/next")
     [board] = [part["id"] for part in config["components"] if part["props"].get("server_fns")]
     crowd = [Person(url, token, board) for token in tokens]
     counting = asyncio.Event()
@@ -203,7 +221,8 @@ def main() -> None:
         f"{result.people} people, {result.seconds:.0f} s{', the model sampling' if result.feeding else ''}: "
         f"{result.judgments} judgments ({result.judgments / result.seconds:.1f} a second), {result.errors} errors, "
         f"{result.lost} lost or twice; click to next pair {result.median:.0f} ms median, {result.p95:.0f} ms p95, "
-        f"{result.p99:.0f} ms p99; {result.cpu_ms:.1f} ms of the server's processor time a judgment"
+        f"{result.p99:.0f} ms p99; {result.cpu_ms:.1f} ms of the server's processor time a judgment; "
+        f"before: {result.who:.1f} ms for GET /session, {result.next:.1f} ms for POST /next"
     )
     if args.json:
         args.json.write_text(json.dumps(asdict(result), indent=1) + "\n")

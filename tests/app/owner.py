@@ -15,7 +15,8 @@ import uvicorn
 from app import cli
 from app.accounts import Accounts
 from app.home import Home, ServerCard
-from app.server import bind, create_rest_app
+from app.listening import listening
+from app.server import create_rest_app
 from app.services import Services
 from data.audit import Act
 from data.records import Role
@@ -95,11 +96,10 @@ async def served(
     """The owner of a home that the canned application serves; its admin is "boss"."""
     async with stage(home, buffer=0, prompts=prompts, trainer=trainer) as services:
         boss = services.accounts.add("boss", Role.ADMIN, PASSWORD[1])
-        with bind("127.0.0.1", 0) as listener:
+        with listening("127.0.0.1", 0) as at:
             server = uvicorn.Server(uvicorn.Config(create_rest_app(services), log_level="warning"))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            Home(home).publish(ServerCard(url, services.accounts.grant(boss.id)))
+            serving = asyncio.create_task(server.serve(sockets=[*at.sockets]))
+            Home(home).publish(ServerCard(at.url, services.accounts.grant(boss.id)))
             yield Owner(home, services, monkeypatch, capsys)
             server.should_exit = True
             await serving

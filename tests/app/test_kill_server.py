@@ -13,6 +13,7 @@ import pytest
 
 from app.config import load_settings
 from app.home import Home
+from app.listening import claimed
 from app.remote import Remote, running_server
 from app.server import serve
 from data.errors import PrefloopError
@@ -24,7 +25,9 @@ _PEOPLE = 3
 
 def serve_quietly(path: Path) -> None:
     """A server as `prefloop serve` runs it, in a process of its own."""
-    asyncio.run(serve(Home(path), load_settings(path, port=0), lambda _: None))
+    home, settings = Home(path), load_settings(path, port=0)
+    with claimed(home, settings) as at:
+        asyncio.run(serve(home, settings, at, lambda _: None))
 
 
 def started(servers: ForkServerContext, home: Home) -> tuple[ForkServerProcess, Remote]:

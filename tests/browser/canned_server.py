@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from app.config import QueueSettings
-from app.server import bind
+from app.listening import listening
 from data.records import FinishReason, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from tests.app.pages_stage import ANSWERS, HOSTILE, TRAINING_ALONE, stage, web
@@ -50,13 +50,12 @@ async def serve(
         app = web(services)
         boss = services.accounts.add("boss", Role.ADMIN, "correct horse")
         services.accounts.add("ann", Role.ANNOTATOR, "correct horse")
-        with bind("127.0.0.1", 0) as listener:
+        with listening("127.0.0.1", 0) as at:
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            serving = asyncio.create_task(server.serve(sockets=[*at.sockets]))
             while not (server.started or serving.done()):
                 await asyncio.sleep(0.02)
-            port = listener.getsockname()[1]
-            sys.stdout.write(f"http://127.0.0.1:{port}/auth/link?token={services.accounts.make_link(boss.id)}\n")
+            sys.stdout.write(f"{at.url}/auth/link?token={services.accounts.make_link(boss.id)}\n")
             await serving
 
 
