@@ -4,10 +4,14 @@ Knows nothing of what is in the files.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import HomeError
+from data.lock import LOCK_NAME
+from data.private_files import tightened
+from data.whole_file import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +37,31 @@ class Home:
     def create(self) -> None:
         """Make the directory. Raises HomeError when that is impossible."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise HomeError(f"home {self.path} cannot be made: {error}; choose another with --home") from error
 
+    def tighten(self) -> str | None:
+        """Close to others what an older prefloop left open; what there is to say of it, if anything.
+
+        Only our own files: a home may be a directory with other things in it.
+        """
+        try:
+            # the directory first: from then on nobody else reaches what is in it
+            opened = tightened([self.path], inside=False) + tightened(self._parts())
+        except OSError as error:
+            return (
+                f"Other users of this machine can read {error.filename}, which holds what people wrote, and it cannot "
+                f"be closed to them: {error.strerror}. Let its owner run `chmod -R go-rwx {self.path}`."
+            )
+        if not opened:
+            return None
+        return f"Other users of this machine could read {self.path}: {opened} files and directories closed to them."
+
     def publish(self, card: ServerCard) -> None:
         """Leave the card of the running server, readable by its owner only."""
-        self._card.unlink(missing_ok=True)
-        self._card.touch(mode=0o600)
-        self._card.write_text(json.dumps({"url": card.url, "token": card.token}))
+        with replacing(self._card) as fresh:
+            fresh.write_text(json.dumps({"url": card.url, "token": card.token}))
 
     def withdraw(self) -> None:
         """Take the card away: the server ends."""
@@ -49,6 +69,18 @@ class Home:
 
     def card(self) -> ServerCard | None:
         """The card of the server that runs here, or ran until it was killed."""
-        if not self._card.exists():
+        try:
+            return ServerCard(**json.loads(self._card.read_text()))
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return ServerCard(**json.loads(self._card.read_text()))
+        except PermissionError as error:
+            raise HomeError(
+                f"home {self.path} belongs to another user of this machine; run this as its owner, or choose another "
+                "with --home"
+            ) from error
+
+    def _parts(self) -> Iterator[Path]:
+        """All that prefloop keeps here; of the database also what SQLite has beside it."""
+        yield from (self.adapters, self.rounds, self.imports, self.exports)
+        yield from (self.path / name for name in ("prefloop.toml", "server.log", LOCK_NAME, self._card.name))
+        yield from self.path.glob(f"{self.database.name}*")

@@ -60,6 +60,8 @@ async def serve(home: Home, settings: Settings, at: Listening, say: Callable[[st
 
     Raises PrefloopError with words when the server cannot start; then nothing was changed.
     """
+    if words := home.tighten():
+        say(words)
     with open_store(home, settings) as store:
         say(f"Loading {settings.model.name} ...")
         async with open_services(home, settings, store, say=say) as services, running(services):

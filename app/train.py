@@ -4,6 +4,7 @@ Freezes a round directory from the file and has the same trainer carry it throug
 of the file's formats only that somebody reads them.
 """
 
+import os
 import shutil
 import threading
 import tomllib
@@ -27,7 +28,7 @@ from trainer.config import RoundConfig
 from trainer.manifest import Agreement, Manifest, Report
 from trainer.model_check import check_model
 from trainer.model_settings import AS_IT_COMES, ModelOptions, ModelSettings
-from trainer.process import StopSignal, carry_through
+from trainer.process import StopSignal, assert_single_process, carry_through
 from trainer.round_dir import RoundDir
 from trainer.snapshot import SnapshotLines, lines_of_examples
 
@@ -95,6 +96,7 @@ def train(task: Task, console: Console) -> Manifest:
     Raises InputError for the file or the settings, ConflictError when `out` holds something else, RoundError when
     training ends badly.
     """
+    assert_single_process(os.environ)  # before the model is loaded
     stop = StopSignal()
     file = read_preferences(task.pairs)
     _say_what_was_read(file, task.pairs, console)

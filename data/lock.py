@@ -8,10 +8,12 @@ import fcntl
 import json
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import HomeError
+from data.private_files import written_privately
 
 LOCK_NAME = "prefloop.lock"
 _CONTENT_BYTES = 512  # one size, one write: a reader never finds half of it
@@ -31,19 +33,21 @@ class HomeLock:
     """The right to use a home, held until `release` or the end of the process."""
 
     def __init__(self, home: Path, *, url: str | None = None) -> None:
-        """Take the lock, making the directory if need be.
+        """Take the lock, making the directory if need be; while it is held, this process writes for its owner alone.
 
         Waits up to a second, for an owner that is just leaving. Raises HomeError naming the owner's
         process and address when held, or the reason when the directory cannot be used.
         """
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise HomeError(f"{home} cannot be used as a home: {error.strerror}; choose another --home") from error
         if not _locked(self._descriptor):
             os.close(self._descriptor)
             raise HomeError(_held_by(home))
+        self._private = ExitStack()
+        self._private.enter_context(written_privately())
         self.announce(url)
 
     def announce(self, url: str | None) -> None:
@@ -58,6 +62,7 @@ class HomeLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
+            self._private.close()
 
     def __enter__(self) -> "HomeLock":
         """Use with `with`, which ends in release()."""

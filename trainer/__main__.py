@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from data.errors import PrefloopError
+from data.private_files import written_privately
 from trainer.course import StoppedError
 from trainer.process import StopSignal, carry_through
 from trainer.round_dir import RoundDir
@@ -21,7 +22,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{_USAGE}\n")
         return 2
     try:
-        carry_through(RoundDir(Path(arguments[0])), StopSignal())
+        with written_privately():
+            carry_through(RoundDir(Path(arguments[0])), StopSignal())
     except StoppedError as stopped:
         sys.stderr.write(f"{stopped}\n")
         return 143

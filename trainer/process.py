@@ -4,19 +4,23 @@ Knows nothing of training.
 """
 
 import fcntl
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO
 
-from data.errors import PrefloopError
+from data.errors import PrefloopError, RoundError
 from trainer.base import Base
 from trainer.course import StoppedError
 from trainer.manifest import Manifest
 from trainer.round import run_round
 from trainer.round_dir import RoundDir
+
+_PROCESSES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+"""Where torchrun and accelerate, Open MPI, MPICH and srun say how many processes they started."""
 
 _POLL = 0.2  # seconds between looks at a lock that another trainer holds
 
@@ -41,11 +45,12 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
     """Train a round unless it has its manifest already; why it failed stands in its directory then.
 
     base is the model, if it is loaded already. Raises StoppedError when asked to stop, RoundError and other
-    PrefloopErrors when training fails.
+    PrefloopErrors when training fails, or when this is one of several processes.
     """
     with _alone(directory, stop):
         directory.set_failure(None)
         try:
+            assert_single_process(os.environ)
             return directory.manifest() or run_round(directory, stop, base=base)
         except StoppedError:
             raise
@@ -55,6 +60,19 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
         except Exception as error:
             directory.set_failure(f"unexpected: {error!r}")
             raise
+
+
+def assert_single_process(environment: Mapping[str, str]) -> None:
+    """Raise RoundError where a launcher says in the environment that it started several processes.
+
+    Each would wait for the others and then find the round trained: one GPU would work, in silence.
+    """
+    for name in _PROCESSES:
+        if environment.get(name, "1") not in ("", "1"):
+            raise RoundError(
+                f"training takes one process, and {environment[name]} were started ({name} says so): training on "
+                "several GPUs is not supported yet; start one process, such as torchrun --nproc-per-node 1"
+            )
 
 
 @contextmanager

@@ -79,7 +79,7 @@ class RoundDir:
         return digest
 
     def _fill(self, config: RoundConfig, snapshot: SnapshotLines) -> str:
-        self.path.mkdir(parents=True)
+        self.path.mkdir(mode=0o700, parents=True)
         (self.path / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
         write_lines(self.path / "pairs.jsonl", snapshot.train)
         write_lines(self.path / "heldout.jsonl", snapshot.heldout)

@@ -78,6 +78,18 @@ def test_an_unreadable_database_is_named_and_left_alone(
     assert (home / "prefloop.db").read_bytes() == b"not a database" * 100
 
 
+def test_an_old_home_that_others_can_read_is_closed_and_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "prefloop.db").write_bytes(b"not a database" * 100)
+    assert run("serve", "--home", home, "--port", 0, monkeypatch=monkeypatch) == 2
+
+    assert f"Other users of this machine could read {home}" in capsys.readouterr().out
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_home_of_another_model_is_refused_naming_both(
     home: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,6 +137,15 @@ def test_another_round_in_the_same_directory_is_refused(pairs: Path, model: Path
     assert RoundDir(tmp_path / "out").manifest()
 
 
+def test_several_processes_are_refused_before_the_model_is_loaded(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RoundError, match="training on several GPUs is not supported yet"):
+        train(task(pairs, tmp_path / "no model", tmp_path / "out"), quiet())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

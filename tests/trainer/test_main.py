@@ -203,6 +203,10 @@ class TestTwoTrainers:
         assert main([str(short.path)]) == 0
         assert contents(short) == before
 
+    def test_what_it_writes_is_its_owners_alone(self, short: RoundDir) -> None:
+        assert main([str(short.path)]) == 0
+        assert [path for path in (short.adapter, *short.adapter.iterdir()) if path.stat().st_mode & 0o077] == []
+
 
 class TestFailure:
     def test_a_refused_round_says_why_and_has_no_manifest(

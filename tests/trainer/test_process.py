@@ -103,3 +103,15 @@ def test_a_round_with_its_manifest_is_left_alone(
     manifest = carry_through(frozen, StopSignal(), base=base)
     ends(AssertionError("trained again"))
     assert carry_through(frozen, StopSignal(), base=base) == manifest
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_one_of_several_processes_says_that_it_is_not_supported(
+    frozen: RoundDir, ends: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    ends(AssertionError("it began to train"))
+    monkeypatch.setenv(name, "2")
+
+    with pytest.raises(RoundError, match=f"2 were started .{name} says so.: training on several GPUs"):
+        carry_through(frozen, StopSignal())
+    assert "start one process" in str(frozen.failure())
