@@ -18,7 +18,13 @@ _MOST_DAYS = 366
 
 Days = Annotated[int, Field(ge=1, le=_MOST_DAYS)]
 Password = Annotated[str, Field(max_length=LONGEST)]
-Token = Annotated[str, Depends(token_of)]
+
+
+async def _token(request: Request) -> str:
+    return token_of(request)
+
+
+Token = Annotated[str, Depends(_token)]
 
 
 class Body(BaseModel):
@@ -89,10 +95,11 @@ def build_account_api(accounts: Accounts) -> APIRouter:
             has_password=accounts.people.password_hash(me.id) is not None,
         )
 
-    @routes.post("/password", status_code=204, responses=refusals(409))
-    def password(body: PasswordChange, me: Caller, token: Token, request: Request) -> None:
+    @routes.post("/password", status_code=204, responses=refusals(409, 429))
+    async def password(body: PasswordChange, me: Caller, token: Token, request: Request) -> None:
         """Change one's password; all one's other sessions, API tokens and sign-in links end."""
-        accounts.change_password(me, body.current, body.new, token=token, visitor=visitor_of(request))
+        visitor = visitor_of(request)
+        await accounts.change_password_queued(me, body.current, body.new, token=token, visitor=visitor)
 
     @routes.get("/sessions")
     def sessions(me: Caller, token: Token) -> list[SessionOut]:

@@ -1,22 +1,20 @@
 """Who is who: signing in and out, one-time links, invites, API tokens. Knows nothing of HTTP.
 
 Passwords are kept as argon2id hashes; of a token only its sha256 is kept, so a stolen database opens
-no session. Guesses are slowed down for each address and, with a larger allowance, for each login; a browser that
-was signed in from before has an allowance of its own, so that strangers cannot use it up
-(https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies).
-Every method may block (hashing takes tens of milliseconds): call it from a thread.
-"""
+no XX"""
 
+import asyncio
 import secrets
 
 from argon2 import PasswordHasher
 
+from app.hashing_queue import HashingQueue
 from app.passwords import Passwords
 from app.throttle import Bucket, Throttle
 from app.visitors import UNKNOWN, Visitor
 from data.clock import Clock, now_ms
 from data.digests import sha256
-from data.errors import ConflictError, InputError, NotFoundError
+from data.errors import BusyError, ConflictError, InputError, NotFoundError
 from data.invites import Invite
 from data.records import Annotator, Role
 from data.store import PreferenceStore
@@ -24,6 +22,7 @@ from data.store import PreferenceStore
 DAY_MS = 86_400_000
 _TRIES = 5
 _TRIES_OF_A_LOGIN = 50
+_TRIES_OF_AN_ADDRESS = 50
 _REFUSED = "Login or password is wrong. Try again, or ask an admin for a sign-in link."
 _DISABLED = "This account is disabled. Ask an admin to enable it."
 _LINK_REFUSED = "This sign-in link has been used or has expired. Ask an admin for a new one."
@@ -50,6 +49,8 @@ class Accounts:
         self._throttle = Throttle(clock)
         self._passwords = Passwords(hasher)
         self._granted: dict[str, int] = {}
+        self._strangers = HashingQueue()
+        self._members = HashingQueue()  # of their own: a crowd at the door must not keep out those who are in
 
     def add(self, login: str, role: Role, password: str | None = None) -> Annotator:
         """Add a person; without a password they sign in by links only.
@@ -59,19 +60,26 @@ class Accounts:
         hashed = None if password is None else self._passwords.hash(password)
         return self.people.add(login, role, password_hash=hashed)
 
+    async def add_queued(self, login: str, role: Role, password: str) -> Annotator:
+        """The same for a request."""
+        return await self._members.run(lambda: self.add(login, role, password))
+
     def sign_in(self, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
         """Open a session with a password.
 
         Raises InputError when login or password is wrong or the account disabled, ConflictError when there have
         been too many failures and this visitor must wait.
         """
-        buckets = self._buckets(login, visitor)
-        self._claim(*buckets)
-        annotator = self._checked(login, password)
-        self._throttle.clear(*buckets)
-        if annotator.disabled_at is not None:
-            raise InputError(_DISABLED)
-        return self._open(annotator, visitor), annotator
+        return self._sign_in(login, password, visitor, self._claimed(login, visitor))
+
+    async def sign_in_queued(self, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
+        """The same for a request. Who must wait takes no place in the queue."""
+        claim = await asyncio.to_thread(self._claimed, login, visitor)
+        try:
+            return await self._strangers.run(lambda: self._sign_in(login, password, visitor, claim))
+        except BusyError:
+            self._throttle.take_back(*claim)
+            raise
 
     def annotator_of(self, token: str) -> Annotator | None:
         """Whose session this token opens, None if it has ended or never was."""
@@ -107,12 +115,18 @@ class Accounts:
         stored = self.people.password_hash(person.id)
         if stored is not None:
             bucket = Bucket(f"change {person.id}", _TRIES)
-            self._claim(bucket)
+            self._claim((bucket,))
             if not self._passwords.fits(stored, current):
                 raise InputError("The current password is wrong.")
             self._throttle.clear(bucket)
         hashed = self._passwords.hash(new)
         self.people.change_password(person.id, hashed, session=sha256(token), device=sha256(visitor.device))
+
+    async def change_password_queued(
+        self, person: Annotator, current: str, new: str, *, token: str, visitor: Visitor
+    ) -> None:
+        """The same for a request."""
+        await self._members.run(lambda: self.change_password(person, current, new, token=token, visitor=visitor))
 
     def set_password(self, annotator_id: int, password: str) -> None:
         """Replace somebody's password and end all ways in that came of the old one.
@@ -120,6 +134,10 @@ class Accounts:
         Raises InputError if it is unfit, NotFoundError if there is no such person.
         """
         self.people.change_password(annotator_id, self._passwords.hash(password))
+
+    async def set_password_queued(self, annotator_id: int, password: str) -> None:
+        """The same for a request."""
+        await self._members.run(lambda: self.set_password(annotator_id, password))
 
     def make_token(self, annotator_id: int, name: str, *, valid_ms: int) -> str:
         """A bearer token for a person's own programs, known to them by a name. Shown once: only its digest is kept."""
@@ -159,18 +177,42 @@ class Accounts:
         annotator = self.invites.spend(sha256(token), login, self._passwords.hash(password))
         return self._open(annotator, visitor), annotator
 
+    async def join_queued(self, token: str, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
+        """The same for a request. Without an open invite it takes no place in the queue."""
+        await asyncio.to_thread(self.invite_of, token)
+        return await self._strangers.run(lambda: self.join(token, login, password, visitor))
+
+    def _sign_in(self, login: str, password: str, visitor: Visitor, claim: tuple[Bucket, ...]) -> tuple[str, Annotator]:
+        annotator = self._checked(login, password)
+        self._throttle.clear(*(bucket for bucket in claim if not bucket.fades))
+        # An address is many people's, and a guesser may have an account: that forgives this try and no other.
+        self._throttle.take_back(*(bucket for bucket in claim if bucket.fades))
+        if annotator.disabled_at is not None:
+            raise InputError(_DISABLED)
+        return self._open(annotator, visitor), annotator
+
     def _open(self, annotator: Annotator, visitor: Visitor) -> str:
         token = _new_token()
         self.sessions.open(annotator.id, sha256(token), self._clock() + self.session_ms, agent=visitor.agent)
         return token
 
+    def _claimed(self, login: str, visitor: Visitor) -> tuple[Bucket, ...]:
+        """What a try counts in, once it has been let go ahead."""
+        buckets = self._buckets(login, visitor)
+        self._claim(buckets)
+        return buckets
+
     def _buckets(self, login: str, visitor: Visitor) -> tuple[Bucket, ...]:
         name, device = login.lower(), sha256(visitor.device)
         if visitor.device and self._devices.knows(login, device):
             return (Bucket(f"device {device} {name}", _TRIES),)
-        return Bucket(f"address {visitor.address} {name}", _TRIES), Bucket(f"login {name}", _TRIES_OF_A_LOGIN)
+        return (
+            Bucket(f"address {visitor.network} {name}", _TRIES),
+            Bucket(f"login {name}", _TRIES_OF_A_LOGIN),
+            Bucket(f"address {visitor.network}", _TRIES_OF_AN_ADDRESS, fades=True),
+        )
 
-    def _claim(self, *buckets: Bucket) -> None:
+    def _claim(self, buckets: tuple[Bucket, ...]) -> None:
         wait = self._throttle.claim(*buckets)
         if wait:
             raise ConflictError(_WAIT, seconds=-(-wait // 1000))

@@ -105,10 +105,11 @@ def build_api(services: Services) -> APIRouter:
 def _session_routes(services: Services) -> APIRouter:
     routes = APIRouter(tags=["session"])
 
-    @routes.post("/session")
-    def sign_in(body: Credentials, request: Request) -> dict[str, str]:
+    @routes.post("/session", responses=refusals(429))
+    async def sign_in(body: Credentials, request: Request) -> dict[str, str]:
         """A bearer token for a login and password."""
-        token, annotator = services.accounts.sign_in(body.login, body.password, visitor_of(request))
+        visitor = visitor_of(request)
+        token, annotator = await services.accounts.sign_in_queued(body.login, body.password, visitor)
         return {"token": token, "role": annotator.role}
 
     @routes.get("/session")

@@ -1,10 +1,9 @@
 """Passwords: which are fit, and their argon2id hashes. Knows nothing of people.
 
-Hashing takes tens of milliseconds: call it from a thread.
+Hashing takes a core for a tenth of a second: for requests it is done in a HashingQueue.
 """
 
 import secrets
-import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -13,15 +12,13 @@ from data.errors import InputError
 
 SHORTEST = 8
 LONGEST = 256
-_AT_ONCE = 2  # one takes 64 MiB and a core: a flood of sign-ins must not take the machine
 
 
 class Passwords:
-    """Hashes passwords and checks them, a few at a time."""
+    """Hashes passwords and checks them."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._hashing = threading.Semaphore(_AT_ONCE)
         self._nobodys = self._hasher.hash(secrets.token_urlsafe())
 
     def hash(self, password: str) -> str:
@@ -33,14 +30,12 @@ class Passwords:
                 shortest=SHORTEST,
                 longest=LONGEST,
             )
-        with self._hashing:
-            return self._hasher.hash(password)
+        return self._hasher.hash(password)
 
     def fits(self, stored: str | None, password: str) -> bool:
         """Whether this is the password of a stored hash; None fits nothing and costs the same work."""
         try:
-            with self._hashing:
-                return self._hasher.verify(stored or self._nobodys, password[: LONGEST + 1]) and stored is not None
+            return self._hasher.verify(stored or self._nobodys, password[: LONGEST + 1]) and stored is not None
         except (VerificationError, InvalidHashError):
             return False
 

@@ -86,10 +86,10 @@ def _add_people(routes: APIRouter, accounts: Accounts) -> None:
         """Everybody, in the order they were added."""
         return accounts.people.all()
 
-    @routes.post("/users", status_code=201, responses=refusals(409))
-    def add_user(body: NewAccount) -> AddedOut:
+    @routes.post("/users", status_code=201, responses=refusals(409, 429))
+    async def add_user(body: NewAccount) -> AddedOut:
         """Make an account."""
-        added = accounts.add(body.login, body.role, body.password)
+        added = await accounts.add_queued(body.login, body.role, body.password)
         return AddedOut(login=added.login, role=added.role)
 
     @routes.post("/people/{person_id}/disable", responses=refusals(404, 409))
@@ -115,10 +115,10 @@ def _add_ways_in(routes: APIRouter, accounts: Accounts) -> None:
         token = accounts.make_link(person_id, valid_ms=body.days * DAY_MS)
         return LinkOut(token=token, path=f"/auth/link?token={token}")
 
-    @routes.post("/people/{person_id}/password", status_code=204, responses=refusals(404))
-    def password(person_id: Id, body: NewPassword) -> None:
+    @routes.post("/people/{person_id}/password", status_code=204, responses=refusals(404, 429))
+    async def password(person_id: Id, body: NewPassword) -> None:
         """Give somebody a new password; all their sessions, API tokens and sign-in links end."""
-        accounts.set_password(person_id, body.password)
+        await accounts.set_password_queued(person_id, body.password)
 
     @routes.post("/people/{person_id}/sign-out", responses=refusals(404))
     def sign_out(person_id: Id) -> EndedOut:

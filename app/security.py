@@ -3,6 +3,7 @@
 Knows nothing of pages beyond their addresses.
 """
 
+import asyncio
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
@@ -14,7 +15,7 @@ from app.accounts import Accounts
 from app.gate import SIGN_IN, Gate
 from app.visitors import DEVICE_COOKIE, SESSION_COOKIE, token_of, visitor_of
 from data.devices import LASTS_MS
-from data.errors import ConflictError, InputError, PrefloopError
+from data.errors import BusyError, ConflictError, InputError, PrefloopError
 from data.records import Annotator
 
 HOME = "/annotate/"
@@ -51,51 +52,58 @@ def add_security(app: FastAPI, accounts: Accounts) -> None:
         return response
 
     @app.get("/auth/session", include_in_schema=False)
-    def session() -> Response:
+    async def session() -> Response:
         """Answers only while the session lasts; the gate says 401 after that."""
         return Response(status_code=204)
 
 
 def _add_ways_in(app: FastAPI, accounts: Accounts) -> None:
     @app.post("/auth/login", include_in_schema=False)
-    def login(credentials: Credentials, request: Request) -> Response:
+    async def login(credentials: Credentials, request: Request) -> Response:
+        visitor = visitor_of(request)
         try:
-            entry = accounts.sign_in(credentials.login.strip(), credentials.password, visitor_of(request))
+            entry = await accounts.sign_in_queued(credentials.login.strip(), credentials.password, visitor)
         except InputError as error:
             return _refused(error, 401)
         except ConflictError as error:
             return _refused(error, 429)
-        return _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
+        return await _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
 
     @app.get("/auth/link", include_in_schema=False)
-    def link(request: Request, token: Annotated[str, Query(max_length=128)] = "") -> Response:
+    async def link(request: Request, token: Annotated[str, Query(max_length=128)] = "") -> Response:
         if "prefetch" in request.headers.get("sec-purpose", ""):
             return Response(status_code=503)  # a browser that only looks ahead must not spend the link
         try:
-            entry = accounts.redeem(token, visitor_of(request))
+            entry = await asyncio.to_thread(accounts.redeem, token, visitor_of(request))
         except InputError:
             return RedirectResponse(f"{SIGN_IN}?why=link", 303)
-        return _signed_in(RedirectResponse(HOME, 303), entry, request, accounts)
+        return await _signed_in(RedirectResponse(HOME, 303), entry, request, accounts)
 
     @app.post("/auth/join", include_in_schema=False)
-    def join(joining: Joining, request: Request) -> Response:
+    async def join(joining: Joining, request: Request) -> Response:
         visitor = visitor_of(request)
         try:
-            entry = accounts.join(joining.token, joining.login.strip(), joining.password, visitor)
+            entry = await accounts.join_queued(joining.token, joining.login.strip(), joining.password, visitor)
         except InputError as error:
             return _refused(error, 422)
+        except BusyError as error:
+            return _refused(error, 429)
         except ConflictError as error:
             return _refused(error, 409)
-        return _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
+        return await _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
 
 
 def _refused(error: PrefloopError, status: int) -> Response:
-    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status)
+    body = {"detail": str(error), "template": error.template, "values": error.values}
+    waits = {"retry-after": str(error.values["seconds"])} if status == 429 else {}
+    return JSONResponse(body, status, waits)
 
 
-def _signed_in(response: Response, entry: tuple[str, Annotator], request: Request, accounts: Accounts) -> Response:
+async def _signed_in(
+    response: Response, entry: tuple[str, Annotator], request: Request, accounts: Accounts
+) -> Response:
     token, annotator = entry
-    device = accounts.know_device(annotator.id, visitor_of(request))
+    device = await asyncio.to_thread(accounts.know_device, annotator.id, visitor_of(request))
     for cookie, value, lasts_ms in (
         (SESSION_COOKIE, token, accounts.session_ms),
         (DEVICE_COOKIE, device, LASTS_MS),

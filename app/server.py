@@ -22,7 +22,7 @@ from app.model_license import say_license
 from app.pages.mount import mount_pages
 from app.security import add_security
 from app.services import Services, open_services, open_store, running
-from data.errors import ConflictError, InputError, NotFoundError, PrefloopError
+from data.errors import BusyError, ConflictError, InputError, NotFoundError, PrefloopError
 from data.records import Annotator, Role
 
 _GRACE_SECONDS = 3
@@ -31,6 +31,7 @@ _IDLE_SECONDS = 75
 _STATUS: tuple[tuple[type[PrefloopError], int], ...] = (
     (NotFoundError, 404),
     (InputError, 422),
+    (BusyError, 429),
     (ConflictError, 409),
     (PrefloopError, 503),
 )
@@ -47,8 +48,8 @@ def create_rest_app(services: Services) -> FastAPI:
     """The same for programs alone, without pages."""
     app = FastAPI(title="prefloop", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
     app.include_router(build_api(services))
-    app.add_api_route("/", lambda: RedirectResponse("/annotate/"), include_in_schema=False)
-    app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
+    app.add_api_route("/", _home, include_in_schema=False)
+    app.add_api_route("/healthz", _health, include_in_schema=False)
     app.add_exception_handler(PrefloopError, _explain)
     app.add_exception_handler(RequestValidationError, _name_the_unfit)
     add_security(app, services.accounts)
@@ -100,22 +101,33 @@ def _owner(services: Services) -> Annotator:
 
 
 def _welcome(services: Services, owner: Annotator, url: str, say: Callable[[str], None]) -> None:
-    """Say where to go; as long as the owner has no password, with a link that signs him in once."""
+    """Say where to go; as long as the owner has no password, with a link that signs them in once."""
     if services.store.people.password_hash(owner.id) is None:
         say(f"\n  Sign in as {owner.login} (once):  {url}/auth/link?token={services.accounts.make_link(owner.id)}\n")
     else:
         say(f"\n  Open {url}\n")
 
 
-def _name_the_unfit(_: Request, error: Exception) -> Response:
+async def _home() -> RedirectResponse:
+    return RedirectResponse("/annotate/")
+
+
+async def _health() -> dict[str, str]:
+    """Asynchronous, so that it answers for as long as anything does."""
+    return {"status": "ok"}
+
+
+# Asynchronous like all that every answer may need: a plain handler would wait for a thread.
+async def _name_the_unfit(_: Request, error: Exception) -> Response:
     """What is wrong and where, without what was sent: that may be a password, or no text that UTF-8 can hold."""
     assert isinstance(error, RequestValidationError)
     detail = [{key: problem[key] for key in ("type", "loc", "msg")} for problem in error.errors()]
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
 
 
-def _explain(request: Request, raised: Exception) -> JSONResponse:
+async def _explain(request: Request, raised: Exception) -> JSONResponse:
     assert isinstance(raised, PrefloopError)
     status = next(status for kind, status in _STATUS if isinstance(raised, kind))
     error = told(raised, getattr(request.state, "annotator", None))
-    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status)
+    waits = {"retry-after": str(raised.seconds)} if isinstance(raised, BusyError) else {}
+    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status, waits)

@@ -3,6 +3,7 @@
 Knows the names of the cookies, and nothing of what they open.
 """
 
+import ipaddress
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -10,6 +11,7 @@ from starlette.requests import HTTPConnection
 SESSION_COOKIE = "prefloop_session"
 DEVICE_COOKIE = "prefloop_device"
 _LONGEST_AGENT = 300
+_IPV6_HOME = 64  # bits that a provider gives to one line: its holder has all addresses under them
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,18 @@ class Visitor:
     address: str = ""
     device: str = ""
     agent: str = ""
+
+    @property
+    def network(self) -> str:
+        """What stands for one place that visitors come from: an IPv4 address, or the first half of an IPv6 one."""
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return self.address
+        if isinstance(address, ipaddress.IPv6Address):
+            mapped = address.ipv4_mapped
+            return str(mapped or ipaddress.ip_network((int(address), _IPV6_HOME), strict=False))
+        return str(address)
 
 
 UNKNOWN = Visitor()

@@ -5,7 +5,8 @@
     │   ├── NotFoundError         the thing named does not exist
     │   └── PromptError           a prompt that this model can never be asked
     ├── ConflictError             right in itself, but not now: already judged, already running
-    │   └── RoundRunsError        another round runs, and one runs at a time
+    │   ├── RoundRunsError        another round runs, and one runs at a time
+    │   └── BusyError             too much at once, to be tried again in so many seconds
     ├── HomeError                 the home directory cannot be used: owned, unreadable, of another model
     ├── ModelError                a base model cannot be loaded or is not supported
     ├── AdapterError              an adapter is refused: damaged, of another shape, or not effective
@@ -59,6 +60,14 @@ class ConflictError(PrefloopError):
 
 class RoundRunsError(ConflictError):
     """Another round runs; one runs at a time."""
+
+
+class BusyError(ConflictError):
+    """Too much at once; it can be tried again in some seconds."""
+
+    def __init__(self, template: str, *, seconds: int, **values: str | int) -> None:
+        super().__init__(template, seconds=seconds, **values)
+        self.seconds = seconds
 
 
 class HomeError(PrefloopError):

@@ -155,6 +155,38 @@ def test_a_guess_at_one_login_does_not_slow_another_down(accounts: Accounts):
     accounts.sign_in("bob", PASSWORD, Visitor("guesser 0"))
 
 
+def test_failures_of_an_address_count_over_all_logins(accounts: Accounts):
+    accounts.add("ann", Role.ANNOTATOR, PASSWORD)
+    for number in range(50):
+        guess(accounts, 1, login=f"junk {number}")
+    with pytest.raises(ConflictError, match="Wait 1 seconds"):
+        accounts.sign_in("ann", PASSWORD, Visitor("guesser 0"))
+    accounts.sign_in("ann", PASSWORD, HERE)
+
+
+def test_a_guesser_with_an_account_cannot_sign_the_count_away(accounts: Accounts):
+    accounts.add("eve", Role.ANNOTATOR, PASSWORD)
+    for number in range(49):
+        guess(accounts, 1, login=f"victim {number}")
+    accounts.sign_in("eve", PASSWORD, Visitor("guesser 0"))
+    guess(accounts, 1, login="victim 49")
+    with pytest.raises(ConflictError):
+        accounts.sign_in("victim 50", "wrong horse", Visitor("guesser 0"))
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("a unix socket", "a unix socket"),
+    ],
+)
+def test_the_addresses_of_one_line_are_one(address: str, network: str):
+    assert Visitor(address).network == network
+
+
 def test_a_known_browser_is_not_locked_out_by_strangers(accounts: Accounts):
     """Neither by many of them, nor by one behind the same proxy."""
     ann = accounts.add("ann", Role.ANNOTATOR, PASSWORD)

@@ -57,15 +57,45 @@ def test_success_and_an_hour_both_make_it_forget(throttle: Throttle, clock: Hand
     assert [throttle.claim(ONE) for _ in range(3)] == [0, 0, 1000]
 
 
-def test_a_flood_of_buckets_makes_it_forget_the_oldest_only(throttle: Throttle) -> None:
+def test_a_flood_of_buckets_washes_nothing_out(throttle: Throttle) -> None:
     for _ in range(2):
         throttle.claim(ONE)
-    for number in range(9_999):
+    for number in range(30_000):
         throttle.claim(Bucket(str(number), 2))
     assert throttle.claim(ONE) == 1000
-    for number in range(10_000):
-        throttle.claim(Bucket(f"more {number}", 2))
-    assert throttle.claim(ONE) == 0
+
+
+def test_names_that_share_a_place_share_a_count(clock: HandClock) -> None:
+    throttle = Throttle(clock, places=1)
+    assert [throttle.claim(Bucket(str(number), 2)) for number in range(3)] == [0, 0, 1000]
+    assert throttle.claim(ONE, LARGE) == 1000
+
+
+def test_a_try_that_is_taken_back_counts_no_more_and_no_other_goes_with_it(throttle: Throttle) -> None:
+    for _ in range(2):
+        throttle.claim(ONE)
+    throttle.take_back(ONE)
+    assert [throttle.claim(ONE) for _ in range(2)] == [0, 1000]
+
+
+def test_what_many_share_fades_all_the_while(throttle: Throttle, clock: HandClock) -> None:
+    shared = Bucket("shared", 4, fades=True)
+    for _ in range(4):
+        throttle.claim(shared)
+    assert throttle.claim(shared) == 1000
+    for _ in range(9):  # one more each quarter of an hour goes on for ever
+        clock.now += HOUR // 4
+        assert [throttle.claim(shared) for _ in range(2)] == [0, 1000]
+
+
+def test_fading_makes_no_wait_longer_than_was_said(throttle: Throttle, clock: HandClock) -> None:
+    shared = Bucket("shared", 60, fades=True)
+    for _ in range(60):
+        throttle.claim(shared)
+    while (wait := throttle.claim(shared)) < 60_000:
+        clock.now += wait
+    clock.now += wait
+    assert throttle.claim(shared) == 0
 
 
 def test_tries_at_the_same_moment_cannot_all_slip_through(throttle: Throttle) -> None:
