@@ -6,6 +6,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from app.remote import Remote
@@ -15,7 +16,8 @@ from data.records import FinishReason, Message
 from data.repetition import repetition
 
 _LIMIT = "max_new_tokens"
-_AT_ONCE = 16
+_AT_ONCE = 12  # so many ask side by side: more than the rows that a server decodes by default, so that none stand empty
+_TOLD_EVERY = 10
 _REPEATS_ITSELF = 0.3
 """From this share of repeated runs of four words on; ordinary prose has a few hundredths."""
 
@@ -50,15 +52,30 @@ def answers_of(
     sampling = {"temperature": 1.0, "top_p": 1.0, _LIMIT: limit}
     source = random.Random(f"measure/{seed}")
     jobs = [{"messages": prompt, "seeds": [source.randrange(2**31)]} for prompt in prompts]
-    found: list[MeasuredAnswer] = []
+
+    def ask(job: dict[str, object]) -> MeasuredAnswer:
+        drawn = owner.post_and_wait("/completions", version=version, jobs=[job], sampling=sampling)["completions"]
+        [[one]] = drawn
+        return _answer(one)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        asked = [pool.submit(ask, job) for job in jobs]
+        try:
+            _report(version, asked, say)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [one.result() for one in asked]
+
+
+def _report(version: str, asked: Sequence[Future[MeasuredAnswer]], say: Callable[[str], None]) -> None:
+    """Say how far the answers are, and how long they will take. Raises what stopped one of them."""
     began = time.monotonic()
-    for start in range(0, len(jobs), _AT_ONCE):
-        part = jobs[start : start + _AT_ONCE]
-        drawn = owner.post_and_wait("/completions", version=version, jobs=part, sampling=sampling)["completions"]
-        found += [_answer(one) for [one] in drawn]
-        left = (time.monotonic() - began) / len(found) * (len(jobs) - len(found))
-        say(f"Measuring {version}: {len(found)} of {len(jobs)} answers, about {left:.0f} s left")
-    return found
+    for number, one in enumerate(as_completed(asked), 1):
+        one.result()
+        if number % _TOLD_EVERY == 0 or number == len(asked):
+            left = (time.monotonic() - began) / number * (len(asked) - number)
+            say(f"Measuring {version}: {number} of {len(asked)} answers, about {left:.0f} s left")
 
 
 def win(taste: Taste, new: MeasuredAnswer, old: MeasuredAnswer) -> float:

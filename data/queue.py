@@ -1,8 +1,9 @@
 """Which pair an annotator gets next: one rule. Knows nothing of how a pair is lent.
 
 First it is drawn what for: a known pair, one he judged before, the champion against the version before it, or
-training; what the drawn purpose has not, another gives, so that nobody is locked out. For training, pairs that
-another has judged come first, so that an overlap is whole before the version changes; then the strategy draws from
+training; what the drawn purpose has not, another gives, so that nobody is locked out. A re-ask takes the place of a
+pair to train on: somebody who asks again and again while none is ready is not given one instead, or a slow model would
+turn a small share into nearly all. For training, pairs that another has judged come first, so that an overlap is whole before the version changes; then the strategy draws from
 the oldest that wait with the highest priority. Nobody is given the same answers twice, except as a hidden re-ask
 with their sides swapped, and nobody a known pair that he made himself.
 """
@@ -174,7 +175,7 @@ def _reask(db: sqlite_utils.Database, asking: Asking) -> Drawn | None:
     if begun is not None:
         return Drawn(begun["id"], Purpose.REASK, 1.0, swapped=not begun["swapped"])
     rows = list(db.query(_TO_REASK, asking.params | {"after": asking.rules.reask_after - 1}))
-    if not rows:
+    if not rows or _train(db, asking) is None:
         return None
     row = asking.source.choice(rows)
     kept = {key: row[key] for key in ("prompt_id", "completion_a_id", "completion_b_id", "version_id")}

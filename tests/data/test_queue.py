@@ -34,6 +34,17 @@ def ask(scene: Scene, annotator: Annotator, **rules: Any) -> Lease | None:
     return scene.store.pairs.lease(annotator.id, duration_ms=MINUTE, rules=QueueRules(**rules))
 
 
+def reask(scene: Scene, annotator: Annotator, **rules: Any) -> Lease | None:
+    """A re-ask in place of a pair that waits, if the annotator is given one."""
+    scene.pair()
+    lease = ask(scene, annotator, reask=1.0, **rules)
+    assert lease is not None
+    if lease.pair.purpose is Purpose.REASK:
+        return lease
+    scene.store.pairs.release(lease.token, annotator.id)
+    return None
+
+
 def judge(scene: Scene, annotator: Annotator, choice: Choice = Choice.A, **rules: Any) -> Judgment:
     lease = ask(scene, annotator, **rules)
     assert lease is not None
@@ -115,12 +126,12 @@ def test_a_retired_known_pair_is_asked_no_more(scene: Scene) -> None:
 def test_a_pair_is_asked_again_once_with_its_sides_swapped(scene: Scene) -> None:
     ann = scene.annotator()
     first = scene.judge(ann, Choice.A, scene.pair())
-    lease = ask(scene, ann, reask=1.0)
+    lease = reask(scene, ann)
     assert lease is not None
     assert (lease.pair.a, lease.pair.b, lease.swapped) == (*_answers(scene, first), not first.swapped)
     assert lease.pair.purpose is Purpose.REASK
     scene.answer(lease, Choice.A)
-    assert ask(scene, ann, reask=1.0) is None
+    assert reask(scene, ann) is None
     assert len(scene.store.rounds.preview().train) == 1
 
 
@@ -128,7 +139,7 @@ def test_a_re_ask_that_was_given_back_comes_again_the_same_way(scene: Scene) -> 
     ann = scene.annotator()
     first = scene.judge(ann, Choice.A, scene.pair())
     for _ in range(3):
-        lease = ask(scene, ann, reask=1.0)
+        lease = reask(scene, ann)
         assert lease is not None
         assert lease.swapped is not first.swapped
         scene.store.pairs.release(lease.token, ann.id)
@@ -137,18 +148,25 @@ def test_a_re_ask_that_was_given_back_comes_again_the_same_way(scene: Scene) -> 
 def test_a_pair_is_asked_again_only_after_others_and_only_of_its_annotator(scene: Scene) -> None:
     ann, other = scene.annotator(), scene.annotator()
     for number in range(3):
-        assert ask(scene, ann, reask=1.0, reask_after=3) is None, number
+        assert reask(scene, ann, reask_after=3) is None, number
         scene.judge(ann, Choice.A, scene.pair())
-    lease = ask(scene, ann, reask=1.0, reask_after=3)
+    lease = reask(scene, ann, reask_after=3)
     assert lease is not None
-    assert ask(scene, other, reask=1.0) is None
+    assert reask(scene, other) is None
+
+
+def test_who_waits_for_a_pair_is_not_asked_again_instead(scene: Scene) -> None:
+    """However often they ask: a share is one of the pairs that people are given."""
+    ann = scene.annotator()
+    scene.judge(ann, Choice.A, scene.pair())
+    assert [ask(scene, ann, reask=0.5) for _ in range(20)] == [None] * 20
 
 
 @pytest.mark.parametrize("choice", [Choice.TIE, Choice.BOTH_BAD, Choice.SKIP])
 def test_only_a_choice_is_asked_again(scene: Scene, choice: Choice) -> None:
     ann = scene.annotator()
     scene.judge(ann, choice, scene.pair())
-    assert ask(scene, ann, reask=1.0) is None
+    assert reask(scene, ann) is None
 
 
 def test_evaluation_pairs_are_drawn_when_their_turn_comes_and_never_train(scene: Scene) -> None:
@@ -219,24 +237,22 @@ def test_nobody_is_tested_by_a_known_pair_of_his_own(scene: Scene) -> None:
 def test_what_was_taken_back_is_not_asked_again(scene: Scene) -> None:
     ann = scene.annotator()
     scene.judge(ann, Choice.A, scene.pair())
-    begun = ask(scene, ann, reask=1.0)
+    begun = reask(scene, ann)
     assert begun is not None
     undone, _ = scene.undo(ann)
     scene.store.pairs.release(undone.token, ann.id)
-    again = ask(scene, ann, reask=1.0)
-    assert again is not None
-    assert again.pair == undone.pair
+    assert reask(scene, ann) is None
 
 
 def test_a_flagged_pair_and_a_retired_prompt_are_not_asked_again(scene: Scene) -> None:
     ann = scene.annotator()
     flagged = Verdict(Choice.A, remarks=Remarks(flag=Flag.PERSONAL_DATA))
     scene.store.judgments.record(ann.id, scene.lease(ann, scene.pair()).token, flagged, idempotency_key="flag")
-    assert ask(scene, ann, reask=1.0) is None
+    assert reask(scene, ann) is None
     pair = scene.pair()
     scene.judge(ann, Choice.A, pair)
     scene.store.prompts.retire(pair.prompt.id)
-    assert ask(scene, ann, reask=1.0) is None
+    assert reask(scene, ann) is None
 
 
 def test_sides_are_balanced_over_all_that_one_is_given(scene: Scene) -> None:
