@@ -2,10 +2,10 @@
 
 First it is drawn what for: a known pair, one he judged before, the champion against the version before it, or
 training; what the drawn purpose has not, another gives, so that nobody is locked out. A re-ask takes the place of a
-pair to train on: somebody who asks again and again while none is ready is not given one instead, or a slow model would
-turn a small share into nearly all. For training, pairs that another has judged come first, so that an overlap is whole before the version changes; then the strategy draws from
-the oldest that wait with the highest priority. Nobody is given the same answers twice, except as a hidden re-ask
-with their sides swapped, and nobody a known pair that he made himself.
+pair to train on: who asks again and again while none is ready is given none, or a slow model would turn a small share
+into nearly all. For training, pairs that another has judged come first, so that an overlap is whole before the version
+changes; then the strategy draws from the oldest that wait with the highest priority. Nobody is given the same answers
+twice, except as a hidden re-ask with their sides swapped, and nobody a known pair that he made himself.
 """
 
 import json
