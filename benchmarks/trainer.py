@@ -1,6 +1,7 @@
 """Our DPO step against TRL's: the same model, LoRA, pairs and optimiser; pairs/s, peak memory, loss.
 
     python -m benchmarks.trainer [--quick] [--json FILE]
+    python -m benchmarks.trainer --real MODEL --pairs FILE [--batch N] [--turns N] [--json FILE]
 
 Every contender is a process of its own. All take the same batch, one after the other, in turns that change
 direction; a ratio is the median over the turns of TRL's seconds by ours. Peak memory is what a process held at
@@ -26,8 +27,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.mixes import MIXES, random_pairs
-from benchmarks.models import SIZES, random_adapter, random_base
+from benchmarks.mixes import MIXES
+from benchmarks.models import random_adapter
+from benchmarks.workloads import RandomWorkload, RealWorkload, Workload
 from trainer.base import Base
 from trainer.config import DPOConfig
 from trainer.dpo import PreferenceObjective
@@ -47,8 +49,7 @@ Step = Callable[[Sequence[TokenPair]], float]
 class Case:
     """What all contenders train on."""
 
-    model: str
-    mix: str
+    work: Workload
     dtype: str
     batch: int
     turns: int
@@ -57,18 +58,18 @@ class Case:
     @property
     def name(self) -> str:
         """The mix, and whether its batches hold pairs of like length."""
-        return f"{self.mix}, sorted" if self.sort else self.mix
+        return f"{self.work.mix}, sorted" if self.sort else self.work.mix
 
-    def batches(self) -> list[list[TokenPair]]:
+    def batches(self, base: Base) -> list[list[TokenPair]]:
         """One batch a turn, and one to warm up on."""
-        pairs = random_pairs(self.mix, self.batch * (self.turns + 1), vocabulary=SIZES[self.model].vocabulary, seed=1)
+        pairs = self.work.pairs(base, self.batch * (self.turns + 1))
         if self.sort:
             pairs.sort(key=lambda pair: pair.tokens)
         return [pairs[at : at + self.batch] for at in range(0, len(pairs), self.batch)]
 
     def base(self) -> Base:
         """The frozen model on the device there is."""
-        base = random_base(self.model)
+        base = self.work.base()
         torch.nn.Module.to(base.model, _device(), getattr(torch, self.dtype))
         return base
 
@@ -94,9 +95,8 @@ class Peer:
 PEERS = (Peer("TRL default", best=False), Peer("TRL best", best=True))
 
 
-def ours(case: Case) -> tuple[Step, Step]:
+def ours(case: Case, base: Base) -> tuple[Step, Step]:
     """Our step, and the pass that gives a batch's reference log-probs, which `trainer.round` makes before."""
-    base = case.base()
     policy = Policy.from_base(base, rank=16, alpha=32, seed=0)
     _fill(policy)
     budget = Budget(8192, print)
@@ -108,7 +108,7 @@ def ours(case: Case) -> tuple[Step, Step]:
             return group_logps(policy, Packed(), [pair.group for pair in batch], budget)
 
     known: Reference = {}
-    for batch in case.batches():
+    for batch in case.batches(base):
         known |= reference(batch)
     objective = PreferenceObjective(policy, Packed(), config, known, None)
 
@@ -127,7 +127,7 @@ def _fill(policy: Policy) -> None:
             policy.lora.parameters[f"{name}.up"].copy_(lora.up)
 
 
-def theirs(case: Case, peer: Peer) -> Step:
+def theirs(case: Case, peer: Peer, base: Base) -> Step:
     """TRL's collator and loss on the same ids, with clipping and AdamW as its Trainer has them."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     warnings.filterwarnings("ignore")
@@ -143,8 +143,7 @@ def theirs(case: Case, peer: Peer) -> Step:
         def _prepare_dataset(self, dataset: Dataset, *_: object, **__: object) -> Dataset:
             return dataset  # ids already
 
-    base = case.base()
-    data = Dataset.from_list([_row(pair) for batch in case.batches() for pair in batch])
+    data = Dataset.from_list([_row(pair) for batch in case.batches(base) for pair in batch])
     arguments = TRLConfig(
         output_dir=str(Path(os.devnull).parent / "shm" / "prefloop-benchmark"),
         beta=BETA,
@@ -171,7 +170,7 @@ def theirs(case: Case, peer: Peer) -> Step:
     optimizer = torch.optim.AdamW(trainable, lr=RATE, weight_decay=0.0)
     model.train()
     if peer.best:
-        known = _known_reference(trainer, case)
+        known = _known_reference(trainer, case.batches(base))
         trainer.precompute_ref_logps = True
 
     def step(batch: Sequence[TokenPair]) -> float:
@@ -188,10 +187,10 @@ def theirs(case: Case, peer: Peer) -> Step:
     return step
 
 
-def _known_reference(trainer: object, case: Case) -> dict[TokenPair, dict[str, float]]:
+def _known_reference(trainer: object, batches: Sequence[Sequence[TokenPair]]) -> dict[TokenPair, dict[str, float]]:
     """Reference log-probs by TRL's own function, as its precomputation does."""
     known = {}
-    for batch in case.batches():
+    for batch in batches:
         for pair in batch:
             inputs = {name: value.to(_device()) for name, value in trainer.data_collator([_row(pair)]).items()}  # type: ignore[attr-defined]
             with torch.no_grad():
@@ -210,9 +209,10 @@ def _row(pair: TokenPair) -> dict[str, list[int]]:
 
 def work(link: Connection, case: Case, peer: Peer | None) -> None:
     """A contender's process: build, warm up, then one step for every word from the other side."""
-    torch.set_num_threads(SIZES[case.model].threads)
-    batches = case.batches()
-    step, reference = ours(case) if peer is None else (theirs(case, peer), None)
+    torch.set_num_threads(case.work.threads)
+    base = case.base()
+    batches = case.batches(base)
+    step, reference = ours(case, base) if peer is None else (theirs(case, peer, base), None)
     gc.collect()
     before = _held_mb()
     step(batches[-1])
@@ -286,7 +286,7 @@ def race(case: Case, peers: Sequence[Peer]) -> list[Row]:
     seconds = statistics.median(turn.seconds for turn in mine)
     return [
         Row(
-            model=case.model,
+            model=case.work.model,
             mix=case.name,
             peer=peer.name,
             dtype=case.dtype,
@@ -305,20 +305,20 @@ def race(case: Case, peers: Sequence[Peer]) -> list[Row]:
 def cases(*, quick: bool) -> list[Case]:
     """What is measured: a table that fits the device."""
     if _device().type == "cuda":
-        return [Case("500M", mix, "bfloat16", 16, 9) for mix in MIXES]
+        return [Case(RandomWorkload("500M", mix), "bfloat16", 16, 9) for mix in MIXES]
     small = [
-        Case("5M", "256/64", "float32", 4, 5),
-        Case("5M", "32/128", "float32", 4, 5),
-        Case("5M", "chat", "float32", 8, 3),
+        Case(RandomWorkload("5M", "256/64"), "float32", 4, 5),
+        Case(RandomWorkload("5M", "32/128"), "float32", 4, 5),
+        Case(RandomWorkload("5M", "chat"), "float32", 8, 3),
     ]
     if quick:
         return small
     large = [
-        Case("50M", mix, kind, batch, 3)
+        Case(RandomWorkload("50M", mix), kind, batch, 3)
         for kind in ("float32", "bfloat16")
         for mix, batch in (("256/64", 2), ("32/128", 2), ("chat", 4))
     ]
-    return [*small, Case("5M", "chat", "float32", 8, 3, sort=True), *large]
+    return [*small, Case(RandomWorkload("5M", "chat"), "float32", 8, 3, sort=True), *large]
 
 
 def _device() -> torch.device:
@@ -371,13 +371,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the small model alone")
     parser.add_argument("--models", default="5M,50M,500M", help="some of them, with commas")
+    parser.add_argument("--real", help="a model as prefloop's --model takes it, in place of random ones")
+    parser.add_argument("--pairs", type=Path, help="preferences for it")
+    parser.add_argument("--batch", type=int, default=2, help="pairs a step on it")
+    parser.add_argument("--turns", type=int, default=9, help="steps on it")
     parser.add_argument("--json", type=Path, help="file for the rows")
     arguments = parser.parse_args()
+    if arguments.real and not arguments.pairs:
+        parser.error("--real needs --pairs FILE")
     console = Console()
     rows: list[Row] = []
-    for case in cases(quick=arguments.quick):
-        if case.model not in arguments.models.split(","):
-            continue
+    chosen = [case for case in cases(quick=arguments.quick) if case.work.model in arguments.models.split(",")]
+    if arguments.real:
+        chosen = [Case(RealWorkload(arguments.real, arguments.pairs), "float32", arguments.batch, arguments.turns)]
+    for case in chosen:
         rows += race(case, PEERS)
         console.print(table(rows[-len(PEERS) :]))
         if arguments.json:
