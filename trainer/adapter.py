@@ -8,8 +8,10 @@ is refused here with the reason. Knows nothing of serving or training.
 import hashlib
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -99,8 +101,10 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
     return adapter
 
 
-def write_adapter(path: Path, adapter: Adapter, model: nn.Module, *, base_name: str, card: str | None = None) -> None:
-    """Write a model's adapter, with a model card if there is one; the directory appears whole or not at all."""
+def write_adapter(
+    path: Path, adapter: Adapter, model: nn.Module, *, base_name: str, texts: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write a model's adapter, with texts beside it by file name; the directory appears whole or not at all."""
     adapter = _uniform(adapter)
     scaling = next(iter(adapter.layers.values())).scaling
     alpha = adapter.rank * scaling
@@ -125,8 +129,8 @@ def write_adapter(path: Path, adapter: Adapter, model: nn.Module, *, base_name: 
     part.mkdir(parents=True)
     config.save_pretrained(str(part))
     save_file(tensors, part / WEIGHTS, metadata={"format": "pt"})
-    if card is not None:
-        (part / "README.md").write_text(card, encoding="utf-8")
+    for name, text in texts.items():
+        (part / name).write_text(text, encoding="utf-8")
     shutil.rmtree(path, ignore_errors=True)
     part.rename(path)
 

@@ -5,6 +5,10 @@ from pathlib import Path
 
 from trainer.base import Base
 
+CARD = "README.md"
+PROMPT_FORMAT = "prompt_format.json"
+"""The file beside an adapter's weights that says how the model was asked; `trainer.merging` reads it."""
+
 
 def adapter_card(base: Base) -> str:
     """The text of the card, in the hub's form (https://huggingface.co/docs/hub/model-cards)."""
@@ -20,6 +24,7 @@ def adapter_card(base: Base) -> str:
 
 Trained by prefloop on people's choices between two answers. The base model: `{base.name}`, revision
 `{base.revision}`. `PeftModel.from_pretrained(base, "this directory")` puts it on.
+`{PROMPT_FORMAT}` says how the model was asked: chat template, system prompt and stop strings.
 
 ## Licence
 

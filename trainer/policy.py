@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from data.errors import AdapterError
 from trainer.adapter import Adapter, write_adapter
-from trainer.adapter_card import adapter_card
+from trainer.adapter_card import CARD, PROMPT_FORMAT, adapter_card
 from trainer.base import Base
 from trainer.lora import Lora, LoraStack, stacked
 from trainer.recomputing import recomputing
@@ -89,9 +89,12 @@ class Policy:
         return self._against[0].adapter() if self._against else None
 
     def save(self, path: Path) -> None:
-        """Write the policy in PEFT's format; the directory appears whole or not at all."""
-        card = adapter_card(self.base)
-        write_adapter(path, self.adapter(), self.model, base_name=self.base.name, card=card)
+        """Write the policy in PEFT's format, with its card and the prompt format that it was trained in.
+
+        The directory appears whole or not at all.
+        """
+        texts = {CARD: adapter_card(self.base), PROMPT_FORMAT: self.base.format.model_dump_json(indent=2) + "\n"}
+        write_adapter(path, self.adapter(), self.model, base_name=self.base.name, texts=texts)
 
 
 def check_head(base: Base, version: Adapter) -> None:

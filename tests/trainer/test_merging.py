@@ -11,6 +11,8 @@ from trainer.adapter import WEIGHTS, read_adapter
 from trainer.base import load_base
 from trainer.generate import Sampler
 from trainer.merging import load_and_merge
+from trainer.model_settings import PromptFormat
+from trainer.policy import Policy
 
 PROMPT: tuple[Message, ...] = ({"role": "user", "content": "how do I boil an egg?"},)
 
@@ -39,6 +41,24 @@ def test_the_tokenizer_comes_along(model_dir: Path, tmp_path: Path) -> None:
     merged = AutoTokenizer.from_pretrained(tmp_path / "merged")
     text = merged.apply_chat_template(list(PROMPT), tokenize=False, add_generation_prompt=True)
     assert merged(text, add_special_tokens=False)["input_ids"] == list(load_base(str(model_dir)).encode(PROMPT))
+
+
+def test_the_merged_model_is_asked_as_its_version_was(model_dir: Path, tmp_path: Path) -> None:
+    asked = PromptFormat(template="{% for m in messages %}[{{ m['content'] }}]{% endfor %}", stop=("END",))
+    policy = Policy.from_base(load_base(str(model_dir)).under(asked), rank=2, alpha=4, seed=0)
+    policy.save(tmp_path / "adapter")
+    load_and_merge(tmp_path / "adapter", tmp_path / "merged")
+    merged = AutoTokenizer.from_pretrained(tmp_path / "merged")
+    assert merged.apply_chat_template(list(PROMPT), tokenize=False) == "[how do I boil an egg?]"
+    assert PromptFormat.model_validate_json((tmp_path / "merged" / "prompt_format.json").read_text()) == asked
+
+
+def test_a_damaged_prompt_format_is_named(model_dir: Path, tmp_path: Path) -> None:
+    save_adapter(model_dir, tmp_path / "adapter", seed=1)
+    (tmp_path / "adapter" / "prompt_format.json").write_text("{")
+    with pytest.raises(AdapterError, match=r"prompt_format\.json is damaged"):
+        load_and_merge(tmp_path / "adapter", tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
 
 
 def test_a_damaged_adapter_leaves_nothing_behind(model_dir: Path, tmp_path: Path) -> None:
