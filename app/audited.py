@@ -4,7 +4,6 @@ Words and numbers that were sent are kept, lists of them too, shortened; passwor
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
 from math import isfinite
 from typing import Any
@@ -48,8 +47,7 @@ def audited(audit: Audit, *, reads: bool = False) -> type[APIRoute]:
 
 async def _detail(request: Request) -> Detail:
     """The ids in the path and the plain values in the query and the body."""
-    body = await request.body()
-    sent = json.loads(body) if body else {}
+    sent = await request.json() if await request.body() else {}
     given = {**request.path_params, **request.query_params, **(sent if isinstance(sent, dict) else {})}
     return {key: kept for key, value in given.items() if "password" not in key and (kept := _kept(value)) is not None}
 

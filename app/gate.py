@@ -13,6 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts import Accounts
+from app.body_guard import BodyGuard
+from app.body_limits import TOO_LARGE, BodyLimit, limit_of
 from app.visitors import token_of
 from data.records import Annotator, Role
 
@@ -96,12 +98,14 @@ class Gate:
         annotator = self._accounts.annotator_of(token_of(asking))
         scope.setdefault("state", {})["annotator"] = annotator
         answer = _refusal(asking, annotator) or self._app
-        await answer(scope, receive, send_with_headers)
+        await answer(scope, BodyGuard(receive, limit_of(_path(asking))), send_with_headers)
 
 
 def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | None:
     """Why a request goes no further, as the answer to it; None lets it through."""
     path, method = _path(asking), str(asking.scope["method"])
+    if (limit := limit_of(path)).forbids(asking.headers.get("content-length", "")):
+        return _too_large(limit)
     if method not in _SAFE_METHODS and _foreign(asking):
         return JSONResponse({"detail": "Requests from other sites are refused."}, 403)
     if (path in _PUBLIC and method in _SAFE_METHODS) or (path in _PUBLIC_POSTS and method == "POST"):
@@ -111,6 +115,11 @@ def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | 
     if _under(path, _ADMIN) and annotator.role is not Role.ADMIN:
         return _admins_only(asking)
     return JSONResponse({"detail": "Not found."}, 404) if _closed(path) else None
+
+
+def _too_large(limit: BodyLimit) -> Response:
+    values = {"most": limit.most}
+    return JSONResponse({"detail": TOO_LARGE.format(**values), "template": TOO_LARGE, "values": values}, 413)
 
 
 def _ask_to_sign_in(asking: HTTPConnection) -> Response:

@@ -35,5 +35,5 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     known = {401: denied, 403: denied, 422: {"anyOf": [refusal, unfit]}}
     return {
         status: {"content": {"application/json": {"schema": known.get(status, refusal)}}}
-        for status in (401, 403, 422, 503, *statuses)
+        for status in (401, 403, 413, 422, 503, *statuses)
     }

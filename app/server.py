@@ -4,6 +4,7 @@ Knows nothing of what pages and routes do.
 """
 
 import asyncio
+import gc
 import json
 import signal
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from app.model_license import say_license
 from app.pages.mount import mount_pages
 from app.security import add_security
 from app.services import Services, open_services, open_store, running
+from app.timed_connection import TimedConnection
 from data.errors import BusyError, ConflictError, InputError, NotFoundError, PrefloopError
 from data.records import Annotator, Role
 
@@ -80,7 +82,11 @@ async def serve(home: Home, settings: Settings, at: Listening, say: Callable[[st
 
 async def _listen(app: FastAPI, at: Listening, started: Callable[[], None]) -> None:
     config = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS, timeout_keep_alive=_IDLE_SECONDS
+        app,
+        http=TimedConnection,
+        log_level="warning",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
     )
     server = uvicorn.Server(config)
     # uvicorn raises the signal again once it has stopped; without a handler that would skip our clean-up.
@@ -89,6 +95,9 @@ async def _listen(app: FastAPI, at: Listening, started: Callable[[], None]) -> N
     serving = asyncio.create_task(server.serve(sockets=[*at.sockets]))
     while not (server.started or serving.done()):
         await asyncio.sleep(0.02)
+    # What is there by now stays: without this each collection of all garbage looks through it again, on the event loop.
+    gc.collect()
+    gc.freeze()
     started()
     await serving
 
