@@ -4,7 +4,6 @@ What annotators do is in desk_api.py; the rest is for admins. Knows nothing of c
 """
 
 import asyncio
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -18,7 +17,7 @@ from app.audited import audited
 from app.callers import Caller, admin
 from app.desk_api import build_desk_api
 from app.errands_api import build_errands_api
-from app.exporting import ExportOrder, Tally, exported_rows, usual_query
+from app.exporting import ExportOrder, usual_query
 from app.exports_api import build_exports_api
 from app.gold_api import build_gold_api
 from app.guidelines_api import build_guidelines_api
@@ -135,14 +134,13 @@ def _operator_routes(services: Services) -> APIRouter:
 
     @handing_out.get("/export", response_class=StreamingResponse, responses=_NDJSON)
     def stream_preferences(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
-        """All preferences as JSON lines, as they are read, but those that the format cannot hold.
+        """All preferences as JSON lines, but those that the format cannot hold; all of them are read first.
 
         POST /exports makes files, of other selections too, and counts what is left out.
         """
         order = ExportOrder(format=format, query=usual_query(format))
         order.check()
-        rows = exported_rows(services.store, order, Tally())
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines = services.exports.lines(order)
         return StreamingResponse(lines, media_type="application/x-ndjson", headers={"X-Format": format})
 
     @routes.get("/prompts")

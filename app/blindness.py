@@ -1,6 +1,6 @@
 """What an annotator may be told when something fails: never the name of a model or version. Knows no pages."""
 
-from data.errors import ConflictError, InputError, PrefloopError, PromptError
+from data.errors import ConflictError, DiskFullError, HomeError, InputError, PrefloopError, PromptError
 from data.records import Annotator, Role
 
 _FAILED = "The model cannot answer just now. An admin can see why."
@@ -8,6 +8,8 @@ _CANNOT_BE_ASKED = (
     "The model cannot be asked this: it is too long, or its turns are of a kind that the model does not take. "
     "Begin anew with a shorter question."
 )
+_DISK_FULL = "The server's disk is full: nothing can be saved until somebody makes room. What was saved is not lost."
+_STORE_FAILED = "The server cannot read or save just now. An admin can see why."
 _NO_PAIR = "No pair can be made just now. An admin can see why."
 
 
@@ -19,7 +21,9 @@ def told(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
         return PromptError(_CANNOT_BE_ASKED, reason=error.reason)
     if isinstance(error, InputError | ConflictError):
         return error
-    return PrefloopError(_FAILED)
+    if isinstance(error, DiskFullError):
+        return PrefloopError(_DISK_FULL)
+    return PrefloopError(_STORE_FAILED if isinstance(error, HomeError) else _FAILED)
 
 
 def trouble_told(trouble: str | None, annotator: Annotator) -> str | None:

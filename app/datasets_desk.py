@@ -26,6 +26,7 @@ from app.remote import Remote, running_server
 from data.containers.container import Unreadable
 from data.containers.jsonl import JSONL, standing_in
 from data.containers.registry import by_name, opening
+from data.disk import written_to
 from data.errors import ConflictError, InputError, PrefloopError
 from data.records import Export, ImportKind
 from data.store import PreferenceStore
@@ -102,10 +103,8 @@ class _AtHome:
     def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
         order = _order(asked)
         of = self._store.outgoing.count(order.query)
-        try:
+        with written_to(out):
             made = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
-        except OSError as error:
-            raise InputError(f"{out} cannot be written: {error.strerror}") from error
         self._keep("export_preferences", format=order.format, export=made.id, out=str(out))
         return _made(made)
 
@@ -165,7 +164,7 @@ class _AtServer:
             raise ConflictError(f"{out} exists already; name a directory that does not")
         ending = next((one for one in endings if out.name.lower().endswith(one)), "")
         number = self._result(self._server.post(f"/exports?ending={ending}" if ending else "/exports", **asked), told)
-        with TemporaryDirectory(dir=out.parent) as folder:
+        with written_to(out), TemporaryDirectory(dir=out.parent) as folder:
             file, manifest = Path(folder) / "file", Path(folder) / "manifest"
             self._server.download(f"/exports/{number}/file", file)
             self._server.download(f"/exports/{number}/manifest", manifest)
@@ -175,7 +174,7 @@ class _AtServer:
                 file = Path(folder) / "unpacked"
             file.replace(out)
             text = renamed(manifest.read_text(encoding="utf-8"), out.name, file_info(order, out.name))
-        with replacing(manifest_path(out)) as fresh:
+        with written_to(out), replacing(manifest_path(out)) as fresh:
             fresh.write_text(text, encoding="utf-8")
         self._server.delete(f"/exports/{number}/file")
         made: dict[str, Any] = self._server.get(f"/exports/{number}")

@@ -85,7 +85,7 @@ class Errands:
             except PrefloopError as error:
                 errand.error, errand.state = error, ErrandState.FAILED
             except OSError as error:
-                errand.error = PrefloopError(f"the file cannot be written: {error.strerror}")
+                errand.error = PrefloopError(f"a file cannot be read or written: {error}")
                 errand.state = ErrandState.FAILED
             except BaseException:
                 errand.error, errand.state = PrefloopError("it broke off; see the server's log"), ErrandState.FAILED

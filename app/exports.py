@@ -1,18 +1,25 @@
 """The files that a server made of its store, until somebody takes them away. Knows nothing of HTTP."""
 
+import json
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
+from typing import IO
 
 from app.errands import Errand, Errands
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Preview, Tally, preview, write
+from app.exporting import ExportOrder, Preview, Tally, exported_rows, preview, write
 from app.publishing import publish
 from data.containers.registry import by_name as container_named
+from data.disk import written_to
 from data.errors import ConflictError, InputError, NotFoundError
 from data.store import PreferenceStore
 
 _NAME = "preferences"
+_BLOCK = 1 << 16
 
 
 class Exports:
@@ -37,6 +44,21 @@ class Exports:
 
         return preview(self._store, order, Tally(told=still_wanted))
 
+    def lines(self, order: ExportOrder) -> Iterator[bytes]:
+        """All rows of a checked order as JSON lines, in blocks, once all are read: half a file looks like a whole.
+
+        Raises HomeError where a row cannot be read, and DiskFullError: the rows wait in a file without a name.
+        """
+        with written_to(self._directory):
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as kept:
+                file = kept.enter_context(TemporaryFile(dir=self._directory))
+                for row in exported_rows(self._store, order, Tally()):
+                    file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+                file.seek(0)
+                kept.pop_all()
+        return _blocks(file)
+
     def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Errand:
         """Have a file made, whose name has an ending of its container, the first if None.
 
@@ -50,18 +72,12 @@ class Exports:
             )
 
         def work(errand: Errand) -> int:
-            fresh = self._directory / f"errand-{errand.id}"
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            out = fresh / f"{_NAME}{endings[0] if ending is None else ending}"
-            try:
-                tally = Tally(told=errand.tell)
-                made = write(self._store, order, out, tally, made_by=made_by)
+            with written_to(self._directory), self._fresh(errand.id) as fresh:
+                out = fresh / f"{_NAME}{endings[0] if ending is None else ending}"
+                made = write(self._store, order, out, Tally(told=errand.tell), made_by=made_by)
                 if out.is_dir():
                     _pack(out)
                 fresh.replace(self._folder(made.id))
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
             return made.id
 
         return self._errands.begin("export", self._store.outgoing.count(order.query), work)
@@ -71,8 +87,9 @@ class Exports:
         order.check()
 
         def work(errand: Errand) -> int:
-            tally = Tally(told=errand.tell)
-            return publish(self._store, order, repo, tally, private=private, made_by=made_by).id
+            with written_to(Path(gettempdir())):
+                tally = Tally(told=errand.tell)
+                return publish(self._store, order, repo, tally, private=private, made_by=made_by).id
 
         return self._errands.begin("publish", self._store.outgoing.count(order.query), work)
 
@@ -98,8 +115,25 @@ class Exports:
         self.file(export_id)
         shutil.rmtree(self._folder(export_id))
 
+    @contextmanager
+    def _fresh(self, number: int) -> Iterator[Path]:
+        """A directory for a file that is being made; it is gone at the end unless somebody has moved it."""
+        path = self._directory / f"errand-{number}"
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
     def _folder(self, export_id: int) -> Path:
         return self._directory / f"{export_id:06d}"
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while block := file.read(_BLOCK):
+            yield block
 
 
 def _pack(directory: Path) -> None:

@@ -16,6 +16,7 @@ from app.importing import Brought, Look, keep, look
 from app.settings_file import HERE, SettingsFile
 from data.containers.container import FileLimits
 from data.containers.registry import CONTAINERS
+from data.disk import written_to
 from data.errors import InputError, NotFoundError
 from data.records import ImportKind
 from data.store import PreferenceStore
@@ -72,32 +73,36 @@ class Imports:
     async def receive(self, upload: Upload, blocks: AsyncIterator[bytes]) -> Path:
         """Keep a file aside while it comes in, under a name of ours: a given one may be none to this file system.
 
-        Raises InputError for one that is too large, or without a name.
+        Raises InputError for one that is too large, or without a name; DiskFullError.
         """
         name = upload.file_name
         if not name or name.startswith("."):
             raise InputError("The file '{name}' has no name that says what it is.", name=upload.name)
         stored = f"upload{_ending(name)}"
         folder = self._uploads / secrets.token_urlsafe(12)
-        folder.mkdir(parents=True)
-        size = 0
         try:
-            with (folder / stored).open("wb") as file:
-                async for block in blocks:
-                    size += len(block)
-                    if size > self._limits.file:
-                        raise InputError(
-                            "{name} has more than {most} bytes. Split it, or raise file_mb in [imports] of {settings} "
-                            "and restart the server.",
-                            name=name,
-                            most=self._limits.file,
-                            settings=str(self._settings.path),
-                        )
-                    file.write(block)
+            with written_to(self._uploads):
+                folder.mkdir(parents=True)
+                await self._write(name, folder / stored, blocks)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return folder / stored
+
+    async def _write(self, name: str, path: Path, blocks: AsyncIterator[bytes]) -> None:
+        size = 0
+        with path.open("wb") as file:
+            async for block in blocks:
+                size += len(block)
+                if size > self._limits.file:
+                    raise InputError(
+                        "{name} has more than {most} bytes. Split it, or raise file_mb in [imports] of {settings} "
+                        "and restart the server.",
+                        name=name,
+                        most=self._limits.file,
+                        settings=str(self._settings.path),
+                    )
+                file.write(block)
 
     def look(self, upload: Upload, file: Path) -> tuple[str, Look]:
         """Read a file that came in to its end; the answer is the token to take it in by. Raises InputError."""
@@ -121,9 +126,10 @@ class Imports:
 
         def work(errand: Errand) -> int:
             try:
-                return keep(
-                    self._store, seen, self._limits, self._directory, started_by=started_by, progress=errand.tell
-                ).id
+                with written_to(self._directory):
+                    return keep(
+                        self._store, seen, self._limits, self._directory, started_by=started_by, progress=errand.tell
+                    ).id
             finally:
                 shutil.rmtree(self._uploads / token, ignore_errors=True)
 

@@ -4,7 +4,7 @@ All of it is decided when the round starts and stands in its record, so that a s
 behind freezes the same. Knows nothing of processes or of swapping.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -38,7 +38,10 @@ _CHAMPION = "champion"
 
 
 class Planner:
-    """Plans rounds. template: what all of them share; its seed is that of round 0. rules: which pairs they take."""
+    """Plans rounds. template: what all of them share; its seed is that of round 0. rules: which pairs they take.
+
+    assert_fits: raises ConflictError for a round whose files the disk has no room for.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,10 @@ class Planner:
         max_rank: int,
         rules: SelectionRules = TAKE_ALL,
         file: SettingsFile = HERE,
+        assert_fits: Callable[[RoundConfig], None] = lambda _: None,
     ) -> None:
         self.rules = rules
+        self._assert_fits = assert_fits
         self._file = file
         self._versions = versions
         self._shelf = shelf
@@ -67,12 +72,13 @@ class Planner:
     def plan(self, algorithm: Algorithm | None, *, champion: str) -> RoundConfig:
         """The settings of a round that starts now; its reference is the base, or a version by its own name.
 
-        Raises ConflictError when that version does not exist or the result's rank would not be served,
-        AdapterError when the version's files have changed.
+        Raises ConflictError when that version does not exist, the result's rank would not be served or the disk has no
+        room, AdapterError when the version's files have changed.
         """
         training = self._trainings.of(algorithm)
         training = training.model_copy(update={"reference": _named(training.reference, champion)})
         config = self._template.model_copy(update={"training": training, **self._served(champion)})
+        self._assert_fits(config)
         parent = parent_of(config)
         if parent == BASE:
             self._assert_servable(training, 0)
@@ -95,6 +101,7 @@ class Planner:
         made = next((one for one in self._versions.all() if one.round_id == entry.id), None)
         if made is None:
             raise ConflictError(f"round {entry.id} has no version to compare with")
+        self._assert_fits(config)
         champion: dict[str, object] = {"champion": made.name, "champion_sha256": made.sha256}
         parent = rebuilt.get(parent_of(config))
         if parent is None:

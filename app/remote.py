@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 
 from app.home import Home
+from data.disk import written_to
 from data.errors import PrefloopError
+from data.whole_file import replacing
 
 _TIMEOUT_SECONDS = 120.0
 
@@ -65,9 +67,8 @@ class Remote:
 
     def download(self, path: str, out: Path, **query: str) -> int:
         """GET lines into a file, which appears whole or not at all; returns how many lines."""
-        part = out.with_name(f".{out.name}.part")
         try:
-            with self._client.stream("GET", path, params=query) as response:
+            with written_to(out), replacing(out) as part, self._client.stream("GET", path, params=query) as response:
                 if response.is_error:
                     response.read()
                     raise PrefloopError(_words(response))
@@ -75,9 +76,7 @@ class Remote:
                     for block in response.iter_bytes():
                         stream.write(block)
         except httpx.TransportError as error:
-            part.unlink(missing_ok=True)
             raise PrefloopError(f"the download from {self._client.base_url} broke off: {error}") from error
-        part.replace(out)
         with out.open("rb") as stream:
             return sum(1 for _ in stream)
 

@@ -15,16 +15,21 @@ from pydantic import ValidationError
 from app.algorithms import Algorithm
 from app.gatekeeper import Gatekeeper
 from app.planning import Planner, admission, parent_of
+from app.round_failure import why_ended
 from app.serving.adapters import AdapterShelf
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
 from app.trainer_process import TrainerProcess
 from app.webhooks import Event, Tell
-from data.errors import ConflictError, PrefloopError, RoundError
+from data.disk import written_to
+from data.errors import ConflictError, DiskFullError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, Without
 from data.store import PreferenceStore
 from trainer.manifest import Manifest, Progress
 from trainer.round_dir import RoundDir
+
+_ROOM_SECONDS = 2.0
+"""How often it is tried to write to a full disk again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +194,12 @@ class Rounds:
     async def _carry_through(self, round_id: int) -> None:
         """Freeze, train, then swap; whatever goes wrong ends in the round's state and reason."""
         try:
-            await asyncio.to_thread(self._freeze, round_id)
-            manifest = await self._train(round_id)
-            await self._set(round_id, RoundState.SWAPPING)
-            self._assert_wanted()  # whoever cancelled until now was told that it is; from now on it is refused
-            await self._swap(round_id, manifest)
+            with written_to(self._directory):
+                await asyncio.to_thread(self._freeze, round_id)
+                manifest = await self._train(round_id)
+                await self._set(round_id, RoundState.SWAPPING)
+                self._assert_wanted()  # whoever cancelled until now was told that it is; from now on it is refused
+                await self._swap(round_id, manifest)
         except PrefloopError as error:
             state = RoundState.CANCELLED if self._cancelled else RoundState.FAILED
             await self._set(round_id, state, self._file.located(str(error)))
@@ -202,7 +208,13 @@ class Rounds:
             raise
 
     async def _set(self, round_id: int, state: RoundState, reason: str | None = None) -> None:
-        await asyncio.to_thread(self._store.rounds.set_state, round_id, state, reason=reason)
+        """Move a round on, once there is room for it: else it would seem to train until the server's next start."""
+        while True:
+            try:
+                await asyncio.to_thread(self._store.rounds.set_state, round_id, state, reason=reason)
+                break
+            except DiskFullError:
+                await asyncio.sleep(_ROOM_SECONDS)
         if state.ended:
             await self._tell(Event.ROUND_FINISHED, {"round": round_id, "state": state.value, "reason": reason})
 
@@ -222,8 +234,7 @@ class Rounds:
         self._assert_wanted()
         manifest = await asyncio.to_thread(_readable_manifest, directory)
         if manifest is None:
-            why = await asyncio.to_thread(directory.failure)
-            raise RoundError(why or f"the trainer ended with status {status}; {directory.log} says more")
+            raise RoundError(await asyncio.to_thread(why_ended, directory, status))
         return manifest
 
     def _assert_wanted(self) -> None:

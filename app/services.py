@@ -26,6 +26,7 @@ from app.planning import Planner
 from app.prompt_formats import settle_format
 from app.quality import Examiner
 from app.rebuilds import Rebuilds
+from app.round_disk import RoundDisk
 from app.rounds import Rounds
 from app.serving.adapters import AdapterShelf
 from app.serving.engine import Engine
@@ -137,6 +138,7 @@ async def open_services(
         max_rank=max_rank,
         rules=settings.rounds.selection,
         file=file,
+        assert_fits=RoundDisk(home.rounds, base, shelf).assert_fits,
     )
     try:
         await engine.check(trained)

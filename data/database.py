@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import sqlite_utils
 
 from data import migrations
-from data.errors import ConflictError, HomeError
+from data.disk import is_full
+from data.errors import ConflictError, DiskFullError, HomeError
 from data.readers import Readers
 from data.whole_file import replacing
 from data.writer import Writer
@@ -31,7 +32,6 @@ T = TypeVar("T")
 _UNUSABLE = {
     sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup",
     sqlite3.SQLITE_NOTADB: "is damaged or no database; restore a backup",
-    sqlite3.SQLITE_FULL: "cannot grow: the disk is full; make room and try again, nothing saved is lost",
     sqlite3.SQLITE_IOERR: "cannot be read or written; check the disk",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that it and its directory can be written",
     sqlite3.SQLITE_READONLY: "cannot be written; check the permissions of it and its directory",
@@ -124,11 +124,17 @@ def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        reason = _UNUSABLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        # on a full disk SQLite may not even open a database: its index of the log beside it takes room
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and is_full(error, path)):
+            raise DiskFullError(path) from error
+        reason = _UNUSABLE.get(code)
         if reason is None:
             raise
         raise HomeError(f"{path} {reason} (SQLite: {error})") from error
     except OSError as error:
+        if is_full(error, path):
+            raise DiskFullError(path) from error
         raise HomeError(f"{path} cannot be used: {error.strerror}; check the path and its permissions") from error
 
 

@@ -8,6 +8,7 @@
     │   ├── RoundRunsError        another round runs, and one runs at a time
     │   └── BusyError             too much at once, to be tried again in so many seconds
     ├── HomeError                 the home directory cannot be used: owned, unreadable, of another model
+    │   └── DiskFullError         there is no room on the disk; what was saved is there
     ├── ModelError                a base model cannot be loaded or is not supported
     ├── AdapterError              an adapter is refused: damaged, of another shape, or not effective
     └── RoundError                a training round failed, with the reason in words
@@ -16,6 +17,8 @@ A message names the thing, the reason and the way out. Pages show it (translated
 their table of texts), the API answers it as JSON, the command line prints it and exits with 2. Knows nothing
 of who shows it.
 """
+
+from pathlib import Path
 
 
 class PrefloopError(Exception):
@@ -72,6 +75,15 @@ class BusyError(ConflictError):
 
 class HomeError(PrefloopError):
     """The home directory cannot be used."""
+
+
+class DiskFullError(HomeError):
+    """There is no room on the disk for what is written at a place; what was saved before is there."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(
+            "The disk is full: {place} cannot grow. Make room and try again; nothing saved is lost.", place=str(place)
+        )
 
 
 class ModelError(PrefloopError):

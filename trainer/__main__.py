@@ -5,6 +5,7 @@ same directory waits for the first, and a round that has its manifest is not tra
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from data.errors import PrefloopError
@@ -28,7 +29,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{stopped}\n")
         return 143
     except PrefloopError as error:
-        sys.stderr.write(f"{error}\n")
+        with suppress(OSError):  # it may go to a file on a full disk
+            sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

@@ -8,11 +8,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
-from data.errors import PrefloopError, RoundError
+from data.disk import is_full
+from data.errors import DiskFullError, PrefloopError, RoundError
 from trainer.base import Base
 from trainer.course import StoppedError
 from trainer.manifest import Manifest
@@ -45,7 +46,7 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
     """Train a round unless it has its manifest already; why it failed stands in its directory then.
 
     base is the model, if it is loaded already. Raises StoppedError when asked to stop, RoundError and other
-    PrefloopErrors when training fails, or when this is one of several processes.
+    PrefloopErrors when training fails, DiskFullError among them, or when this is one of several processes.
     """
     with _alone(directory, stop):
         directory.set_failure(None)
@@ -58,8 +59,15 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
             directory.set_failure(str(error))
             raise
         except Exception as error:
-            directory.set_failure(f"unexpected: {error!r}")
-            raise
+            full = is_full(error, directory.path)  # before what was being written makes room
+            directory.drop_parts()
+            if not full:
+                directory.set_failure(f"unexpected: {error!r}")
+                raise
+            failure = DiskFullError(directory.path)
+            with suppress(OSError):
+                directory.set_failure(str(failure))
+            raise failure from error
 
 
 def assert_single_process(environment: Mapping[str, str]) -> None:

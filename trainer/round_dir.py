@@ -71,11 +71,14 @@ class RoundDir:
             raise FileExistsError(f"{self.path} is there already; a frozen round is never frozen over")
         part = RoundDir(self.path.with_name(f".{self.path.name}.part"))
         shutil.rmtree(part.path, ignore_errors=True)
-        digest = part._fill(config, snapshot)
-        for adapter, copy in ((parent, part.parent), (champion, part.champion)):
-            if adapter is not None:
-                shutil.copytree(adapter, copy)
-        part.path.rename(self.path)
+        try:
+            digest = part._fill(config, snapshot)
+            for adapter, copy in ((parent, part.parent), (champion, part.champion)):
+                if adapter is not None:
+                    shutil.copytree(adapter, copy)
+            part.path.rename(self.path)
+        finally:
+            shutil.rmtree(part.path, ignore_errors=True)
         return digest
 
     def _fill(self, config: RoundConfig, snapshot: SnapshotLines) -> str:
@@ -168,6 +171,14 @@ class RoundDir:
             (self.path / "failure.json").unlink(missing_ok=True)
         else:
             self._replace("failure.json", json.dumps({"reason": reason}))
+
+    def drop_parts(self) -> None:
+        """Throw away what was being written when the trainer gave up: it only takes room."""
+        for part in self.path.rglob("*.part"):
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
 
     def manifest(self) -> Manifest | None:
         """The manifest, or None while there is none: the trainer has not ended well."""

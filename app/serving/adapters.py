@@ -14,6 +14,10 @@ from trainer.adapter import WEIGHTS, directory_sha256
 from trainer.manifest import Canary, Manifest
 
 _MANIFEST = "prefloop.json"
+_WAY_OUT = (
+    "bring its directory back from a backup (`prefloop restore`), or serve another version: `prefloop adapter list` "
+    "has them, `prefloop adapter promote NAME` serves one, and `base`, the model without an adapter, is always there"
+)
 
 
 class _Proof(BaseModel):
@@ -43,20 +47,28 @@ class AdapterShelf:
             part = self._path / f".{name}.part"
             shutil.rmtree(part, ignore_errors=True)
             part.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(source, part)
-            (part / _MANIFEST).write_text(manifest.model_dump_json(indent=2))
-            part.rename(target)
+            try:
+                shutil.copytree(source, part)
+                (part / _MANIFEST).write_text(manifest.model_dump_json(indent=2))
+                part.rename(target)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
         self.verify(name, manifest.adapter_sha256)
         return target
 
     def verify(self, name: str, sha256: str) -> Path:
         """The directory of a version whose files hash to sha256. Raises AdapterError otherwise."""
         path = self.path(name)
-        found = directory_sha256(path)
+        if not path.is_dir():
+            raise AdapterError(f"adapter {name} is refused: its directory {path} is gone; {_WAY_OUT}")
+        try:
+            found = directory_sha256(path)
+        except AdapterError as error:
+            raise AdapterError(f"{error}; {_WAY_OUT}") from error
         if found != sha256:
             raise AdapterError(
                 f"adapter {name} is refused: its files have changed since it was trained "
-                f"(sha256 {found[:12]}, recorded {sha256[:12]}); restore {path} from a backup or serve another version"
+                f"(sha256 {found[:12]}, recorded {sha256[:12]}); {_WAY_OUT}"
             )
         return path
 

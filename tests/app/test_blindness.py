@@ -15,7 +15,16 @@ from httpx import ASGITransport, AsyncClient
 from app.blindness import told, trouble_told
 from app.server import create_app
 from app.services import Services
-from data.errors import AdapterError, ConflictError, InputError, ModelError, PrefloopError, PromptError
+from data.errors import (
+    AdapterError,
+    ConflictError,
+    DiskFullError,
+    HomeError,
+    InputError,
+    ModelError,
+    PrefloopError,
+    PromptError,
+)
 from data.records import Annotator, Role
 from tests.app.pages_stage import stage
 
@@ -210,6 +219,21 @@ def test_what_is_wrong_with_a_model_is_told_to_admins_only(error: PrefloopError)
 
 ANNOTATOR = Annotator(1, "ann", "quiet-heron-41", Role.ANNOTATOR, 0)
 ADMIN = replace(ANNOTATOR, role=Role.ADMIN)
+
+
+@pytest.mark.parametrize("who", [None, ANNOTATOR])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DiskFullError(Path("/home/of/telltale")), "The server's disk is full: nothing can be saved"),
+        (HomeError("/home/of/telltale is damaged"), "The server cannot read or save just now."),
+    ],
+)
+def test_what_is_wrong_with_the_disk_is_not_blamed_on_the_model(
+    error: PrefloopError, words: str, who: Annotator | None
+) -> None:
+    assert str(told(error, who)).startswith(words)
+    assert TELLTALE not in str(told(error, who))
 
 
 def test_what_a_template_says_of_a_prompt_is_told_to_admins_only() -> None:

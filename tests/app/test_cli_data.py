@@ -118,6 +118,14 @@ def test_an_export_is_a_file_with_its_manifest(filled: Path, tmp_path: Path, mon
     assert f"{train} pairs to train on, from {train} judgments\n{test} held-out pairs, from {test} judgments" in said
 
 
+def test_a_place_that_cannot_be_written_is_told_with_the_reason(
+    filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out
+) -> None:
+    out = tmp_path / "nowhere" / "out.jsonl"
+    assert run("export", "--out", out, "--home", filled, monkeypatch=monkeypatch) == 2
+    assert f"{out} cannot be written: No such file or directory" in capsys.readouterr().err
+
+
 def test_the_manifest_names_the_file_that_it_lies_beside(
     filled: Path, tmp_path: Path, monkeypatch: Patch, capsys: Out
 ) -> None:

@@ -1,9 +1,11 @@
 import asyncio
+import errno
 import gzip
 import io
 import json
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from datasets import load_from_disk
 
 from app.exporting import ExportOrder
 from app.server import create_rest_app
-from data.errors import ConflictError
+from data.errors import ConflictError, HomeError
 from data.export_query import ExportQuery
 from data.imports import Chunk
 from data.judged_pair import JudgedPair
@@ -227,6 +229,45 @@ async def test_formats_that_train_have_the_majority_if_nothing_else_is_said(api:
         pairs = seen["counts"].get("pairs_train", 0) + seen["counts"].get("pairs_test", 0)
         assert pairs == 2
         assert seen["counts"]["judgments"] == 6
+
+
+async def test_a_streamed_export_over_a_damaged_page_is_an_error_and_no_half_a_file(
+    api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    walk = api.store.outgoing.judged_pairs
+
+    def walk_on_to_the_damage(query: ExportQuery, *, tell_language: bool) -> Iterator[JudgedPair | LeftOut]:
+        yield from islice(walk(query, tell_language=tell_language), 3)
+        raise HomeError("prefloop.db is damaged; restore a backup")
+
+    monkeypatch.setattr(api.store.outgoing, "judged_pairs", walk_on_to_the_damage)
+    answer = await api.browser.get("/api/v1/export?format=trl")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "prefloop.db is damaged; restore a backup")
+    assert [path.name for path in api.services.exports._directory.iterdir()] == []
+
+
+async def test_a_file_that_finds_no_room_is_told_as_that_and_leaves_nothing(
+    api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pathlib.Path.open", no_room)
+    answer = await api.browser.post(
+        "/api/v1/imports/look", params={"name": "a.jsonl", "kind": "preferences"}, content=lines(*pairs())
+    )
+    assert (answer.status_code, answer.json()["detail"][:18]) == (503, "The disk is full: ")
+    assert list(api.services.imports._uploads.iterdir()) == []
+
+
+async def test_an_export_that_finds_no_room_says_so(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bring(api, "a.jsonl", lines(*pairs()))
+    monkeypatch.setattr("app.exports.write", no_room)
+    errand = await done(api, await api.post("/exports", {"format": "trl"}, status=202))
+    assert errand["state"] == "failed"
+    assert errand["reason"]["words"].startswith("The disk is full: ")
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -24,13 +25,14 @@ from app.serving.router import Router
 from app.trainer_process import TrainerProcess
 from app.training import Trainings
 from app.webhooks import Event
-from data.errors import ConflictError, RoundError
+from data.errors import ConflictError, DiskFullError, RoundError
 from data.records import (
     Choice,
     FinishReason,
     NewCompletion,
     Prompt,
     Role,
+    Round,
     RoundState,
     Ruling,
     Sampling,
@@ -298,6 +300,61 @@ async def test_a_trainer_s_own_words_are_the_round_s_reason(start: Start, tmp_pa
     await rounds.wait()
 
     assert rounds.view(created.id).round.reason == "loss nan"
+
+
+async def test_a_trainer_that_says_nothing_is_told_by_the_end_of_its_log(start: Start, tmp_path: Path) -> None:
+    rounds = start(script(tmp_path, "sys.exit('no such GPU')"))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    reason = str(rounds.view(created.id).round.reason)
+    assert reason.startswith("the trainer ended with status 1: no such GPU; ")
+
+
+async def test_a_trainer_that_could_say_nothing_on_a_full_disk_is_told_as_that(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = start(script(tmp_path, "sys.exit(1)"))
+    monkeypatch.setattr("data.disk.free_bytes", lambda _: 0)
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert str(rounds.view(created.id).round.reason).startswith("The disk is full: ")
+
+
+async def test_a_round_that_cannot_be_frozen_for_want_of_room_says_so_and_leaves_nothing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainer.round_dir.write_lines", no_room)
+    rounds = start()
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert str(rounds.view(created.id).round.reason).startswith("The disk is full: ")
+    assert list((tmp_path / "rounds").iterdir()) == []
+
+
+async def test_a_round_s_end_is_kept_as_soon_as_there_is_room_for_it(
+    start: Start, tmp_path: Path, store: PreferenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.rounds._ROOM_SECONDS", 0.01)
+    set_state, refused = store.rounds.set_state, []
+
+    def full_at_first(number: int, state: RoundState, *, reason: str | None) -> Round:
+        if state is RoundState.FAILED and len(refused) < 3:
+            refused.append(state)
+            raise DiskFullError(tmp_path)
+        return set_state(number, state, reason=reason)
+
+    monkeypatch.setattr(store.rounds, "set_state", full_at_first)
+    rounds = start(script(tmp_path, "sys.exit('gone')"))
+    created = await rounds.start(None)
+    await rounds.wait()
+
+    assert (rounds.view(created.id).round.state, len(refused)) == (RoundState.FAILED, 3)
 
 
 async def test_a_good_exit_without_a_manifest_is_a_failure(start: Start, router: Router, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from data.database import APPLICATION_ID, Database, insert
-from data.errors import ConflictError, HomeError
+from data.errors import ConflictError, DiskFullError, HomeError
 from tests.data.scene import raw
 
 
@@ -159,6 +159,32 @@ def test_a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest(database: Data
     with pytest.raises(HomeError, match="disk is full"):
         bad.result()
     assert guidelines(database) == {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(sqlite3.SQLITE_FULL, "SQLITE_FULL"), (4874, "SQLITE_IOERR_SHMSIZE"), (778, "SQLITE_IOERR_WRITE")],
+)
+def test_a_disk_without_room_is_told_as_that(
+    database: Database, monkeypatch: pytest.MonkeyPatch, code: int, name: str
+) -> None:
+    monkeypatch.setattr("data.disk.free_bytes", lambda _: 0)
+    with pytest.raises(DiskFullError, match=r"The disk is full: .*p.db .*nothing saved is lost"):
+        database.write(failing_with(code, name))
+
+
+def test_a_disk_with_room_that_fails_is_not_called_full(database: Database) -> None:
+    with pytest.raises(HomeError, match="check the disk"):
+        database.write(failing_with(778, "SQLITE_IOERR_WRITE"))
+
+
+def failing_with(code: int, name: str) -> Callable[[sqlite_utils.Database], None]:
+    def work(_: sqlite_utils.Database) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode, error.sqlite_errorname = code, name
+        raise error
+
+    return work
 
 
 def test_a_job_that_ends_the_transaction_takes_no_neighbour_with_it(database: Database) -> None:

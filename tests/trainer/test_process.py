@@ -1,12 +1,13 @@
 """A trainer as a process: what its directory says after it ended, however it ended."""
 
+import errno
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from data.errors import AdapterError, RoundError
+from data.errors import AdapterError, DiskFullError, RoundError
 from tests.trainer.scene import freeze
 from trainer.base import Base
 from trainer.config import DPOConfig
@@ -73,6 +74,43 @@ def test_what_nobody_foresaw_is_called_unexpected(frozen: RoundDir, ends: Callab
     with pytest.raises(KeyError):
         carry_through(frozen, StopSignal())
     assert frozen.failure() == "unexpected: KeyError('rope')"
+
+
+@pytest.mark.parametrize(
+    ("error", "free"),
+    [(OSError(errno.ENOSPC, "No space left on device"), 10**9), (RuntimeError("file write failed"), 0)],
+    ids=["said by the system", "not said by torch"],
+)
+def test_a_full_disk_is_told_as_that_and_what_was_being_written_is_dropped(
+    frozen: RoundDir,
+    ends: Callable[[BaseException], None],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    free: int,
+) -> None:
+    (frozen.path / ".adapter.part").mkdir()
+    frozen.checkpoint.with_suffix(".part").touch()
+    frozen.checkpoint.touch()
+    monkeypatch.setattr("data.disk.free_bytes", lambda _: free)
+    ends(error)
+    with pytest.raises(DiskFullError):
+        carry_through(frozen, StopSignal())
+    assert str(frozen.failure()).startswith(f"The disk is full: {frozen.path} cannot grow")
+    assert list(frozen.path.glob("*.part")) == []
+    assert frozen.checkpoint.exists()
+
+
+def test_a_disk_too_full_for_words_fails_all_the_same(
+    frozen: RoundDir, ends: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: RoundDir, reason: str | None) -> None:
+        if reason is not None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RoundDir, "set_failure", refuse)
+    ends(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(DiskFullError):
+        carry_through(frozen, StopSignal())
 
 
 def test_the_directory_is_free_again_after_a_failure(

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import pytest
 
 from app.serving.adapters import AdapterShelf
 from data.errors import AdapterError
+from trainer.adapter import directory_sha256
+from trainer.manifest import Manifest
 
 NewVersion = Callable[[str, int], Path]
 
@@ -39,3 +42,27 @@ def test_a_manifest_without_a_canary_is_refused(shelf: AdapterShelf, new_version
     (new_version("v1", 1) / "prefloop.json").write_text(text)
     with pytest.raises(AdapterError, match=r"adapter v1 is refused: .*prefloop\.json cannot be read"):
         shelf.canary("v1")
+
+
+def test_a_version_whose_directory_is_gone_is_told_with_the_ways_out(
+    shelf: AdapterShelf, new_version: NewVersion
+) -> None:
+    path = new_version("v1", 1)
+    digest = directory_sha256(path)
+    (path / "adapter_model.safetensors").unlink()
+    with pytest.raises(AdapterError, match=r"safetensors is missing; .*prefloop adapter promote NAME"):
+        shelf.verify("v1", digest)
+    shutil.rmtree(path)
+    with pytest.raises(AdapterError) as raised:
+        shelf.verify("v1", digest)
+    assert f"its directory {path} is gone; bring its directory back from a backup" in str(raised.value)
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(shelf: AdapterShelf, new_version: NewVersion, tmp_path: Path) -> None:
+    new_version("v1", 1)
+    before = sorted(path.name for path in shelf.path("v1").parent.iterdir())
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "weights").symlink_to("gone")
+    with pytest.raises(shutil.Error):
+        shelf.install("v2", tmp_path / "broken", Manifest.model_construct(adapter_sha256=""))
+    assert sorted(path.name for path in shelf.path("v1").parent.iterdir()) == before
