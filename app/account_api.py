@@ -1,4 +1,7 @@
-"""REST for one's own account: password, sessions, API tokens. Knows nothing of hashing or storage."""
+"""REST for one's own account: password, sessions, API tokens. Knows nothing of hashing or storage.
+
+API tokens may read it and change nothing: else a stolen one could make another, and outlive its own revocation.
+"""
 
 from typing import Annotated
 
@@ -6,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts import DAY_MS, Accounts
-from app.callers import Caller
+from app.callers import Caller, InPerson
 from app.passwords import LONGEST
 from app.refusals import Id, refusals
 from app.visitors import token_of, visitor_of
@@ -82,7 +85,7 @@ class EndedOut(BaseModel):
 
 def build_account_api(accounts: Accounts) -> APIRouter:
     """The routes of one's own account."""
-    routes = APIRouter(prefix="/account", tags=["account"], responses=refusals())
+    routes = APIRouter(prefix="/account", tags=["account"], responses=refusals(), dependencies=[InPerson])
 
     @routes.get("")
     def account(me: Caller) -> AccountOut:
@@ -108,18 +111,20 @@ def build_account_api(accounts: Accounts) -> APIRouter:
 
     @routes.post("/sessions/end-others")
     def end_others(me: Caller, token: Token) -> EndedOut:
-        """End one's sessions in all other browsers; API tokens stay."""
+        """End one's sessions in all other browsers, with the API tokens that they made; other tokens stay."""
         return EndedOut(ended=accounts.sessions.end_other_browsers(me.id, sha256(token)))
 
     @routes.delete("/sessions/{session_id}", status_code=204, responses=refusals(404))
     def end(session_id: Id, me: Caller) -> None:
-        """End one of one's sessions, or revoke an API token."""
+        """End one of one's sessions with the API tokens that it made, or revoke an API token."""
         accounts.sessions.end(me.id, session_id)
 
     @routes.post("/tokens", status_code=201)
-    def make_token(body: TokenIn, me: Caller) -> TokenOut:
-        """An API token for one's own programs: `Authorization: Bearer TOKEN`."""
-        return TokenOut(token=accounts.make_token(me.id, body.name.strip(), valid_ms=body.days * DAY_MS))
+    def make_token(body: TokenIn, me: Caller, token: Token) -> TokenOut:
+        """An API token for one's own programs: `Authorization: Bearer TOKEN`. It ends with the session that made it,
+        if that is revoked; signing out there does not end it.
+        """
+        return TokenOut(token=accounts.make_token(me.id, body.name.strip(), valid_ms=body.days * DAY_MS, maker=token))
 
     return routes
 

@@ -17,6 +17,7 @@ from data.digests import sha256
 from data.errors import BusyError, ConflictError, InputError, NotFoundError
 from data.invites import Invite
 from data.records import Annotator, Role
+from data.sessions import Holder
 from data.store import PreferenceStore
 
 DAY_MS = 86_400_000
@@ -83,11 +84,16 @@ class Accounts:
 
     def annotator_of(self, token: str) -> Annotator | None:
         """Whose session this token opens, None if it has ended or never was."""
+        holder = self.holder_of(token)
+        return None if holder is None else holder.person
+
+    def holder_of(self, token: str) -> Holder | None:
+        """The same, and whether it is an API token; one that was granted counts as its owner's own hand."""
         digest = sha256(token)
         if digest in self._granted:
             owner = self.people.by_id(self._granted[digest])
-            return owner if owner.disabled_at is None else None
-        return self.sessions.person(digest) if token else None
+            return Holder(owner, by_api_token=False) if owner.disabled_at is None else None
+        return self.sessions.holder(digest) if token else None
 
     def sign_out(self, token: str) -> None:
         """End a session; harmless if there is none."""
@@ -139,10 +145,14 @@ class Accounts:
         """The same for a request."""
         await self._members.run(lambda: self.set_password(annotator_id, password))
 
-    def make_token(self, annotator_id: int, name: str, *, valid_ms: int) -> str:
-        """A bearer token for a person's own programs, known to them by a name. Shown once: only its digest is kept."""
+    def make_token(self, annotator_id: int, name: str, *, valid_ms: int, maker: str) -> str:
+        """A bearer token for a person's own programs, known to them by a name. Shown once: only its digest is kept.
+
+        maker: the token of the session that makes it; when that is revoked, this one ends too.
+        """
         token = _new_token()
-        self.sessions.open(annotator_id, sha256(token), self._clock() + valid_ms, name=name)
+        ends = self._clock() + valid_ms
+        self.sessions.open(annotator_id, sha256(token), ends, name=name, maker_sha256=sha256(maker))
         return token
 
     def make_link(self, annotator_id: int, *, valid_ms: int = DAY_MS) -> str:

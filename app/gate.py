@@ -95,8 +95,10 @@ class Gate:
             await send(message)
 
         asking = HTTPConnection(scope)
-        annotator = self._accounts.annotator_of(token_of(asking))
+        holder = self._accounts.holder_of(token_of(asking))
+        annotator = None if holder is None else holder.person
         scope.setdefault("state", {})["annotator"] = annotator
+        scope["state"]["by_api_token"] = holder is not None and holder.by_api_token
         answer = _refusal(asking, annotator) or self._app
         await answer(scope, BodyGuard(receive, limit_of(_path(asking))), send_with_headers)
 

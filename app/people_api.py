@@ -1,6 +1,7 @@
 """REST for admins: people, their ways in, and invites. Knows nothing of hashing or storage.
 
-Tokens are shown once, in the answer that makes them.
+Tokens are shown once, in the answer that makes them. API tokens may read here and change nothing: an invite, a link or
+a role would outlive them.
 """
 
 from typing import Annotated
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 from app.account_api import Body, Days, EndedOut, Password
 from app.accounts import DAY_MS, Accounts
 from app.audited import audited
-from app.callers import Admin
+from app.callers import Admin, InPerson
 from app.refusals import Id, refusals
 from data.audit import Audit
 from data.invites import Invite
@@ -73,7 +74,7 @@ class NewInviteOut(LinkOut):
 
 def build_people_api(accounts: Accounts, audit: Audit) -> APIRouter:
     """The routes of those who look after people; to be included for admins only."""
-    routes = APIRouter(tags=["people"], responses=refusals(), route_class=audited(audit))
+    routes = APIRouter(tags=["people"], responses=refusals(), route_class=audited(audit), dependencies=[InPerson])
     _add_people(routes, accounts)
     _add_ways_in(routes, accounts)
     _add_invites(routes, accounts)

@@ -719,3 +719,12 @@ def base_license(db: sqlite_utils.Database) -> None:
     Of the version "base" alone, and as of the last start.
     """
     db.execute("alter table adapter_version add column base_license text")
+
+
+@STEPS()
+def session_makers(db: sqlite_utils.Database) -> None:
+    """`session.maker_sha256`: the digest of the token that made this one, to end it with; null where none did.
+
+    No id: that of a session that has ended may be given again.
+    """
+    db.execute("alter table session add column maker_sha256 text")

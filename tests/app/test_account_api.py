@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,87 @@ async def test_a_token_works_until_it_is_revoked(app: FastAPI, enter, ann: Annot
     assert listed["expires_at"] - listed["created_at"] == 30 * 86_400_000
     assert await here.delete(f"/account/sessions/{listed['id']}") == 204
     assert not await program.lives()
+
+
+@pytest.fixture
+def made(services: Services, app: FastAPI):
+    """A program with an API token of somebody."""
+
+    def make(person: Annotator) -> Caller:
+        return Caller(app, services.accounts.make_token(person.id, "program", valid_ms=1_000_000, maker="browser"))
+
+    return make
+
+
+CREDENTIALS = [
+    ("POST", "/account/password", {"current": PASSWORD, "new": "another horse"}),
+    ("POST", "/account/sessions/end-others", {}),
+    ("DELETE", "/account/sessions/1", {}),
+    ("POST", "/account/tokens", {"name": "another", "days": 366}),
+    ("POST", "/users", {"login": "eve", "password": PASSWORD, "role": "admin"}),
+    ("POST", "/people/1/disable", {}),
+    ("POST", "/people/1/enable", {}),
+    ("POST", "/people/1/role", {"role": "admin"}),
+    ("POST", "/people/1/link", {"days": 366}),
+    ("POST", "/people/1/password", {"password": "another horse"}),
+    ("POST", "/people/1/sign-out", {}),
+    ("POST", "/people/invites", {"role": "admin"}),
+    ("DELETE", "/people/invites/1", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CREDENTIALS)
+async def test_an_api_token_touches_no_credentials(
+    made, ann: Annotator, boss: Annotator, enter, services: Services, method: str, path: str, body: dict[str, Any]
+) -> None:
+    browser = enter(boss)
+    answer = await made(boss).client.request(method, path, json=body)
+    assert answer.status_code == 403
+    assert "An API token cannot change" in answer.json()["detail"]
+    assert await browser.lives()
+    assert len(services.accounts.people.all()) == 2
+
+
+def test_every_route_that_changes_credentials_is_among_them(app: FastAPI) -> None:
+    changing = {
+        (method.upper(), path)
+        for path, methods in app.openapi()["paths"].items()
+        if path.startswith(("/api/v1/account", "/api/v1/people", "/api/v1/users"))
+        for method in methods
+        if method != "get" and "quarantine" not in path  # which is about judgments
+    }
+    tried = {(method, re.sub(r"/1(?=/|$)", "/{}", f"/api/v1{path}")) for method, path, _ in CREDENTIALS}
+    assert {(method, re.sub(r"{\w+}", "{}", path)) for method, path in changing} == tried
+
+
+async def test_an_api_token_reads_what_its_person_may_read(made, boss: Annotator) -> None:
+    for path in ("/account", "/account/sessions", "/people", "/people/invites"):
+        assert (await made(boss).client.get(path)).status_code == 200
+
+
+async def test_the_owner_of_the_home_may_change_credentials(app: FastAPI, services: Services, boss: Annotator) -> None:
+    owner = Caller(app, services.accounts.grant(boss.id))
+    assert (await owner.post("/people/invites", role="annotator"))[0] == 201
+    assert (await owner.post("/account/tokens", name="nightly"))[0] == 201
+
+
+async def test_a_token_dies_when_the_session_that_made_it_is_revoked(
+    app: FastAPI, enter, ann: Annotator, services: Services
+) -> None:
+    stolen, here = enter(ann), enter(ann)
+    program = Caller(app, (await stolen.post("/account/tokens", name="hidden", days=366))[1]["token"])
+    assert await program.lives()
+    [theirs] = [session for session in await stolen.get("/account/sessions") if session["this"]]
+    assert await here.delete(f"/account/sessions/{theirs['id']}") == 204
+    assert not await program.lives()
+
+
+async def test_signing_out_leaves_the_tokens_that_were_made(app: FastAPI, enter, ann: Annotator) -> None:
+    here = enter(ann)
+    program = Caller(app, (await here.post("/account/tokens", name="nightly"))[1]["token"])
+    assert (await here.client.post("http://loop.test/auth/logout")).status_code == 200
+    assert not await here.lives()
+    assert await program.lives()
 
 
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": "  "}, {"name": "x" * 65}, {"name": "x", "days": 0}])

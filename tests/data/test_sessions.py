@@ -62,6 +62,27 @@ def test_ending_the_other_browsers_leaves_this_one_and_the_programs(scene: Scene
     assert sessions.of(ann.id) == []
 
 
+def test_what_a_session_made_is_revoked_with_it_and_outlives_its_sign_out(scene: Scene) -> None:
+    sessions, ann, later = scene.store.sessions, scene.annotator(), scene.clock.now + MINUTE
+    sessions.open(ann.id, "here", later)
+    sessions.open(ann.id, "there", later)
+    for token, maker in (("mine", "here"), ("theirs", "there"), ("theirs too", "theirs"), ("old", None)):
+        sessions.open(ann.id, token, later, name=token, maker_sha256=maker)
+    [there] = [session for session in sessions.of(ann.id) if session.token_sha256 == "there"]
+    sessions.end(ann.id, there.id)
+    assert {session.token_sha256 for session in sessions.of(ann.id)} == {"here", "mine", "old"}
+    sessions.close("here")
+    assert sessions.person("mine") == ann
+
+
+def test_what_other_browsers_made_ends_with_them(scene: Scene) -> None:
+    sessions, ann, later = scene.store.sessions, scene.annotator(), scene.clock.now + MINUTE
+    for token, maker in (("here", None), ("there", None), ("mine", "here"), ("theirs", "there")):
+        sessions.open(ann.id, token, later, name=None if maker is None else token, maker_sha256=maker)
+    assert sessions.end_other_browsers(ann.id, "here") == 1
+    assert {session.token_sha256 for session in sessions.of(ann.id)} == {"here", "mine"}
+
+
 def test_a_session_of_an_older_store_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     with PreferenceStore.open(path, clock=lambda: 1000) as store:
@@ -73,9 +94,10 @@ def test_a_session_of_an_older_store_goes_on(tmp_path: Path) -> None:
             create table session(token_sha256 text primary key, annotator_id integer not null references annotator(id),
               created_at integer not null, expires_at integer not null) strict, without rowid;
             insert into session values ('digest', 1, 500, 2000);
-            delete from _sqlite_migrations where name = 'accounts';
+            delete from _sqlite_migrations where name in ('accounts', 'session_makers');
         """)
-        assert [step.name for step in STEPS.pending(sqlite_utils.Database(connection))] == ["accounts"]
+        pending = [step.name for step in STEPS.pending(sqlite_utils.Database(connection))]
+        assert pending == ["accounts", "session_makers"]
     with PreferenceStore.open(path, clock=lambda: 1000) as store:
         assert store.sessions.person("digest") == ann
         [session] = store.sessions.of(ann.id)
