@@ -161,12 +161,12 @@ class RowLora:
 
 
 def _packs(linears: Sequence[LinearMap]) -> bool:
-    """Whether MKL can pack these weights, and there is reason to let it."""
+    """Whether oneDNN can pack these weights, and there is reason to let it."""
     plain = all(m.dense and m.dtype == torch.float32 and m.device.type == "cpu" for m in linears)
     size = sum(m.in_features * m.out_features * 4 for m in linears)
     return (
         plain
         and size <= _PACK_BELOW
-        and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        and hasattr(torch.ops.mkl, "_mkl_reorder_linear_weight")
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
     )
