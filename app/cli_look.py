@@ -60,6 +60,7 @@ def audit(
 
 def _status(found: dict[str, Any]) -> Iterator[str]:
     yield f"{found['champion']} serves; {found['ready']} of {found['wanted']} pairs are ready"
+    yield f"decoding: {found['decoding']}"
     yield from _sampling(found)
     if found["rounds"]:
         newest = found["rounds"][-1]

@@ -92,9 +92,8 @@ class AsideOut(BaseModel):
 class OverviewOut(BaseModel):
     """How the loop stands.
 
-    model: the base; model_license: what was found beside it, null where nothing was. ready: pairs that lie ready, of
-    those wanted; trouble: why none can be made;
-    tries, lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
+    model: the base; model_license: what was found beside it, null where nothing was; decoding: how answers go through
+    it, fast or slow, and why. ready: pairs that lie ready, of those wanted; trouble: why none can be made; tries, lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
     match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
     be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
     rounds: the newest, oldest first.
@@ -106,6 +105,7 @@ class OverviewOut(BaseModel):
     serving_since: int
     model: str
     model_license: str | None
+    decoding: str
     ready: int
     wanted: int
     trouble: str | None
@@ -149,6 +149,7 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         serving_since=serving.servings[-1].since,
         model=model.name,
         model_license=model.license,
+        decoding=services.engine.way,
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
         trouble=services.feeder.trouble,

@@ -89,6 +89,11 @@ class CannedEngine:
         self._answers = answers
         self._pause = pause
 
+    @property
+    def way(self) -> str:
+        """See Engine.way."""
+        return "canned, without a model"
+
     async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
         full = random.Random(job.seeds[0]).sample(self._answers, len(job.seeds))
         words = max(len(text.split(" ")) for text in full)

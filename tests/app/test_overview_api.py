@@ -120,3 +120,7 @@ async def test_the_model_is_named_with_its_licence(api: AdminApi) -> None:
     api.store.versions.note_license("mit (LICENSE)")
     found = await api.get("/overview")
     assert (found["model"], found["model_license"]) == ("canned", "mit (LICENSE)")
+
+
+async def test_how_the_model_is_decoded_is_said(api: AdminApi) -> None:
+    assert (await api.get("/overview"))["decoding"] == "canned, without a model"

@@ -57,9 +57,10 @@ const drawNeeds = (all, quality) => {
 };
 
 // What comes of sampling: tries since the server started, lengths of the stored answers, prompts that cannot be asked.
-const drawSampling = ({ champion, model, model_license: license, tries, lengths, set_aside: aside }) => {
+const drawSampling = ({ champion, model, model_license: license, decoding, tries, lengths, set_aside: aside }) => {
   part('model').textContent = license === null ? t('Model: {model}; no licence was found beside it', { model })
     : t('Model: {model}; licence: {license}', { model, license });
+  part('decoding').textContent = t('Decoding: {way}', { way: decoding });
   const dropped = Object.entries(tries.dropped).map(([why, times]) => t('{count} dropped for {why}', { count: count(times), why: FLAWS[why] ?? why }));
   part('tries').textContent = [t('{tries} tries since the server started gave {pairs} pairs', { tries: count(tries.count), pairs: count(tries.pairs) }), ...dropped].join('; ');
   part('lengths').textContent = lengths === null ? t('There is no answer of {version} yet.', { version: champion })
