@@ -93,7 +93,8 @@ class OverviewOut(BaseModel):
     """How the loop stands.
 
     model: the base; model_license: what was found beside it, null where nothing was; decoding: how answers go through
-    it, fast or slow, and why. ready: pairs that lie ready, of those wanted; trouble: why none can be made; tries, lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
+    it, fast or slow, and why. ready: pairs that lie ready, of those wanted; trouble: why none can be made. tries,
+    lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
     match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
     be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
     rounds: the newest, oldest first.
