@@ -15,6 +15,7 @@ from rich.console import Console
 
 from app.algorithms import Algorithm
 from app.cli_adapters import adapters
+from app.cli_backup import backups
 from app.cli_data import exports, imports
 from app.cli_gold import gold
 from app.cli_guidelines import guidelines
@@ -45,6 +46,7 @@ app.add_typer(lineage, name="lineage")
 app.add_typer(models, name="model")
 app.add_typer(imports, name="import")
 app.add_typer(exports)
+app.add_typer(backups)
 app.add_typer(simulation)
 
 

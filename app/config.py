@@ -139,6 +139,17 @@ class ImportSettings(Strict):
         return FileLimits(self.file_mb * _MB, self.unpacked_mb * _MB, self.row_mb * _MB)
 
 
+class BackupSettings(Strict):
+    """When the server backs its home up: every so many hours, never if None; where to, beside the home if None.
+
+    keep: so many are kept, the newest.
+    """
+
+    every_hours: Positive | None = None
+    directory: Path | None = None
+    keep: Positive = 7
+
+
 class Settings(Strict):
     """Everything that can be set; docs/operations.md has the same list in words.
 
@@ -181,6 +192,7 @@ class Settings(Strict):
     evaluation: EvaluationSettings = EvaluationSettings()
     limits: Limits = Limits()
     imports: ImportSettings = ImportSettings()
+    backup: BackupSettings = BackupSettings()
     roll_back: bool = True
     trial_votes: Positive = 400
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)

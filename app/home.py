@@ -58,6 +58,11 @@ class Home:
             return None
         return f"Other users of this machine could read {self.path}: {opened} files and directories closed to them."
 
+    @property
+    def kept(self) -> tuple[Path, ...]:
+        """All besides the store that outlives a server, whether it is there or not."""
+        return (self.path / "prefloop.toml", self.adapters, self.rounds, self.imports, self.exports)
+
     def publish(self, card: ServerCard) -> None:
         """Leave the card of the running server, readable by its owner only."""
         with replacing(self._card) as fresh:
@@ -81,6 +86,6 @@ class Home:
 
     def _parts(self) -> Iterator[Path]:
         """All that prefloop keeps here; of the database also what SQLite has beside it."""
-        yield from (self.adapters, self.rounds, self.imports, self.exports)
-        yield from (self.path / name for name in ("prefloop.toml", "server.log", LOCK_NAME, self._card.name))
+        yield from self.kept
+        yield from (self.path / name for name in ("server.log", LOCK_NAME, self._card.name))
         yield from self.path.glob(f"{self.database.name}*")

@@ -96,7 +96,8 @@ class OverviewOut(BaseModel):
     it, fast or slow, and why. ready: pairs that lie ready, of those wanted; trouble: why none can be made. tries,
     lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
     match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
-    be done; trigger_trouble: why no round could start. strengths: of the versions that were voted on, oldest first.
+    be done; trigger_trouble: why no round could start; backup_trouble: why no backup could be made.
+    strengths: of the versions that were voted on, oldest first.
     rounds: the newest, oldest first.
     waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
     flags: that stand on prompts in use. notes: what of the settings an admin should know.
@@ -116,6 +117,7 @@ class OverviewOut(BaseModel):
     match_trouble: str | None
     trial_trouble: str | None
     trigger_trouble: str | None
+    backup_trouble: str | None
     strengths: list[StrengthOut]
     days: list[DayOut]
     rounds: list[RoundOut]
@@ -160,6 +162,7 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         match_trouble=services.matches.trouble,
         trial_trouble=services.trial.trouble,
         trigger_trouble=services.triggers.trouble,
+        backup_trouble=services.backups.trouble,
         strengths=_strengths(services.store, [view.version.name for view in views]),
         days=[_day(day) for day in services.store.daily.last(_DAYS, offset_minutes=offset_minutes)],
         rounds=[_round(view) for view in reversed(rounds)],

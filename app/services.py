@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.accounts import Accounts
 from app.adapters import Adapters
+from app.backups import Backups
 from app.config import FILE, Settings
 from app.desk import Desk
 from app.errands import Errands
@@ -78,6 +79,7 @@ class Services:
     errands: Errands
     imports: Imports
     exports: Exports
+    backups: Backups
     settings_file: SettingsFile = HERE
 
 
@@ -157,6 +159,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         asyncio.create_task(services.feeder.run(), name="feeder"),
         asyncio.create_task(services.webhooks.run(), name="webhooks"),
         asyncio.create_task(services.trial.run(), name="trial"),
+        asyncio.create_task(services.backups.run(), name="backups"),
     ]
     await services.rounds.resume()
     working.append(asyncio.create_task(services.triggers.run(), name="triggers"))
@@ -264,6 +267,7 @@ def _wire(
         errands=errands,
         imports=Imports(store, errands, home.imports, settings.imports.limits, file),
         exports=Exports(store, errands, home.exports),
+        backups=Backups(home, settings.backup),
         trial=Trial(store, adapters, roll_back=settings.roll_back, most_votes=settings.trial_votes),
         trainings=trainings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),

@@ -7,7 +7,7 @@ Knows nothing of tables beyond running their migrations.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from data.whole_file import replacing
 from data.writer import Writer
 
 APPLICATION_ID = int.from_bytes(b"pref")
+_PAGES_COPIED = 1024  # at a time
 _MAGIC = b"SQLite format 3\0"
 _CACHE_KIB = 65_536  # a million imported rows touch all of an index: with the usual 2 MB each is read again and again
 _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat.html#application_id
@@ -51,8 +52,50 @@ def insert(db: sqlite_utils.Database, table: str, values: Mapping[str, object]) 
     return int(next(iter(list(db.query(sql, dict(values)))))["id"])
 
 
-class Database:
-    """The open file. Safe to use from any thread; close it (or use `with`) when done."""
+class ReadDatabase:
+    """The file, open to be read, whoever else has it. Safe to use from any thread; close it when done."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file that is there, and change nothing of it.
+
+        Raises HomeError when it is not there, not prefloop's, damaged, or cannot be opened.
+        """
+        self.path = path
+        with _in_words(path):
+            _assert_ours(path)
+            self._readers = Readers(path)
+
+    def rows(self, sql: str, params: Params = ()) -> list[Row]:
+        """All rows of a query, as dicts. Raises HomeError when the file cannot be read."""
+        with _in_words(self.path), self._readers.borrowed() as connection:
+            return [dict(row) for row in connection.execute(sql, _bound(params))]
+
+    def each(self, sql: str) -> Iterator[Row]:
+        """The rows of a query, one at a time: for more than memory may hold. Raises HomeError on the way."""
+        with _in_words(self.path), self._readers.borrowed() as connection:
+            for row in connection.execute(sql):
+                yield dict(row)
+
+    def row(self, sql: str, params: Params = ()) -> Row | None:
+        """The first row of a query, or None."""
+        return next(iter(self.rows(sql, params)), None)
+
+    def value(self, sql: str, params: Params = ()) -> int:
+        """The number that a query of one row and one column gives."""
+        [row] = self.rows(sql, params)
+        return int(next(iter(row.values())))
+
+    def lent(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection that only reads, until the block ends."""
+        return self._readers.borrowed()
+
+    def close(self) -> None:
+        """Let go of it; harmless twice."""
+        self._readers.close()
+
+
+class Database(ReadDatabase):
+    """The open file, which this process owns. Safe to use from any thread; close it (or use `with`) when done."""
 
     def __init__(self, path: Path) -> None:
         """Open `path`, creating it (and its directory) if nothing is there, and bring it up to date.
@@ -60,13 +103,11 @@ class Database:
         Raises HomeError when the file is not prefloop's, damaged, newer than this program, or cannot
         be opened or written.
         """
-        self.path = path
         with _in_words(path):
             if not path.exists():
                 _create(path)
-            _assert_ours(path)
+            super().__init__(path)
             self._writer = Writer(_open_for_writing(path))
-            self._readers = Readers(path)
 
     def write(self, work: Callable[[sqlite_utils.Database], T]) -> T:
         """Run a function in a transaction and return its result once the commit is on disk.
@@ -77,20 +118,6 @@ class Database:
         """
         with _in_words(self.path):
             return self._writer.submit(work).result()
-
-    def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        """All rows of a query, as dicts. Raises HomeError when the file cannot be read."""
-        with _in_words(self.path), self._readers.borrowed() as connection:
-            return [dict(row) for row in connection.execute(sql, _bound(params))]
-
-    def row(self, sql: str, params: Params = ()) -> Row | None:
-        """The first row of a query, or None."""
-        return next(iter(self.rows(sql, params)), None)
-
-    def value(self, sql: str, params: Params = ()) -> int:
-        """The number that a query of one row and one column gives."""
-        [row] = self.rows(sql, params)
-        return int(next(iter(row.values())))
 
     def backup(self, path: Path) -> None:
         """Copy the whole database to a new file while reading and writing go on.
@@ -109,9 +136,28 @@ class Database:
 
     def close(self) -> None:
         """Finish queued writes, leave a single file without a write-ahead log; harmless twice."""
-        self._readers.close()
+        super().close()
         with _in_words(self.path):
             self._writer.close()
+
+
+def copy_database(path: Path, target: Path, told: Callable[[int], None]) -> None:
+    """Copy a database as it is at one moment to a new file, while others go on reading and writing.
+
+    By a connection that only reads, so that it may be done beside the process that owns the file. told: hears how many
+    bytes more have been copied; what it raises ends the copying. Raises HomeError when it cannot be read or written.
+    """
+    with closing(ReadDatabase(path)) as database, _in_words(path), database.lent() as source:
+        size = source.execute("pragma page_size").fetchone()[0]
+        source.execute("begin")  # else the copying would begin again each time that something is written
+        source.execute("select count(*) from sqlite_schema").fetchone()
+        with closing(sqlite3.connect(target)) as copy:
+            try:
+                source.backup(copy, pages=_PAGES_COPIED, progress=lambda *_: told(size * _PAGES_COPIED))
+            except sqlite3.OperationalError as error:
+                if is_full(error, target) or error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                    raise DiskFullError(target) from error
+                raise
 
 
 def _bound(params: Params) -> Sequence[object] | dict[str, Any]:

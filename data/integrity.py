@@ -6,8 +6,10 @@ A flipped bit in a text passes SQLite's integrity check. Knows nothing of how to
 import sqlite3
 from collections.abc import Iterator
 
-from data import completions, judgments
-from data.database import Database
+import sqlite_utils
+
+from data import completions, judgments, migrations
+from data.database import ReadDatabase
 from data.digests import row_digest, sha256
 from data.errors import HomeError
 
@@ -35,9 +37,11 @@ _WRONGLY_COUNTED = """
 """
 
 
-def problems(database: Database) -> list[str]:
-    """What is wrong, a line each."""
+def problems(database: ReadDatabase) -> list[str]:
+    """What is wrong, a line each. Changes nothing."""
     try:
+        if stranger := _of_another_prefloop(database):
+            return [*_by_sqlite(database), stranger]
         return [*_by_sqlite(database), *_guards(database), *_digests(database), *_counts(database)]
     except HomeError as error:
         return [str(error)]
@@ -54,7 +58,21 @@ def sqlite_caveat() -> str | None:
     )
 
 
-def _by_sqlite(database: Database) -> Iterator[str]:
+def _of_another_prefloop(database: ReadDatabase) -> str | None:
+    """Why no more than SQLite's own checks can be made: the tables are not those that this program knows."""
+    with database.lent() as connection:
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        if unknown := migrations.unknown_steps(db):
+            return f"it was made by a newer prefloop (it has {unknown[0]}); update prefloop, and check again"
+        if pending := migrations.STEPS.pending(db):
+            return (
+                f"it was made by an older prefloop (it lacks {pending[0].name}); back it up, let `prefloop "
+                "serve` bring it up to date, and check again"
+            )
+    return None
+
+
+def _by_sqlite(database: ReadDatabase) -> Iterator[str]:
     for row in database.rows("pragma integrity_check"):
         if row["integrity_check"] != "ok":
             yield f"SQLite: {row['integrity_check']}"
@@ -62,23 +80,23 @@ def _by_sqlite(database: Database) -> Iterator[str]:
         yield f"{row['table']} {row['rowid']} refers to a {row['parent']} that does not exist"
 
 
-def _guards(database: Database) -> Iterator[str]:
+def _guards(database: ReadDatabase) -> Iterator[str]:
     there = {row["name"] for row in database.rows("select name from sqlite_master where type = 'trigger'")}
     for name in sorted(_GUARDS - there):
         yield f"the trigger {name} is missing"
 
 
-def _digests(database: Database) -> Iterator[str]:
+def _digests(database: ReadDatabase) -> Iterator[str]:
     for table, content_of in (("completion", completions.content_of), ("judgment", judgments.content_of)):
-        for row in database.rows(f"select * from {table}"):
+        for row in database.each(f"select * from {table}"):
             if row_digest(row, content_of(row)) != row["sha256"]:
                 yield f"{table} {row['id']} is not as it was written"
-    for row in database.rows("select id, messages, sha256 from prompt"):
+    for row in database.each("select id, messages, sha256 from prompt"):
         if sha256(row["messages"]) != row["sha256"]:
             yield f"prompt {row['id']} is not as it was written"
 
 
-def _counts(database: Database) -> Iterator[str]:
+def _counts(database: ReadDatabase) -> Iterator[str]:
     for row in database.rows(_WRONGLY_FILLED):
         yield f"pair {row['id']} has a wrong count of judgments"
     for row in database.rows(_WRONGLY_COUNTED):

@@ -15,12 +15,14 @@ from httpx import ASGITransport, AsyncClient
 
 from app.accounts import Accounts
 from app.adapters import Adapters
+from app.backups import Backups
 from app.config import Promotion, QueueSettings, Settings
 from app.desk import Desk
 from app.errands import Errands
 from app.exports import Exports
 from app.feeder import Feeder
 from app.gatekeeper import Gatekeeper
+from app.home import Home
 from app.imports import Imports
 from app.limits import Limits
 from app.matches import Matches
@@ -262,6 +264,7 @@ def _wire(
         errands=errands,
         imports=Imports(store, errands, home / "imports", FileLimits()),
         exports=Exports(store, errands, home / "exports"),
+        backups=Backups(Home(home), Settings().backup),
         trial=Trial(store, adapters, roll_back=True, most_votes=Settings().trial_votes),
         trainings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),

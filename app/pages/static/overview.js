@@ -45,6 +45,7 @@ const drawNeeds = (all, quality) => {
     ...(all.set_aside.count ? [need(t('{count} prompts are set aside: the model cannot be asked them.', { count: count(all.set_aside.count) }), '#sampling')] : []),
     ...(all.match_trouble ? [need(t('The votes between two versions stand still, no pairs of them can be made: {why}', { why: all.match_trouble }), '/admin/versions/')] : []),
     ...(all.trigger_trouble ? [need(t('No round could start: {why}', { why: all.trigger_trouble }), '/admin/rounds/')] : []),
+    ...(all.backup_trouble ? [need(t('No backup could be made: {why}', { why: all.backup_trouble }), '/admin/settings/')] : []),
     ...(all.trial_trouble ? [need(t('What the votes decided could not be done: {why}', { why: all.trial_trouble }), '/admin/versions/')] : []),
     ...found.map((person) => need(`${person.pseudonym}: ${person.findings.map((finding) => FINDINGS[finding.kind](finding)).join(', ')}`, '/admin/quality/')),
     ...(all.flags ? [need(all.flags === 1 ? t('1 flag stands.') : t('{count} flags stand.', { count: count(all.flags) }), '/admin/quality/#flags')] : []),
