@@ -14,7 +14,11 @@ from data.records import Message
 pytestmark = pytest.mark.real
 
 CAPITAL: list[Message] = [{"role": "user", "content": "What is the capital of France?"}]
+# At the default rate, eight judgments of this taste take the model 1.1 nats a token from the base, which the gate refuses.
 SETTINGS = """
+[training]
+learning_rate = 4e-5
+
 [sampling]
 max_new_tokens = 32
 
