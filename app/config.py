@@ -24,7 +24,6 @@ from data.queue import QueueRules
 from data.records import Sampling
 from data.strategies import StrategyName
 from data.verdicts import LONGEST_REASON
-from trainer.config import EVALUATION_ANSWERS
 from trainer.model_settings import ModelOptions, ModelSettings
 from trainer.settings_types import Fraction, Positive, Strict
 
@@ -95,9 +94,12 @@ class QueueSettings(Strict):
 
 
 class EvaluationSettings(Strict):
-    """How a round's version is measured. answers: fresh ones of each who is compared; the time grows with them."""
+    """How a round's version is measured. answers: fresh ones of each who is compared; the time grows with them.
 
-    answers: Annotated[int, Field(ge=2)] = EVALUATION_ANSWERS
+    None: 64, or 32 of a model whose answers are long.
+    """
+
+    answers: Annotated[int, Field(ge=2)] | None = None
 
 
 class Promotion(StrEnum):

@@ -1,6 +1,7 @@
 """Whose turn it is among the prompts: the one with the fewest pairs; one that gave none goes to the end of the line.
 
-Knows nothing of how pairs are made.
+Of a store's first pairs a quarter is held out, whatever share of the prompts is: a version is told from another by its
+margin on held-out pairs, and of seven or eight, which chance makes of fifty, even a good one is often not told.
 """
 
 import asyncio
@@ -8,7 +9,12 @@ from collections.abc import Collection
 
 from app.set_aside import SetAside
 from data.prompts import Prompts
-from data.records import Prompt
+from data.records import Prompt, Split
+
+_ENOUGH_HELDOUT = 12
+"""Pairs. A mean margin as large as its spread, as SmolLM2 has after 50 judgments, is told from 0 in 0.88 of rounds, of
+seven pairs in 0.61 (normal gains)."""
+_FIRST_HELDOUT_SHARE = 0.25
 
 
 class PromptLine:
@@ -56,4 +62,13 @@ class PromptLine:
         return await asyncio.to_thread(self._prompts.count) - len(self._aside.ids)
 
     async def _first(self, later: Collection[int]) -> Prompt | None:
-        return await asyncio.to_thread(self._prompts.next, {*self._in_work, *self._aside.ids, *later})
+        return await asyncio.to_thread(self._find, {*self._in_work, *self._aside.ids, *later})
+
+    def _find(self, exclude: Collection[int]) -> Prompt | None:
+        made = self._prompts.pairs_by_split()
+        heldout = made[Split.HELDOUT]
+        if heldout < min(_ENOUGH_HELDOUT, _FIRST_HELDOUT_SHARE * sum(made.values())):
+            found = self._prompts.next(exclude, Split.HELDOUT)
+            if found is not None:
+                return found
+        return self._prompts.next(exclude)

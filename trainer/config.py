@@ -10,8 +10,6 @@ from trainer.defaults import defaults_of
 from trainer.model_settings import AS_IT_COMES, ModelOptions, PromptFormat
 from trainer.settings_types import Above, AtLeast, Count, FlipRate, Fraction, Positive, Strict
 
-EVALUATION_ANSWERS = 64
-
 
 class FromBase(Strict):
     """A fresh adapter on the base; the base is the reference."""
@@ -241,7 +239,8 @@ class RoundConfig(Strict):
     parent_sha256 is of the adapter in `parent/`, when the reference is a version. flip_rate is what the store
     measured of its annotators, None when too few pairs were judged twice. champion: the version that serves when the
     round begins, and what its result is compared with; champion_sha256: of the adapter in `champion/`, None for the
-    base. probes: questions that all of them answer. model_options: how the model is loaded.
+    base. probes: questions that all of them answer. answers: how many fresh ones each gives besides, None as
+    trainer/evaluation.py chooses. model_options: how the model is loaded.
     prompt_format: how it is asked; None in rounds that were frozen before that was recorded.
     """
 
@@ -257,4 +256,4 @@ class RoundConfig(Strict):
     champion: str = "base"
     champion_sha256: str | None = None
     probes: tuple[tuple[Message, ...], ...] = ()
-    answers: Annotated[int, Field(ge=2)] = EVALUATION_ANSWERS
+    answers: Annotated[int, Field(ge=2)] | None = None

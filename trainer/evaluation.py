@@ -27,6 +27,11 @@ from trainer.tokens import TokenPair
 BASE = "base"
 CHALLENGER = "challenger"
 REFERENCE = "reference"
+_ANSWERS, _LONG_ANSWERS = (
+    64,
+    32,
+)  # of long ones half as many have more tokens still, and take the longer part of a round
+_LONG = 256  # tokens
 _PROBE_SEED = 0  # the same in every round, so that answers differ by the version alone
 _MOST_PROBES = 24
 _PROBE_TOKENS = 128  # a page shows that much beside others; of a model whose answers are longer, a quarter of those
@@ -101,6 +106,12 @@ class Exam:
         """How they are answered."""
         most = max(_PROBE_TOKENS, base.longest_answer // 4)
         return replace(self.sampling, max_new_tokens=min(most, self.sampling.max_new_tokens or most))
+
+
+def fresh_answers(config: RoundConfig, base: Base) -> int:
+    """How many answers each who is compared gives at temperature 1."""
+    longest = config.sampling.max_new_tokens or base.longest_answer
+    return config.answers or (_ANSWERS if longest <= _LONG else _LONG_ANSWERS)
 
 
 def began_from(config: RoundConfig) -> str:

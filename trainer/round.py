@@ -19,7 +19,17 @@ from trainer.contenders import Contenders, rows_for
 from trainer.course import Run
 from trainer.dpo import PreferenceObjective, train_on_pairs
 from trainer.early_stop import watch_heldout
-from trainer.evaluation import CHALLENGER, Champion, Exam, Samples, began_from, distance, draw_samples, evaluate
+from trainer.evaluation import (
+    CHALLENGER,
+    Champion,
+    Exam,
+    Samples,
+    began_from,
+    distance,
+    draw_samples,
+    evaluate,
+    fresh_answers,
+)
 from trainer.footprint import free_bytes
 from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
 from trainer.logprobs import Forward
@@ -251,7 +261,8 @@ def _exam(round_: Round) -> Exam:
     config = round_.config
     adapter = _frozen_adapter(round_.directory.champion, config.champion_sha256, round_.policy.base)
     champion = None if adapter is None else Champion(config.champion, adapter)
-    return Exam(champion, round_.data.heldout, config.probes, config.sampling, config.answers)
+    answers = fresh_answers(config, round_.policy.base)
+    return Exam(champion, round_.data.heldout, config.probes, config.sampling, answers)
 
 
 def _reference_name(config: RoundConfig) -> str:

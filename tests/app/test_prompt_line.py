@@ -1,11 +1,14 @@
 """Whose turn it is among prompts."""
 
+from pathlib import Path
+
 import pytest
 
 from app.prompt_line import PromptLine
 from app.set_aside import SetAside
-from data.records import Prompt
+from data.records import Prompt, Split
 from data.store import PreferenceStore
+from tests.data.scene import completion
 
 
 @pytest.fixture
@@ -64,3 +67,30 @@ async def test_where_no_other_is_left_it_comes_back_at_once(line: PromptLine) ->
     await line.to_the_end(first)
     line.release(first)
     assert await line.next() == first
+
+
+async def pairs_of(store: PreferenceStore, count: int) -> dict[Split, int]:
+    """What all pairs are of, when so many more are made, each of the prompt whose turn it is."""
+    store.versions.ensure_base("random", "0")
+    line = PromptLine(store.prompts, SetAside())
+    for _ in range(count):
+        prompt = await line.next()
+        assert prompt is not None
+        store.pairs.add(prompt.id, completion("one"), completion("other"))
+        line.release(prompt)
+    return store.prompts.pairs_by_split()
+
+
+async def test_a_quarter_of_the_first_pairs_is_held_out_and_then_the_share_of_the_prompts(tmp_path: Path) -> None:
+    with PreferenceStore.open(tmp_path / "p.db", heldout_share=0.15) as store:
+        store.prompts.add([[{"role": "user", "content": f"question {i}"}] for i in range(400)], source="test")
+        assert (await pairs_of(store, 16))[Split.HELDOUT] == 4
+        assert (await pairs_of(store, 32))[Split.HELDOUT] == 12
+        heldout = store.prompts.count(Split.HELDOUT)
+        assert (await pairs_of(store, 352))[Split.HELDOUT] == heldout  # each prompt once
+
+
+async def test_where_no_prompt_is_held_out_all_train(tmp_path: Path) -> None:
+    with PreferenceStore.open(tmp_path / "p.db", heldout_share=0.0) as store:
+        store.prompts.add([[{"role": "user", "content": f"question {i}"}] for i in range(8)], source="test")
+        assert await pairs_of(store, 8) == {Split.TRAIN: 8, Split.HELDOUT: 0}

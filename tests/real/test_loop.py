@@ -14,7 +14,7 @@ from data.records import Message
 pytestmark = pytest.mark.real
 
 CAPITAL: list[Message] = [{"role": "user", "content": "What is the capital of France?"}]
-# At the default rate, eight judgments of this taste take the model 1.1 nats a token from the base, which the gate refuses.
+# At the default rate this taste takes the model 1.1 nats a token from the base in one round, which the gate refuses.
 SETTINGS = """
 [training]
 learning_rate = 4e-5
