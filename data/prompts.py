@@ -144,7 +144,7 @@ class Prompts:
     def pairs_by_split(self) -> dict[Split, int]:
         """How many pairs were made of the prompts of each split that are in use."""
         rows = self._database.rows("select split, sum(pairs) as pairs from prompt where retired_at is null group by 1")
-        return {split: 0 for split in Split} | {Split(row["split"]): row["pairs"] for row in rows}
+        return dict.fromkeys(Split, 0) | {Split(row["split"]): row["pairs"] for row in rows}
 
     def by_id(self, prompt_id: int) -> Prompt:
         """The prompt with this id. Raises NotFoundError."""

@@ -17,8 +17,9 @@ from tests.trainer.plainly import alone
 from tests.trainer.scene import ask, random_lora, toy_pairs
 from trainer.adapter import Adapter, LoraWeights
 from trainer.base import Base
+from trainer.config import RoundConfig
 from trainer.contenders import Contenders
-from trainer.evaluation import BASE, CHALLENGER, Champion, Exam, Samples, draw_samples, evaluate
+from trainer.evaluation import BASE, CHALLENGER, Champion, Exam, Samples, draw_samples, evaluate, fresh_answers
 from trainer.generate import Row
 from trainer.logprobs import Packed
 from trainer.lora import Lora, LoraStack
@@ -206,3 +207,11 @@ def test_what_was_said_beforehand_comes_true(policy: Policy) -> None:
     again = len(samples.groups(CHALLENGER)) - len(dict.fromkeys(samples.groups(CHALLENGER)))
     assert told[-1].steps - 3 * (again + ANSWERS) <= told[-1].step <= told[-1].steps
     assert told[-1].seconds_left is not None
+
+
+@pytest.mark.parametrize(("asked", "longest", "expected"), [(None, 128, 64), (None, 1024, 32), (5, 1024, 5)])
+def test_of_a_model_with_long_answers_fewer_are_drawn_unless_the_settings_say(
+    policy: Policy, asked: int | None, longest: int, expected: int
+) -> None:
+    config = RoundConfig(model="m", revision="0", seed=0, answers=asked, sampling=Sampling(max_new_tokens=longest))
+    assert fresh_answers(config, policy.base) == expected
