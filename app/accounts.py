@@ -161,6 +161,13 @@ class Accounts:
         self.people.add_link(annotator_id, sha256(token), self._clock() + valid_ms)
         return token
 
+    def linked(self, token: str) -> Annotator:
+        """Whom a link signs in; it is left as it is. Raises InputError if it is spent or has expired."""
+        annotator = self.people.by_link(sha256(token))
+        if annotator is None:
+            raise InputError(_LINK_REFUSED)
+        return annotator
+
     def redeem(self, token: str, visitor: Visitor = UNKNOWN) -> tuple[str, Annotator]:
         """Spend a link's token and open a session. Raises InputError if it is spent or has expired."""
         annotator = self.people.redeem_link(sha256(token))

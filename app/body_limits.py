@@ -24,6 +24,7 @@ _CREDENTIALS = BodyLimit(16_384)
 _LIMITS = {
     "/auth/login": _CREDENTIALS,
     "/auth/join": _CREDENTIALS,
+    "/auth/link": _CREDENTIALS,
     "/api/v1/session": _CREDENTIALS,
     "/api/v1/completions": BodyLimit(16_000_000),
     "/api/v1/prompts/file": BodyLimit(64_000_000),  # of Chinese, three bytes a character

@@ -21,7 +21,7 @@ from data.records import Annotator, Role
 SIGN_IN = "/sign-in/"
 
 _PUBLIC = frozenset({"/sign-in", SIGN_IN, "/join", "/join/", "/auth/link", "/healthz", "/favicon.ico"})
-_PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/api/v1/session"})
+_PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/auth/link", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _GRADIO_MOUNTS = ("/annotate", "/admin")
 _ADMIN = "/admin"
@@ -48,7 +48,8 @@ _OPEN_GRADIO = frozenset(
         "/gradio_api/reset",
     }
 )
-_OPEN_GRADIO_UNDER = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+_GRADIO_FILES = ("/assets/", "/static/", "/svelte/", "/theme.css", "/favicon.ico", "/manifest.json")
+_OPEN_GRADIO_UNDER = (*_GRADIO_FILES[:3], "/gradio_api/heartbeat/")
 # Gradio compiles custom components in the browser, hence 'unsafe-eval'. Nothing foreign loads or is asked.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -64,6 +65,14 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_BELIEVED_BY_GRADIO = frozenset({b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server"})
+"""Headers that it takes from anybody. Of a proxy that is trusted, uvicorn has put the scheme into the scope."""
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_OTHER_SITE = "Requests from other sites are refused."
+_OTHER_SCHEME = (
+    "The page came by {page}, the request by {request}. The proxy in between must set X-Forwarded-Proto, and "
+    "FORWARDED_ALLOW_IPS must name its address (docs/operations.md, Network and TLS)."
+)
 _ADMINS_ONLY = (
     "<!doctype html><title>Admins only</title><body style='font:16px system-ui; margin:20vh auto; width:30em'>"
     "<h1>Admins only</h1><p>This page is for admins. <a href='/annotate/'>Go on annotating</a></p>"
@@ -92,9 +101,13 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
+                if not everybodys:
+                    headers.setdefault("cache-control", "no-store")
             await send(message)
 
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in _BELIEVED_BY_GRADIO]
         asking = HTTPConnection(scope)
+        everybodys = _is_gradio_file(_path(asking))  # asked for now: a mount changes the scope
         holder = self._accounts.holder_of(token_of(asking))
         annotator = None if holder is None else holder.person
         scope.setdefault("state", {})["annotator"] = annotator
@@ -108,8 +121,8 @@ def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | 
     path, method = _path(asking), str(asking.scope["method"])
     if (limit := limit_of(path)).forbids(asking.headers.get("content-length", "")):
         return _too_large(limit)
-    if method not in _SAFE_METHODS and _foreign(asking):
-        return JSONResponse({"detail": "Requests from other sites are refused."}, 403)
+    if method not in _SAFE_METHODS and (why := _foreign(asking)):
+        return JSONResponse({"detail": why}, 403)
     if (path in _PUBLIC and method in _SAFE_METHODS) or (path in _PUBLIC_POSTS and method == "POST"):
         return None
     if annotator is None:
@@ -146,12 +159,28 @@ def _under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
-def _foreign(asking: HTTPConnection) -> bool:
-    """Whether a page of another origin sent this. Programs send neither header, and no cookie unasked."""
-    site = asking.headers.get("sec-fetch-site", "same-origin")
+def _foreign(asking: HTTPConnection) -> str | None:
+    """Why a request counts as one that a page of another origin sent, None if it does not.
+
+    Programs send neither header, and no cookie unasked.
+    """
     origin = asking.headers.get("origin")
-    other_host = origin is not None and urlsplit(origin).netloc != asking.headers.get("host")
-    return site not in ("same-origin", "none") or other_host
+    if origin is not None:
+        try:
+            page = urlsplit(origin)
+        except ValueError:
+            return _OTHER_SITE
+        host, scheme = asking.headers.get("host", ""), str(asking.scope["scheme"])
+        if _without_default_port(page.netloc, page.scheme) != _without_default_port(host, scheme):
+            return _OTHER_SITE
+        if page.scheme != scheme:
+            return _OTHER_SCHEME.format(page=page.scheme, request=scheme)
+    site = asking.headers.get("sec-fetch-site", "same-origin")
+    return None if site in ("same-origin", "none") else _OTHER_SITE
+
+
+def _without_default_port(host: str, scheme: str) -> str:
+    return host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ":"))
 
 
 def _wants_page(asking: HTTPConnection) -> bool:
@@ -165,3 +194,9 @@ def _closed(path: str) -> bool:
         return False
     rest = path.removeprefix(mount)
     return rest not in _OPEN_GRADIO and not rest.startswith(_OPEN_GRADIO_UNDER)
+
+
+def _is_gradio_file(path: str) -> bool:
+    """Whether it is the same for everybody: a script, a style, a picture."""
+    mount = next((mount for mount in _GRADIO_MOUNTS if _under(path, mount)), None)
+    return mount is not None and path.removeprefix(mount).startswith(_GRADIO_FILES)

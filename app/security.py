@@ -6,8 +6,8 @@ Knows nothing of pages beyond their addresses.
 import asyncio
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,6 +27,13 @@ class Credentials(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     login: Annotated[str, Field(max_length=64)]
     password: Annotated[str, Field(max_length=256)]
+
+
+class Linked(BaseModel):
+    """What the page of a sign-in link sends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    token: Annotated[str, Field(max_length=128)]
 
 
 class Joining(BaseModel):
@@ -69,15 +76,13 @@ def _add_ways_in(app: FastAPI, accounts: Accounts) -> None:
             return _refused(error, 429)
         return await _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
 
-    @app.get("/auth/link", include_in_schema=False)
-    async def link(request: Request, token: Annotated[str, Query(max_length=128)] = "") -> Response:
-        if "prefetch" in request.headers.get("sec-purpose", ""):
-            return Response(status_code=503)  # a browser that only looks ahead must not spend the link
+    @app.post("/auth/link", include_in_schema=False)
+    async def link(linked: Linked, request: Request) -> Response:
         try:
-            entry = await asyncio.to_thread(accounts.redeem, token, visitor_of(request))
-        except InputError:
-            return RedirectResponse(f"{SIGN_IN}?why=link", 303)
-        return await _signed_in(RedirectResponse(HOME, 303), entry, request, accounts)
+            entry = await asyncio.to_thread(accounts.redeem, linked.token, visitor_of(request))
+        except InputError as error:
+            return _refused(error, 422)
+        return await _signed_in(JSONResponse({"next": HOME}), entry, request, accounts)
 
     @app.post("/auth/join", include_in_schema=False)
     async def join(joining: Joining, request: Request) -> Response:

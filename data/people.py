@@ -146,6 +146,13 @@ class People:
         sql = "insert into sign_in_link values (?, ?, ?, ?, ?)"
         self._database.write(lambda db: db.execute(sql, row).rowcount)
 
+    def by_link(self, token_sha256: str) -> Annotator | None:
+        """Whom a link would sign in, None as for `redeem_link`."""
+        sql = f"""{ANNOTATOR} join sign_in_link l on l.annotator_id = a.id
+            where l.token_sha256 = ? and l.spent_at is null and l.expires_at > ? and a.disabled_at is null"""
+        row = self._database.row(sql, [token_sha256, self._clock()])
+        return None if row is None else annotator_of(row)
+
     def redeem_link(self, token_sha256: str) -> Annotator | None:
         """Spend a link: whom it signs in, None if it is spent, expired, of a disabled account or never was."""
         now = self._clock()

@@ -1,9 +1,14 @@
-"""One's own account, and the page of an invite. Plain HTML that asks the API; knows no passwords and no sessions."""
+"""One's own account, and what invites and sign-in links lead to. Plain HTML that asks the API; knows no passwords.
 
+Looking at a link spends nothing: only what its page sends does. Else a page of somebody else's could sign people in
+unasked, as whom it likes.
+"""
+
+import html
 from typing import Annotated
 
 from fastapi import FastAPI, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.accounts import Accounts
 from app.pages.layout import head, static
@@ -13,7 +18,7 @@ _NO_STORE = {"cache-control": "no-store"}
 
 
 def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
-    """Add /account/ for those who signed in (the gate sees to that) and /join/ for those with an invite."""
+    """Add /account/ for those who signed in (the gate sees to that); /join/ and /auth/link for those with a link."""
     ask = static("ask.js")
     account = static("account.html").replace("@head@", head("account.css")).replace("@ask@", ask)
     account = account.replace("@account@", static("account.js"))
@@ -29,6 +34,16 @@ def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
     def join_page(token: Annotated[str, Query(max_length=128)] = "") -> HTMLResponse:
         """Looks at the invite and leaves it open: only sending the form spends it."""
         return HTMLResponse(join.replace("@state@", _state(accounts, token)), headers=_NO_STORE)
+
+    link = static("link.html").replace("@head@", head("sign_in.css")).replace("@ask@", ask)
+
+    @app.get("/auth/link", include_in_schema=False)
+    def link_page(token: Annotated[str, Query(max_length=128)] = "") -> Response:
+        try:
+            person = accounts.linked(token)
+        except InputError:
+            return RedirectResponse("/sign-in/?why=link", 303)
+        return HTMLResponse(link.replace("@login@", html.escape(person.login)), headers=_NO_STORE)
 
 
 def _state(accounts: Accounts, token: str) -> str:

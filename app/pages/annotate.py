@@ -138,8 +138,9 @@ class AnnotatePage:
         return {"a": a, "b": b}
 
     async def _live(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[View]:
-        prompt = None if event.prompt is None else str(event.prompt)
-        async for view in self.live(str(event.run), prompt, person(request)):
+        sent = event._data if isinstance(event._data, dict) else {}  # whatever a caller likes to send
+        prompt = None if sent.get("prompt") is None else str(sent["prompt"])
+        async for view in self.live(str(sent.get("run")), prompt, person(request)):
             yield view
 
     async def _do(self, act: Act, annotator: Annotator) -> View:

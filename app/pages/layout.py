@@ -6,7 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI, Request
+from starlette.middleware import Middleware
 
+from app.pages.event_guard import EventGuard
 from data.records import Annotator, Role
 
 _STATIC = Path(__file__).with_name("static")
@@ -71,7 +73,12 @@ def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, styles: Seque
         ssr_mode=False,
         mcp_server=False,
         max_file_size="1kb",
-        app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "openapi_url": None,
+            "docs_url": None,
+            "redoc_url": None,
+            "middleware": [Middleware(EventGuard, page=page)],
+        },
     )
 
 

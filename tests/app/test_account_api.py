@@ -279,7 +279,8 @@ async def test_an_admin_ends_sessions_gives_passwords_and_links(enter, ann: Anno
     assert not await annotator.lives()
     _, link = await admin.post(f"/people/{ann.id}/link", days=2)
     browser = AsyncClient(transport=annotator.client._transport, base_url="http://loop.test")
-    assert (await browser.get(link["path"])).headers["location"] == "/annotate/"
+    assert link["path"] == f"/auth/link?token={link['token']}"
+    assert (await browser.post("/auth/link", json={"token": link["token"]})).json() == {"next": "/annotate/"}
     assert (await browser.get("/api/v1/account")).json()["login"] == "ann"
     assert (await admin.post(f"/people/{ann.id}/password", password="another horse"))[0] == 204
     assert (await browser.get("/api/v1/account")).status_code == 401

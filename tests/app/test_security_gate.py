@@ -1,5 +1,6 @@
 """The gate: who gets through to which path, from where, and what every answer carries."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -92,6 +93,9 @@ async def test_what_gradio_opens_and_nobody_needs_is_closed(annotator: AsyncClie
         {"origin": "http://evil.example"},
         {"origin": "null"},
         {"origin": "http://loop.test.evil.example"},
+        {"origin": "https://loop.test"},
+        {"origin": "http://loop.test:8080"},
+        {"origin": "http://[loop.test"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"origin": "http://loop.test", "sec-fetch-site": "cross-site"},
@@ -111,7 +115,7 @@ async def test_other_sites_cannot_read(annotator: AsyncClient):
 
 async def test_own_pages_and_programs_can_act(annotator: AsyncClient):
     own = {"origin": "http://loop.test", "sec-fetch-site": "same-origin"}
-    for headers in (own, {}):
+    for headers in (own, {}, {"origin": "http://loop.test:80"}):
         answer = await annotator.post("/annotate/gradio_api/reset", json={"event_id": "x"}, headers=headers)
         assert answer.status_code == 200
 
@@ -171,14 +175,61 @@ async def test_guessing_over_http_is_throttled(stranger: AsyncClient, services: 
     assert [answer.status_code for answer in tries] == [401] * 5 + [429]
 
 
-async def test_a_link_signs_in_once(stranger: AsyncClient, services: Services):
+async def test_a_link_signs_in_once_and_not_by_being_opened(stranger: AsyncClient, services: Services):
     ann = services.accounts.add("linked", Role.ANNOTATOR)
-    link = f"/auth/link?token={services.accounts.make_link(ann.id)}"
-    assert (await stranger.get(link, headers={"sec-purpose": "prefetch"})).status_code == 503
-    first = await stranger.get(link)
-    assert (first.status_code, first.headers["location"]) == (303, "/annotate/")
-    second = await stranger.get(link, follow_redirects=True)
+    token = services.accounts.make_link(ann.id)
+    for _ in range(3):
+        page = await stranger.get(f"/auth/link?token={token}")
+        assert (page.status_code, 'data-login="linked"' in page.text) == (200, True)
+        assert "set-cookie" not in page.headers
+    first = await stranger.post("/auth/link", json={"token": token})
+    assert first.json() == {"next": "/annotate/"}
+    assert (await stranger.get("/auth/session")).status_code == 204
+    again = await stranger.post("/auth/link", json={"token": token})
+    assert (again.status_code, "used or has expired" in again.json()["detail"]) == (422, True)
+    second = await stranger.get(f"/auth/link?token={token}", follow_redirects=True)
     assert "used or has expired" in second.text
+
+
+async def test_no_other_site_signs_anybody_in(stranger: AsyncClient, services: Services):
+    token = services.accounts.make_link(services.accounts.add("unasked", Role.ANNOTATOR).id)
+    headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
+    assert (await stranger.post("/auth/link", json={"token": token}, headers=headers)).status_code == 403
+    assert services.accounts.linked(token).login == "unasked"
+
+
+async def test_a_proxy_that_does_not_say_the_scheme_is_named_with_the_way_out(annotator: AsyncClient):
+    answer = await annotator.post("/auth/logout", headers={"origin": "https://loop.test"})
+    assert answer.status_code == 403
+    assert "The page came by https, the request by http." in answer.json()["detail"]
+    assert "X-Forwarded-Proto" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-host", "x-gradio-server", "x-forwarded-proto"])
+async def test_gradio_believes_nobody_where_it_is(annotator: AsyncClient, header: str):
+    believed = {header: "https" if header == "x-forwarded-proto" else "http://evil.example"}
+    for path in ("/annotate/config", "/annotate/"):
+        answer = await annotator.get(path, headers=believed)
+        assert answer.status_code == 200
+        assert "evil.example" not in answer.text
+        assert "https://loop.test" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/session", "/api/v1/desk", "/api/v1/people", "/annotate/", "/annotate/config", "/auth/session", "/x"],
+)
+async def test_what_is_somebodys_own_is_stored_nowhere(annotator: AsyncClient, path: str):
+    assert (await annotator.get(path)).headers["cache-control"] == "no-store"
+
+
+async def test_what_is_everybodys_may_be_stored(annotator: AsyncClient):
+    page = (await annotator.get("/annotate/")).text
+    [script, *_] = re.findall(r'"(?:\./)?(assets/[^"]+\.js)"', page)
+    for path in (f"/annotate/{script}", "/annotate/theme.css", "/favicon.ico"):
+        answer = await annotator.get(path)
+        assert answer.status_code == 200
+        assert answer.headers.get("cache-control") != "no-store"
 
 
 async def test_the_sign_in_page_repeats_nothing_it_is_told(stranger: AsyncClient):

@@ -33,6 +33,12 @@ def sign_in(page: Page, server: Server, login: str) -> None:
     page.wait_for_selector(_READY)
 
 
+def sign_in_by_link(page: Page, server: Server) -> None:
+    """Open the link of a server's admin and press the button there."""
+    page.goto(server.link)
+    page.get_by_role("button", name="Sign in as").click()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):

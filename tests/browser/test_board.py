@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.board import Board
-from tests.browser.conftest import Camera, Opener
+from tests.browser.conftest import Camera, Opener, sign_in_by_link
 from tests.browser.servers import Server
 
 
@@ -105,7 +105,7 @@ def test_a_choice_outlives_the_session(canned: Server, signed_in: Opener):
 
 
 def test_a_pair_is_written_while_one_watches(canned_live: Server, page: Page, camera: Camera):
-    page.goto(canned_live.link)
+    sign_in_by_link(page, canned_live)
     page.wait_for_selector('.pl-board[data-state="live"] .pl-card p')
     assert page.locator('[data-pick="1"][aria-disabled="true"]').count() == 1
     camera(page, "live")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.board import Board
-from tests.browser.conftest import Camera
+from tests.browser.conftest import Camera, sign_in_by_link
 from tests.browser.servers import Server
 
 _SERIES = 12
@@ -43,7 +43,7 @@ def versions_of(database: sqlite3.Connection, board: Board) -> set[str]:
 
 @pytest.mark.timeout(600)
 def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection, camera: Camera, capsys):
-    page.goto(real.link)
+    sign_in_by_link(page, real)
     page.wait_for_selector('.pl-board[data-state="pair"]')
     board = Board(page)
     camera(page, "real")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.board import Board
-from tests.browser.conftest import Camera
+from tests.browser.conftest import Camera, sign_in_by_link
 from tests.browser.servers import Server, running
 
 _BAD = 4  # so many that some are on prompts that train
@@ -33,7 +33,7 @@ def fresh(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_an_admin_chooses_the_algorithm(fresh: Server, page: Page, camera: Camera):
-    page.goto(fresh.link)
+    sign_in_by_link(page, fresh)
     page.wait_for_selector('.pl-board[data-state="pair"]')
     board = Board(page)
     for _ in range(_BAD):
@@ -58,7 +58,7 @@ def test_an_admin_chooses_the_algorithm(fresh: Server, page: Page, camera: Camer
 
 
 def test_an_admin_changes_the_language(fresh: Server, page: Page, camera: Camera):
-    page.goto(fresh.link)
+    sign_in_by_link(page, fresh)
     page.goto(f"{fresh.url}/admin/")
     title, train, language = (
         page.locator(f"[{name}]") for name in ('data-part="title"', 'data-part="train"', "data-language")
@@ -80,7 +80,7 @@ def test_an_admin_changes_the_language(fresh: Server, page: Page, camera: Camera
 def test_the_browsers_language_is_the_first(fresh: Server, browser: Browser):
     context = browser.new_context(locale="zh-CN", viewport={"width": 390, "height": 844})
     page = context.new_page()
-    page.goto(fresh.link)
+    sign_in_by_link(page, fresh)
     expect(page.locator('[data-pick="1"] [data-t]')).to_have_text("A 好得多")
     page.goto(f"{fresh.url}/admin/")
     expect(page.locator('[data-part="title"]')).to_have_text("下一轮")
