@@ -62,6 +62,10 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate with its chain, as PEM: speak HTTPS by it.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, as PEM, if that is in a file of its own.")] = None,
 ) -> None:
     """Start the loop: pages for annotators and admins, the model, training rounds."""
     from app.config import FILE, load_settings
@@ -78,6 +82,8 @@ def serve(
         prompts=prompts,
         host=host,
         port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
     )
     with SettingsFile(place.path / FILE).locating(), claimed(place, settings) as at:
         from app.server import serve as run_server

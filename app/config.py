@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from app.limits import Limits
 from app.schedule import RoundSettings
+from app.tls import Tls
 from app.training import training_of
 from app.webhooks import Hooks
 from data.containers.container import FileLimits
@@ -163,6 +164,8 @@ class Settings(Strict):
     prompts: Path | None = None
     probes: Path | None = None
     host: str = "127.0.0.1"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     buffer: Positive = 16
     goal: Positive = 50
@@ -199,6 +202,17 @@ class Settings(Strict):
     trial_votes: Positive = 400
     training: Annotated[dict[str, Any], AfterValidator(_good_training)] = Field(default_factory=dict)
     _flags: frozenset[str] = PrivateAttr(frozenset())
+
+    @model_validator(mode="after")
+    def _no_key_alone(self) -> "Settings":
+        if self.tls_key is not None and self.tls_cert is None:
+            raise PydanticCustomError(_WORDS, "tls_key is of no use without tls_cert; name the certificate, too")
+        return self
+
+    @property
+    def tls(self) -> Tls | None:
+        """What the server encrypts with, None if it speaks plain HTTP."""
+        return None if self.tls_cert is None else Tls(self.tls_cert.expanduser().resolve(), self.tls_key)
 
     @property
     def flags(self) -> frozenset[str]:

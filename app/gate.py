@@ -4,6 +4,7 @@ Says who asks, whether they may, and whether the request comes from our own page
 opens and nobody needs; sets the security headers. Knows nothing of what lies behind a path.
 """
 
+import asyncio
 import re
 from urllib.parse import urlsplit
 
@@ -68,6 +69,7 @@ _HEADERS = {
 _BELIEVED_BY_GRADIO = frozenset({b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server"})
 """Headers that it takes from anybody. Of a proxy that is trusted, uvicorn has put the scheme into the scope."""
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_ENDS = "The server ends. Ask again when it runs again."
 _OTHER_SITE = "Requests from other sites are refused."
 _OTHER_SCHEME = (
     "The page came by {page}, the request by {request}. The proxy in between must set X-Forwarded-Proto, and "
@@ -96,8 +98,12 @@ class Gate:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal began
             if message["type"] == "http.response.start":
+                began = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
@@ -113,7 +119,13 @@ class Gate:
         scope.setdefault("state", {})["annotator"] = annotator
         scope["state"]["by_api_token"] = holder is not None and holder.by_api_token
         answer = _refusal(asking, annotator) or self._app
-        await answer(scope, BodyGuard(receive, limit_of(_path(asking))), send_with_headers)
+        try:
+            await answer(scope, BodyGuard(receive, limit_of(_path(asking))), send_with_headers)
+        except asyncio.CancelledError:
+            # The server ends, and gives up what takes longer than it can wait. What has begun is left unfinished: the
+            # connection closes on it, so that nobody takes half an answer for a whole one.
+            if not began:
+                await JSONResponse({"detail": _ENDS}, 503, {"retry-after": "10"})(scope, receive, send_with_headers)
 
 
 def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | None:

@@ -5,7 +5,7 @@ Knows nothing of what is in the files.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.errors import HomeError
@@ -16,10 +16,14 @@ from data.whole_file import replacing
 
 @dataclass(frozen=True, slots=True)
 class ServerCard:
-    """Where a running server listens, and a token that lets the owner of the home act as an admin."""
+    """Where a running server listens, and a token that lets the owner of the home act as an admin.
+
+    certificate: the file with that of a server that speaks TLS.
+    """
 
     url: str
     token: str
+    certificate: str | None = None
 
 
 class Home:
@@ -66,7 +70,7 @@ class Home:
     def publish(self, card: ServerCard) -> None:
         """Leave the card of the running server, readable by its owner only."""
         with replacing(self._card) as fresh:
-            fresh.write_text(json.dumps({"url": card.url, "token": card.token}))
+            fresh.write_text(json.dumps(asdict(card)))
 
     def withdraw(self) -> None:
         """Take the card away: the server ends."""

@@ -3,6 +3,7 @@
 Imports nothing heavy, so that a taken port or an owned home is told before the model's libraries are loaded.
 """
 
+import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from app.config import Settings
 from app.home import Home
+from app.tls import Tls
 from data.errors import InputError
 from data.lock import HomeLock
 
@@ -18,26 +20,34 @@ _EVERYWHERE = "::"
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Sockets that listen, and the address to reach them by."""
+    """Sockets that listen, the address to reach them by, and what is encrypted with."""
 
     sockets: tuple[socket.socket, ...]
     url: str
+    tls: Tls | None = None
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether other machines may reach it."""
+        return not all(ipaddress.ip_address(one.getsockname()[0]).is_loopback for one in self.sockets)
 
 
 @contextmanager
 def claimed(home: Home, settings: Settings) -> Iterator[Listening]:
     """Listen where the settings say and own the home until the block ends.
 
-    Raises InputError as `listening` does and HomeError for a home that cannot be used; then nothing was changed.
+    Raises InputError for files of the settings that cannot be used and as `listening` does, and HomeError for a home
+    that cannot be used; then nothing was changed.
     """
-    with listening(settings.host, settings.port) as at:
+    _assert_readable(settings)
+    with listening(settings.host, settings.port, settings.tls) as at:
         home.create()
         with HomeLock(home.path, url=at.url):
             yield at
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[Listening]:
+def listening(host: str, port: int, tls: Tls | None = None) -> Iterator[Listening]:
     """Sockets on every address that a host has, all on one port, closed when the block ends; port 0 picks a free one.
 
     "::" is every address of the machine, the IPv4 ones too. Raises InputError for a taken port or an unknown host.
@@ -47,7 +57,19 @@ def listening(host: str, port: int) -> Iterator[Listening]:
         for family, address in _addresses(host, port):
             chosen = sockets[0].getsockname()[1] if sockets else port
             sockets.append(opened.enter_context(_bound(family, address, chosen)))
-        yield Listening(tuple(sockets), f"http://{_in_url(host)}:{sockets[0].getsockname()[1]}")
+        scheme = "http" if tls is None else "https"
+        yield Listening(tuple(sockets), f"{scheme}://{_in_url(host)}:{sockets[0].getsockname()[1]}", tls)
+
+
+def _assert_readable(settings: Settings) -> None:
+    for key, file in (("prompts", settings.prompts), ("probes", settings.probes)):
+        try:
+            if file is not None:
+                file.open("rb").close()
+        except OSError as error:
+            raise InputError(f"{key}: {file} cannot be read: {error.strerror}; name another file") from error
+    if settings.tls is not None:
+        settings.tls.check()
 
 
 def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:

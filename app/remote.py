@@ -3,6 +3,7 @@
 Knows nothing of what the server does with a request.
 """
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 
 from app.home import Home
+from app.tls import trusting
 from data.disk import written_to
 from data.errors import PrefloopError
 from data.whole_file import replacing
@@ -21,11 +23,15 @@ _TIMEOUT_SECONDS = 120.0
 class Remote:
     """One person's view of a server's API."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, *, certificate: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
         self._client = httpx.Client(
-            base_url=f"{url}/api/v1", headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
+            base_url=f"{url}/api/v1",
+            headers=headers,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=_trust(certificate),
         )
 
     def __enter__(self) -> "Remote":
@@ -108,10 +114,15 @@ def running_server(home: Home) -> Remote | None:
     if card is None:
         return None
     try:
-        httpx.get(f"{card.url}/healthz", timeout=5.0, trust_env=False).raise_for_status()
+        trust = _trust(card.certificate)
+        httpx.get(f"{card.url}/healthz", timeout=5.0, trust_env=False, verify=trust).raise_for_status()
     except httpx.HTTPError:
         return None
-    return Remote(card.url, card.token)
+    return Remote(card.url, card.token, certificate=card.certificate)
+
+
+def _trust(certificate: str | None) -> ssl.SSLContext | bool:
+    return True if certificate is None else trusting(Path(certificate))
 
 
 def _words(response: httpx.Response) -> str:

@@ -6,6 +6,7 @@ Knows nothing of what pages and routes do.
 import asyncio
 import gc
 import json
+import os
 import signal
 from collections.abc import Callable
 
@@ -27,6 +28,10 @@ from app.timed_connection import TimedConnection
 from data.errors import BusyError, ConflictError, InputError, NotFoundError, PrefloopError
 from data.records import Annotator, Role
 
+_IN_THE_OPEN = (
+    "Warning: other machines can reach {host}, and what they send is not encrypted, passwords among it. Give "
+    "--tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does TLS."
+)
 _GRACE_SECONDS = 3
 _IDLE_SECONDS = 75
 """Longer than people think over a pair: else the connection may close just when they click."""
@@ -73,7 +78,10 @@ async def serve(home: Home, settings: Settings, at: Listening, say: Callable[[st
             say(say_license(services.base))
             say(f"Serving: {services.router.champion}   Home: {home.path}")
             owner = _owner(services)
-            home.publish(ServerCard(at.url, services.accounts.grant(owner.id)))
+            if warning := in_the_open(at, settings.host):
+                say(warning)
+            certificate = None if at.tls is None else str(at.tls.certificate)
+            home.publish(ServerCard(at.url, services.accounts.grant(owner.id), certificate))
             try:
                 await _listen(create_app(services), at, lambda: _welcome(services, owner, at.url, say))
             finally:
@@ -87,6 +95,8 @@ async def _listen(app: FastAPI, at: Listening, started: Callable[[], None]) -> N
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
         timeout_keep_alive=_IDLE_SECONDS,
+        ssl_certfile=None if at.tls is None else at.tls.certificate,
+        ssl_keyfile=None if at.tls is None else at.tls.key,
     )
     server = uvicorn.Server(config)
     # uvicorn raises the signal again once it has stopped; without a handler that would skip our clean-up.
@@ -100,6 +110,13 @@ async def _listen(app: FastAPI, at: Listening, started: Callable[[], None]) -> N
     gc.freeze()
     started()
     await serving
+
+
+def in_the_open(at: Listening, host: str) -> str | None:
+    """What to say where others may read along; None on loopback, by TLS, or where a proxy is named that does it."""
+    if at.tls is not None or not at.open_to_others or "FORWARDED_ALLOW_IPS" in os.environ:
+        return None
+    return _IN_THE_OPEN.format(host=host)
 
 
 def _owner(services: Services) -> Annotator:
