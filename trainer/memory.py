@@ -6,6 +6,7 @@ Knows nothing of models or losses.
 import resource
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from trainer.packing import micro_batches
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
+_STATUS = Path("/proc/self/status")
 _NO_CPU_MEMORY = "can't allocate memory"  # torch raises a bare RuntimeError on the CPU
 
 
@@ -68,8 +70,10 @@ def peak_memory_mb() -> float:
     """Most memory held so far, in MiB: allocated on the GPU when there is one, else by this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    if sys.platform == "linux":  # there ru_maxrss begins with what the process that started this one held
+        [peak] = [line.split()[1] for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(peak) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

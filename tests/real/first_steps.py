@@ -6,7 +6,6 @@ Prints JSON: bytes that were estimated, bytes that the process held at most, the
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from trainer.dpo import PreferenceObjective
 from trainer.footprint import Footprint, free_bytes
 from trainer.learner import Learner
 from trainer.model_check import check_training
+from trainer.memory import peak_memory_mb
 from trainer.packing import micro_batches
 from trainer.reference import group_logps
 from trainer.round import open_round
@@ -66,7 +66,7 @@ def main(model: str, preferences: str, pairs: int, steps: int, given: str = "{}"
         tokens += sum(pair.tokens for pair in batch)
     return {
         "estimated": needed.bytes,
-        "held": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "held": peak_memory_mb() * 2**20,
         "token_budget": budget.tokens,
         "recompute_above": policy.recompute_above,
         "longest": max(pair.tokens for pair in round_.data.train),

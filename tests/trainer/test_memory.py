@@ -1,5 +1,8 @@
 """The token budget, and memory that runs out."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -90,5 +93,17 @@ def test_another_error_is_not_taken_for_it() -> None:
         Budget(8, print).each(ITEMS, whole, Machine(0, RuntimeError, "shapes differ").work)
 
 
-def test_a_process_holds_some_memory() -> None:
-    assert 10 < peak_memory_mb() < 1e6
+HOLDING = """
+import psutil
+from trainer.memory import peak_memory_mb
+print(peak_memory_mb(), psutil.Process().memory_info().rss)
+"""
+
+
+def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it() -> None:
+    more = bytearray(2**30)
+    for at in range(0, len(more), 4096):  # held, not only asked for
+        more[at] = 1
+    found = subprocess.run([sys.executable, "-c", HOLDING], capture_output=True, text=True, check=True)
+    peak, held = map(float, found.stdout.split())
+    assert held / 2**20 <= peak < 1.5 * held / 2**20
