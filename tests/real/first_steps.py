@@ -20,8 +20,8 @@ from trainer.course import epoch_batches
 from trainer.dpo import PreferenceObjective
 from trainer.footprint import Footprint, free_bytes
 from trainer.learner import Learner
-from trainer.model_check import check_training
 from trainer.memory import peak_memory_mb
+from trainer.model_check import check_training
 from trainer.packing import micro_batches
 from trainer.reference import group_logps
 from trainer.round import open_round

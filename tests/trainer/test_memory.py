@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import RoundError
-from trainer.memory import Budget, peak_memory_mb
+from trainer.memory import Budget
 
 ITEMS = list(range(1, 9))
 CPU_SAYS = (
