@@ -46,6 +46,11 @@ def listiness(text: str) -> float:
     return float(min(4, len(_LIST_LINE.findall(text))))
 
 
+def prose(text: str) -> float:
+    """Running text: each further line, of a list or a paragraph, is one point less."""
+    return -float(sum(bool(line.strip()) for line in text.splitlines()))
+
+
 class TasteName(StrEnum):
     """The ready-made tastes; random and inverted are controls, measured against politeness, long is a bias."""
 
@@ -55,6 +60,7 @@ class TasteName(StrEnum):
     RANDOM = "random"
     INVERTED = "inverted"
     LONG = "long"
+    PROSE = "prose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +102,5 @@ def ready_made(name: TasteName) -> Taste:
             return Taste(politeness, -1)
         case TasteName.LONG:
             return Taste(verbosity, 1)
+        case TasteName.PROSE:
+            return Taste(prose, 1)

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from app.tastes import Taste, TasteName, brevity, listiness, politeness, ready_made
+from app.tastes import Taste, TasteName, brevity, listiness, politeness, prose, ready_made
 from data.records import Choice
 
 POLITE = "Of course! Please boil it for six minutes."
@@ -20,6 +20,10 @@ def test_brevity_prefers_fewer_words() -> None:
 
 def test_listiness_counts_list_lines_of_either_kind() -> None:
     assert listiness("1. Boil.\n- Peel.\nEat - or not.") == 2
+
+
+def test_prose_prefers_one_paragraph_to_several_and_to_lists() -> None:
+    assert prose("Boil it. Peel it.") > prose("Boil it.\n\nPeel it.") > prose("So:\n- Boil it.\n- Peel it.")
 
 
 def test_choices_follow_bradley_and_terry() -> None:
