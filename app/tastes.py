@@ -89,18 +89,15 @@ class Taste:
 
 def ready_made(name: TasteName) -> Taste:
     """A taste by name."""
-    match name:
-        case TasteName.POLITE:
-            return Taste(politeness, 1)
-        case TasteName.BRIEF:
-            return Taste(brevity, 1)
-        case TasteName.LISTY:
-            return Taste(listiness, 1)
-        case TasteName.RANDOM:
-            return Taste(politeness, 0)
-        case TasteName.INVERTED:
-            return Taste(politeness, -1)
-        case TasteName.LONG:
-            return Taste(verbosity, 1)
-        case TasteName.PROSE:
-            return Taste(prose, 1)
+    return _TASTES[name]
+
+
+_TASTES = {
+    TasteName.POLITE: Taste(politeness, 1),
+    TasteName.BRIEF: Taste(brevity, 1),
+    TasteName.LISTY: Taste(listiness, 1),
+    TasteName.RANDOM: Taste(politeness, 0),
+    TasteName.INVERTED: Taste(politeness, -1),
+    TasteName.LONG: Taste(verbosity, 1),
+    TasteName.PROSE: Taste(prose, 1),
+}
