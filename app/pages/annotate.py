@@ -26,6 +26,7 @@ from app.pages.views import (
     Said,
     ThoughtView,
     View,
+    deaf_ms,
     feedback_of,
     row_of,
     said_of,
@@ -208,6 +209,7 @@ class AnnotatePage:
         view = View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt))
         view |= View(a=self._markdown.html(a.text), b=self._markdown.html(b.text), text={"a": a.text, "b": b.text})
         view |= View(cut_off_after={"a": a.cut_off_after, "b": b.cut_off_after})
+        view |= View(deaf_ms=deaf_ms((a.text, b.text), read_before=said is not None))
         view |= self._reasoning(self._desk.thought(a), self._desk.thought(b))
         return view if said is None else view | View(said=said)
 

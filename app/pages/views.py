@@ -1,9 +1,11 @@
 """What the annotation board draws. All of it may be seen by annotators. Knows nothing of how it is drawn."""
 
+from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict
 
 from app.pages.acts import Judge
 from data.errors import PrefloopError
+from data.quality.reading import READING_SPEED, SKIMMING
 from data.records import Choice, Judgment, Pair, Remarks, Verdict
 
 _VERDICTS = {
@@ -18,6 +20,8 @@ _VERDICTS = {
 _PICKS = {verdict: pick for pick, verdict in _VERDICTS.items()}
 _WEAKEST = 2  # strengths of 1 come from programs only; the board shows them as the weaker of its two
 _LONGEST_LINE = 120
+_LEAST_DEAF_MS = 400  # the second press of a double one comes 160 to 250 ms after a pair
+_OPENING = 60  # characters of an answer in which it may be seen to be the worse one
 
 
 class Note(TypedDict):
@@ -58,8 +62,8 @@ class View(TypedDict, total=False):
 
     turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. cut_off_after:
     the tokens after which a limit cut each off, if one did. reasoning: of those that have any and where it may be seen,
-    unfolded from the start if `open`. continues: the judgment just kept, if its conversation can go on. guide: the
-    guidelines, if the board shows others.
+    unfolded from the start if `open`. deaf_ms: how long the board takes no choice. continues: the judgment just kept,
+    if its conversation can go on. guide: the guidelines, if the board shows others.
     """
 
     state: Literal["pair", "live", "wait"]
@@ -73,6 +77,7 @@ class View(TypedDict, total=False):
     reasoning: dict[str, ThoughtView | None]
     open: bool
     cut_off_after: dict[str, int | None]
+    deaf_ms: int
     said: Said
     changing: bool
     continues: int
@@ -115,6 +120,15 @@ class HistoryView(TypedDict):
 def words_of(error: PrefloopError) -> Note:
     """An error as a note."""
     return Note(words=error.template, values=error.values)
+
+
+def deaf_ms(texts: Iterable[str], *, read_before: bool = False) -> int:
+    """How long no choice is taken of two answers, from when they are painted: nobody can have read their openings yet.
+
+    That is as long as skimming these takes, and at least as long as a double press goes on.
+    """
+    characters = 0 if read_before else sum(min(len(text), _OPENING) for text in texts)
+    return max(_LEAST_DEAF_MS, round(1000 * characters / (SKIMMING * READING_SPEED)))
 
 
 def verdict_of(act: Judge) -> Verdict:

@@ -16,6 +16,7 @@ _BOARD_SCRIPTS = (
     "root",
     "keymap",
     "stopwatch",
+    "deafness",
     "draft",
     "session",
     "remarks",

@@ -1,22 +1,14 @@
-"""Whether a person stands by a word, knows the known, and takes the time to read. Knows nothing of the others' words.
-
-Reading speed: M. Brysbaert, "How many words do we read per minute?", J. Mem. Lang. 109 (2019): 238 words of English a
-minute, silently; with 5.7 characters a word (its space with it) that is 23 characters a second. Skimming, which keeps
-the gist and loses the rest, is put at three times that. Scripts with fewer characters a word are read at fewer
-characters a second, so what is too fast by this is too fast in them the more.
-"""
+"""Whether a person stands by a word, knows the known, and takes the time to read. Knows nothing of others' words."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from data.quality.ballot import SAYS_NOTHING, Ballot, first_words
+from data.quality.reading import READING_SPEED, SKIMMING
 from data.quality.share import Share, share
 
-READING_SPEED = 238 * 5.7 / 60
-"""Characters a second."""
-
-SKIMMING_SPEED = 3 * READING_SPEED
+SKIMMING_SPEED = SKIMMING * READING_SPEED
 """Characters a second, above which two answers were not read to their ends, not even roughly."""
 
 _MAD_TO_DEVIATION = 1.4826

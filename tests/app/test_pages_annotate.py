@@ -7,7 +7,7 @@ import pytest
 
 from app.pages.annotate import AnnotatePage
 from app.pages.markdown import Markdown
-from app.pages.views import Row, View
+from app.pages.views import Row, View, deaf_ms
 from app.services import Services
 from data.errors import ConflictError
 from data.records import Annotator, Choice, Role
@@ -281,3 +281,20 @@ async def test_differences_of_two_texts_are_marked(tmp_path: Path):
         assert marked is not None
         assert "&lt;b&gt;" in marked["b"]
         assert "<b>" not in marked["b"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "milliseconds"),
+    [
+        (("", ""), 400),
+        (("yes", "no"), 400),
+        (("x" * 20, "x" * 20), 590),
+        (("x" * 60, "x" * 60), 1769),
+        (("x" * 6000, "x" * 6000), 1769),
+    ],
+)
+def test_the_board_is_deaf_for_as_long_as_the_openings_of_two_answers_take_to_skim(
+    texts: tuple[str, str], milliseconds: int
+) -> None:
+    assert deaf_ms(texts) == milliseconds
+    assert deaf_ms(texts, read_before=True) == 400

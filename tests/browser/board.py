@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-_DEAF_MS = 200  # the board ignores a press in the first 150 ms of a pair
+HEARS = "() => document.querySelector('.pl-board').dataset.deaf === undefined"
 _NEXT = """token => {
     const board = document.querySelector('.pl-board');
     return board.dataset.state === 'pair' && board.dataset.token !== token;
@@ -40,7 +40,7 @@ class Board:
 
     def press(self, key: str) -> None:
         """Press a key once the pair can have been read."""
-        self.page.wait_for_timeout(_DEAF_MS)
+        self.page.wait_for_function(HEARS)
         self.page.keyboard.press(key)
 
     def judge(self, key: str) -> None:

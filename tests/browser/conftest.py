@@ -105,9 +105,12 @@ def canned_silent(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`prefloop serve` where an admin decides on versions: a dozen judgments can not be told from chance."""
+    """`prefloop serve` where an admin decides on versions: a dozen judgments can not be told from chance.
+
+    Its robots judge faster than anyone reads, and shall train.
+    """
     home = tmp_path_factory.mktemp("home")
-    (home / "prefloop.toml").write_text('promotion = "by_hand"\n')
+    (home / "prefloop.toml").write_text('promotion = "by_hand"\n[rounds]\ntoo_fast = 0\n')
     with running(["app.cli", "serve", "--home", str(home), "--port", "0"], home) as server:
         yield server
 

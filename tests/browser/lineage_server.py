@@ -15,7 +15,7 @@ def fill(home: Path) -> None:
     """round-000004 is of a round on all judgments, and serves."""
     planted_server.fill(home)
     with PreferenceStore.open(home / "prefloop.db") as store:
-        entry, _ = store.rounds.create(config={}, started_by=None, cause="every 50 judgments")
+        entry = store.rounds.create(config={}, started_by=None, cause="every 50 judgments")
         store.rounds.set_state(entry.id, RoundState.PROMOTED)
         shelf = AdapterShelf(home / "adapters")
         add_version(store, shelf, "round-000004", parent="round-000002", round_id=entry.id)

@@ -30,7 +30,7 @@ def fill(home: Path) -> None:
         store.versions.ensure_base("canned", "0")
         store.prompts.add(PROMPTS, source="test")
         people = plant(store, again=12, tick=tick)
-        begun, _ = store.rounds.create(config={}, started_by=None)
+        begun = store.rounds.create(config={}, started_by=None)
         store.rounds.set_state(begun.id, RoundState.CANCELLED)
         agree(store, people, Choice.B)
         shelf = AdapterShelf(home / "adapters")

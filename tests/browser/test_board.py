@@ -1,10 +1,18 @@
 """The annotation page in a real browser, over canned answers."""
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.board import Board
+from tests.browser.board import HEARS, Board
 from tests.browser.conftest import Camera, Opener, sign_in_by_link
 from tests.browser.servers import Server
+
+PRESS_AGAIN = """key => document.addEventListener('prefloop:shown', () => setTimeout(() => {
+    const code = /\\d/.test(key) ? `Digit${key}` : `Key${key.toUpperCase()}`;
+    document.dispatchEvent(new KeyboardEvent('keydown', { key, code, bubbles: true }));
+    window.pressedAgain = true;
+}, 200), { once: true })"""
+"""Press a key as the second press of a double one comes: 160 to 250 ms after the next pair."""
 
 
 def test_keys_and_buttons_judge_and_undo(canned: Server, signed_in: Opener):
@@ -65,6 +73,50 @@ def test_a_double_click_is_one_judgment(canned: Server, signed_in: Opener):
     board.page.wait_for_function("token => document.querySelector('.pl-board').dataset.token !== token", arg=token)
     board.page.wait_for_timeout(300)
     assert board.done == done + 1
+
+
+@pytest.mark.parametrize(("first", "again"), [("1", "1"), ("s", "s"), ("u", "u"), ("4", "0")])
+def test_the_second_press_of_a_double_one_does_nothing_to_the_pair_it_meets(
+    canned: Server, signed_in: Opener, first: str, again: str
+):
+    board = Board(signed_in(canned))
+    for _ in range(2):
+        board.judge("1")
+    token, done = board.token, board.done
+    board.page.evaluate(PRESS_AGAIN, again)
+    board.judge(first)
+    shown = board.token
+    board.page.wait_for_function("() => window.pressedAgain")
+    board.page.wait_for_function(HEARS)
+    board.judge("3")  # which would have to wait for an answer to the second press
+    assert board.token not in (token, shown)
+    assert board.done == done + (0 if first == "u" else 2)
+
+
+def test_choices_are_dim_and_deaf_until_a_pair_can_have_been_read(canned: Server, signed_in: Opener, camera: Camera):
+    board = Board(signed_in(canned))
+    page = board.page
+    board.judge("1")
+    token, status = board.token, page.locator('[data-part="status"]')
+    page.wait_for_selector('.pl-board[data-deaf="now"]')
+    assert page.locator('[data-pick][aria-disabled="true"]').count() == 7
+    line = page.evaluate("getComputedStyle(document.querySelector('.pl-scale'), '::after').animationDuration")
+    assert 0.4 <= float(line.removesuffix("s")) <= 1.8
+    camera(page, "deaf")
+    page.wait_for_function(HEARS)
+    assert page.locator('[data-pick][aria-disabled="true"]').count() == 0
+    assert board.token == token
+    assert status.inner_text() != "Read both answers first; a moment more."
+    board.judge("1")
+
+
+def test_who_presses_before_a_pair_can_have_been_read_is_told_so(canned: Server, signed_in: Opener):
+    board = Board(signed_in(canned))
+    board.judge("1")
+    token = board.token
+    board.page.evaluate("() => setInterval(() => document.querySelector('[data-pick=\"1\"]').click(), 50)")
+    expect(board.page.locator('[data-part="status"]')).to_have_text("Read both answers first; a moment more.")
+    assert board.token == token
 
 
 def test_a_choice_outlives_a_broken_line(canned: Server, signed_in: Opener):

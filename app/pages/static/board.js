@@ -1,6 +1,5 @@
 // The annotation board: draws the view that annotate.py sends, sends back what the annotator does.
 // Only answers, assistant turns and guidelines arrive as HTML, rendered and cleaned by markdown.py; the rest is text.
-const DEAF_MS = 150; // a pair this new cannot have been read: the press was meant for the one before
 const LOOK_AGAIN_MS = 2000;
 const SILENCE_MS = 15000;
 const PENDING = 'prefloop-pending';
@@ -9,7 +8,6 @@ let view = { state: 'loading' };
 let key = newKey();
 let busy = false;
 let run = 0;
-let shownAt = 0;
 let timer = 0;
 let statusTimer = 0;
 let turnsShown = '';
@@ -61,7 +59,7 @@ const light = () => {
 };
 
 const lock = () => {
-  const readable = view.state === 'pair' && !busy;
+  const readable = view.state === 'pair' && !busy && !deafness.now();
   for (const button of root.querySelectorAll('[data-pick]')) button.setAttribute('aria-disabled', String(!readable));
 };
 
@@ -105,9 +103,9 @@ const show = (next) => {
   part('continue').hidden = !view.continues;
   if (view.state === 'pair' && !same) {
     key = newKey();
-    shownAt = performance.now();
     stopwatch.start();
-  }
+    deafness.begin(view.deaf_ms);
+  } else if (view.state !== 'pair') deafness.end();
   if (fresh) {
     if (!same) for (const box of [window, part('a'), part('b')]) box.scrollTo(0, 0);
     if (view.feedback) feedback(view.feedback);
@@ -171,7 +169,12 @@ const ask = async (request) => {
   return failed;
 };
 
-const ready = () => !busy && view.state === 'pair' && !stopwatch.paused && performance.now() - shownAt >= DEAF_MS;
+const ready = () => {
+  if (busy || view.state !== 'pair' || stopwatch.paused) return false;
+  if (!deafness.now()) return true;
+  if (!deafness.double()) say(t('Read both answers first; a moment more.'));
+  return false;
+};
 
 const choose = (pick) => {
   if (!ready()) return;
@@ -195,7 +198,7 @@ const leave = async () => {
 };
 
 const act = {
-  undo: () => ask({ do: 'undo' }), guide: () => openPanel('guide'), menu: () => openPanel('menu'), history: () => openHistory(),
+  undo: () => { if (!deafness.double()) ask({ do: 'undo' }); }, guide: () => openPanel('guide'), menu: () => openPanel('menu'), history: () => openHistory(),
   older: () => openHistory(Number(part('older').dataset.before)), write: () => openComposer(), send: sendPrompt, help: openHelp,
   continue: () => { if (view.continues) openComposer(view.continues); }, remarks: () => openRemarks(), edit: startEdit, flag: startFlag,
   plain: () => toggleLook('plain'), difference: () => toggleLook('difference'), together: () => toggleLook('together'),

@@ -7,7 +7,6 @@ import pytest
 
 from data.quality.ballot import Ballot
 from data.quality.consistency import (
-    READING_SPEED,
     SKIMMING_SPEED,
     gold_accuracy,
     median_seconds,
@@ -15,6 +14,7 @@ from data.quality.consistency import (
     repeats,
     too_fast,
 )
+from data.quality.reading import READING_SPEED
 from data.quality.share import Share
 from data.records import Choice, Purpose
 from tests.data.quality.crowd import always_left, ballot, items, judged
