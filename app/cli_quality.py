@@ -41,6 +41,8 @@ def flags(
 
 def _quality(found: dict[str, Any]) -> Iterator[str]:
     yield f"{found['judgments']} judgments on {found['items']} pairs, {found['shared']} of them judged by two or more"
+    if found["waiting"]:
+        yield f"{found['waiting']} wait for a second person"
     yield f"agreement {percent(found['agreement'])}, Krippendorff's alpha {_decimal(found['alpha'])}"
     people = sorted(found["annotators"], key=lambda one: -one["judgments"])
     head = ("login", "pseudonym", "judgments", "for the better", "known pairs", "left wins", "alike again", "")

@@ -112,6 +112,7 @@ def _quality_out(store: PreferenceStore, quality: Quality) -> QualityOut:
         judgments=report.judgments,
         items=report.items,
         shared=report.shared,
+        waiting=store.pairs.half_judged(),
         agreement=report.agreement,
         fleiss=report.fleiss,
         alpha=report.alpha,

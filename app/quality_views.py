@@ -118,11 +118,12 @@ class AnnotatorOut(BaseModel):
 
 
 class QualityOut(BaseModel):
-    """All judgments at once. shared: pairs that two or more people judged."""
+    """All judgments at once. shared: pairs that two or more people judged; waiting: those that wait for a second."""
 
     judgments: int
     items: int
     shared: int
+    waiting: int
     agreement: float | None
     fleiss: float | None
     alpha: float | None

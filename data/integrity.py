@@ -22,6 +22,7 @@ _GUARDS = {
     "judgment_no_replace",
     "judgment_supersedes_own",
     "judgment_fills_pair",
+    "pair_compares",
     "pair_counts_on_prompt",
     "round_judgment_no_update",
     "round_judgment_no_delete",

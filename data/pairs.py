@@ -12,7 +12,7 @@ from data.completions import Completions, assert_sound, insert_completion
 from data.database import Database, first, insert
 from data.errors import ConflictError, InputError, NotFoundError
 from data.prompts import Prompts
-from data.queue import TRAINING_ALONE, Asking, QueueRules, next_pair
+from data.queue import HALF_JUDGED, TRAINING_ALONE, Asking, QueueRules, next_pair
 from data.records import Completion, Lease, NewCompletion, Pair, Purpose
 from data.versions import version_id
 
@@ -94,6 +94,7 @@ class Pairs:
     ) -> Lease | None:
         """Lend the annotator a pair: the one he holds, else the next by the queue's rules, else None.
 
+        version: of which fresh ones may be; those that another has judged may be of any.
         Raises NotFoundError for an unknown annotator or version.
         """
         now = self._clock()
@@ -177,6 +178,10 @@ class Pairs:
             """,
             {"now": self._clock(), "version": version, "against": against},
         )
+
+    def half_judged(self) -> int:
+        """How many pairs wait for a second person, or for however many more shall judge them."""
+        return self._database.value(f"select count(*) from pair p where {HALF_JUDGED}")
 
     def withdraw_except(self, version: str) -> int:
         """Stop offering pairs of other versions that nobody judged or holds; the answer is how many.

@@ -3,9 +3,10 @@
 First it is drawn what for: a known pair, one he judged before, the champion against the version before it, or
 training; what the drawn purpose has not, another gives, so that nobody is locked out. A re-ask takes the place of a
 pair to train on: who asks again and again while none is ready is given none, or a slow model would turn a small share
-into nearly all. For training, pairs that another has judged come first, so that an overlap is whole before the version
-changes; then the strategy draws from the oldest that wait with the highest priority. Nobody is given the same answers
-twice, except as a hidden re-ask with their sides swapped, and nobody a known pair that he made himself.
+into nearly all. For training, pairs that another has judged and that want more come first, also those of a version that
+serves no more: half an overlap tells nothing of how far people agree. Then the strategy draws from the oldest that wait
+with the highest priority. Nobody is given the same answers twice, except as a hidden re-ask with their sides swapped,
+and nobody a known pair that he made himself.
 """
 
 import json
@@ -33,9 +34,11 @@ _UNSEEN_COPY = """
       where r.repeats_id = p.id and j.annotator_id = :annotator)
 """
 # The terms are those of the partial indexes, word for word.
+HALF_JUDGED = "p.judged > 0 and p.judged < p.target_judgments and p.withdrawn_at is null and p.purpose = 'train'"
+"""SQL: whether a pair p was judged by some of those who shall judge it."""
+
 _HALF = f"""
-    select p.id from pair p
-    where p.judged > 0 and p.judged < p.target_judgments and p.withdrawn_at is null and p.purpose = 'train' {{version}}
+    select p.id from pair p where {HALF_JUDGED}
     and {_UNJUDGED_BY} and {_UNSEEN_COPY} and {TAKEN} < p.target_judgments order by p.priority desc, p.id limit 1
 """
 _FRESH = f"""
@@ -144,7 +147,7 @@ def _purposes(asking: Asking) -> Iterator[Purpose]:
 
 
 def _train(db: sqlite_utils.Database, asking: Asking) -> Drawn | None:
-    half = first(db, _HALF.format(version=asking.of_version), asking.params)
+    half = first(db, _HALF, asking.params)
     if half is not None:
         return Drawn(half["id"], OVERLAP, 1.0)
     rows = _fresh(db, asking, Purpose.TRAIN)

@@ -49,6 +49,13 @@ async def test_the_numbers_are_those_of_the_measures(api: AdminApi) -> None:
         assert sum(stretch["judgments"] for stretch in one["course"]) == PAIRS
 
 
+async def test_pairs_that_wait_for_a_second_person_are_counted(api: AdminApi) -> None:
+    plant(api.store, pairs=2, gold=0)
+    before = (await api.get("/quality"))["waiting"]
+    api.store.judgments.undo(api.store.people.by_login("careful-ann").id, duration_ms=1)
+    assert (before, (await api.get("/quality"))["waiting"]) == (0, 1)
+
+
 async def test_a_report_serves_until_somebody_judges(api: AdminApi) -> None:
     plant(api.store, pairs=4, gold=0)
     first = await api.services.examiner.quality(None)
@@ -83,7 +90,8 @@ async def test_quarantine_leaves_judgments_out_and_lifting_lets_them_in(api: Adm
 
 async def test_rounds_that_used_the_judgments_are_named(api: AdminApi) -> None:
     people = plant(api.store, pairs=40, gold=0)
-    begun, snapshot = api.store.rounds.create(config={}, started_by=None)
+    begun = api.store.rounds.create(config={}, started_by=None)
+    snapshot = api.store.rounds.snapshot(begun.id)
     said = await api.post(f"/people/{people['coin-cora'].id}/quarantine", {"reason": "no better than a coin"})
     used = [number for preference in snapshot.train + snapshot.heldout for number in preference.judgment_ids]
     own = [one for one in api.store.ballots.all() if one.annotator_id == people["coin-cora"].id]

@@ -6,7 +6,7 @@ import pytest
 
 from data.errors import ConflictError, InputError, NotFoundError
 from data.records import Annotator, Choice, Pair, Purpose, Verdict
-from tests.data.scene import MINUTE, Scene, completion
+from tests.data.scene import MINUTE, Scene, completion, raw
 
 
 def test_a_pair_comes_back_with_all_that_made_it(scene: Scene) -> None:
@@ -267,3 +267,22 @@ def test_a_lease_that_was_judged_lends_the_next(scene: Scene) -> None:
     lease = scene.lease(ann)
     scene.store.judgments.record(ann.id, lease.token, Verdict(Choice.SKIP), idempotency_key="k")
     assert scene.lease(ann).pair != lease.pair
+
+
+def test_a_pair_knows_the_lengths_of_its_answers_and_the_first_pair_with_the_same(scene: Scene) -> None:
+    prompt, other = scene.prompt_id(), scene.prompt_id()
+    made = [
+        scene.store.pairs.add(number, completion(a), completion(b))
+        for number, a, b in (
+            (prompt, "yes", "no"),
+            (prompt, "no", "yes"),  # the sides swapped
+            (other, "yes", "no"),
+            (prompt, "ye", "noo"),  # as long, not the same
+            (prompt, "yes", "no"),
+        )
+    ]
+    with raw(scene.path) as connection:
+        rows = connection.execute("select length_a, length_b, same_as from pair order by id").fetchall()
+    first = made[0].id
+    assert [row[2] for row in rows] == [first, first, made[2].id, made[3].id, first]
+    assert [row[:2] for row in rows] == [(3, 2), (2, 3), (3, 2), (2, 3), (3, 2)]

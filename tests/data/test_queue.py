@@ -303,6 +303,26 @@ def test_only_pairs_of_the_version_asked_for(scene: Scene) -> None:
     assert lease.pair == wanted
 
 
+def test_half_an_overlap_is_made_whole_after_the_version_has_changed(scene: Scene) -> None:
+    ann, ben = scene.annotator(), scene.annotator()
+    scene.add_version("v1")
+    halves = [scene.pair(target=2) for _ in range(3)]
+    for pair in halves:
+        scene.judge(ann, Choice.A, pair)
+    fresh = scene.pair(version="v1")
+    scene.store.pairs.withdraw_except("v1")
+    assert scene.store.pairs.half_judged() == 3
+    given = []
+    for person in (ann, ben, ben, ben):
+        lease = scene.store.pairs.lease(person.id, duration_ms=MINUTE, version="v1")
+        assert lease is not None
+        given.append(lease.pair.id)
+        if lease.pair != fresh:
+            scene.answer(lease, Choice.B)
+    assert given == [fresh.id, *(pair.id for pair in halves)]
+    assert scene.store.pairs.half_judged() == 0
+
+
 def test_a_skipped_pair_goes_to_others_but_never_back(scene: Scene) -> None:
     ann, other = scene.annotator(), scene.annotator()
     pair = scene.pair()
@@ -342,8 +362,7 @@ def test_a_retracted_judgment_offers_the_pair_again_to_everybody(scene: Scene) -
     [
         (queue._FRESH.format(purpose="train", version=""), "pair_fresh"),
         (queue._FRESH.format(purpose="eval", version=queue._OF_VERSION), "pair_fresh_of_version"),
-        (queue._HALF.format(version=""), "pair_half"),
-        (queue._HALF.format(version=queue._OF_VERSION), "pair_half_of_version"),
+        (queue._HALF, "pair_half"),
     ],
 )
 def test_the_search_sorts_nothing_and_walks_only_open_pairs(scene: Scene, sql: str, index: str) -> None:

@@ -2,10 +2,11 @@
 const TONES = { reliability: ['chance', 'against_others'], left: ['one_side'], gold: ['misses_gold'], repeats: ['inconsistent'], length: ['by_length'], time: ['too_fast'] };
 const toneOf = (person, name) => (person.findings.some(({ kind }) => TONES[name].includes(kind)) ? 'warn' : 'calm');
 
+const waitingWords = ({ waiting }) => (waiting === 1 ? t('1 pair waits for a second person') : waiting ? t('{count} pairs wait for a second person', { count: count(waiting) }) : '');
 const tile = (name, value, words) => element('div', '', element('dt', '', name), element('dd', '', value), element('p', '', words));
 const drawTiles = (all) => part('tiles').replaceChildren(
   tile(t('Judgments'), count(all.judgments), t('on {pairs} pairs', { pairs: count(all.items) })),
-  tile(t('Judged by two or more'), percent(all.items ? all.shared / all.items : null), t('{shared} of {pairs} pairs', { shared: count(all.shared), pairs: count(all.items) })),
+  tile(t('Judged by two or more'), percent(all.items ? all.shared / all.items : null), [t('{shared} of {pairs} pairs', { shared: count(all.shared), pairs: count(all.items) }), waitingWords(all)].filter(Boolean).join(' · ')),
   tile(t('Agreement'), percent(all.agreement), t('Good crowds agree on 63–81 % of such pairs.')),
   tile(t('Fleiss’ kappa'), decimal(all.fleiss), t('Agreement beyond chance: 0 is chance, 1 is always.')),
   tile(t('Krippendorff’s alpha'), decimal(all.alpha), t('The same from all pairs; 0.26–0.62 is what good crowds come to.')),
@@ -23,7 +24,12 @@ const drawCourse = ({ course }) => {
 const drawEmpty = (all) => {
   part('empty').hidden = all.shared > 0;
   part('tiles').hidden = all.judgments === 0;
-  part('empty-setting').hidden = all.judgments === 0;
+  part('empty-setting').hidden = all.judgments === 0 || all.waiting > 0;
+  if (all.judgments && all.waiting) {
+    part('empty-title').textContent = waitingWords(all);
+    part('empty-words').textContent = t('They come first for everybody who has not judged them yet, so that people can be compared.');
+    return;
+  }
   [part('empty-title').textContent, part('empty-words').textContent] = all.judgments
     ? [t('No pair has been judged by two people yet'), t('So nobody can be compared with anybody. Have more pairs judged twice: raise overlap in [queue] of prefloop.toml, in the server’s home directory, and restart the server. A tenth to a fifth of the pairs is a good start.')]
     : [t('Nobody has judged anything in this time'), t('As soon as people judge, this page says how they do.')];
