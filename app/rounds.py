@@ -91,7 +91,7 @@ class Rounds:
         the reference is damaged.
         """
         config = await asyncio.to_thread(self._planner.plan, algorithm, champion=self._router.champion)
-        created, _ = await asyncio.to_thread(
+        created = await asyncio.to_thread(
             self._store.rounds.create,
             config=config.model_dump(mode="json"),
             started_by=actor.id if actor else None,

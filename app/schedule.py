@@ -13,6 +13,7 @@ from croniter import CroniterBadDateError, CroniterError, croniter
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from data.quality.reading import SKIMMING
 from data.selection import SelectionRules
 from trainer.settings_types import Above, Fraction, Positive, Strict
 
@@ -45,7 +46,7 @@ class RoundSettings(Strict):
 
     every_judgments: decisive judgments on training pairs since the last round; every_hours: since it began; cron: in
     local time. least_pairs: a round that starts by itself waits for so many training pairs. quiet_hours: local time in
-    which none starts by itself. The rest is as in data.selection.SelectionRules.
+    which none starts by itself. too_fast is as in data.barring.Barring, the rest as in data.selection.SelectionRules.
     """
 
     every_judgments: Positive | None = None
@@ -57,6 +58,7 @@ class RoundSettings(Strict):
     replay: Fraction = 0.0
     agreement: Fraction = 0.0
     least_strength: Annotated[float, Field(ge=1, le=3)] = 1.0
+    too_fast: Annotated[float, Field(ge=0)] = SKIMMING
 
     @model_validator(mode="after")
     def _replay_needs_since_last(self) -> "RoundSettings":

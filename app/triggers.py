@@ -15,6 +15,7 @@ from app.rounds import Rounds
 from app.schedule import Due, NotDue, RoundSettings, Standing, due
 from app.troubles import in_words
 from data.errors import RoundRunsError
+from data.hindsight import TOO_FAST
 from data.records import Annotator, Outline, Round, RoundRequest
 from data.requests import AFTER_WAITING
 from data.store import PreferenceStore
@@ -130,8 +131,8 @@ class Triggers:
 
     @property
     def rules(self) -> dict[str, float | bool]:
-        """Which pairs a round takes."""
-        return asdict(self._settings.selection)
+        """Which pairs a round takes, and what it bars."""
+        return asdict(self._settings.selection) | {TOO_FAST: self._settings.too_fast}
 
     def outline(self) -> Outline:
         """What a round would use now; made anew only when something that it depends on has changed."""

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
+from data.barring import read_ms
 from data.database import Database, Row
 from data.quality.ballot import Ballot
 from data.records import Choice, Purpose
 
 # Once somebody has judged a known pair he may be told what was expected: what he says of it later says nothing of
 # him, and neither does an undo. So there the first word stands; the view has what stands of all other pairs.
-_WORDS = """
-    select id, pair_id, annotator_id, choice, strength, swapped, elapsed_ms, created_at
-      from current_judgment where follows_id is null and pair_id not in (select pair_id from gold)
+_WORDS = f"""
+    select id, pair_id, annotator_id, choice, strength, swapped, {read_ms("j")} as elapsed_ms, created_at
+      from current_judgment j where follows_id is null and pair_id not in (select pair_id from gold)
     union all
     select id, pair_id, annotator_id, choice, strength, swapped, elapsed_ms, created_at
       from judgment where supersedes_id is null and pair_id in (select pair_id from gold)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.barring import Barring
 from data.database import Database, Row
 from data.evidence import Evidence
 from data.records import Choice
@@ -11,13 +12,10 @@ _CONTESTS = """
     select j.id, j.choice, va.name as a, vb.name as b, (
       select created_at from judgment
       where pair_id = j.pair_id and annotator_id = j.annotator_id order by id limit 1) as given_at
-    from current_judgment j join pair p on p.id = j.pair_id
-    join completion ca on ca.id = p.completion_a_id join adapter_version va on va.id = ca.version_id
-    join completion cb on cb.id = p.completion_b_id join adapter_version vb on vb.id = cb.version_id
-    where p.purpose = 'eval' and j.follows_id is null and j.choice <> 'skip'
-    and not exists (select 1 from quarantine q where q.annotator_id = j.annotator_id and q.lifted_at is null)
-    and not exists (select 1 from current_judgment f where f.pair_id = j.pair_id
-      and f.flag in ('broken_prompt', 'personal_data'))
+    from pair join current_judgment j on j.pair_id = pair.id
+    join completion ca on ca.id = pair.completion_a_id join adapter_version va on va.id = ca.version_id
+    join completion cb on cb.id = pair.completion_b_id join adapter_version vb on vb.id = cb.version_id
+    where pair.purpose = 'eval' and j.follows_id is null and j.choice <> 'skip' and {unfit} is null
     order by j.id
 """
 
@@ -36,14 +34,15 @@ class Contest:
 
 
 class Contests:
-    """The votes of a store that stand and may count: of nobody in quarantine, on no pair that is flagged as unfit."""
+    """The votes of a store that stand and may count: those that the rule does not bar."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, barring: Barring) -> None:
         self._database = database
+        self._sql = _CONTESTS.format(unfit=barring.unfit())
 
     def all(self) -> list[Contest]:
         """Every vote between any two versions, oldest first."""
-        return [_contest(row) for row in self._database.rows(_CONTESTS)]
+        return [_contest(row) for row in self._database.rows(self._sql)]
 
     def results(self) -> list[tuple[str, str, str | None]]:
         """The same as a ladder takes them: two versions, and which of them won."""

@@ -24,6 +24,7 @@ APPLICATION_ID = int.from_bytes(b"pref")
 _PAGES_COPIED = 1024  # at a time
 _MAGIC = b"SQLite format 3\0"
 _CACHE_KIB = 65_536  # a million imported rows touch all of an index: with the usual 2 MB each is read again and again
+_ROWS_IN_A_CHUNK = 256  # fewer than make the garbage collector look through everything there is
 _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat.html#application_id
 
 Row = dict[str, Any]
@@ -75,6 +76,16 @@ class ReadDatabase:
         with _in_words(self.path), self._readers.borrowed() as connection:
             for row in connection.execute(sql):
                 yield dict(row)
+
+    @contextmanager
+    def moment(self) -> Iterator["Moment"]:
+        """Several reads of what there is at one moment. Raises HomeError when the file cannot be read."""
+        with _in_words(self.path), self._readers.borrowed() as connection:
+            connection.execute("begin")
+            try:
+                yield Moment(connection)
+            finally:
+                connection.rollback()
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -158,6 +169,30 @@ def copy_database(path: Path, target: Path, told: Callable[[int], None]) -> None
                 if is_full(error, target) or error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                     raise DiskFullError(target) from error
                 raise
+
+
+class Moment:
+    """What there is at one moment, to be read; good until `ReadDatabase.moment` ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, params: Params = ()) -> list[Row]:
+        """All rows of a query, as dicts."""
+        return [dict(row) for row in self._connection.execute(sql, _bound(params))]
+
+    def value(self, sql: str, params: Params = ()) -> int:
+        """The number that a query of one row and one column gives."""
+        [row] = self.rows(sql, params)
+        return int(next(iter(row.values())))
+
+    def in_chunks(self, sql: str, params: Params = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query as tuples, some at a time."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.row_factory = None
+            cursor.execute(sql, _bound(params))
+            while chunk := cursor.fetchmany(_ROWS_IN_A_CHUNK):
+                yield chunk
 
 
 def _bound(params: Params) -> Sequence[object] | dict[str, Any]:

@@ -5,22 +5,21 @@ replaced. So can what barred them. Knows nothing of how a round begins.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import sqlite_utils
-
-from data.database import first
+from data.barring import BARRING_FLAGS, Barring, Reading
+from data.database import Moment
+from data.quality.flips import flip_rate
 from data.quarantines import in_force_at
 from data.records import Round, RoundState, Without
 from data.selection import Selection, SelectionRules, select
-from data.votes import BARRING_FLAGS, SAME_AS, barred, flip_rate_of, votes_in
+from data.vote_table import VoteTable
 
-_BARRED = barred(
-    quarantined=in_force_at("(select created_at from frozen)"),
-    flagged="j.pair_id in (select pair_id from flagged) or j.follows_id in (select id from flagged)",
-)
+TOO_FAST = "too_fast"
+"""What a round's rules call how fast a judgment may be; see Barring."""
+
+_THEN = Reading(quarantined=in_force_at("(select created_at from frozen)"), flagged="(select id, pair_id from flagged)")
 _STOOD = f"""
     with frozen as (select * from round where id = :round),
     used as (select judgment_id as id from round_judgment where round_id = :round),
@@ -30,12 +29,11 @@ _STOOD = f"""
         select 1 from judgment s where s.supersedes_id = j.id and s.id <= frozen.newest_judgment))
     ),
     flagged as (select id, pair_id from stood where flag in ({BARRING_FLAGS}))
-    select j.id, j.pair_id, j.choice, j.strength, prompt.split, {SAME_AS} as same_as, coalesce(
-      case when j.id not in used then {_BARRED} end,
+    select j.id, j.pair_id, j.choice, j.strength, prompt.split, pair.same_as, coalesce(
+      case when j.id not in used then {{barred}} end,
       case when j.annotator_id in (select value from json_each(:annotators))
         or prompt.source in (select value from json_each(:sources)) then 'without' end) as barred
     from stood j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
-    join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
 """
 """What a round used was not barred, whatever the clock says of quarantines. A round without a digest is of an older
 prefloop, which did not keep its newest judgment: of those that stood only the used ones are known."""
@@ -50,16 +48,16 @@ _SINCE = f"""
 """A round that failed and was taken up again later had made no version by then."""
 
 
-def taken_again(db: sqlite_utils.Database, before: Round, without: Without) -> tuple[Selection, float | None]:
+def taken_again(moment: Moment, before: Round, without: Without) -> tuple[Selection, float | None]:
     """What a round would have selected without these, by its own rules, and the flip rate.
 
     The rate is measured on what is left; where that is too little, or was not kept, it is the round's own.
     """
-    votes = votes_in(db.query(_STOOD, {"round": before.id, **left_out(without)}))
-    since = first(db, _SINCE, {"round": before.id})
-    assert since is not None
-    selection = select(votes, _rules(before.rules), since=since["newest"])
-    measured = None if before.sha256 is None else flip_rate_of(votes)
+    rules, barring = rules_of(before)
+    stood = _STOOD.format(barred=barring.barred(_THEN))
+    votes = VoteTable.read(moment.in_chunks(stood, {"round": before.id, **left_out(without)}))
+    selection = select(votes, rules, since=moment.value(_SINCE, {"round": before.id}))
+    measured = None if before.sha256 is None else flip_rate(votes.counting)
     return selection, before.flip_rate if measured is None else measured
 
 
@@ -68,5 +66,8 @@ def left_out(without: Without) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in asdict(without).items()}
 
 
-def _rules(kept: Mapping[str, Any]) -> SelectionRules:
-    return SelectionRules(**kept)
+def rules_of(entry: Round) -> tuple[SelectionRules, Barring]:
+    """What a round selected by, and what it barred; one of an older prefloop barred nothing as too fast."""
+    kept: dict[str, Any] = dict(entry.rules)
+    barring = Barring(kept.pop(TOO_FAST, 0.0))
+    return SelectionRules(**kept), barring

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import sqlite_utils
 
 from data import leases
+from data.barring import Barring
 from data.clock import Clock
 from data.database import Database, Row, first, insert
 from data.digests import canonical, row_digest
@@ -19,7 +20,6 @@ from data.errors import ConflictError, NotFoundError
 from data.pairs import Pairs
 from data.records import Choice, Flag, Judgment, Lease, Remarks, Verdict
 from data.verdicts import assert_sensible
-from data.votes import BARRED
 
 CONTENT = (
     "pair_id",
@@ -52,10 +52,11 @@ _OF_CURRENT = _JUDGMENT.format(table="current_judgment")
 class Judgments:
     """The judgments of a store. "Current" ones are neither retracted nor superseded."""
 
-    def __init__(self, database: Database, clock: Clock, pairs: Pairs) -> None:
+    def __init__(self, database: Database, clock: Clock, pairs: Pairs, barring: Barring) -> None:
         self._database = database
         self._clock = clock
         self._pairs = pairs
+        self._barring = barring
 
     def record(self, annotator_id: int, lease_token: str, verdict: Verdict, *, idempotency_key: str) -> Judgment:
         """Keep a verdict, given in the sides as shown, and end its lease; durable once this returns.
@@ -168,7 +169,7 @@ class Judgments:
             select count(*) from current_judgment j cross join pair on pair.id = j.pair_id
             cross join prompt on prompt.id = pair.prompt_id
             where j.id > ? and j.choice in ('a', 'b') and j.follows_id is null and prompt.split = 'train'
-            and {BARRED} is null
+            and {self._barring.barred()} is null
             """,
             [judgment_id],
         )

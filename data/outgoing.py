@@ -11,6 +11,7 @@ from typing import NamedTuple
 from data.aggregation import Aggregation, Opinion, Outcome, outcome
 from data.arrival import IMPORTED_KEY
 from data.ballots import Ballots
+from data.barring import Barring
 from data.conversations import messages_in, spoken
 from data.database import Database, Row
 from data.errors import InputError
@@ -21,27 +22,22 @@ from data.quality.ballot import first_words
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, consensus
 from data.records import Choice
 from data.selection import STRENGTH_UNSAID
-from data.votes import BARRED
 
 PAIRS_AT_A_TIME = 500
 _JUDGED = "select distinct pair_id as id from judgment where pair_id > ? order by pair_id limit ?"
-_SAID = f"""
+_SAID = """
     select j.id, j.pair_id, j.annotator_id, an.pseudonym, j.choice, j.strength, j.swapped, j.elapsed_ms, j.created_at,
       j.reasons, j.comment, j.flag, j.sha256, j.idempotency_key, g.version as guideline, l.strategy, l.propensity,
-      pair.purpose, prompt.split, va.name as version_a, vb.name as version_b, {BARRED} as barred
-    from {{table}} j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
+      pair.purpose, prompt.split, va.name as version_a, vb.name as version_b, {barred} as barred
+    from {table} j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
     join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
     left join adapter_version va on va.id = a.version_id left join adapter_version vb on vb.id = b.version_id
     join annotator an on an.id = j.annotator_id join lease l on l.id = j.lease_id
     left join guideline g on g.id = j.guideline_id
-    where j.pair_id in (select value from json_each(:pairs)) {{also}} order by j.pair_id, j.id
+    where j.pair_id in (select value from json_each(:pairs)) {also} order by j.pair_id, j.id
 """
-_NOW = _SAID.format(table="current_judgment", also="")
-_USED = _SAID.format(
-    table="judgment",
-    also="""and j.id in (select judgment_id from round_judgment
-      where judgment_id = j.id and round_id in (select value from json_each(:rounds)))""",
-)
+_USED = """and j.id in (select judgment_id from round_judgment
+      where judgment_id = j.id and round_id in (select value from json_each(:rounds)))"""
 _TEXTS = """
     select pair.id, prompt.messages, prompt.source, prompt.license, a.text as text_a, b.text as text_b,
       coalesce(va.name, a.model) as version_a, coalesce(vb.name, b.model) as version_b,
@@ -78,9 +74,12 @@ class _Found(NamedTuple):
 class Outgoing:
     """The judged pairs of a store, for those who take them elsewhere."""
 
-    def __init__(self, database: Database, ballots: Ballots) -> None:
+    def __init__(self, database: Database, ballots: Ballots, barring: Barring) -> None:
         self._database = database
         self._ballots = ballots
+        barred = barring.barred()
+        self._now = _SAID.format(table="current_judgment", also="", barred=barred)
+        self._used = _SAID.format(table="judgment", also=_USED, barred=barred)
 
     def judged_pairs(self, query: ExportQuery, *, tell_language: bool = False) -> Iterator[JudgedPair | LeftOut]:
         """What a query gives, by pair id, and every judgment that it does not; a few hundred pairs in memory.
@@ -118,7 +117,7 @@ class Outgoing:
 
     def _said(self, pair_ids: Sequence[int], query: ExportQuery) -> list[Row]:
         params = {"pairs": json.dumps(pair_ids), "rounds": json.dumps(query.rounds)}
-        return self._database.rows(_USED if query.rounds else _NOW, params)
+        return self._database.rows(self._used if query.rounds else self._now, params)
 
     def _reliability(self) -> Mapping[int, float]:
         # whoever's judgments do not stand any more is trusted as everybody is beforehand

@@ -1,24 +1,29 @@
 """Rounds and the judgments frozen for each. Knows nothing of training; the rule is in selection.py."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import sqlite_utils
 
 from data.admission import Admission, decided_pairs
+from data.barring import Barring
 from data.clock import Clock
-from data.database import Database, Row, first, insert
+from data.database import Database, Moment, Row, first, insert
 from data.digests import canonical
 from data.errors import ConflictError, NotFoundError, RoundRunsError
-from data.hindsight import WITH_A_VERSION, left_out, taken_again
+from data.hindsight import TOO_FAST, WITH_A_VERSION, left_out, taken_again
 from data.pairs import Pairs
+from data.quality.flips import flip_rate
 from data.records import Outline, Round, RoundState, Snapshot, Split, Without
 from data.requests import AFTER_WAITING, leave_queue
 from data.selection import TAKE_ALL, Selection, SelectionRules, select
 from data.snapshots import snapshot_of
-from data.votes import CURRENT, FROZEN, flip_rate_of, votes_in
+from data.vote_table import VoteTable
+from data.votes import FROZEN, current
 
 _EXCLUDED = "excluded_"
 _SINCE = f"""
@@ -26,13 +31,33 @@ _SINCE = f"""
 """
 
 
+_BARS = "select id, lifted_at is null as in_force from quarantine order by id"
+"""What a round's judgments may depend on besides judgments: those that come later than it was chosen are not of it."""
+
+_FREEZE = """
+    insert into round_judgment select ?, value ->> 0, value ->> 1 from json_each(?)
+"""
+_ROWS_AT_A_TIME = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a round is to be given. begun: its columns besides those that the choice decides."""
+
+    selection: Selection
+    flip_rate: float | None
+    begun: Mapping[str, object]
+
+
 class Rounds:
     """The rounds of a store; one at a time runs."""
 
-    def __init__(self, database: Database, clock: Clock, pairs: Pairs) -> None:
+    def __init__(self, database: Database, clock: Clock, pairs: Pairs, barring: Barring) -> None:
         self._database = database
         self._clock = clock
         self._pairs = pairs
+        self._barring = barring
+        self._current = current(barring)
 
     def create(
         self,
@@ -42,30 +67,27 @@ class Rounds:
         admit: Admission = decided_pairs,
         rules: SelectionRules = TAKE_ALL,
         cause: str = "by hand",
-    ) -> tuple[Round, Snapshot]:
-        """Begin a round: freeze, in one transaction, the judgments it uses, and say what they are.
+    ) -> Round:
+        """Begin a round: freeze the judgments that it uses of those that stand at one moment.
 
+        They are chosen on a reader, so that nobody's save waits for it; what is judged meanwhile is for the next round.
         admit: what the training asks of them. The round's counts are "train", "heldout" and "both_bad" (pairs),
         "judgments" (used) and "excluded_..." (judgments, by reason). One that begins AFTER_WAITING leaves its place in
         the queue. Raises RoundRunsError while a round runs, ConflictError if they are not admitted.
         """
 
-        def work(db: sqlite_utils.Database) -> int:
-            votes = votes_in(db.query(CURRENT))
+        def choose(moment: Moment) -> _Chosen:
+            selection, rate = self._selected(moment, rules)
             begun = {
                 "config": canonical(config),
                 "started_by": started_by,
                 "cause": cause,
-                "rules": canonical(asdict(rules)),
-                "newest_judgment": _value(db, "select coalesce(max(id), 0) from judgment"),
+                "rules": canonical(asdict(rules) | {TOO_FAST: self._barring.too_fast}),
+                "newest_judgment": moment.value("select coalesce(max(id), 0) from judgment"),
             }
-            selection = select(votes, rules, since=_value(db, _SINCE))
-            if cause == AFTER_WAITING:
-                leave_queue(db)
-            return self._begin(db, selection, flip_rate_of(votes), admit, begun)
+            return _Chosen(selection, rate, begun)
 
-        round_id = self._database.write(work)
-        return self.by_id(round_id), self.snapshot(round_id)
+        return self._begun(choose, admit, leaves_queue=cause == AFTER_WAITING)
 
     def rebuild(
         self,
@@ -85,8 +107,8 @@ class Rounds:
         if before.rebuilds_id is not None:
             raise ConflictError(f"round {round_id} is round {before.rebuilds_id} taken again; rebuild that one")
 
-        def work(db: sqlite_utils.Database) -> int:
-            selection, rate = taken_again(db, before, without)
+        def choose(moment: Moment) -> _Chosen:
+            selection, rate = taken_again(moment, before, without)
             begun = {
                 "config": canonical(config),
                 "started_by": started_by,
@@ -96,9 +118,9 @@ class Rounds:
                 "rebuilds_id": round_id,
                 "left_out": canonical(asdict(without)),
             }
-            return self._begin(db, selection, rate, admit, begun)
+            return _Chosen(selection, rate, begun)
 
-        return self.by_id(self._database.write(work))
+        return self._begun(choose, admit)
 
     def rebuilt(self, without: Without) -> dict[int, int]:
         """Rounds that have been rebuilt without just these, with a version: by the id of each the newest rebuild's."""
@@ -130,7 +152,8 @@ class Rounds:
     def snapshot(self, round_id: int) -> Snapshot:
         """What a round was given, rebuilt from what it froze. Raises NotFoundError."""
         entry = self.by_id(round_id)
-        frozen = select(votes_in(self._database.rows(FROZEN, [round_id])))
+        with self._database.moment() as moment:
+            frozen = select(VoteTable.read(moment.in_chunks(FROZEN, [round_id])))
         excluded = {
             key.removeprefix(_EXCLUDED): count for key, count in entry.counts.items() if key.startswith(_EXCLUDED)
         }
@@ -138,20 +161,21 @@ class Rounds:
 
     def preview(self, rules: SelectionRules = TAKE_ALL) -> Snapshot:
         """What a round would be given now."""
-        votes = votes_in(self._database.rows(CURRENT))
-        return snapshot_of(self._pairs, select(votes, rules, since=self._since()), flip_rate_of(votes))
+        with self._database.moment() as moment:
+            selection, rate = self._selected(moment, rules)
+        return snapshot_of(self._pairs, selection, rate)
 
     def outline(self, rules: SelectionRules = TAKE_ALL) -> Outline:
         """The same in numbers, which takes no reading of answers."""
-        votes = votes_in(self._database.rows(CURRENT))
-        selection = select(votes, rules, since=self._since())
+        with self._database.moment() as moment:
+            selection, rate = self._selected(moment, rules)
         return Outline(
-            train=len(selection.of(Split.TRAIN)),
-            heldout=len(selection.of(Split.HELDOUT)),
-            both_bad=len(selection.both_bad),
-            judgments=len(selection.judgment_ids),
+            train=selection.count(Split.TRAIN),
+            heldout=selection.count(Split.HELDOUT),
+            both_bad=selection.bad_pairs,
+            judgments=selection.judgments,
             excluded=selection.excluded,
-            flip_rate=flip_rate_of(votes),
+            flip_rate=rate,
             sha256=selection.sha256,
         )
 
@@ -218,47 +242,58 @@ class Rounds:
         return None if row is None else _round(row)
 
     def _since(self) -> int:
-        return int(self._database.value(_SINCE))
+        return self._database.value(_SINCE)
 
-    def _begin(
-        self,
-        db: sqlite_utils.Database,
-        selection: Selection,
-        rate: float | None,
-        admit: Admission,
-        begun: Mapping[str, object],
-    ) -> int:
-        """Enter a round with the judgments it uses."""
+    def _begun(self, choose: Callable[[Moment], _Chosen], admit: Admission, *, leaves_queue: bool = False) -> Round:
+        """Enter a round with the judgments it uses, chosen anew if what bars judgments has changed meanwhile."""
+        while True:
+            with self._database.moment() as moment:
+                bars = moment.rows(_BARS)
+                chosen = choose(moment)
+            round_id = self._database.write(partial(self._enter, chosen, bars, admit, leaves_queue=leaves_queue))
+            if round_id is not None:
+                return self.by_id(round_id)
+
+    def _enter(
+        self, chosen: "_Chosen", bars: Sequence[Row], admit: Admission, db: sqlite_utils.Database, *, leaves_queue: bool
+    ) -> int | None:
+        """Enter what was chosen, inside a write; None if what barred judgments then bars others now."""
         _assert_none_runs(db)
-        admit(selection, rate)
-        used = selection.judgment_ids
-        counts = {split.value: len(selection.of(split)) for split in Split}
-        counts |= {"both_bad": len(selection.both_bad), "judgments": len(used)}
+        if list(db.query(_BARS)) != bars:
+            return None
+        admit(chosen.selection, chosen.flip_rate)
+        if leaves_queue:
+            leave_queue(db)
+        round_id = insert(db, "round", self._row(chosen))
+        used = chosen.selection.used()
+        while some := list(islice(used, _ROWS_AT_A_TIME)):
+            db.execute(_FREEZE, [round_id, json.dumps(some)])
+        return round_id
+
+    def _selected(self, moment: Moment, rules: SelectionRules) -> tuple[Selection, float | None]:
+        """What the rule makes of the votes that stand, and how often one is flipped."""
+        votes = VoteTable.read(moment.in_chunks(self._current))
+        return select(votes, rules, since=moment.value(_SINCE)), flip_rate(votes.counting)
+
+    def _row(self, chosen: _Chosen) -> dict[str, object]:
+        selection = chosen.selection
+        counts = {split.value: selection.count(split) for split in Split}
+        counts |= {"both_bad": selection.bad_pairs, "judgments": selection.judgments}
         counts |= {f"{_EXCLUDED}{reason}": count for reason, count in selection.excluded.items()}
-        row = {
+        return {
             "state": RoundState.QUEUED.value,
             "counts": canonical(counts),
-            "flip_rate": rate,
+            "flip_rate": chosen.flip_rate,
             "sha256": selection.sha256,
             "created_at": self._clock(),
-            **begun,
+            **chosen.begun,
         }
-        round_id = insert(db, "round", row)
-        for judgment_id, role in used.items():
-            db.execute("insert into round_judgment values (?, ?, ?)", [round_id, judgment_id, role.value])
-        return round_id
 
 
 def _assert_none_runs(db: sqlite_utils.Database) -> None:
     running = first(db, "select id, state from round where ended_at is null")
     if running is not None:
         raise RoundRunsError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
-
-
-def _value(db: sqlite_utils.Database, sql: str) -> int:
-    row = first(db, sql)
-    assert row is not None
-    return int(next(iter(row.values())))
 
 
 def _unknown(round_id: int) -> NotFoundError:

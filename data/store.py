@@ -6,6 +6,7 @@ from data import integrity
 from data.activity import Activities
 from data.audit import Audit
 from data.ballots import Ballots
+from data.barring import Barring
 from data.catalogue import Catalogue
 from data.clock import Clock, now_ms
 from data.contests import Contests
@@ -28,6 +29,7 @@ from data.pairs import Pairs
 from data.people import People
 from data.prompt_formats import PromptFormats
 from data.prompts import Prompts
+from data.quality.reading import SKIMMING
 from data.quarantines import Quarantines
 from data.requests import RoundRequests
 from data.rounds import Rounds
@@ -44,7 +46,7 @@ class PreferenceStore:
     The process must own the home (see lock.HomeLock): a second one writing could lose commits.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
+    def __init__(self, database: Database, clock: Clock, *, heldout_share: float, barring: Barring) -> None:
         self._database = database
         self.people = People(database, clock)
         self.sessions = Sessions(database, clock)
@@ -57,14 +59,14 @@ class PreferenceStore:
         self.prompt_formats = PromptFormats(database, clock)
         self.decisions = Decisions(database, clock)
         self.pairs = Pairs(database, clock, self.prompts)
-        self.judgments = Judgments(database, clock, self.pairs)
+        self.judgments = Judgments(database, clock, self.pairs, barring)
         self.gold = Gold(database, clock, self.prompts, self.pairs)
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
         self.ballots = Ballots(database)
         self.exports = Exports(database, clock)
-        self.outgoing = Outgoing(database, self.ballots)
-        self.contests = Contests(database)
+        self.outgoing = Outgoing(database, self.ballots, barring)
+        self.contests = Contests(database, barring)
         self.flags = Flags(database)
         self.activities = Activities(database)
         self.outbox = Outbox(database, clock)
@@ -73,17 +75,24 @@ class PreferenceStore:
         self.stats = OwnStats(database, clock)
         self.lengths = AnswerLengths(database)
         self.lineage = Lineage(database, self.versions)
-        self.rounds = Rounds(database, clock, self.pairs)
+        self.rounds = Rounds(database, clock, self.pairs, barring)
         self.requests = RoundRequests(database, clock)
 
     @classmethod
-    def open(cls, path: Path, *, clock: Clock = now_ms, heldout_share: float = HELDOUT_SHARE) -> "PreferenceStore":
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock = now_ms,
+        heldout_share: float = HELDOUT_SHARE,
+        too_fast: float = SKIMMING,
+    ) -> "PreferenceStore":
         """Open the database file at `path`, or make it.
 
-        heldout_share: the part of prompts added from now on, 0 to 1, whose judgments never train.
-        Raises HomeError if the file cannot be used.
+        heldout_share: the part of prompts added from now on, 0 to 1, whose judgments never train. too_fast: as Barring
+        has it. Raises HomeError if the file cannot be used.
         """
-        return cls(Database(path), clock, heldout_share=heldout_share)
+        return cls(Database(path), clock, heldout_share=heldout_share, barring=Barring(too_fast))
 
     def backup(self, path: Path) -> None:
         """Copy everything to a new file while work goes on. Raises ConflictError if it exists, HomeError."""

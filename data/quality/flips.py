@@ -1,12 +1,10 @@
 """How often a vote is flipped, from votes alone. Knows nothing of tables or trainers, and imports nothing heavy."""
 
 import math
-from collections.abc import Iterable
-from itertools import groupby
-from operator import attrgetter
 
-from data.records import Choice
-from data.selection import Vote
+import numpy as np
+
+from data.vote_table import A, B, Ints, VoteTable, starts_of
 
 FEWEST_VOTE_PAIRS = 30
 """Below this, agreement is known to no better than about 0.09, and a flip rate from it is mostly chance."""
@@ -15,19 +13,20 @@ LARGEST_FLIP_RATE = 0.49
 """What is reported where people agree no more than coins do: the losses that use the rate need it below one half."""
 
 
-def vote_pairs(votes: Iterable[Vote]) -> tuple[int, int]:
+def vote_pairs(votes: VoteTable) -> tuple[int, int]:
     """Pairs of votes for a or b by two people on one pair of answers: how many agree, and how many there are."""
-    agreeing = total = 0
-    decisive = sorted((vote for vote in votes if vote.choice.decisive), key=attrgetter("pair_id"))
-    for _, group in groupby(decisive, key=attrgetter("pair_id")):
-        on_pair = list(group)
-        for_a = sum(vote.choice is Choice.A for vote in on_pair)
-        agreeing += math.comb(for_a, 2) + math.comb(len(on_pair) - for_a, 2)
-        total += math.comb(len(on_pair), 2)
-    return agreeing, total
+    decisive = (votes.choice == A) | (votes.choice == B)
+    pair, is_a = votes.pair[decisive], votes.choice[decisive] == A
+    if not len(pair):
+        return 0, 0
+    starts = starts_of(pair)
+    size = np.diff(np.append(starts, len(pair)))
+    for_a = np.add.reduceat(is_a.astype(np.int64), starts)
+    agreeing = _couples(for_a) + _couples(size - for_a)
+    return agreeing, _couples(size)
 
 
-def flip_rate(votes: Iterable[Vote]) -> float | None:
+def flip_rate(votes: VoteTable) -> float | None:
     """How often a vote is flipped; None when fewer than FEWEST_VOTE_PAIRS pairs of votes say so.
 
     Two who each flip with probability e, independently, agree with probability A = 1 - 2e(1 - e), so
@@ -38,3 +37,8 @@ def flip_rate(votes: Iterable[Vote]) -> float | None:
         return None
     beyond_chance = max(0.0, 2 * agreeing / total - 1)
     return min(LARGEST_FLIP_RATE, (1 - math.sqrt(beyond_chance)) / 2)
+
+
+def _couples(people: Ints) -> int:
+    """Pairs among so many people, summed."""
+    return int((people * (people - 1) // 2).sum())

@@ -26,7 +26,7 @@ def add_round(
     """Add a round that has gone through so many steps; with an accuracy on held-out pairs it has a manifest too."""
     config = RoundConfig(model="canned", revision="0", seed=0, training=training)
     settings = config.model_dump(mode="json")
-    entry, _ = store.rounds.create(config=settings, started_by=started_by, admit=lambda *_: None)
+    entry = store.rounds.create(config=settings, started_by=started_by, admit=lambda *_: None)
     directory = RoundDir(home / "rounds" / f"{entry.id:06d}")
     directory.freeze(config, SnapshotLines((), (), (), {}))
     write_steps(directory, range(1, steps + 1), pace=training.learning_rate)

@@ -34,7 +34,8 @@ def test_a_preview_is_empty_at_first(server: Server, monkeypatch: Patch, capsys:
     assert run("round", "preview", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["train"], found["heldout"], found["both_bad"], found["excluded"]) == (0, 0, 0, {})
-    assert found["rules"] == {"since_last": False, "replay": 0.0, "agreement": 0.0, "least_strength": 1.0}
+    chosen = {"since_last": False, "replay": 0.0, "agreement": 0.0, "least_strength": 1.0, "too_fast": 3.0}
+    assert found["rules"] == chosen
     assert (found["flip_rate"], found["until"], found["waiting"], found["trouble"]) == (None, None, False, None)
 
 

@@ -17,7 +17,7 @@ async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
     """One round on three judgments, and its version."""
     async with admin_api(tmp_path) as api:
         judge_new_pairs(api.store, [Choice.A, Choice.B, Choice.A], split=Split.TRAIN)
-        entry, _ = api.store.rounds.create(config={}, started_by=None)
+        entry = api.store.rounds.create(config={}, started_by=None)
         api.store.rounds.set_state(entry.id, RoundState.PROMOTED)
         api.store.versions.add("round-000001", round_id=entry.id, parent="base", sha256="0" * 64)
         yield api

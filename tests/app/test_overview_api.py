@@ -91,7 +91,7 @@ async def test_versions_that_want_a_decision_are_named(api: AdminApi) -> None:
 async def test_rounds_are_listed_oldest_first(api: AdminApi) -> None:
     plant(api.store, pairs=12, gold=0)
     for state in (RoundState.CANCELLED, RoundState.REFUSED):
-        begun, _ = api.store.rounds.create(config={}, started_by=None)
+        begun = api.store.rounds.create(config={}, started_by=None)
         api.store.rounds.set_state(begun.id, state, reason="because")
     rounds = (await api.get("/overview"))["rounds"]
     assert [(entry["id"], entry["state"], entry["accuracy"]) for entry in rounds] == [

@@ -209,7 +209,7 @@ def test_a_report_of_ppo_tells_what_its_reward_model_is_worth():
 
 
 async def test_a_version_whose_report_an_older_prefloop_wrote_shows_none(services: Services):
-    entry, _ = services.store.rounds.create(config={}, started_by=None, admit=lambda *_: None)
+    entry = services.store.rounds.create(config={}, started_by=None, admit=lambda *_: None)
     services.store.versions.add("round-000001", round_id=entry.id, parent="base", sha256="0" * 64)
     services.store.rounds.set_state(entry.id, RoundState.PROMOTED)
     place = services.rounds.directory(entry.id).path

@@ -11,18 +11,19 @@ from app.planning import Planner, admission, parent_of
 from app.serving.adapters import AdapterShelf
 from app.training import Trainings
 from data.errors import AdapterError, ConflictError, RoundError
-from data.records import Round, RoundState, Snapshot, Split
-from data.selection import BadPair, Decision, Selection
+from data.records import Choice, Round, RoundState, Snapshot, Split
+from data.selection import select
 from data.store import PreferenceStore
+from data.vote_table import Vote
 from trainer.adapter import directory_sha256
 from trainer.config import FromBase, FromMerged, FromVersion, RoundConfig, training_config
 from trainer.round_dir import RoundDir
 
 NewVersion = Callable[[str, int], Path]
 Plan = Callable[..., Planner]
-NOTHING = Selection((), (), {})
-DECIDED = replace(NOTHING, decisions=(Decision(1, "a", 1.0, (1,), Split.TRAIN),))
-BAD = replace(NOTHING, both_bad=(BadPair(1, (1,)),))
+NOTHING = select([])
+DECIDED = select([Vote(1, 1, Choice.A, 1, Split.TRAIN)])
+BAD = select([Vote(1, 1, Choice.BOTH_BAD, None, Split.TRAIN)])
 
 
 SIZE = 1_600_000

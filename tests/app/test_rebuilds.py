@@ -95,7 +95,7 @@ class TestThroughTheApi:
         for name, parent in (("round-000001", "base"), ("round-000002", "round-000001"), ("round-000003", "base")):
             if name == "round-000003":
                 judge_new_pairs(store, [Choice.A], split=Split.TRAIN)
-            created, _ = store.rounds.create(config={}, started_by=None)
+            created = store.rounds.create(config={}, started_by=None)
             store.rounds.set_state(created.id, RoundState.PROMOTED)
             store.versions.add(name, round_id=created.id, parent=parent, sha256="0" * 64)
             numbers.append(created.id)
@@ -117,7 +117,7 @@ class TestThroughTheApi:
     async def test_a_round_of_another_prefloop_ends_it_with_the_reason(self, api: AdminApi) -> None:
         judge_new_pairs(api.store, [Choice.A], split=Split.TRAIN)
         liar = api.store.people.all()[-1].pseudonym
-        created, _ = api.store.rounds.create(config={"modle": 1}, started_by=None)
+        created = api.store.rounds.create(config={"modle": 1}, started_by=None)
         api.store.rounds.set_state(created.id, RoundState.PROMOTED)
         await api.post("/rebuilds", {"annotators": [liar]}, status=202)
         await api.services.rebuilds.wait()
@@ -130,7 +130,7 @@ async def test_what_nobody_foresaw_ends_it_with_the_reason(
     liar: Annotator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    created, _ = store.rounds.create(config={}, started_by=None)
+    created = store.rounds.create(config={}, started_by=None)
     store.rounds.set_state(created.id, RoundState.PROMOTED)
     rebuilds = Rebuilds(store, start(REAL))
 

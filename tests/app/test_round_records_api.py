@@ -54,7 +54,7 @@ async def test_a_record_names_the_version_that_came_of_it(api: AdminApi, done: R
 
 
 async def test_a_round_without_a_directory_has_nothing_to_tell(api: AdminApi) -> None:
-    created, _ = api.store.rounds.create(config={}, started_by=None, admit=lambda *_: None)
+    created = api.store.rounds.create(config={}, started_by=None, admit=lambda *_: None)
     api.store.rounds.set_state(created.id, RoundState.FAILED, reason="the disk is full")
     record = await api.get("/rounds/1/record")
     assert (record["phase"], record["algorithm"], record["settings"], record["reported"]) == (None, "", {}, False)

@@ -461,7 +461,7 @@ async def test_the_next_server_finishes_a_round_that_was_left_behind(
 ) -> None:
     rounds = start()
     planned = rounds._planner.plan(None, champion="base").model_dump(mode="json")
-    left, _ = store.rounds.create(config=planned, started_by=None)
+    left = store.rounds.create(config=planned, started_by=None)
     store.rounds.set_state(left.id, left_in)
     await rounds.resume()
     await rounds.wait()
@@ -478,7 +478,7 @@ async def test_a_round_whose_training_has_ended_is_served_without_room_for_anoth
 
     rounds = start(("false",), room=no_room)
     planned = rounds._planner.plan(None, champion="base").model_dump(mode="json")
-    left, _ = store.rounds.create(config=planned, started_by=None)
+    left = store.rounds.create(config=planned, started_by=None)
     rounds._freeze(left.id)
     await asyncio.to_thread(subprocess.run, [*REAL, str(rounds.directory(left.id).path)], check=True)
     store.rounds.set_state(left.id, RoundState.SWAPPING)
@@ -501,7 +501,7 @@ async def test_what_is_frozen_is_what_was_judged(start: Start, store: Preference
 
 
 async def test_a_record_that_cannot_be_taken_up_fails_the_round_in_words(start: Start, store: PreferenceStore) -> None:
-    left, _ = store.rounds.create(config={"modle": "x"}, started_by=None)
+    left = store.rounds.create(config={"modle": "x"}, started_by=None)
     rounds = start(("true",))
     await rounds.resume()
     await rounds.wait()

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from data.aggregation import Opinion, Outcome, outcome
 from data.records import Choice, Split
-from data.selection import Vote, select
+from data.selection import select
+from data.vote_table import Vote
 
 A, B, TIE, BAD = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD
 

@@ -83,7 +83,7 @@ def test_a_decision_cannot_be_changed_on_any_connection(decided: Scene, sql: str
 @pytest.mark.parametrize("end", [RoundState.WAITING, RoundState.REFUSED])
 def test_a_round_may_end_without_serving(scene: Scene, end: RoundState) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    created, _ = scene.store.rounds.create(config={}, started_by=None)
+    created = scene.store.rounds.create(config={}, started_by=None)
     ended = scene.store.rounds.set_state(created.id, end, reason="Its answers are too long.")
     assert (ended.state, ended.reason) == (end, "Its answers are too long.")
     assert scene.store.rounds.unended() is None

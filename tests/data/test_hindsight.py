@@ -10,7 +10,7 @@ from tests.data.scene import Scene, completion, raw
 
 def begun(scene: Scene, rules: SelectionRules = TAKE_ALL, state: RoundState = RoundState.PROMOTED) -> Round:
     """A round that has ended, a while ago."""
-    created, _ = scene.store.rounds.create(config={}, started_by=None, rules=rules, admit=lambda *_: None)
+    created = scene.store.rounds.create(config={}, started_by=None, rules=rules, admit=lambda *_: None)
     ended = scene.store.rounds.set_state(created.id, state)
     scene.clock.now += 1
     return ended

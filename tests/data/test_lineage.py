@@ -10,7 +10,7 @@ from tests.data.scene import Scene
 
 def made(scene: Scene, name: str, parent: str = "base") -> Round:
     """A round on all judgments so far, with its version."""
-    created, _ = scene.store.rounds.create(config={}, started_by=None)
+    created = scene.store.rounds.create(config={}, started_by=None)
     scene.store.rounds.set_state(created.id, RoundState.PROMOTED)
     scene.store.versions.add(name, round_id=created.id, parent=parent, sha256="0" * 64)
     return scene.store.rounds.by_id(created.id)

@@ -94,7 +94,8 @@ def test_a_judgment_that_means_nothing_is_refused(
     ],
 )
 def test_a_snapshot_cannot_be_changed(scene: Scene, judged: dict[str, object], sql: str) -> None:
-    created, snapshot = scene.store.rounds.create(config={}, started_by=None)
+    created = scene.store.rounds.create(config={}, started_by=None)
+    snapshot = scene.store.rounds.snapshot(created.id)
     with raw(scene.path) as connection, pytest.raises(sqlite3.IntegrityError, match="frozen"):
         connection.execute(sql)
     assert scene.store.rounds.snapshot(created.id) == snapshot
@@ -120,7 +121,8 @@ def test_opening_again_changes_nothing(scene: Scene) -> None:
 
 def test_a_round_of_an_older_store_has_no_flip_rate(scene: Scene) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    created, snapshot = scene.store.rounds.create(config={}, started_by=None)
+    created = scene.store.rounds.create(config={}, started_by=None)
+    snapshot = scene.store.rounds.snapshot(created.id)
     scene.store.close()
     with raw(scene.path) as connection:
         connection.execute("alter table round drop column flip_rate")

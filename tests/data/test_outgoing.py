@@ -142,7 +142,7 @@ def test_disputed_pairs_are_left_out(scene: Scene) -> None:
 def test_a_round_gives_what_it_used_even_if_it_was_taken_back_since(scene: Scene) -> None:
     annotator, pair = scene.annotator(), scene.pair()
     scene.judge(annotator, Choice.A, pair)
-    used, _ = scene.store.rounds.create(config={}, started_by=None)
+    used = scene.store.rounds.create(config={}, started_by=None)
     scene.undo(annotator)
     assert exported(scene, ExportQuery())[0] == []
     [found], _ = exported(scene, ExportQuery(rounds=(used.id,)))

@@ -41,7 +41,8 @@ def test_a_frozen_round_keeps_what_it_was_given_and_is_listed(scene: Scene) -> N
     person = scene.annotator()
     scene.judge(person, Choice.A, scene.pair())
     scene.judge(person, Choice.B, scene.pair())
-    created, snapshot = scene.store.rounds.create(config={}, started_by=None)
+    created = scene.store.rounds.create(config={}, started_by=None)
+    snapshot = scene.store.rounds.snapshot(created.id)
     scene.store.quarantines.begin(person.id, reason="x", made_by=None)
     assert scene.store.rounds.snapshot(created.id) == snapshot
     assert scene.store.quarantines.rounds_of(person.id) == {created.id: 2}

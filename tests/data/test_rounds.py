@@ -11,7 +11,7 @@ from tests.data.scene import Scene
 
 
 def begun(scene: Scene) -> Round:
-    return scene.store.rounds.create(config={}, started_by=None)[0]
+    return scene.store.rounds.create(config={}, started_by=None)
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def judged(scene: Scene) -> Scene:
 def test_a_round_is_given_what_was_decided_by_split(judged: Scene) -> None:
     admin = judged.annotator()
     config: dict[str, object] = {"beta": 0.1, "lora": {"r": 16}}
-    created, snapshot = judged.store.rounds.create(config=config, started_by=admin.id)
+    created = judged.store.rounds.create(config=config, started_by=admin.id)
+    snapshot = judged.store.rounds.snapshot(created.id)
     first, second = snapshot.train
     assert first.chosen.text.startswith("left")
     assert (first.strength, first.judgment_ids) == (3.0, (1,))
@@ -64,11 +65,13 @@ def test_a_round_is_given_what_was_decided_by_split(judged: Scene) -> None:
 
 def test_a_preview_is_what_a_round_would_be_given(judged: Scene) -> None:
     preview = judged.store.rounds.preview()
-    assert judged.store.rounds.create(config={}, started_by=None)[1] == preview
+    created = judged.store.rounds.create(config={}, started_by=None)
+    assert judged.store.rounds.snapshot(created.id) == preview
 
 
 def test_a_snapshot_is_frozen_whatever_is_said_later(judged: Scene) -> None:
-    created, snapshot = judged.store.rounds.create(config={}, started_by=None)
+    created = judged.store.rounds.create(config={}, started_by=None)
+    snapshot = judged.store.rounds.snapshot(created.id)
     [one, *_] = judged.store.people.all()
     while judged.store.judgments.undo(one.id, duration_ms=1):
         pass
@@ -116,7 +119,8 @@ def test_bad_pairs_alone_are_admitted_only_by_a_training_on_ratings(scene: Scene
     scene.judge(scene.annotator(), Choice.BOTH_BAD, scene.pair())
     with pytest.raises(ConflictError, match="no pair with a winner to train on yet; judge some pairs first"):
         begun(scene)
-    created, snapshot = scene.store.rounds.create(config={}, started_by=None, admit=pairs_or_ratings)
+    created = scene.store.rounds.create(config={}, started_by=None, admit=pairs_or_ratings)
+    snapshot = scene.store.rounds.snapshot(created.id)
     assert len(snapshot.both_bad) == created.counts["both_bad"] == 1
     assert snapshot.train == ()
 
@@ -138,7 +142,8 @@ def test_the_flip_rate_is_frozen_with_the_round(scene: Scene) -> None:
         pair = scene.pair(target=2, split=Split.TRAIN if number % 2 else Split.HELDOUT)
         scene.judge(one, Choice.A, pair)
         scene.judge(two, Choice.B if number < 3 else Choice.A, pair)
-    created, snapshot = scene.store.rounds.create(config={}, started_by=None)
+    created = scene.store.rounds.create(config={}, started_by=None)
+    snapshot = scene.store.rounds.snapshot(created.id)
     expected = (1 - (2 * 0.9 - 1) ** 0.5) / 2
     assert created.flip_rate == snapshot.flip_rate == pytest.approx(expected)
     scene.undo(one)

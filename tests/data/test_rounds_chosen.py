@@ -1,10 +1,13 @@
 """Which judgments rounds take: since the last one, once only, without some; and the digest of what they took."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from data.errors import ConflictError, NotFoundError
 from data.records import Choice, Round, RoundState, Split, Without
-from data.selection import SelectionRules
+from data.selection import Selection, SelectionRules, select
 from tests.data.scene import Scene, completion
 
 SINCE_LAST = SelectionRules(since_last=True)
@@ -12,7 +15,7 @@ SINCE_LAST = SelectionRules(since_last=True)
 
 def begun(scene: Scene, rules: SelectionRules = SINCE_LAST, state: RoundState = RoundState.PROMOTED) -> Round:
     """A round that has ended."""
-    created, _ = scene.store.rounds.create(config={}, started_by=None, rules=rules, admit=lambda *_: None)
+    created = scene.store.rounds.create(config={}, started_by=None, rules=rules, admit=lambda *_: None)
     return scene.store.rounds.set_state(created.id, state)
 
 
@@ -66,7 +69,8 @@ def test_an_outline_is_the_preview_in_numbers_and_has_the_digest_of_the_round(sc
     created = begun(scene, SelectionRules(agreement=0.5))
     assert created.sha256 == outline.sha256
     assert outline.judgments == created.counts["judgments"]
-    assert created.rules == {"since_last": False, "replay": 0.0, "agreement": 0.5, "least_strength": 1.0}
+    chosen = {"since_last": False, "replay": 0.0, "agreement": 0.5, "least_strength": 1.0, "too_fast": 3.0}
+    assert created.rules == chosen
     assert created.newest_judgment == 4
     scene.judge(ann, Choice.A, scene.pair())
     assert scene.store.rounds.outline().sha256 != outline.sha256
@@ -75,7 +79,7 @@ def test_an_outline_is_the_preview_in_numbers_and_has_the_digest_of_the_round(sc
 
 def test_what_began_a_round_is_kept(scene: Scene) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    created, _ = scene.store.rounds.create(config={}, started_by=None, cause="every 50 judgments")
+    created = scene.store.rounds.create(config={}, started_by=None, cause="every 50 judgments")
     assert scene.store.rounds.by_id(created.id).cause == "every 50 judgments"
 
 
@@ -172,3 +176,54 @@ class TestRebuilding:
         rebuilt = scene.store.rounds.rebuild(before.id, Without(annotators=(two.id,)), config={}, started_by=None)
         scene.store.rounds.set_state(rebuilt.id, RoundState.WAITING)
         assert taken(scene) == [new.id]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something once, while a round's judgments are being chosen."""
+    acts = iter([act])
+
+    def interrupted(*args: Any, **kwargs: Any) -> Selection:
+        found = select(*args, **kwargs)
+        next(acts, lambda: None)()
+        return found
+
+    monkeypatch.setattr("data.rounds.select", interrupted)
+    monkeypatch.setattr("data.hindsight.select", interrupted)
+
+
+def test_what_is_saved_while_a_round_chooses_waits_for_nothing_and_is_for_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, first, second = scene.annotator(), scene.pair(), scene.pair()
+    scene.judge(ann, Choice.A, first)
+    expected = scene.store.rounds.outline()
+    meanwhile(monkeypatch, lambda: scene.judge(ann, Choice.B, second))  # inside a write it would wait for ever
+    created = begun(scene)
+    assert (created.sha256, created.newest_judgment) == (expected.sha256, 1)
+    assert taken(scene) == [second.id]
+
+
+def test_a_retraction_while_a_round_chooses_is_for_the_next(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = scene.annotator()
+    scene.judge(ann, Choice.A, scene.pair())
+    meanwhile(monkeypatch, lambda: scene.undo(ann))
+    created = begun(scene)
+    assert created.counts["train"] == len(scene.store.rounds.snapshot(created.id).train) == 1
+    assert scene.store.rounds.rebuild(created.id, Without(), config={}, started_by=None).sha256 == created.sha256
+
+
+def test_who_is_quarantined_while_a_round_chooses_is_not_in_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, ben = scene.annotator(), scene.annotator()
+    for person in (ann, ben):
+        scene.judge(person, Choice.A, scene.pair())
+    meanwhile(monkeypatch, lambda: scene.store.quarantines.begin(ann.id, reason="x", made_by=None))
+    created = begun(scene)
+    assert (created.counts["train"], created.counts["excluded_quarantined"]) == (1, 1)
+
+
+def test_a_rebuild_chooses_on_a_reader_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, second = scene.annotator(), scene.pair()
+    scene.judge(ann, Choice.A, scene.pair())
+    created = begun(scene)
+    meanwhile(monkeypatch, lambda: scene.judge(ann, Choice.B, second))
+    assert scene.store.rounds.rebuild(created.id, Without(), config={}, started_by=None).sha256 == created.sha256

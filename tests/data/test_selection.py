@@ -5,8 +5,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.digests import canonical, sha256
 from data.records import Choice, Split
-from data.selection import BadPair, Decision, Selection, SelectionRules, Vote, select
+from data.selection import BadPair, Decision, Selection, SelectionRules, select
+from data.vote_table import Vote
 
 votes = st.builds(
     Vote,
@@ -146,6 +148,14 @@ def test_the_digest_is_of_what_was_selected_and_of_nothing_else(ballot: list[Vot
     assert select([one for one in ballot if one.judgment_id in used]).sha256 == once.sha256
     fewer = select([one for one in ballot if one.judgment_id != max(used, default=0)])
     assert (fewer.sha256 == once.sha256) is (not used)
+
+
+@given(ballots)
+def test_the_digest_is_of_the_canonical_json_that_rounds_of_older_prefloops_have_it_of(ballot: list[Vote]) -> None:
+    found = select(ballot)
+    decided = [[d.pair_id, d.winner.value, d.split.value, *d.judgment_ids] for d in found.decisions]
+    both_bad = [[bad.pair_id, *bad.judgment_ids] for bad in found.both_bad]
+    assert found.sha256 == sha256(canonical({"decided": decided, "both_bad": both_bad}))
 
 
 @given(ballots, rules, st.integers(0, 10**6))

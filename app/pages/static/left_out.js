@@ -8,6 +8,7 @@ const LEFT_OUT = {
   reask: (number) => t('{count} on pairs asked again', { count: number }),
   eval: (number) => t('{count} on evaluation pairs', { count: number }),
   flagged: (number) => t('{count} on flagged pairs', { count: number }),
+  too_fast: (number) => t('{count} given too fast to have been read', { count: number }),
   quarantined: (number) => t('{count} of annotators in quarantine', { count: number }),
   older: (number) => t('{count} from before the last round', { count: number }),
   disputed: (number) => t('{count} on disputed pairs', { count: number }),

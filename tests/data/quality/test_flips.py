@@ -7,7 +7,7 @@ import pytest
 
 from data.quality.flips import FEWEST_VOTE_PAIRS, LARGEST_FLIP_RATE, flip_rate, vote_pairs
 from data.records import Choice, Split
-from data.selection import Vote
+from data.vote_table import Vote, VoteTable
 
 A, B = Choice.A, Choice.B
 
@@ -18,9 +18,9 @@ def ballots(*pairs: Sequence[Choice]) -> list[Vote]:
     return [Vote(number, pair_id, choice, None, Split.TRAIN) for number, (pair_id, choice) in enumerate(numbered)]
 
 
-def agreeing(share: float, count: int = 1000) -> list[Vote]:
+def agreeing(share: float, count: int = 1000) -> VoteTable:
     """Pairs with two votes each, of which a share agree."""
-    return ballots(*[(A, A if number < share * count else B) for number in range(count)])
+    return VoteTable.of(ballots(*[(A, A if number < share * count else B) for number in range(count)]))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def agreeing(share: float, count: int = 1000) -> list[Vote]:
     ],
 )
 def test_pairs_of_votes_are_counted(votes: list[Sequence[Choice]], agreeing: int, total: int) -> None:
-    assert vote_pairs(ballots(*votes)) == (agreeing, total)
+    assert vote_pairs(VoteTable.of(ballots(*votes))) == (agreeing, total)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_coins_have_the_largest_rate(agreement: float) -> None:
 def test_too_few_pairs_of_votes_give_no_rate() -> None:
     assert flip_rate(agreeing(1.0, FEWEST_VOTE_PAIRS - 1)) is None
     assert flip_rate(agreeing(1.0, FEWEST_VOTE_PAIRS)) == 0.0
-    assert flip_rate([]) is None
+    assert flip_rate(VoteTable.of([])) is None
 
 
 @pytest.mark.parametrize("people", [2, 3, 5])
@@ -63,7 +63,7 @@ def test_the_rate_that_annotators_flip_with_is_found(people: int, rate: float) -
     truths = [source.choice((A, B)) for _ in range(4000)]
     votes = ballots(*[[t.mirrored if source.random() < rate else t for _ in range(people)] for t in truths])
     source.shuffle(votes)
-    assert flip_rate(votes) == pytest.approx(rate, abs=0.03)
+    assert flip_rate(VoteTable.of(votes)) == pytest.approx(rate, abs=0.03)
 
 
 def test_rounds_know_the_rate_without_the_weight_of_statistics() -> None:
