@@ -21,7 +21,7 @@ class Quality:
 
 
 class Examiner:
-    """Measures everybody, off the event loop: a hundred thousand judgments take seconds."""
+    """Measures everybody, off the event loop: hundreds of thousands of judgments take seconds."""
 
     def __init__(self, store: PreferenceStore, clock: Clock) -> None:
         self._store = store
@@ -36,7 +36,7 @@ class Examiner:
         """
         since = 0 if days is None else (self._clock() // _HOUR_MS) * _HOUR_MS - days * _DAY_MS
         async with self._one_at_a_time:
-            key = (since, self._store.judgments.last_id())
+            key = (since, await asyncio.to_thread(self._store.judgments.last_id))
             if self._made is None or self._made[0] != key:
                 self._made = (key, await asyncio.to_thread(self._examine, since))
             return self._made[1]

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from data.barring import read_ms
-from data.database import Database, Row
+from data.database import Database
 from data.quality.ballot import Ballot
-from data.records import Choice, Purpose
+from data.quality.ballot_table import BallotTable
 
 # Once somebody has judged a known pair he may be told what was expected: what he says of it later says nothing of
 # him, and neither does an undo. So there the first word stands; the view has what stands of all other pairs.
@@ -38,27 +40,28 @@ class Ballots:
         A re-ask has the item id of the pair that it asks again. What an edit brought along is no ballot: it was not
         asked.
         """
-        return self._where("true")
+        return list(self.table())
 
-    def cast_here(self, *, since: int = 0) -> list[Ballot]:
+    def table(self) -> BallotTable:
+        """The same as columns."""
+        found = self._where("true")
+        return found.taken(np.argsort(found.judgment))
+
+    def cast_here(self, *, since: int = 0) -> BallotTable:
         """Those cast from a time on (ms since the Unix epoch), but for imported ones: of those nobody here knows how
         the answers were shown, so they tell nothing of habits.
         """
         return self._where("p.imported_sha256 is null and w.created_at >= ?", since)
 
-    def _where(self, condition: str, *params: int) -> list[Ballot]:
-        rows = self._database.rows(
-            f"""
-            select w.*, p.purpose, iif(p.purpose = 'reask', p.repeats_id, p.id) as item_id,
-              length(a.text) as length_a, length(b.text) as length_b, g.choice as gold
-            from ({_WORDS}) w join pair p on p.id = w.pair_id
-            join completion a on a.id = p.completion_a_id join completion b on b.id = p.completion_b_id
-            left join gold g on g.pair_id = w.pair_id
-            where {condition} order by w.id
-            """,
-            params,
-        )
-        return [_ballot(row) for row in rows]
+    def _where(self, condition: str, *params: int) -> BallotTable:
+        sql = f"""
+            select w.id, w.annotator_id, iif(p.purpose = 'reask', p.repeats_id, p.id), p.purpose, w.choice, w.strength,
+              w.swapped, p.length_a, p.length_b, w.elapsed_ms, w.created_at, g.choice
+            from ({_WORDS}) w join pair p on p.id = w.pair_id left join gold g on g.pair_id = w.pair_id
+            where {condition}
+        """
+        with self._database.moment() as moment:
+            return BallotTable.read(moment.in_chunks(sql, params))
 
     def tallies(self) -> dict[int, Tally]:
         """How people did on the known pairs that anybody has judged, by pair id; skips are not counted."""
@@ -70,20 +73,3 @@ class Ballots:
             """
         )
         return {int(row["pair_id"]): Tally(int(row["hits"]), int(row["words"])) for row in rows}
-
-
-def _ballot(row: Row) -> Ballot:
-    return Ballot(
-        judgment_id=row["id"],
-        annotator_id=row["annotator_id"],
-        item_id=row["item_id"],
-        purpose=Purpose(row["purpose"]),
-        choice=Choice(row["choice"]),
-        strength=row["strength"],
-        swapped=bool(row["swapped"]),
-        length_a=row["length_a"],
-        length_b=row["length_b"],
-        elapsed_ms=row["elapsed_ms"],
-        created_at=row["created_at"],
-        gold=None if row["gold"] is None else Choice(row["gold"]),
-    )

@@ -18,7 +18,6 @@ from data.errors import InputError
 from data.export_query import ExportQuery
 from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.languages import Languages
-from data.quality.ballot import first_words
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, consensus
 from data.records import Choice
 from data.selection import STRENGTH_UNSAID
@@ -122,7 +121,7 @@ class Outgoing:
     def _reliability(self) -> Mapping[int, float]:
         # whoever's judgments do not stand any more is trusted as everybody is beforehand
         supposed = SUPPOSED_RIGHT / (SUPPOSED_RIGHT + SUPPOSED_WRONG)
-        return defaultdict(lambda: supposed, consensus(first_words(self._ballots.all())).reliability)
+        return defaultdict(lambda: supposed, consensus(self._ballots.table()).reliability)
 
     def _written(
         self, found: Sequence[_Found], query: ExportQuery, languages: Languages | None

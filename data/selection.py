@@ -11,13 +11,14 @@ train on one comparison twice would weigh it double. What else is left out is up
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from data.digests import canonical, sha256
 from data.records import Choice, Split
-from data.vote_table import BOTH_BAD, CHOICES, A, B, Bools, Ints, Vote, VoteTable, starts_of
+from data.vote_table import BOTH_BAD, CHOICES, A, B, Bools, Ints, Places, Vote, VoteTable, starts_of
 
 SPLIT_VOTE = "split"
 STRENGTH_UNSAID = 1
@@ -82,8 +83,8 @@ class _Outcomes:
     heldout: Bools
     strength: _Floats
     agreement: _Floats
-    start: Ints
-    end: Ints
+    start: Places
+    end: Places
     judgment: Ints
 
     def taken(self, which: Bools) -> "_Outcomes":
@@ -199,9 +200,10 @@ def select(votes: Iterable[Vote] | VoteTable, rules: SelectionRules = TAKE_ALL, 
     """
     table = votes if isinstance(votes, VoteTable) else VoteTable.of(votes)
     excluded = dict(zip(table.reasons, np.bincount(table.barred, minlength=1)[1:].tolist(), strict=True))
-    outcomes, unused = _outcomes(table.counting)
+    counting = table.counting
+    outcomes, unused = _outcomes(counting)
     left_out = _left_out(outcomes, rules, since)
-    same_as = _same_as(table.counting, outcomes)
+    same_as = _same_as(counting, outcomes)
     for reason, which in left_out.items():
         excluded[reason] = int((outcomes.end - outcomes.start)[which].sum())
     out = np.any(np.array(list(left_out.values())), axis=0)
@@ -226,7 +228,7 @@ def _outcomes(votes: VoteTable) -> tuple[_Outcomes, dict[str, int]]:
     wins = np.where(np.repeat(for_a > for_b, sizes), a, b)
     strengths = _summed(np.where(wins, np.maximum(votes.strength, STRENGTH_UNSAID), 0), starts)
     winning = np.maximum(for_a, for_b)
-    ends = np.cumsum(_summed(used, starts))
+    ends = np.cumsum(_summed(used, starts), dtype=np.intp)
     found = _Outcomes(
         votes.pair[starts],
         for_a > for_b,
@@ -234,7 +236,7 @@ def _outcomes(votes: VoteTable) -> tuple[_Outcomes, dict[str, int]]:
         heldout,
         strengths / np.maximum(winning, 1),
         winning / np.maximum(for_a + for_b, 1),
-        np.concatenate(([0], ends[:-1])).astype(np.int64),
+        np.concatenate(([0], ends[:-1])).astype(np.intp),
         ends,
         votes.judgment[used],
     )
@@ -268,12 +270,12 @@ def _drawn(pair_id: int, share: float) -> bool:
 
 def _newest(found: _Outcomes) -> Ints:
     """The newest judgment that is used of each pair; judgments are in their order."""
-    return found.judgment[found.end - 1] if len(found.pair) else np.zeros(0, np.int64)
+    return found.judgment[found.end - 1] if len(found.pair) else np.zeros(0, np.int32)
 
 
 def _same_as(votes: VoteTable, found: _Outcomes) -> Ints:
     """What each pair compares, as Vote.same_as says."""
-    return votes.same_as[np.searchsorted(votes.pair, found.pair)] if len(found.pair) else np.zeros(0, np.int64)
+    return votes.same_as[np.searchsorted(votes.pair, found.pair)] if len(found.pair) else np.zeros(0, np.int32)
 
 
 def _is_newest(found: _Outcomes, same_as: Ints) -> Bools:
@@ -284,9 +286,9 @@ def _is_newest(found: _Outcomes, same_as: Ints) -> Bools:
     return is_newest
 
 
-def _summed(values: npt.NDArray[np.generic], starts: Ints) -> Ints:
+def _summed(values: npt.NDArray[Any], starts: Places) -> npt.NDArray[np.int32]:
     """The sum of each run of values."""
-    return np.add.reduceat(values.astype(np.int64), starts) if len(starts) else np.zeros(0, np.int64)
+    return np.add.reduceat(values, starts, dtype=np.int32) if len(starts) else np.zeros(0, np.int32)
 
 
 def _joined(lists: Iterable[list[object]]) -> Iterator[str]:

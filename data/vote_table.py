@@ -7,13 +7,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data.columns import Column, read_columns
 from data.records import Choice, Split
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 CHOICES = tuple(Choice)
 """What the codes of choices stand for."""
 _CODE = {choice.value: code for code, choice in enumerate(CHOICES)}
+_COLUMNS = (
+    Column("i"),
+    Column("i"),
+    Column("b", _CODE.__getitem__),
+    Column("b", lambda strength: strength or 0),
+    Column("b", lambda split: split == Split.HELDOUT),
+    Column("i", lambda same_as: same_as or 0),
+)
 A, B, BOTH_BAD = (CHOICES.index(choice) for choice in (Choice.A, Choice.B, Choice.BOTH_BAD))
 
 
@@ -63,16 +73,20 @@ class VoteTable:
     def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "VoteTable":
         """A table of rows, some at a time: judgment, pair, choice, strength, split, same_as, barred."""
         reasons: dict[str | None, int] = {None: 0}
-        parts = [_columns(rows, reasons) for rows in chunks if rows]
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _columns((), reasons)
-        order = np.lexsort((columns[0], columns[1]))
-        judgment, pair, same_as, choice, strength, heldout, barred = (column[order] for column in columns)
-        return cls(judgment, pair, same_as, choice, strength, heldout, barred, tuple(filter(None, reasons)))
+        found = read_columns(chunks, [*_COLUMNS, Column("b", lambda why: reasons.setdefault(why, len(reasons)))])
+        order = np.lexsort((found[0], found[1]))
+        for number, column in enumerate(found):  # one after the other, so that there is never twice of all
+            found[number] = column[order]
+        judgment, pair, choice, strength, heldout, same_as, barred = found
+        alike = np.where(same_as == 0, pair, same_as)
+        return cls(judgment, pair, alike, choice, strength, heldout == 1, barred, tuple(filter(None, reasons)))
 
     @property
     def counting(self) -> "VoteTable":
         """The votes that are not barred."""
         may = self.barred == 0
+        if may.all():
+            return self
         return VoteTable(
             self.judgment[may],
             self.pair[may],
@@ -85,21 +99,8 @@ class VoteTable:
         )
 
 
-def starts_of(groups: npt.NDArray[Any]) -> Ints:
+def starts_of(groups: npt.NDArray[Any]) -> Places:
     """Where each run of equal values begins, of an array that has them next to each other."""
     if not len(groups):
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1]))).astype(np.int64)
-
-
-def _columns(rows: Sequence[Sequence[Any]], reasons: dict[str | None, int]) -> list[npt.NDArray[Any]]:
-    judgment, pair, choice, strength, split, same_as, barred = zip(*rows, strict=True) if rows else ((),) * 7
-    return [
-        np.array(judgment, np.int64),
-        np.array(pair, np.int64),
-        np.array([own if same is None else same for same, own in zip(same_as, pair, strict=True)], np.int64),
-        np.array([_CODE[one] for one in choice], np.int8),
-        np.array([one or 0 for one in strength], np.int8),
-        np.array([one == Split.HELDOUT for one in split], np.bool_),
-        np.array([reasons.setdefault(one, len(reasons)) for one in barred], np.int8),
-    ]
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))

@@ -1,20 +1,26 @@
 """All that is measured of one person. Judges nothing: what stands out is for findings.py. Knows nothing of pages."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from data.quality.agreement import cohen
-from data.quality.ballot import Ballot, first_words, in_order
+from data.quality.ballot import Ballot
+from data.quality.ballot_table import CHOICES, UNKNOWN, BallotTable, Codes, first_words, in_order, table_of
 from data.quality.bias import LengthBias, length_bias, longer_wins, position_bias
 from data.quality.consensus import Consensus
 from data.quality.consistency import gold_accuracy, median_seconds, repeats, too_fast
 from data.quality.reliability import Reliability, reliability
-from data.quality.share import Share, share
+from data.quality.share import Share, share_of
 from data.records import Choice
 
 STRETCH = 20
-"""Judgments that one point of a person's course over time is made of; the last may have fewer."""
+"""Judgments that one point of a person's course over time is made of, at least; the last may have fewer."""
+
+MOST_STRETCHES = 100
+"""Points of a course: more cannot be told apart where they are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,46 +69,45 @@ class AnnotatorQuality:
 
 
 def annotator_quality(
-    annotator_id: int, ballots: Sequence[Ballot], agreed: Consensus, pace: float | None
+    annotator_id: int, ballots: Iterable[Ballot], agreed: Consensus, pace: float | None
 ) -> AnnotatorQuality:
     """The measures of a person's own ballots, given the consensus of all and the pace among them."""
-    words = first_words(ballots)
-    said = in_order(ballots)
-    winners = [(word.winner, agreed.winner(word)) for word in words]
+    own = table_of(ballots)
+    words, said = first_words(own), in_order(own)
+    others = agreed.winners(words)
+    both = words.decisive & (others != UNKNOWN)
+    counts = np.bincount(own.choice, minlength=len(CHOICES)).tolist()
     return AnnotatorQuality(
         annotator_id=annotator_id,
-        judgments=len(ballots),
-        choices=Counter(ballot.choice for ballot in ballots),
+        judgments=len(own),
+        choices={choice: count for choice, count in zip(CHOICES, counts, strict=True) if count},
         left=position_bias(said),
         longer=longer_wins(said),
-        undecided=share(ballot.winner is None for ballot in said),
+        undecided=share_of(~said.decisive),
         length=length_bias(said),
-        reliability=reliability(agreed.support(word) for word in words),
+        reliability=reliability(agreed.supports(words)),
         margin=agreed.margins.get(annotator_id, 0.0),
-        agreement=share(_alike(word, agreed) for word in words),
-        kappa=cohen((own, others) for own, others in winners if own is not None and others is not None),
+        agreement=share_of(words.choice[both] == others[both]),
+        kappa=cohen(np.column_stack([words.choice[both], others[both]])),
         repeats=repeats(said),
         gold=gold_accuracy(said),
         seconds=median_seconds(said),
         pace=pace,
         too_fast=too_fast(said),
-        course=tuple(_course(said, agreed)),
+        course=tuple(_course(said, agreed.winners(said))),
     )
 
 
-def _course(said: Sequence[Ballot], agreed: Consensus) -> Iterator[Stretch]:
-    for start in range(0, len(said), STRETCH):
-        some = said[start : start + STRETCH]
+def _course(said: BallotTable, others: Codes) -> Iterator[Stretch]:
+    size = max(STRETCH, math.ceil(len(said) / MOST_STRETCHES))
+    for start in range(0, len(said), size):
+        some, theirs = said.taken(slice(start, start + size)), others[start : start + size]
+        both = some.decisive & (theirs != UNKNOWN)
         yield Stretch(
-            begun_at=some[0].created_at,
-            ended_at=some[-1].created_at,
+            begun_at=int(some.created_at[0]),
+            ended_at=int(some.created_at[-1]),
             judgments=len(some),
-            agreement=share(_alike(ballot, agreed) for ballot in some),
+            agreement=share_of(some.choice[both] == theirs[both]),
             left=position_bias(some),
             seconds=median_seconds(some),
         )
-
-
-def _alike(ballot: Ballot, agreed: Consensus) -> bool | None:
-    others = agreed.winner(ballot)
-    return None if others is None or ballot.winner is None else ballot.winner is others

@@ -1,7 +1,5 @@
 """A judgment as the measures of quality see it. Knows nothing of tables, and nothing of what was answered."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.records import Choice, Purpose
@@ -54,33 +52,3 @@ class Ballot:
         if self.length_a == self.length_b or not self.choice.decisive:
             return None
         return (self.choice is Choice.A) == (self.length_a > self.length_b)
-
-
-def first_words(ballots: Iterable[Ballot]) -> tuple[Ballot, ...]:
-    """What each person said when first asked of each item, in the order said. A re-ask is no second opinion."""
-    firsts: dict[tuple[int, int], Ballot] = {}
-    for ballot in in_order(ballots):
-        firsts.setdefault((ballot.annotator_id, ballot.item_id), ballot)
-    return tuple(firsts.values())
-
-
-def in_order(ballots: Iterable[Ballot]) -> list[Ballot]:
-    """The ballots that say something, in the order said."""
-    said = (ballot for ballot in ballots if ballot.choice not in SAYS_NOTHING)
-    return sorted(said, key=lambda ballot: (ballot.created_at, ballot.judgment_id))
-
-
-def by_item(ballots: Iterable[Ballot]) -> Mapping[int, Sequence[Ballot]]:
-    """The ballots on each item."""
-    items: dict[int, list[Ballot]] = defaultdict(list)
-    for ballot in ballots:
-        items[ballot.item_id].append(ballot)
-    return items
-
-
-def by_annotator(ballots: Iterable[Ballot]) -> Mapping[int, Sequence[Ballot]]:
-    """The ballots of each person, by annotator id."""
-    people: dict[int, list[Ballot]] = defaultdict(list)
-    for ballot in ballots:
-        people[ballot.annotator_id].append(ballot)
-    return dict(sorted(people.items()))

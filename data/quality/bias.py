@@ -10,7 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from data.quality.ballot import Ballot
-from data.quality.share import Share, share
+from data.quality.ballot_table import A, table_of
+from data.quality.share import Share, share_of
 
 PRIOR_DEVIATION = 2.5
 """Of both coefficients of the length bias: hardly felt, but somebody who always takes the longer one stays finite.
@@ -51,12 +52,15 @@ class LengthBias:
 
 def position_bias(ballots: Iterable[Ballot]) -> Share | None:
     """How often the left side wins where a side does; one half is no bias, since sides are drawn by lot."""
-    return share(ballot.left for ballot in ballots)
+    table = table_of(ballots)
+    return share_of(table.left[table.decisive])
 
 
 def longer_wins(ballots: Iterable[Ballot]) -> Share | None:
     """How often the longer answer wins where one is longer and one wins."""
-    return share(ballot.longer for ballot in ballots)
+    table = table_of(ballots)
+    longer = (table.choice == A) == (table.length_a > table.length_b)
+    return share_of(longer[table.decisive & (table.length_a != table.length_b)])
 
 
 def length_bias(ballots: Iterable[Ballot]) -> LengthBias | None:
@@ -66,14 +70,15 @@ def length_bias(ballots: Iterable[Ballot]) -> LengthBias | None:
     the posterior's mode, the interval Laplace's (the curvature at the mode; C. Bishop, PRML, eq. 4.143). None without
     a ballot that names a winner.
     """
-    decisive = [(ballot.left, ballot.shown_lengths) for ballot in ballots if ballot.left is not None]
-    if not decisive:
+    table = table_of(ballots)
+    decisive = table.decisive
+    if not decisive.any():
         return None
-    signs = np.array([1.0 if left else -1.0 for left, _ in decisive])
-    ratios = np.array([math.log2((left + 1) / (right + 1)) for _, (left, right) in decisive])
-    design = np.column_stack([np.ones_like(ratios), ratios])
-    mode, curvature = _fit(signs[:, None] * design)
-    return LengthBias(float(mode[1]), math.sqrt(np.linalg.inv(curvature)[1, 1]), len(decisive))
+    signs = np.where(table.left[decisive], 1.0, -1.0)
+    ratios = np.log2((table.length_a[decisive] + 1.0) / (table.length_b[decisive] + 1.0))
+    ratios[table.swapped[decisive]] *= -1
+    mode, curvature = _fit(np.column_stack([signs, signs * ratios]))
+    return LengthBias(float(mode[1]), math.sqrt(np.linalg.inv(curvature)[1, 1]), len(signs))
 
 
 def _fit(signed: _Floats) -> tuple[_Floats, _Floats]:

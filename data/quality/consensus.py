@@ -7,15 +7,18 @@ and both are as likely to be better beforehand. For the same reason a vote for n
 better, and is left out. What is known of gold items is held fast.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from data.quality.ballot import Ballot
+from data.quality.ballot_table import CHOICES, UNKNOWN, A, B, BallotTable, Codes, Words, by_item, table_of, words_of
 from data.records import Choice
 
 SUPPOSED_RIGHT, SUPPOSED_WRONG = 3, 1
@@ -23,8 +26,42 @@ SUPPOSED_RIGHT, SUPPOSED_WRONG = 3, 1
 
 _SETTLED = 1e-7
 _MOST_STEPS = 2000
+_EVEN = 1e-9
+"""Log odds below which nothing speaks for either answer."""
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
+_Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Votes:
+    """Votes as they weigh, by item: what is known of it (1 for a, 0 for b, else nan), the sum of log odds, how many.
+
+    items: ids in order, (items,), as the others; people: ids in order. key, weight: of each vote, (votes,), in order
+    of keys, which are made of the places of its item and its giver.
+    """
+
+    items: _Ints
+    known: _Floats
+    log_odds: _Floats
+    counts: _Ints
+    people: _Ints
+    key: _Ints
+    weight: _Floats
+
+    def others(self, ballots: BallotTable) -> _Floats:
+        """As Consensus.others has it, nan for None."""
+        if not len(self.items):
+            return np.full(len(ballots), np.nan)
+        item, has_item = _found(self.items, ballots.item)
+        person, has_person = _found(self.people, ballots.annotator)
+        vote, has_vote = _found(self.key, item * len(self.people) + person)
+        own = has_item & has_person & has_vote
+        log_odds = self.log_odds[item] - np.where(own, self.weight[vote], 0.0)
+        log_odds[np.abs(log_odds) < _EVEN] = 0.0  # what is evenly split does not add up to just nothing
+        voted = has_item & (self.counts[item] > own)
+        known = np.where(has_item, self.known[item], np.nan)
+        return np.where(np.isnan(known), np.where(voted, expit(log_odds), np.nan), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +75,86 @@ class Consensus:
 
     reliability: Mapping[int, float]
     margins: Mapping[int, float]
-    _gold: Mapping[int, Choice]
-    _votes: Mapping[int, Mapping[int, float]]
+    _votes: _Votes
 
     def others(self, ballot: Ballot) -> float | None:
         """The probability that a wins, by the gold answer or else all votes but this person's; None without any."""
-        if ballot.item_id in self._gold:
-            return float(self._gold[ballot.item_id] is Choice.A)
-        votes = self._votes.get(ballot.item_id, {})
-        log_odds = [vote for annotator_id, vote in votes.items() if annotator_id != ballot.annotator_id]
-        return float(expit(sum(log_odds))) if log_odds else None
+        return _number(self._votes.others(table_of([ballot])))
 
     def support(self, ballot: Ballot) -> float | None:
         """The probability, by gold or the others, that the answer this ballot votes for wins; None without either."""
-        for_a = self.others(ballot)
-        if for_a is None or ballot.winner is None:
-            return None
-        return for_a if ballot.winner is Choice.A else 1 - for_a
+        return _number(self.supports(table_of([ballot])))
 
     def winner(self, ballot: Ballot) -> Choice | None:
         """What wins by gold or the others' votes; None without either, or if they are evenly split."""
-        for_a = self.others(ballot)
-        if for_a is None or for_a == 0.5:
-            return None
-        return Choice.A if for_a > 0.5 else Choice.B
+        [code] = self.winners(table_of([ballot])).tolist()
+        return None if code == UNKNOWN else CHOICES[code]
+
+    def supports(self, ballots: BallotTable) -> _Floats:
+        """The same as `support` of each, (ballots,); nan for None."""
+        for_a = self._votes.others(ballots)
+        return np.where(ballots.choice == A, for_a, np.where(ballots.choice == B, 1 - for_a, np.nan))
+
+    def winners(self, ballots: BallotTable) -> Codes:
+        """The same as `winner` of each, (ballots,); UNKNOWN for None."""
+        for_a = self._votes.others(ballots)
+        return np.where(for_a > 0.5, A, np.where(for_a < 0.5, B, UNKNOWN)).astype(np.int8)
 
 
-def consensus(words: Iterable[Ballot]) -> Consensus:
+def consensus(words: Iterable[Ballot] | Words) -> Consensus:
     """The consensus of people's first words, at most one of each person on each item."""
-    votes = [ballot for ballot in words if ballot.winner is not None]
-    people = list(dict.fromkeys(vote.annotator_id for vote in votes))
-    gold = {vote.item_id: vote.gold for vote in votes if vote.gold is not None and vote.gold.decisive}
-    rates = dict(zip(people, (float(rate) for rate in _fit(_table(votes, people, gold))), strict=True))
-    log_odds: dict[int, dict[int, float]] = defaultdict(dict)
-    for vote in votes:
-        weight = float(logit(rates[vote.annotator_id]))
-        log_odds[vote.item_id][vote.annotator_id] = weight if vote.winner is Choice.A else -weight
-    return Consensus(rates, _margins(votes, rates, gold), gold, log_odds)
+    said = words if isinstance(words, Words) else words_of(words)
+    votes = (said.choice == A) | (said.choice == B)
+    people, person = np.unique(said.annotator[votes], return_inverse=True)
+    items, item = by_item(said.item[votes])
+    known, expected = np.full(len(items), np.nan), said.gold[votes]
+    gold = (expected == A) | (expected == B)
+    known[item[gold]] = expected[gold] == A
+    for_a = said.choice[votes] == A
+    rates = _fit(_told(person, item, for_a, known, len(people)))
+    weight = np.where(for_a, 1.0, -1.0) * logit(rates)[person]
+    key = item * len(people) + person
+    order = np.argsort(key)
+    weighed = _Votes(
+        items,
+        known,
+        np.bincount(item, weight, minlength=len(items)),
+        np.bincount(item, minlength=len(items)),
+        people.astype(np.int64),
+        key[order],
+        weight[order],
+    )
+    del key, order
+    margins = _margins(person, item, for_a, known, rates)
+    return Consensus(_by_id(people, rates), _by_id(people, margins), weighed)
 
 
-def _margins(votes: Iterable[Ballot], rates: Mapping[int, float], gold: Mapping[int, Choice]) -> dict[int, float]:
-    """By annotator id; mirrored, a rate is 1 - rate, which the prior and gold votes tell apart and nothing else."""
-    met: dict[int, set[int]] = defaultdict(set)
-    balance = Counter(dict.fromkeys(rates, SUPPOSED_RIGHT - SUPPOSED_WRONG))
-    for vote in votes:
-        met[vote.item_id].add(vote.annotator_id)
-        if vote.item_id in gold:
-            balance[vote.annotator_id] += 1 if vote.winner is gold[vote.item_id] else -1
-    around: dict[int, set[int]] = {annotator_id: {annotator_id} for annotator_id in rates}
-    for together in {frozenset(group) for group in met.values()}:
-        for annotator_id in together:
-            around[annotator_id] |= together
-    return {
-        annotator_id: sum(balance[other] * float(logit(rates[other])) for other in near)
-        for annotator_id, near in around.items()
-    }
+def _margins(person: _Ints, item: _Ints, for_a: _Bools, known: _Floats, rates: _Floats) -> _Floats:
+    """Of each person; mirrored, a rate is 1 - rate, which the prior and gold votes tell apart and nothing else."""
+    right = np.where(known[item] == for_a, 1.0, -1.0)
+    balance = (
+        SUPPOSED_RIGHT
+        - SUPPOSED_WRONG
+        + np.bincount(person, np.where(np.isnan(known[item]), 0.0, right), minlength=len(rates))
+    )
+    votes = csr_array((np.ones(len(person)), (person, item)), shape=(len(rates), len(known)))
+    met = (votes @ votes.T).astype(np.bool_)
+    return np.asarray(met @ (balance * logit(rates)), np.float64)
+
+
+def _by_id(people: npt.NDArray[np.int32], values: _Floats) -> dict[int, float]:
+    return dict(zip(people.tolist(), values.tolist(), strict=True))
+
+
+def _found(known: _Ints, wanted: npt.NDArray[np.integer[Any]]) -> tuple[_Ints, _Bools]:
+    """Where each wanted value lies among those that are known and in order, and whether it is there at all."""
+    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return at, known[at] == wanted
+
+
+def _number(values: _Floats) -> float | None:
+    [value] = values.tolist()
+    return None if math.isnan(value) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +171,11 @@ class _Table:
     people: int
 
 
-def _table(votes: Sequence[Ballot], people: Sequence[int], gold: Mapping[int, Choice]) -> _Table:
+def _told(person: _Ints, item: _Ints, for_a: _Bools, known: _Floats, people: int) -> _Table:
     """The votes that say something of a person: a vote alone on an item is as likely whatever his reliability."""
-    counts = Counter(vote.item_id for vote in votes)
-    told = [vote for vote in votes if counts[vote.item_id] > 1 or vote.item_id in gold]
-    person_at = {annotator_id: index for index, annotator_id in enumerate(people)}
-    items = list(dict.fromkeys(vote.item_id for vote in told))
-    item_at = {item_id: index for index, item_id in enumerate(items)}
-    return _Table(
-        person=np.array([person_at[vote.annotator_id] for vote in told], dtype=np.int64),
-        item=np.array([item_at[vote.item_id] for vote in told], dtype=np.int64),
-        for_a=np.array([vote.winner is Choice.A for vote in told], dtype=np.float64),
-        known=np.array([float(gold[item] is Choice.A) if item in gold else np.nan for item in items]),
-        people=len(people),
-    )
+    tells = (np.bincount(item, minlength=len(known))[item] > 1) | ~np.isnan(known[item])
+    items, places = np.unique(item[tells], return_inverse=True)
+    return _Table(person[tells], places.astype(np.int64), for_a[tells].astype(np.float64), known[items], people)
 
 
 def _fit(table: _Table) -> _Floats:

@@ -1,12 +1,13 @@
 """Whether a person stands by a word, knows the known, and takes the time to read. Knows nothing of others' words."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
+from collections.abc import Iterable
 
-from data.quality.ballot import SAYS_NOTHING, Ballot, first_words
+import numpy as np
+
+from data.quality.ballot import Ballot
+from data.quality.ballot_table import UNKNOWN, BallotTable, Ints, again, in_order, table_of
 from data.quality.reading import READING_SPEED, SKIMMING
-from data.quality.share import Share, share
+from data.quality.share import Share, share_of
 
 SKIMMING_SPEED = SKIMMING * READING_SPEED
 """Characters a second, above which two answers were not read to their ends, not even roughly."""
@@ -17,52 +18,47 @@ _MAD_TO_DEVIATION = 1.4826
 
 def repeats(ballots: Iterable[Ballot]) -> Share | None:
     """How often the same person says the same of an item when asked again; skips count for nothing."""
-    said = [ballot for ballot in ballots if ballot.choice not in SAYS_NOTHING]
-    firsts = {(first.annotator_id, first.item_id): first for first in first_words(said)}
-    pairs = [(firsts[ballot.annotator_id, ballot.item_id], ballot) for ballot in said]
-    return share(first.winner is again.winner for first, again in pairs if first is not again)
+    said = in_order(ballots)
+    at, first = again(said)
+    return share_of(said.winner[at] == said.winner[first])
 
 
 def gold_accuracy(ballots: Iterable[Ballot]) -> Share | None:
     """How often the known choice is made where there is one. A tie is a miss, a skip is not counted."""
-    return share(
-        ballot.choice is ballot.gold
-        for ballot in ballots
-        if ballot.gold is not None and ballot.choice not in SAYS_NOTHING
-    )
+    said = in_order(ballots)
+    known = said.gold != UNKNOWN
+    return share_of(said.choice[known] == said.gold[known])
 
 
 def too_fast(ballots: Iterable[Ballot]) -> Share | None:
     """How often both answers were passed faster than anyone skims; the prompt is not counted as read."""
-    return share(_too_fast(ballot) for ballot in ballots if ballot.choice not in SAYS_NOTHING)
+    said = in_order(ballots)
+    timed = said.elapsed_ms != UNKNOWN
+    characters = (said.length_a + said.length_b)[timed]
+    return share_of(characters > SKIMMING_SPEED * said.elapsed_ms[timed] / 1000)
 
 
 def median_seconds(ballots: Iterable[Ballot]) -> float | None:
     """The median time of a judgment, in seconds."""
-    times = [ballot.elapsed_ms / 1000 for ballot in ballots if ballot.elapsed_ms is not None]
-    return median(times) if times else None
+    times = _times(table_of(ballots))
+    return float(np.median(times)) / 1000 if len(times) else None
 
 
-def paces(people: Mapping[int, Sequence[Ballot]]) -> dict[int, float]:
+def paces(people: Iterable[tuple[int, Iterable[Ballot]]]) -> dict[int, float]:
     """How each person's median log time stands against all judgments, by annotator id; below 0 is faster.
 
     In robust deviations of a single judgment's log time: distance to the median of all, over 1.4826 MAD of all. Empty
     if all take equally long.
     """
-    times = {annotator_id: _log_times(ballots) for annotator_id, ballots in people.items()}
-    everybody = [time for own in times.values() for time in own]
-    if not everybody:
+    times = {number: np.log(np.maximum(1, _times(table_of(ballots)))) for number, ballots in people}
+    everybody = np.concatenate(list(times.values())) if times else np.zeros(0)
+    if not len(everybody):
         return {}
-    middle = median(everybody)
-    spread = _MAD_TO_DEVIATION * median(abs(time - middle) for time in everybody)
-    return {number: (median(own) - middle) / spread for number, own in times.items() if own and spread > 0}
+    middle = float(np.median(everybody))
+    spread = _MAD_TO_DEVIATION * float(np.median(np.abs(everybody - middle)))
+    return {number: (float(np.median(own)) - middle) / spread for number, own in times.items() if len(own) and spread}
 
 
-def _log_times(ballots: Iterable[Ballot]) -> list[float]:
-    return [math.log(max(1, ballot.elapsed_ms)) for ballot in ballots if ballot.elapsed_ms is not None]
-
-
-def _too_fast(ballot: Ballot) -> bool | None:
-    if ballot.elapsed_ms is None:
-        return None
-    return ballot.length_a + ballot.length_b > SKIMMING_SPEED * ballot.elapsed_ms / 1000
+def _times(table: BallotTable) -> Ints:
+    """The times that are known (ms)."""
+    return table.elapsed_ms[table.elapsed_ms != UNKNOWN]

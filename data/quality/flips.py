@@ -3,8 +3,11 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
-from data.vote_table import A, B, Ints, VoteTable, starts_of
+from data.vote_table import A, B, VoteTable, starts_of
+
+Counts = npt.NDArray[np.int64]
 
 FEWEST_VOTE_PAIRS = 30
 """Below this, agreement is known to no better than about 0.09, and a flip rate from it is mostly chance."""
@@ -39,6 +42,6 @@ def flip_rate(votes: VoteTable) -> float | None:
     return min(LARGEST_FLIP_RATE, (1 - math.sqrt(beyond_chance)) / 2)
 
 
-def _couples(people: Ints) -> int:
+def _couples(people: Counts) -> int:
     """Pairs among so many people, summed."""
     return int((people * (people - 1) // 2).sum())

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG
 from data.quality.share import SHOWN_CONFIDENCE
 
 _GRID = np.linspace(0.0025, 0.9975, 200)
+_AT_A_TIME = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,22 @@ class Reliability:
         return float(low), float(high)
 
 
-def reliability(supports: Iterable[float | None]) -> Reliability | None:
+def reliability(supports: Iterable[float | None] | npt.NDArray[np.float64]) -> Reliability | None:
     """From what gold and the others' votes say of each answer voted for: the probability that it is the better one.
 
     A vote for an answer that is better with probability p has likelihood r p + (1 - r)(1 - p) at reliability r, so
     where the others are at odds it tells little. The prior is the consensus' own. The others' reliabilities are taken
-    as they are. None without a vote that somebody else, or gold, says something of.
+    as they are. None without a vote that somebody else, or gold, says something of. An array has nan for None.
     """
-    told = np.array([support for support in supports if support is not None])
+    given = np.array(list(supports) if not isinstance(supports, np.ndarray) else supports, np.float64)
+    told = given[~np.isnan(given)]
     if not len(told):
         return None
-    likelihoods = np.outer(_GRID, told) + np.outer(1 - _GRID, 1 - told)
-    log_posterior = np.log(likelihoods).sum(axis=1)
-    log_posterior += SUPPOSED_RIGHT * np.log(_GRID) + SUPPOSED_WRONG * np.log1p(-_GRID)
+    log_posterior = SUPPOSED_RIGHT * np.log(_GRID) + SUPPOSED_WRONG * np.log1p(-_GRID)
+    values, counts = np.unique(told, return_counts=True)  # few differ: they come of a few people's reliabilities
+    for at in range(0, len(values), _AT_A_TIME):
+        some = values[at : at + _AT_A_TIME]
+        likelihoods = np.outer(_GRID, some) + np.outer(1 - _GRID, 1 - some)
+        log_posterior += np.log(likelihoods) @ counts[at : at + _AT_A_TIME]
     weights = np.exp(log_posterior - log_posterior.max())
     return Reliability(tuple(float(weight) for weight in weights / weights.sum()), len(told))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from data.quality.agreement import fleiss, krippendorff, percent_agreement
 from data.quality.annotator import AnnotatorQuality, annotator_quality
-from data.quality.ballot import Ballot, by_annotator, by_item, first_words
+from data.quality.ballot import Ballot
+from data.quality.ballot_table import by_annotator, table_of, words_of
 from data.quality.bias import LengthBias, length_bias, position_bias
 from data.quality.consensus import consensus
 from data.quality.consistency import paces
+from data.quality.course import shared_items
 from data.quality.findings import Finding, findings
 from data.quality.share import Share
 
@@ -40,23 +42,23 @@ class QualityReport:
 
 def quality_report(ballots: Iterable[Ballot]) -> QualityReport:
     """Measure everybody against everybody. One person's first word on an item counts; a re-ask only tests himself."""
-    cast = list(ballots)
-    words = first_words(cast)
-    units = [[word.winner for word in group] for group in by_item(words).values()]
-    people = by_annotator(cast)
+    cast = table_of(ballots)
+    words = words_of(cast)
+    shared = shared_items(words)
     agreed = consensus(words)
-    pace = paces(people)
-    annotators = tuple(annotator_quality(number, own, agreed, pace.get(number)) for number, own in people.items())
+    del words
+    pace = paces(by_annotator(cast))
+    annotators = tuple(annotator_quality(number, own, agreed, pace.get(number)) for number, own in by_annotator(cast))
     found = [
         finding for own in annotators for finding in findings(own, [other for other in annotators if other is not own])
     ]
     return QualityReport(
         judgments=len(cast),
-        items=len(units),
-        shared=sum(len(unit) > 1 for unit in units),
-        agreement=percent_agreement(units),
-        fleiss=fleiss(units),
-        alpha=krippendorff(units),
+        items=shared.of,
+        shared=len(shared.counts),
+        agreement=percent_agreement(shared.counts),
+        fleiss=fleiss(shared.counts),
+        alpha=krippendorff(shared.counts),
         left=position_bias(cast),
         length=length_bias(cast),
         annotators=annotators,

@@ -1,9 +1,13 @@
 """A share of a count, with its interval. Knows nothing of what is counted."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 
-from statsmodels.stats.proportion import proportion_confint
+import numpy as np
+import numpy.typing as npt
 
 SHOWN_CONFIDENCE = 0.95
 """Of the intervals that are shown. To find fault with a person takes more, see findings.py."""
@@ -38,14 +42,27 @@ class Share:
 
 def wilson(hits: float, of: float, confidence: float) -> tuple[float, float]:
     """Both ends of the score interval. E. B. Wilson, "Probable inference ...", J. Am. Stat. Assoc. 22 (1927)."""
-    low, high = proportion_confint(hits, of, alpha=1 - confidence, method="wilson")
-    return float(low), float(high)
+    z2 = _deviations(confidence) ** 2
+    middle = (hits + z2 / 2) / (of + z2)
+    half = math.sqrt(z2 * (hits * (of - hits) / of + z2 / 4)) / (of + z2)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@cache
+def _deviations(confidence: float) -> float:
+    """How many standard deviations a two-sided interval goes to either side."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def share(hits: Iterable[bool | None]) -> Share | None:
     """The share of True among True and False; None if there are neither."""
     counted = [hit for hit in hits if hit is not None]
     return Share(sum(counted), len(counted)) if counted else None
+
+
+def share_of(hits: npt.NDArray[np.bool_]) -> Share | None:
+    """The same of an array that holds nothing else."""
+    return Share(int(hits.sum()), len(hits)) if len(hits) else None
 
 
 def pooled(shares: Iterable[Share | None]) -> Share | None:

@@ -217,7 +217,7 @@ def test_a_time_that_is_none_in_utc_is_refused(scene: Scene, begun: Import, time
 def test_it_tells_nothing_of_habits_nor_of_days_here(scene: Scene, begun: Import) -> None:
     keep(scene.store, begun, judged(), judged("sun", "moon"))
     assert len(scene.store.ballots.all()) == 2
-    assert scene.store.ballots.cast_here() == []
+    assert len(scene.store.ballots.cast_here()) == 0
     assert [(day.judgments, day.people) for day in scene.store.daily.last(1)] == [(0, 0)]
 
 

@@ -79,7 +79,7 @@ def test_the_median_is_in_seconds() -> None:
 
 
 def paced(*people: Sequence[float]) -> dict[int, float]:
-    return paces({number: timed(*seconds) for number, seconds in enumerate(people)})
+    return paces((number, timed(*seconds)) for number, seconds in enumerate(people))
 
 
 def test_a_pace_is_in_robust_deviations_of_all() -> None:

@@ -1,11 +1,11 @@
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from random import Random
 
 import pytest
 
 from data.quality.agreement import percent_agreement
-from data.quality.ballot import by_item
 from data.quality.course import FEWEST_ITEMS, MOST_SPANS, agreement_course
 from data.quality.share import wilson
 from data.records import Choice
@@ -31,7 +31,8 @@ def test_every_shared_item_is_in_one_span(count: int):
     assert sum(span.items for span in course) == count
     assert len(course) == min(MOST_SPANS, count // FEWEST_ITEMS)
     assert all(first.ended_at <= second.begun_at for first, second in pairwise(course))
-    overall = percent_agreement([[one.winner for one in group] for group in by_item(cast).values()])
+    by_item = groupby(sorted(cast, key=attrgetter("item_id")), key=attrgetter("item_id"))
+    overall = percent_agreement([[one.winner for one in group] for _, group in by_item])
     assert sum(span.items * (span.agreement or 0) for span in course) / count == pytest.approx(overall)
 
 

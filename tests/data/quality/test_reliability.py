@@ -3,7 +3,7 @@ from random import Random
 import pytest
 from scipy import stats
 
-from data.quality.ballot import by_annotator
+from data.quality.ballot_table import by_annotator
 from data.quality.consensus import consensus
 from data.quality.reliability import reliability
 from tests.data.quality.crowd import EASY, HARD, careful, crowd, items
@@ -44,7 +44,7 @@ def test_the_interval_mostly_holds_the_planted_one() -> None:
         source = Random(seed)
         cast = crowd(source, dict.fromkeys(range(4), careful), items(source, 60, gold=6))
         agreed = consensus(cast)
-        for own in by_annotator(cast).values():
+        for _, own in by_annotator(cast):
             found = reliability(agreed.support(one) for one in own)
             assert found is not None
             people += 1
