@@ -756,15 +756,15 @@ def what_a_pair_compares(db: sqlite_utils.Database) -> None:
             length_a = (select length(text) from completion where id = new.completion_a_id),
             length_b = (select length(text) from completion where id = new.completion_b_id)
           where id = new.id;
-          update pair set same_as = (
-            select min(p.id) from pair p
+          update pair set same_as = coalesce((
+            select p.same_as from pair p
             join completion a on a.id = p.completion_a_id join completion b on b.id = p.completion_b_id
             join completion own_a on own_a.id = new.completion_a_id
             join completion own_b on own_b.id = new.completion_b_id
-            where p.prompt_id = new.prompt_id
+            where p.prompt_id = new.prompt_id and p.id <> new.id
             and p.length_a + p.length_b = (select length_a + length_b from pair where id = new.id)
             and min(a.text, b.text) = min(own_a.text, own_b.text)
-            and max(a.text, b.text) = max(own_a.text, own_b.text))
+            and max(a.text, b.text) = max(own_a.text, own_b.text) limit 1), new.id)
           where id = new.id;
         end;
     """)

@@ -115,7 +115,7 @@ class BallotTable:
     @property
     def decisive(self) -> Bools:
         """Whether each names a winner."""
-        return (self.choice == A) | (self.choice == B)
+        return np.asarray((self.choice == A) | (self.choice == B))
 
     @property
     def winner(self) -> Codes:
@@ -125,7 +125,7 @@ class BallotTable:
     @property
     def left(self) -> Bools:
         """Whether the completion that was shown left wins, where one does."""
-        return (self.choice == A) != self.swapped
+        return np.asarray((self.choice == A) != self.swapped)
 
 
 def table_of(ballots: Iterable[Ballot]) -> BallotTable:
@@ -173,8 +173,13 @@ def words_of(ballots: Iterable[Ballot]) -> Words:
     """The first words of all, see first_words; a whole table of them would be nearly all ballots once more."""
     table = table_of(ballots)
     places = _first_words(table)
-    columns = (table.annotator, table.item, table.choice, table.gold, table.created_at)
-    return Words(*(column[places] for column in columns))
+    return Words(
+        table.annotator[places],
+        table.item[places],
+        table.choice[places],
+        table.gold[places],
+        table.created_at[places],
+    )
 
 
 def first_words(ballots: Iterable[Ballot]) -> BallotTable:

@@ -18,7 +18,19 @@ from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from data.quality.ballot import Ballot
-from data.quality.ballot_table import CHOICES, UNKNOWN, A, B, BallotTable, Codes, Words, by_item, table_of, words_of
+from data.quality.ballot_table import (
+    CHOICES,
+    UNKNOWN,
+    A,
+    B,
+    BallotTable,
+    Codes,
+    Ints,
+    Words,
+    by_item,
+    table_of,
+    words_of,
+)
 from data.records import Choice
 
 SUPPOSED_RIGHT, SUPPOSED_WRONG = 3, 1
@@ -41,11 +53,11 @@ class _Votes:
     of keys, which are made of the places of its item and its giver.
     """
 
-    items: _Ints
+    items: Ints
     known: _Floats
     log_odds: _Floats
     counts: _Ints
-    people: _Ints
+    people: Ints
     key: _Ints
     weight: _Floats
 
@@ -118,9 +130,9 @@ def consensus(words: Iterable[Ballot] | Words) -> Consensus:
     weighed = _Votes(
         items,
         known,
-        np.bincount(item, weight, minlength=len(items)),
+        np.bincount(item, weight, minlength=len(items)).astype(np.float64),
         np.bincount(item, minlength=len(items)),
-        people.astype(np.int64),
+        people,
         key[order],
         weight[order],
     )
@@ -146,7 +158,7 @@ def _by_id(people: npt.NDArray[np.int32], values: _Floats) -> dict[int, float]:
     return dict(zip(people.tolist(), values.tolist(), strict=True))
 
 
-def _found(known: _Ints, wanted: npt.NDArray[np.integer[Any]]) -> tuple[_Ints, _Bools]:
+def _found(known: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[_Ints, _Bools]:
     """Where each wanted value lies among those that are known and in order, and whether it is there at all."""
     at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return at, known[at] == wanted

@@ -61,4 +61,4 @@ def paces(people: Iterable[tuple[int, Iterable[Ballot]]]) -> dict[int, float]:
 
 def _times(table: BallotTable) -> Ints:
     """The times that are known (ms)."""
-    return table.elapsed_ms[table.elapsed_ms != UNKNOWN]
+    return np.asarray(table.elapsed_ms[table.elapsed_ms != UNKNOWN])

@@ -1,12 +1,12 @@
 """Judges without end in four threads and says so line by line, until it is killed.
 
-`python -m tests.data.kill9_child DATABASE RUN MODE`; MODE "after" says so after the commit, as the store
-promises, and "before" as a careless program would.
+Mode "after" says so after the commit, as the store promises, and "before" as a careless program would.
 """
 
 import os
-import sys
 import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from data.records import Choice, Role, Verdict
@@ -14,7 +14,7 @@ from data.store import PreferenceStore
 from tests.data.scene import MINUTE, completion
 
 
-def judge_without_end(store: PreferenceStore, name: str, early: bool) -> None:
+def judge_without_end(store: PreferenceStore, name: str, say: Callable[[str], None], *, early: bool) -> None:
     annotator, number = store.people.add(name, Role.ANNOTATOR), 0
     while True:
         pair = store.pairs.add(1, completion(), completion("no"))
@@ -27,21 +27,15 @@ def judge_without_end(store: PreferenceStore, name: str, early: bool) -> None:
             say(key)
 
 
-def say(key: str) -> None:
-    os.write(sys.stdout.fileno(), f"{key}\n".encode())
-
-
-def main() -> None:
-    path, run, mode = sys.argv[1:]
-    store = PreferenceStore.open(Path(path))
+def judge(path: Path, run: int, mode: str, out: Connection) -> None:
+    """What the child does; out: where it says what it has judged."""
+    store = PreferenceStore.open(path)
     store.versions.ensure_base("tiny", "r1")
     store.prompts.add([[{"role": "user", "content": "hello"}]], source="test")
-    threads = [
-        threading.Thread(target=judge_without_end, args=(store, f"run{run}-{n}", mode == "before")) for n in range(4)
-    ]
-    for thread in threads:
-        thread.start()
 
+    def say(key: str) -> None:
+        os.write(out.fileno(), f"{key}\n".encode())
 
-if __name__ == "__main__":
-    main()
+    for number in range(4):
+        name = f"run{run}-{number}"
+        threading.Thread(target=judge_without_end, args=(store, name, say), kwargs={"early": mode == "before"}).start()
