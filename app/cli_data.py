@@ -151,6 +151,8 @@ def export(
     elif push is not None:
         typer.echo(f"https://huggingface.co/datasets/{push}")
     else:
+        if made["tried"] is not None:
+            typer.echo(f"Whether the format can hold a pair was tried with {made['tried']} of them.")
         for row in made["rows"]:
             show_json(row)
 

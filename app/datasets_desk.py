@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from app.config import Settings, load_settings
 from app.export_manifest import manifest_path, renamed
-from app.exporting import ExportOrder, Tally, file_info, preview, write
+from app.export_preview import preview
+from app.exporting import ExportOrder, Tally, file_info, write
 from app.exports_api import ExportIn, export_out, preview_out
 from app.home import Home
 from app.importing import Brought, Look, keep, look

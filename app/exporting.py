@@ -4,10 +4,9 @@ Knows nothing of tables, nor of who ordered it; of formats and containers only t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,6 @@ from data.whole_file import replacing
 PARTS = {Split.TRAIN: "train", Split.HELDOUT: "test"}
 """What the splits are called in a dataset, as those who read it expect."""
 
-_SHOWN = 5
 _OTHER_SPLIT = frozenset({"other_split"})
 _BY_FORMAT = frozenset({"aggregation", "ties", "both_bad"})
 """Of a query, what usual_query has otherwise for one format than for another."""
@@ -173,26 +171,6 @@ class Tally:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a file would hold: counts as Tally has them, its first rows, and which columns it has as JSON texts."""
-
-    counts: Mapping[str, int]
-    rows: tuple[Row, ...]
-    json_columns: tuple[str, ...]
-
-
-def preview(store: PreferenceStore, order: ExportOrder, tally: Tally | None = None) -> Preview:
-    """What an order would give, without a file. tally: as write has it. Raises InputError as ExportOrder.check does."""
-    order.check()
-    tally = tally or Tally()
-    rows = exported_rows(store, order, tally)
-    shown = tuple(islice(rows, _SHOWN))
-    for _ in rows:
-        pass
-    return Preview(tally.counts(), shown, json_columns(order.format, order.container))
-
-
 def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *, made_by: int | None = None) -> Export:
     """Make the file, beside it the manifest, and remember both. tally: filled on the way, to be looked at meanwhile.
 
@@ -290,14 +268,19 @@ def request_of(order: ExportOrder) -> dict[str, Any]:
 
 
 def exported_rows(
-    store: PreferenceStore, order: ExportOrder, tally: Tally, unsaid: Set[str] = frozenset()
+    store: PreferenceStore,
+    order: ExportOrder,
+    tally: Tally,
+    unsaid: Set[str] = frozenset(),
+    *,
+    among: Sequence[int] | None = None,
 ) -> Iterator[Row]:
     """The rows of a file; counted on the way, with what is left out of it, but for the reasons in `unsaid`.
 
-    The order has been checked.
+    among: of these pairs alone. The order has been checked.
     """
     format_ = format_named(order.format)
-    for found in store.outgoing.judged_pairs(order.query, tell_language=format_.tells_language):
+    for found in store.outgoing.judged_pairs(order.query, tell_language=format_.tells_language, among=among):
         if isinstance(found, LeftOut):
             if found.reason in unsaid:
                 continue

@@ -11,7 +11,8 @@ from typing import IO
 
 from app.errands import Errand, Errands
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Preview, Tally, exported_rows, preview, write
+from app.export_preview import Preview, preview
+from app.exporting import ExportOrder, Tally, exported_rows, write
 from app.publishing import publish
 from data.containers.registry import by_name as container_named
 from data.disk import written_to

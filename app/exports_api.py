@@ -12,7 +12,8 @@ from app.account_api import Body
 from app.audited import audited
 from app.callers import Admin
 from app.errands_api import ErrandOut, errand_out
-from app.exporting import ExportOrder, Preview, usual_query
+from app.export_preview import Preview
+from app.exporting import ExportOrder, usual_query
 from app.exports import Exports
 from app.refusals import LARGEST_ID, Id, refusals
 from data.aggregation import Aggregation
@@ -82,12 +83,15 @@ class PreviewRowsOut(BaseModel):
     counts: judgments looked at; pairs, judgments of them and rows by part; judgments left out, as excluded_ and the
     reason; pairs that the format cannot hold, as unheld_ and the reason; and answers that came with reasoning, as
     reasoning_kept or, where the format does not hold it, reasoning_dropped. rows: the first few. json_columns: those of
-    lists or objects, which a CSV file has as JSON texts: a trainer would take them for plain text.
+    lists or objects, which a CSV file has as JSON texts: a trainer would take them for plain text. tried: of a large
+    store, how many pairs were written and read again in this format; what it cannot hold, reasoning and answers that do
+    not differ are counted among these alone. null: all of them.
     """
 
     counts: dict[str, int]
     rows: list[dict[str, Any]]
     json_columns: list[str]
+    tried: int | None = None
 
 
 class ExportOut(BaseModel):
@@ -193,7 +197,10 @@ def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
 def preview_out(seen: Preview) -> PreviewRowsOut:
     """A preview as the API has it."""
     return PreviewRowsOut(
-        counts=dict(seen.counts), rows=[dict(row) for row in seen.rows], json_columns=list(seen.json_columns)
+        counts=dict(seen.counts),
+        rows=[dict(row) for row in seen.rows],
+        json_columns=list(seen.json_columns),
+        tried=seen.tried,
     )
 
 

@@ -15,6 +15,7 @@ from data.barring import Barring
 from data.conversations import messages_in, spoken
 from data.database import Database, Row
 from data.errors import InputError
+from data.export_outline import ExportOutline, outline_of
 from data.export_query import ExportQuery
 from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.languages import Languages
@@ -76,21 +77,25 @@ class Outgoing:
     def __init__(self, database: Database, ballots: Ballots, barring: Barring) -> None:
         self._database = database
         self._ballots = ballots
+        self._barring = barring
         barred = barring.barred()
         self._now = _SAID.format(table="current_judgment", also="", barred=barred)
         self._used = _SAID.format(table="judgment", also=_USED, barred=barred)
 
-    def judged_pairs(self, query: ExportQuery, *, tell_language: bool = False) -> Iterator[JudgedPair | LeftOut]:
+    def judged_pairs(
+        self, query: ExportQuery, *, tell_language: bool = False, among: Sequence[int] | None = None
+    ) -> Iterator[JudgedPair | LeftOut]:
         """What a query gives, by pair id, and every judgment that it does not; a few hundred pairs in memory.
 
-        tell_language: say of each pair which one it is in, also where none is asked for.
+        tell_language: say of each pair which one it is in, also where none is asked for. among: look at these pairs
+        alone.
 
         Reliabilities, where asked for, are those of all judgments that stand, and need all of them in memory at once.
         What is judged meanwhile may or may not be in it.
         """
         reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
         languages = Languages() if query.languages or tell_language else None
-        for pair_ids in self._chunks():
+        for pair_ids in self._chunks() if among is None else _some(among):
             found: list[_Found] = []
             for pair_id, said in groupby(self._said(pair_ids, query), key=itemgetter("pair_id")):
                 for one in _of_pair(pair_id, list(said), query, reliability):
@@ -99,6 +104,11 @@ class Outgoing:
                     else:
                         found.append(one)
             yield from self._written(found, query, languages)
+
+    def outline(self, query: ExportQuery) -> ExportOutline:
+        """What a query takes and leaves out, but for languages, in numbers."""
+        reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
+        return outline_of(self._database, self._barring, query, reliability)
 
     def count(self, query: ExportQuery) -> int:
         """How many judgments there are to be looked at, for telling how far one is."""
@@ -152,6 +162,10 @@ class Outgoing:
         for row in rows:
             used.setdefault(row["judgment_id"], []).append(row["round_id"])
         return used
+
+
+def _some(pair_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    yield from (pair_ids[at : at + PAIRS_AT_A_TIME] for at in range(0, len(pair_ids), PAIRS_AT_A_TIME))
 
 
 def _of_pair(

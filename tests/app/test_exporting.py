@@ -7,7 +7,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.export_manifest import manifest_path
-from app.exporting import ExportOrder, Tally, columns_of, file_info, preview, usual_query, write
+from app.export_preview import preview
+from app.exporting import ExportOrder, Tally, columns_of, file_info, usual_query, write
 from app.hub_licenses import CardLicense
 from app.importing import Brought, keep, look
 from app.publishing import publish

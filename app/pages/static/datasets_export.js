@@ -35,7 +35,7 @@ const partWords = (pairs) => [
   t('{count} held-out pairs', { count: count(pairs.test ?? 0) }),
 ].join(' · ');
 
-const drawPreview = ({ counts, rows, json_columns: json }) => {
+const drawPreview = ({ counts, rows, json_columns: json, tried }) => {
   const kept = among(counts, 'judgments');
   const out = among(counts, 'excluded');
   const unheld = Object.entries(among(counts, 'unheld'));
@@ -52,6 +52,7 @@ const drawPreview = ({ counts, rows, json_columns: json }) => {
   if (Object.keys(out).length) words.push(element('p', 'datasets-words', t('Left out: {reasons}', { reasons: leftOutWords(out).join(', ') })));
   for (const [reason, number] of unheld) words.push(element('p', 'datasets-words', t('{count} pairs that this format cannot hold: {reason}', { count: count(number), reason })));
   if (counts.reasoning_dropped) words.push(element('p', 'datasets-words', t('{count} answers had reasoning, which this format does not hold: they are exported without it.', { count: count(counts.reasoning_dropped) })));
+  if (tried !== null) words.push(element('p', 'datasets-words', t('There are many: whether the format can hold a pair was tried with {count} of them, and what that found is of these alone. The export itself tries all.', { count: count(tried) })));
   if (rows.length) words.push(element('p', 'datasets-words', t('The first rows:')), ...rows.slice(0, 2).map(rowCard));
   part('preview').replaceChildren(...words);
   for (const name of ['export', 'publish']) action(name).disabled = !rows.length;
