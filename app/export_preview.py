@@ -59,9 +59,10 @@ def _of_all(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview
 def _of_some(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview:
     outline = store.outgoing.outline(order.query)
     tally.add(outline.judgments)
-    places = np.unique(np.linspace(0, len(outline.taken) - 1, TRIED).astype(np.int64)) if len(outline.taken) else []
+    some = np.linspace(0, len(outline.taken) - 1, min(TRIED, len(outline.taken))).astype(np.int64)
+    pair_ids: list[int] = outline.taken[some].tolist()
     tried = Tally()
-    rows = exported_rows(store, order, tried, among=[int(number) for number in outline.taken[places]])
+    rows = exported_rows(store, order, tried, among=pair_ids)
     shown = tuple(islice(rows, _SHOWN))
     for _ in rows:
         pass
@@ -75,4 +76,4 @@ def _of_some(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Previe
         tally.written[part] = outline.written[split]
         tally.rows[part] = round(outline.written[split] * tried.rows.total() / max(1, tried.written.total()))
     counts = {name: count for name, count in tally.counts().items() if count}
-    return Preview(counts, shown, json_columns(order.format, order.container), tried=len(places))
+    return Preview(counts, shown, json_columns(order.format, order.container), tried=len(pair_ids))

@@ -138,7 +138,7 @@ def _query(barring: Barring, query: ExportQuery) -> tuple[str, dict[str, object]
     why = f"coalesce({', '.join(doubt for asked, doubt in doubts if asked)}, null)"
     table, only = ("judgment", _USED) if query.rounds else ("current_judgment", "")
     lists = {name: json.dumps(getattr(query, name)) for name in ("rounds", "versions", "annotators", "tags")}
-    params = {"split": query.split, "since": query.since, "until": query.until, **lists}
+    params: dict[str, object] = {"split": query.split, "since": query.since, "until": query.until, **lists}
     return _JUDGED.format(why=why, table=table, only=only), params
 
 

@@ -237,7 +237,9 @@ async def test_a_streamed_export_over_a_damaged_page_is_an_error_and_no_half_a_f
     await bring(api, "a.jsonl", lines(*pairs()))
     walk = api.store.outgoing.judged_pairs
 
-    def walk_on_to_the_damage(query: ExportQuery, *, tell_language: bool) -> Iterator[JudgedPair | LeftOut]:
+    def walk_on_to_the_damage(
+        query: ExportQuery, *, tell_language: bool, among: object
+    ) -> Iterator[JudgedPair | LeftOut]:
         yield from islice(walk(query, tell_language=tell_language), 3)
         raise HomeError("prefloop.db is damaged; restore a backup")
 
@@ -277,7 +279,7 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
     walk = api.store.outgoing.judged_pairs
     asked: list[int] = []
 
-    def walk_and_ask_again(query: ExportQuery, *, tell_language: bool) -> Iterator[JudgedPair | LeftOut]:
+    def walk_and_ask_again(query: ExportQuery, *, tell_language: bool, among: object) -> Iterator[JudgedPair | LeftOut]:
         if not asked:
             asked.append(1)
             exports.preview(order, 7)
