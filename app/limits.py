@@ -21,11 +21,12 @@ class Limits(Strict):
 
     accuracy: held-out accuracy against that version and against the base; refused when its 95 % interval lies below,
     so that few pairs refuse nothing by chance. margin: the same for the margin in nats. kl_per_token_mean,
-    kl_per_token_median, kl_per_token_max: nats a token from the base; kl_mean, kl_median, kl_max: nats an answer. Where
-    only the limit of an answer is given, that of a token is off, as it was before there was one. chosen_drop: by how
-    many nats chosen held-out answers may become less likely, on average. longer, shorter: by what share of its mean
-    length; eos_drop: by how much the share of answers that end by themselves may fall; repetition: by how much the
-    repeated share of an answer may rise; distinct_drop: by what share its different word pairs may fall.
+    kl_per_token_median, kl_per_token_max: nats a token from the base; kl_mean, kl_median, kl_max: nats an answer.
+    chosen_drop_per_token: by how many nats a token chosen held-out answers may become less likely; chosen_drop: an
+    answer, on average. Where only the limit of an answer is given, that of a token is off, as it was before there was
+    one. longer, shorter: by what share of its mean length; eos_drop: by how much the share of answers that end by
+    themselves may fall; repetition: by how much the repeated share of an answer may rise; distinct_drop: by what share
+    its different word pairs may fall.
     """
 
     accuracy: Fraction | Off = 0.5
@@ -36,7 +37,8 @@ class Limits(Strict):
     kl_mean: Above | Off = "off"
     kl_median: Above | Off = "off"
     kl_max: Above | Off = "off"
-    chosen_drop: AtLeast | Off = 20.0
+    chosen_drop_per_token: AtLeast | Off = 0.5
+    chosen_drop: AtLeast | Off = "off"
     longer: AtLeast | Off = 0.5
     shorter: Annotated[float, Field(ge=0, le=1)] | Off = 0.7
     eos_drop: Fraction | Off = 0.15
@@ -48,26 +50,27 @@ class Limits(Strict):
     def _an_old_limit_stands_alone(cls, given: Any) -> Any:  # noqa: ANN401  # whatever a file says
         if not isinstance(given, Mapping):
             return given
-        alone = {_per_token(key): "off" for key in _KL if key in given and _per_token(key) not in given}
+        alone = {new: "off" for old, new in _PER_TOKEN.items() if old in given and new not in given}
         return {**given, **alone}
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What of it an admin should know."""
-        both = [key for key in _KL if getattr(self, key) != "off" and getattr(self, _per_token(key)) != "off"]
+        both = [(old, new) for old, new in _PER_TOKEN.items() if "off" not in (getattr(self, old), getattr(self, new))]
         return tuple(
-            f"limits.{key} ({getattr(self, key):g} nats an answer) and limits.{_per_token(key)} "
-            f"({getattr(self, _per_token(key)):g} nats a token) are both set in prefloop.toml and both hold; leave out "
-            'one, or set it to "off", and restart'
-            for key in both
+            f"limits.{old} ({getattr(self, old):g} nats an answer) and limits.{new} ({getattr(self, new):g} nats a "
+            'token) are both set in prefloop.toml and both hold; leave out one, or set it to "off", and restart'
+            for old, new in both
         )
 
 
-_KL = ("kl_mean", "kl_median", "kl_max")
-
-
-def _per_token(key: str) -> str:
-    return key.replace("kl_", "kl_per_token_")
+_PER_TOKEN: Mapping[str, str] = {
+    "kl_mean": "kl_per_token_mean",
+    "kl_median": "kl_per_token_median",
+    "kl_max": "kl_per_token_max",
+    "chosen_drop": "chosen_drop_per_token",
+}
+"""Limits of nats an answer, and those of nats a token that took their places, since answers are long or short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +147,16 @@ def _divergence(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
 
 def _likelihood(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
     against = evaluation.against_champion
-    fell = -(against.heldout.chosen_shift or 0.0)
-    if limits.chosen_drop != "off" and fell > limits.chosen_drop:
-        yield Breach(
-            "chosen_drop",
-            fell,
-            limits.chosen_drop,
-            f"preferred answers have become {fell:.0f} nats less likely than under {against.rival}; at most "
-            f"{limits.chosen_drop:g} are allowed",
-        )
+    for name, shift, limit, unit in (
+        ("chosen_drop", against.heldout.chosen_shift, limits.chosen_drop, "nats"),
+        ("chosen_drop_per_token", against.heldout.chosen_token_shift, limits.chosen_drop_per_token, "nats a token"),
+    ):
+        if limit != "off" and shift is not None and -shift > limit:
+            words = (
+                f"preferred answers have become {-shift:.3g} {unit} less likely than under {against.rival}; at most "
+                f"{limit:g} are allowed"
+            )
+            yield Breach(name, -shift, limit, words)
 
 
 def _length(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:

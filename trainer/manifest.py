@@ -45,7 +45,8 @@ class Agreement(BaseModel):
     of DPO's implicit reward; a tie counts half), margin: by how many nats on average. ranking_before and
     ranking_after: share of pairs whose chosen completion is the likelier per token, under the reference and the
     policy. chosen_shift, rejected_shift: mean change of log-probability in nats; both falling is likelihood
-    displacement.
+    displacement. chosen_token_shift: that of the chosen ones a token, over all their tokens; None in what an older
+    prefloop wrote.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +57,7 @@ class Agreement(BaseModel):
     ranking_after: float | None = None
     chosen_shift: float | None = None
     rejected_shift: float | None = None
+    chosen_token_shift: float | None = None
 
 
 class Drift(BaseModel):

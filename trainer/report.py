@@ -34,6 +34,7 @@ def agreed(pairs: Sequence[TokenPair], *, before: Reference, after: Reference) -
         ranking_after=_wins(here / lengths),
         chosen_shift=float(shift[:, 0].mean()),
         rejected_shift=float(shift[:, 1].mean()),
+        chosen_token_shift=float(shift[:, 0].sum() / lengths[:, 0].sum()),
     )
 
 

@@ -19,12 +19,14 @@ def comparison(
     pairs: int = 20,
     kl: float = 8,
     chosen: float = -2,
+    chosen_token: float | None = None,
     margin: float = 3,
 ) -> Comparison:
     low, high = wilson(hits, pairs, 0.95)
+    shifts = {"chosen_shift": chosen, "rejected_shift": -5, "chosen_token_shift": chosen_token}
     return Comparison(
         rival=rival,
-        heldout=Agreement(pairs=pairs, accuracy=hits / pairs, margin=margin, chosen_shift=chosen, rejected_shift=-5),
+        heldout=Agreement(pairs=pairs, accuracy=hits / pairs, margin=margin, **shifts),
         accuracy=Interval(low=low, high=high),
         margin=Interval(low=margin - 2, high=margin + 2),
         kl=Divergence(mean=kl, median=kl, max=4 * kl),
@@ -48,6 +50,9 @@ def broken(found: Evaluation, **limits: object) -> list[str]:
 
 def test_an_ordinary_round_breaks_nothing() -> None:
     assert broken(evaluation()) == []
+
+
+OLD_ONES = {"kl_mean": 30, "kl_median": 30, "kl_max": 120, "chosen_drop": 20}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,12 @@ def test_an_ordinary_round_breaks_nothing() -> None:
             "preferred answers have become 22 nats less likely than under round-000001; at most 20 are allowed",
         ),
         (
+            evaluation(comparison(chosen_token=-0.6)),
+            "chosen_drop_per_token",
+            "preferred answers have become 0.6 nats a token less likely than under round-000001; at most 0.5 are "
+            "allowed",
+        ),
+        (
             evaluation(mean_length=66),
             "longer",
             "its answers are 65% longer than those of round-000001; at most 50% are allowed",
@@ -121,7 +132,7 @@ def test_an_ordinary_round_breaks_nothing() -> None:
     ],
 )
 def test_what_goes_too_far_is_said_in_words(found: Evaluation, name: str, words: str) -> None:
-    (breach,) = breaches(found, Limits(kl_mean=30, kl_median=30, kl_max=120))
+    (breach,) = breaches(found, Limits(**OLD_ONES, chosen_drop_per_token=0.5))
     assert (breach.name, breach.words) == (name, words)
     assert breach.value != breach.limit
     assert broken(found, **{name: "off"}) == []
@@ -159,6 +170,10 @@ def test_a_limit_of_an_answer_that_was_set_before_there_was_one_of_a_token_stand
     assert broken(found, kl_mean=8) == ["kl_mean"]
     assert broken(found, kl_mean="off") == []
     assert broken(found, kl_mean=100, kl_per_token_mean=0.8) == ["kl_per_token_mean"]
+    fallen = evaluation(comparison(chosen=-22, chosen_token=-0.6))
+    assert broken(fallen) == ["chosen_drop_per_token"]
+    assert broken(fallen, chosen_drop=20) == ["chosen_drop"]
+    assert broken(evaluation(comparison(chosen=-22, chosen_token=-0.03))) == []  # long answers
 
 
 def test_what_is_set_twice_is_said() -> None:

@@ -103,6 +103,8 @@ class TestAgreement:
         assert found.margin == pytest.approx(statistics.fmean(c - r for c, r in shifts), abs=1e-5)
         assert found.chosen_shift == pytest.approx(statistics.fmean(c for c, _ in shifts), abs=1e-5)
         assert found.rejected_shift == pytest.approx(statistics.fmean(r for _, r in shifts), abs=1e-5)
+        tokens = sum(len(pair.chosen_ids) for pair in pairs)
+        assert found.chosen_token_shift == pytest.approx(sum(c for c, _ in shifts) / tokens, abs=1e-5)
         assert (found.ranking_before, found.ranking_after) == (ranked(before), ranked(after))
         assert 0 < ranked(before) < 1
 
