@@ -23,6 +23,7 @@ from app.remote import Remote, running_server
 from app.study_measure import MeasuredAnswer, answers_of, unseen_prompts, win
 from app.tastes import Taste
 from data.errors import ConflictError, PrefloopError, RoundError
+from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.records import Message
 
 _START_SECONDS = 900  # a GGUF file is dequantised first
@@ -162,15 +163,6 @@ def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
     return rows
 
 
-def wilson(wins: float, count: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927); a tie is half a win."""
-    z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = wins / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    return centre - half, centre + half
-
-
 def _await_server(home: Home, process: "subprocess.Popen[bytes]") -> Remote:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -276,7 +268,7 @@ def _row(
     outcome: _Outcome,
 ) -> RoundRow:
     wins = sum(win(study.taste, new, old) for new, old in zip(after, before, strict=True))
-    low, high = wilson(wins, len(after))
+    low, high = wilson(wins, len(after), SHOWN_CONFIDENCE)
     return RoundRow(
         round=number,
         judgments=tally.made,

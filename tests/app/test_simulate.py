@@ -7,7 +7,7 @@ import pytest
 from app import cli
 from app.home import Home
 from app.remote import Remote
-from app.simulate import server_on, wilson
+from app.simulate import server_on
 from data.errors import ConflictError
 from data.store import PreferenceStore
 
@@ -43,13 +43,6 @@ def study(home: Path, out: Path, monkeypatch: pytest.MonkeyPatch, *arguments: st
     assert set(result) == {"taste", "seed", "rounds"}
     rounds: list[dict[str, float]] = result["rounds"]
     return rounds
-
-
-def test_the_interval_is_wilson_s() -> None:
-    # Newcombe 1998 (Statistics in Medicine 17:857), table I, method 3: 81/263, 15/148, 0/20.
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
 
 
 @pytest.mark.slow
