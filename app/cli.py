@@ -5,7 +5,6 @@ for people is one line on stderr and exit status 2. Heavy imports wait until a c
 --help is quick. Knows no rules of its own.
 """
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -86,9 +85,10 @@ def serve(
         tls_key=tls_key,
     )
     with SettingsFile(place.path / FILE).locating(), claimed(place, settings) as at:
+        from app.ending import run_to_the_end
         from app.server import serve as run_server
 
-        asyncio.run(run_server(place, settings, at, typer.echo))
+        run_to_the_end(run_server(place, settings, at, typer.echo))
 
 
 @app.command()

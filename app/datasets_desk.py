@@ -18,8 +18,10 @@ from app.export_manifest import manifest_path, renamed
 from app.export_preview import preview
 from app.exporting import ExportOrder, Tally, file_info, write
 from app.exports_api import ExportIn, export_out, preview_out
+from app.file_look import Brought, Look
+from app.file_process import look
 from app.home import Home
-from app.importing import Brought, Look, keep, look
+from app.importing import keep
 from app.imports_api import import_out, look_out
 from app.offline import opened_home
 from app.publishing import publish

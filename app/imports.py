@@ -3,25 +3,30 @@
 Knows nothing of HTTP.
 """
 
+import asyncio
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.bad_rows import bad_rows_of
 from app.errands import Errand, Errands
-from app.importing import Brought, Look, keep, look
+from app.file_look import Brought, Look, Progress
+from app.file_process import look
+from app.importing import keep
 from app.settings_file import HERE, SettingsFile
 from data.containers.container import FileLimits
 from data.containers.registry import CONTAINERS
 from data.disk import written_to
-from data.errors import InputError, NotFoundError
+from data.errors import ConflictError, InputError, NotFoundError
 from data.records import ImportKind
 from data.store import PreferenceStore
 
 MOST_UPLOADS = 20
+_AT_ONCE = 2  # each look may take as much memory as file_process.MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Imports:
         self._limits = limits
         self._settings = settings
         self._looks: dict[str, Look] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         shutil.rmtree(self._uploads, ignore_errors=True)
 
     async def receive(self, upload: Upload, blocks: AsyncIterator[bytes]) -> Path:
@@ -104,13 +110,32 @@ class Imports:
                     )
                 file.write(block)
 
-    def look(self, upload: Upload, file: Path) -> tuple[str, Look]:
-        """Read a file that came in to its end; the answer is the token to take it in by. Raises InputError."""
+    async def look(self, upload: Upload, file: Path) -> tuple[str, Look]:
+        """Read a file that came in to its end; the answer is the token to take it in by.
+
+        Cancelled, it ends within a moment, and the file is thrown away, as with any error. Raises InputError.
+        """
+        ended = threading.Event()
+
+        def go_on(_: int) -> None:
+            if ended.is_set():
+                raise ConflictError("Nobody waits for this file any more.")
+
+        try:
+            async with self._turns:
+                return await asyncio.to_thread(self._look, upload, file, go_on)
+        except asyncio.CancelledError:
+            shutil.rmtree(file.parent, ignore_errors=True)  # it may never have had its turn
+            raise
+        finally:
+            ended.set()
+
+    def _look(self, upload: Upload, file: Path, go_on: Progress) -> tuple[str, Look]:
         token = file.parent.name
         brought = Brought(file, upload.file_name, upload.kind, upload.format)
         try:
-            seen = look(brought, self._limits, source=upload.source, license=upload.license)
-        except InputError:
+            seen = look(brought, self._limits, source=upload.source, license=upload.license, progress=go_on)
+        except BaseException:
             shutil.rmtree(file.parent, ignore_errors=True)
             raise
         self._looks[token] = seen

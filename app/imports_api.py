@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from app.account_api import Body
 from app.audited import audited
 from app.callers import Admin
+from app.disconnects import while_connected
 from app.errands_api import ErrandOut, errand_out
-from app.importing import Look
+from app.file_look import Look
 from app.imports import Imports, Upload
 from app.refusals import Id, refusals
 from data.judged_pair import JudgedPair
@@ -97,10 +98,10 @@ def build_imports_api(store: PreferenceStore, imports: Imports) -> APIRouter:
         source: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
         license: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     ) -> LookOut:
-        """Send a file, and see what it holds before anything of it is kept."""
+        """Send a file, and see what it holds before anything of it is kept. Who leaves meanwhile ends the look."""
         upload = Upload(name, kind, format or None, source, license)
         file = await imports.receive(upload, request.stream())
-        token, seen = await asyncio.to_thread(imports.look, upload, file)
+        token, seen = await while_connected(request, imports.look(upload, file))
         return look_out(token, seen)
 
     @routes.post("", status_code=202, responses=refusals(404))

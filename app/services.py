@@ -16,6 +16,7 @@ from app.adapters import Adapters
 from app.backups import Backups
 from app.config import FILE, Settings
 from app.desk import Desk
+from app.ending import closed_in_time
 from app.errands import Errands
 from app.exports import Exports
 from app.feeder import Feeder
@@ -169,9 +170,12 @@ async def running(services: Services) -> AsyncIterator[None]:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        await services.errands.close()
-        await services.rebuilds.close()
-        await services.rounds.close()
+        await asyncio.gather(closed_in_time(services.errands.close()), closed_in_time(_close_rounds(services)))
+
+
+async def _close_rounds(services: Services) -> None:
+    await services.rebuilds.close()
+    await services.rounds.close()
 
 
 def import_prompts(store: PreferenceStore, file: Path | None) -> None:

@@ -21,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.exporting import ExportOrder, Tally, columns_of, write
-from app.importing import Brought, keep, look
+from app.file_look import Brought
+from app.file_process import look
+from app.importing import keep
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits
 from data.export_query import ExportQuery

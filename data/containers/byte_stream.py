@@ -19,6 +19,7 @@ _BLOCK = 1 << 18
 Opener = Callable[[], io.BufferedReader]
 """Opens the same bytes from their beginning, each time it is called."""
 
+OUT_OF_MEMORY = "there is not enough memory to unpack it; write it with smaller pages and row groups, or as JSON lines"
 NOT_UTF8 = "not UTF-8; save the file as UTF-8"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from data.containers import arrow_messages, arrow_rows
-from data.containers.byte_stream import size
+from data.containers.byte_stream import OUT_OF_MEMORY, size
 from data.containers.container import Container, FileLimits, Numbered, Parts
 from data.errors import InputError
 from data.whole_file import replacing_directory
@@ -40,7 +40,9 @@ def _rows(path: Path, shards: list[Path], limits: FileLimits) -> Iterator[Number
             yield number, row
     except InputError as error:
         raise InputError(f"{path}, after row {number}: {error}") from error
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except MemoryError as error:
+        raise InputError(f"{path}, after row {number}: {OUT_OF_MEMORY}") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}, after row {number}: damaged: {error}; copy or download it again") from error
 
 

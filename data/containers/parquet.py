@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.containers import arrow_rows
-from data.containers.byte_stream import size
+from data.containers.byte_stream import OUT_OF_MEMORY, size
 from data.containers.container import Container, FileLimits, Numbered, Parts
 from data.containers.parquet_pages import MOST_HELD, Pages, pages_of, row_groups
 from data.errors import InputError
@@ -34,7 +34,9 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
                 yield number, row
         except InputError as error:
             raise InputError(f"{path}, after row {number}: {error}") from error
-        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        except MemoryError as error:
+            raise InputError(f"{path}, after row {number}: {OUT_OF_MEMORY}") from error
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(f"{path}, after row {number}: {_in_words(error)}") from error
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from app import importing
 from app.bad_rows import BadRows, bad_rows_of
+from app.file_look import Brought
+from app.file_process import look
 from data.containers.container import FileLimits
 from data.records import BadRow, ImportKind
 from data.store import PreferenceStore
@@ -38,7 +40,7 @@ def main() -> None:
     home, file = Path(sys.argv[1]), Path(sys.argv[2])
     importing.BadRows = KilledRows  # type: ignore[misc]
     with PreferenceStore.open(home / "prefloop.db") as store:
-        seen = importing.look(importing.Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
+        seen = look(Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
         importing.keep(store, seen, FileLimits(), home / "imports")
 
 

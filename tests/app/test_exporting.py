@@ -9,8 +9,10 @@ from huggingface_hub import HfApi
 from app.export_manifest import manifest_path
 from app.export_preview import preview
 from app.exporting import ExportOrder, Tally, columns_of, file_info, usual_query, write
+from app.file_look import Brought
+from app.file_process import look
 from app.hub_licenses import CardLicense
-from app.importing import Brought, keep, look
+from app.importing import keep
 from app.publishing import publish
 from data.aggregation import Aggregation
 from data.containers.container import FileLimits

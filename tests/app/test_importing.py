@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.bad_rows import bad_rows_of
-from app.importing import MOST_ROWS, Brought, Look, keep, look
+from app.file_look import Brought, Look, ReadRow, look_at, rows_of
+from app.file_process import Alive, look
+from app.importing import MOST_ROWS, keep
 from data.containers.container import FileLimits
 from data.errors import InputError, PrefloopError
-from data.records import ImportKind, ImportState
+from data.records import ImportFile, ImportKind, ImportState
 from data.store import PreferenceStore
 
 LIMITS = FileLimits()
+Rows = Generator[ReadRow, None, None]
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -37,6 +40,11 @@ def lines(count: int, start: int = 0) -> str:
 
 def looked(file: Path, kind: ImportKind = ImportKind.PREFERENCES, limits: FileLimits = LIMITS) -> Look:
     return look(Brought(file, file.name, kind), limits)
+
+
+def here(path: Path, file: ImportFile, limits: FileLimits, after: int, _: Alive) -> Rows:
+    """The rows as the process that reads gives them, without one."""
+    return (row for row in rows_of(path, file, limits)[1] if row.number > after)
 
 
 def state_of(store: PreferenceStore) -> tuple[int, int, int]:
@@ -163,11 +171,11 @@ def test_a_spoiled_file_never_crashes_and_never_half_writes(tmp_path: Path, seed
     database = tmp_path / f"{os.urandom(6).hex()}.db"
     with PreferenceStore.open(database) as store:
         try:
-            seen = looked(file)
+            seen = look_at(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS)  # a process for each is slow
         except InputError:
             assert state_of(store) == (0, 0, 0)
             return
-        counts = keep(store, seen, LIMITS, tmp_path / "imports").counts
+        counts = keep(store, seen, LIMITS, tmp_path / "imports", rows_after=here).counts
         assert counts["rows"] == seen.rows
         assert counts["added"] + counts["known"] + counts["bad"] == seen.rows
         assert store.check() == []

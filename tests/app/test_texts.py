@@ -31,6 +31,7 @@ SAID_TO_PEOPLE = (  # whose errors people can meet on a page
     "app/adapters.py",
     "app/blindness.py",
     "app/desk.py",
+    "app/file_process.py",
     "app/pages/rounds.py",
     "app/publishing.py",
     "app/round_disk.py",
