@@ -53,14 +53,16 @@ def look(
     Raises InputError also when it takes too much time or memory.
     """
     order = {"brought": brought_out(brought), "limits": limits_out(limits), "source": source, "license": license}
-    rows = 0
+    rows, found = 0, None
     with _reading("look", brought.path, brought.name, 1, order, lambda: progress(rows)) as answers:
         for answer in answers:
             if "look" in answer:
                 found = look_in(answer["look"], brought.path)
             else:
                 rows = answer["progress"]
-        return found
+    if found is None:
+        raise PrefloopError(f"{brought.name} could not be read: nothing was found of it")
+    return found
 
 
 def rows_after(
@@ -132,7 +134,7 @@ def _answers(child: subprocess.Popen[bytes], name: str, seconds: int, said: IO[b
 def _lines(source: int, alive: Alive) -> Iterator[bytes]:
     ready = select.poll()
     ready.register(source, select.POLLIN)
-    rest = b""
+    begun: list[bytes] = []
     while True:
         alive()
         if not ready.poll(_PATIENCE_MS):
@@ -140,11 +142,12 @@ def _lines(source: int, alive: Alive) -> Iterator[bytes]:
         block = os.read(source, _BLOCK)
         if not block:
             return
-        if b"\n" not in block:
-            rest += block
-            continue
-        *whole, rest = (rest + block).split(b"\n")
-        yield from whole
+        first, *others = block.split(b"\n")
+        begun.append(first)
+        if others:
+            yield b"".join(begun)
+            yield from others[:-1]
+            begun = [others[-1]]
 
 
 def _too_much_memory(name: str) -> InputError:

@@ -84,10 +84,11 @@ def test_a_home_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with desk_of(Home(tmp_path / "home"), make=True) as desk:
         seen = desk.look(file, ImportKind.PREFERENCES, {}, tell)
-        assert told == [(2, None), (4, None)]
+        assert set(told) == {(0, None)}  # of a file that is read it is told every thousand rows
         told.clear()
         desk.keep(seen, tell)
-        assert told == [(2, 5), (4, 5), (5, 5)]
+        # also while nothing happens, so that it can be broken off
+        assert [one for one in dict.fromkeys(told) if one != (0, 5)] == [(2, 5), (4, 5), (5, 5)]
         told.clear()
         desk.preview({}, tell)
     assert told == [(done, 5) for done in range(1, 6)]

@@ -97,6 +97,16 @@ def test_what_the_pairs_of_a_row_share_is_sent_once() -> None:
     assert all(pair.prompt is row.kept[0].prompt for pair in row.kept)
 
 
+def test_it_says_how_far_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("".join(json.dumps(PAIR | {"prompt": f"{n}?"}) + "\n" for n in range(2500)))
+    told: list[int] = []
+    look(preferences(file), LIMITS, progress=told.append)
+    assert list(dict.fromkeys(told)) in ([0, 1000, 2000], [0, 2000], [0, 1000], [0])
+    seen = look_at(preferences(file), LIMITS, progress=told.append)
+    assert (told[-2:], seen.rows) == ([1000, 2000], 2500)
+
+
 def test_what_is_refused_is_told_in_the_same_words(tmp_path: Path) -> None:
     file = tmp_path / "upload.jsonl.gz"
     file.write_bytes(b"\x1f\x8bno gzip at all")
