@@ -2,7 +2,7 @@
 
 from data.disk import is_full
 from data.errors import DiskFullError
-from trainer.round_dir import RoundDir
+from trainer.round_dir import NO_ROOM, RoundDir
 
 _LAST = 2_000  # bytes of a log, of which the last line is told
 
@@ -12,7 +12,7 @@ def why_ended(directory: RoundDir, status: int) -> str:
     said = directory.failure()
     if said is not None:
         return said
-    if is_full(None, directory.path):
+    if status == NO_ROOM or is_full(None, directory.path):
         return str(DiskFullError(directory.path))
     last = _last_line(directory)
     if last is None:

@@ -8,17 +8,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from data.errors import PrefloopError
+from data.errors import DiskFullError, PrefloopError
 from data.private_files import written_privately
 from trainer.course import StoppedError
 from trainer.process import StopSignal, carry_through
-from trainer.round_dir import RoundDir
+from trainer.round_dir import NO_ROOM, RoundDir
 
 _USAGE = "usage: python -m trainer ROUND_DIR"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the round in arguments[0]; returns the exit status: 0 well, 1 failed, 2 usage, 143 stopped."""
+    """Run the round in arguments[0]; returns the exit status: 0 well, 1 failed, 2 usage, 74 no room, 143 stopped."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         sys.stderr.write(f"{_USAGE}\n")
         return 2
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     except PrefloopError as error:
         with suppress(OSError):  # it may go to a file on a full disk
             sys.stderr.write(f"{error}\n")
-        return 1
+        return NO_ROOM if isinstance(error, DiskFullError) else 1
     return 0
 
 

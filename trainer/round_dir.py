@@ -24,6 +24,7 @@ Knows neither SQL nor models.
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +36,9 @@ from trainer.config import RoundConfig
 from trainer.manifest import Manifest, Progress
 from trainer.memory_use import MemoryUse
 from trainer.snapshot import SnapshotLines, SnapshotPair, SnapshotRating, read_pairs, read_ratings, write_lines
+
+NO_ROOM = os.EX_IOERR
+"""The exit status of a trainer that may have found no room to say that the disk is full."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SNAPSHOT_FILES = ("config.json", "pairs.jsonl", "heldout.jsonl", "rated.jsonl")

@@ -21,6 +21,7 @@ from app.remote import Remote
 from data.errors import PrefloopError
 from data.store import PreferenceStore
 from tests.app.test_kill_server import started
+from trainer.round_dir import RoundDir
 
 SIZE = "40m"
 PATIENCE_SECONDS = 300
@@ -165,7 +166,7 @@ def training(disk: Disk, home: Home, owner: Remote) -> None:
     directory = home.rounds / f"{number:06d}"
     eventually((directory / "checkpoint.pt").exists)
     disk.fill()
-    eventually((directory / "failure.json").exists)
+    eventually(lambda: not RoundDir(directory).taken())
     disk.free()
     assert round_that(owner, number, "failed")["reason"].startswith(FULL)
     owner.post(f"/rounds/{number}/resume")

@@ -311,11 +311,12 @@ async def test_a_trainer_that_says_nothing_is_told_by_the_end_of_its_log(start: 
     assert reason.startswith("the trainer ended with status 1: no such GPU; ")
 
 
+@pytest.mark.parametrize(("status", "free"), [(1, 0), (74, 10**9)], ids=["full", "full until it ended"])
 async def test_a_trainer_that_could_say_nothing_on_a_full_disk_is_told_as_that(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, free: int
 ) -> None:
-    rounds = start(script(tmp_path, "sys.exit(1)"))
-    monkeypatch.setattr("data.disk.free_bytes", lambda _: 0)
+    rounds = start(script(tmp_path, f"sys.exit({status})"))
+    monkeypatch.setattr("data.disk.free_bytes", lambda _: free)
     created = await rounds.start(None)
     await rounds.wait()
 

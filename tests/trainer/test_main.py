@@ -1,5 +1,6 @@
 """`python -m trainer DIR` as a process: killed, stopped, started twice; and its answers in words."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -219,6 +220,14 @@ class TestFailure:
         assert reason is not None and "config or pairs were changed" in reason
         assert reason in capsys.readouterr().err
         assert short.manifest() is None
+
+    def test_a_full_disk_has_a_status_of_its_own(self, short: RoundDir, monkeypatch: pytest.MonkeyPatch) -> None:
+        def burst(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("trainer.process.run_round", burst)
+        assert main([str(short.path)]) == 74
+        assert str(short.failure()).startswith("The disk is full: ")
 
     def test_an_unforeseen_error_is_written_down_and_not_swallowed(
         self, short: RoundDir, monkeypatch: pytest.MonkeyPatch
