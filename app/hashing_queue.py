@@ -6,6 +6,7 @@ the sign-in would take every one of them, and nobody else would be answered. Kno
 
 import asyncio
 import os
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,8 @@ from typing import TypeVar
 from data.errors import BusyError
 
 MOST_WAITING = 16
-_RETRY_SECONDS = 3  # what a full queue takes
-_NICENESS = 10  # annotators come before those who sign in
+_RETRY_SECONDS = (3, 12)  # a full queue takes the first; spread, or a crowd would come again all at once
+_NICENESS = 5  # as a trainer has: annotators come before those who sign in
 _BUSY = "Too many people sign in right now. Try again in {seconds} seconds."
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class HashingQueue:
     async def run(self, work: Callable[[], T]) -> T:
         """Do work when its turn comes. Raises BusyError at once when too much waits, and what the work raises."""
         if not self._places.acquire(blocking=False):
-            raise BusyError(_BUSY, seconds=_RETRY_SECONDS)
+            raise BusyError(_BUSY, seconds=random.randint(*_RETRY_SECONDS))
         turn = self._threads.submit(work)
         # When the work is over, and not when whoever waits for it goes away: it may run on without them.
         turn.add_done_callback(lambda _: self._places.release())

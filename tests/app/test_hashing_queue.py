@@ -83,8 +83,10 @@ async def test_who_finds_the_queue_full_is_told_when_to_come_again(crowd: list[a
         while (waiting := [task for task in crowd if not task.done()])[MOST_WAITING:]:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     refused = [task.result() for task in crowd if task.done()]
-    assert {(answer.status_code, answer.headers["retry-after"]) for answer in refused} == {(429, "3")}
-    assert refused[0].json()["detail"] == "Too many people sign in right now. Try again in 3 seconds."
+    assert {answer.status_code for answer in refused} == {429}
+    waits = [int(answer.headers["retry-after"]) for answer in refused]
+    assert (min(waits) >= 3, max(waits) <= 12, len(set(waits)) > 1) == (True, True, True)
+    assert refused[0].json()["detail"] == f"Too many people sign in right now. Try again in {waits[0]} seconds."
 
 
 async def test_programs_are_told_the_same(app: FastAPI, crowd: object) -> None:
@@ -92,7 +94,7 @@ async def test_programs_are_told_the_same(app: FastAPI, crowd: object) -> None:
     async with asyncio.timeout(30):
         while (answer := await _session(app, credentials)).status_code != 429:
             await asyncio.sleep(0)
-    assert answer.headers["retry-after"] == "3"
+    assert 3 <= int(answer.headers["retry-after"]) <= 12
 
 
 async def test_who_found_the_queue_full_has_not_failed(services: Services, app: FastAPI, hasher: HeldHasher) -> None:
