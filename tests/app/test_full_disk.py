@@ -164,13 +164,14 @@ def training(disk: Disk, home: Home, owner: Remote) -> None:
     """The round fails with the reason, as soon as there is room to keep that, and goes on from its checkpoint."""
     number = owner.post("/rounds")["id"]
     directory = home.rounds / f"{number:06d}"
-    eventually((directory / "checkpoint.pt").exists)
+    eventually(lambda: (directory / "checkpoint.pt").exists() or owner.get(f"/rounds/{number}")["state"] == "failed")
+    assert (directory / "checkpoint.pt").exists(), owner.get(f"/rounds/{number}")["reason"]
     disk.fill()
     eventually(lambda: not RoundDir(directory).taken())
     disk.free()
     assert round_that(owner, number, "failed")["reason"].startswith(FULL)
     owner.post(f"/rounds/{number}/resume")
-    assert round_that(owner, number, "failed", "promoted", "refused")["state"] != "failed"
+    assert round_that(owner, number, "failed", "promoted", "refused", "waiting")["state"] != "failed"
 
 
 def exporting(disk: Disk, owner: Remote) -> None:
