@@ -178,7 +178,7 @@ class Accounts:
     def make_invite(self, role: Role, *, valid_ms: int, made_by: int | None = None) -> tuple[str, Invite]:
         """A token that lets one new person make an account of a role."""
         token = _new_token()
-        return token, self.invites.add(sha256(token), role, self._clock() + valid_ms, made_by=made_by)
+        return token, self.invites.add(sha256(token), role, valid_ms, made_by=made_by)
 
     def invite_of(self, token: str) -> Invite:
         """The invite of a token, left as it is. Raises InputError if it is spent or has expired."""

@@ -26,6 +26,7 @@ class Remote:
     def __init__(self, url: str, token: str | None = None, *, certificate: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
+        self.certificate = certificate
         self._client = httpx.Client(
             base_url=f"{url}/api/v1",
             headers=headers,

@@ -181,7 +181,7 @@ def _hire(study: Study, owner: Remote) -> list[tuple[Remote, random.Random]]:
     for number in range(study.annotators):
         login, password = f"sim-{batch}-{number + 1}", secrets.token_urlsafe(16)
         owner.post("/users", login=login, password=password, role="annotator")
-        remote = Remote(owner.url)
+        remote = Remote(owner.url, certificate=owner.certificate)
         remote.sign_in(login, password)
         people.append((remote, random.Random(f"{study.seed}/{number}")))
     return people

@@ -36,14 +36,15 @@ class Invites:
         self._database = database
         self._clock = clock
 
-    def add(self, token_sha256: str, role: Role, expires_at: int, *, made_by: int | None) -> Invite:
-        """Remember an invite until a time (ms)."""
+    def add(self, token_sha256: str, role: Role, valid_ms: int, *, made_by: int | None) -> Invite:
+        """Remember an invite for so long."""
+        now = self._clock()
         values = {
             "token_sha256": token_sha256,
             "role": role.value,
             "made_by": made_by,
-            "created_at": self._clock(),
-            "expires_at": expires_at,
+            "created_at": now,
+            "expires_at": now + valid_ms,
         }
         return self.by_id(self._database.write(lambda db: insert(db, "invite", values)))
 

@@ -9,7 +9,7 @@ from tests.data.scene import MINUTE, Scene
 
 def test_an_invite_makes_one_account_of_its_role(scene: Scene) -> None:
     invites, boss = scene.store.invites, scene.annotator()
-    invite = invites.add("digest", Role.ADMIN, scene.clock.now + MINUTE, made_by=boss.id)
+    invite = invites.add("digest", Role.ADMIN, MINUTE, made_by=boss.id)
     assert invites.open("digest") == invite
     ann = invites.spend("digest", "ann", "$argon2")
     assert scene.store.people.by_login("ann") == ann
@@ -24,7 +24,7 @@ def test_an_invite_makes_one_account_of_its_role(scene: Scene) -> None:
 
 def test_an_invite_ends_at_its_time_and_an_unknown_one_is_none(scene: Scene) -> None:
     invites = scene.store.invites
-    invites.add("digest", Role.ANNOTATOR, scene.clock.now + MINUTE, made_by=None)
+    invites.add("digest", Role.ANNOTATOR, MINUTE, made_by=None)
     scene.clock.now += MINUTE
     for token in ("digest", "other"):
         with pytest.raises(InputError, match="has expired"):
@@ -34,7 +34,7 @@ def test_an_invite_ends_at_its_time_and_an_unknown_one_is_none(scene: Scene) -> 
 
 def test_a_login_that_cannot_be_had_does_not_spend_the_invite(scene: Scene) -> None:
     invites, taken = scene.store.invites, scene.annotator()
-    invites.add("digest", Role.ANNOTATOR, scene.clock.now + MINUTE, made_by=None)
+    invites.add("digest", Role.ANNOTATOR, MINUTE, made_by=None)
     with pytest.raises(ConflictError, match="is taken"):
         invites.spend("digest", taken.login, "$argon2")
     with pytest.raises(InputError, match="choose another"):
@@ -44,9 +44,7 @@ def test_a_login_that_cannot_be_had_does_not_spend_the_invite(scene: Scene) -> N
 
 def test_an_open_invite_can_be_withdrawn_and_a_spent_one_not(scene: Scene) -> None:
     invites = scene.store.invites
-    first, second = (
-        invites.add(token, Role.ANNOTATOR, scene.clock.now + MINUTE, made_by=None) for token in ("first", "second")
-    )
+    first, second = (invites.add(token, Role.ANNOTATOR, MINUTE, made_by=None) for token in ("first", "second"))
     invites.withdraw(first.id)
     with pytest.raises(InputError):
         invites.open("first")
@@ -58,7 +56,7 @@ def test_an_open_invite_can_be_withdrawn_and_a_spent_one_not(scene: Scene) -> No
 
 
 def test_an_invite_raced_for_by_many_admits_one(scene: Scene) -> None:
-    scene.store.invites.add("digest", Role.ANNOTATOR, scene.clock.now + MINUTE, made_by=None)
+    scene.store.invites.add("digest", Role.ANNOTATOR, MINUTE, made_by=None)
 
     def join(number: int) -> Annotator | None:
         try:
