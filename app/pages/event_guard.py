@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -82,9 +83,13 @@ class EventGuard:
         asked = path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else ""
         refused: Response | None = None
         if scope["method"] == "POST" and asked in ("/queue/join", "/cancel", "/component_server"):
-            body = await Request(scope, receive).body()
-            refused = self._refused_body(asked, body, scope["state"]["annotator"])
-            receive = _again(body, receive)
+            try:
+                body = await Request(scope, receive).body()
+            except HTTPException as error:  # by the gate's guard; Gradio's own layers would make a 500 of it
+                refused = JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+            else:
+                refused = self._refused_body(asked, body, scope["state"]["annotator"])
+                receive = _again(body, receive)
         elif scope["method"] in ("GET", "HEAD"):
             refused = self._refused_stream(asked, Request(scope), scope["state"]["annotator"])
         await (refused or self._app)(scope, receive, send)

@@ -153,6 +153,7 @@ async def test_a_store_that_fails_once_is_asked_again(
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
         await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
         async with delivering(webhooks):
+            await until(lambda: not troubles)
             await until(lambda: store.outbox.newest(1)[0].sent_at is not None and webhooks.trouble is None)
     assert not troubles
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
