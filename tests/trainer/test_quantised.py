@@ -105,9 +105,7 @@ def test_loss_and_gradient_equal_trl(model_dir: Path, tmp_path: Path, bits: Quan
         processing_class=base.tokenizer,
         peft_config=LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules="all-linear"),
     )
-    for (
-        module
-    ) in oracle.model.modules():  # the product turns it off too: where it does not train, it rounds to bfloat16
+    for module in oracle.model.modules():  # off in the product too: outside training it rounds to bfloat16
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
