@@ -42,6 +42,7 @@ from app.triggers import Triggers
 from app.webhooks import Webhooks
 from data.clock import now_ms
 from data.containers.container import FileLimits
+from data.quality.reading import SKIMMING
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from trainer.base import Base
@@ -134,9 +135,10 @@ async def stage(
     answers: Sequence[str] = ANSWERS,
     queue: QueueSettings = TRAINING_ALONE,
     trainer: tuple[str, ...] = ("false",),
+    too_fast: float = SKIMMING,
 ) -> AsyncIterator[Services]:
     """Services with a working feeder, and a trainer that fails unless another is given."""
-    with PreferenceStore.open(home / "prefloop.db") as store:
+    with PreferenceStore.open(home / "prefloop.db", too_fast=too_fast) as store:
         services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, queue, trainer)
         store.versions.ensure_base("canned", "0")
         publish_guidelines(store)

@@ -61,6 +61,9 @@ def plant(
             pair, item = orders[name][number]
             tick()
             crowd.judge(store.pairs.lease_pair(pair.id, person.id, duration_ms=_LONG_MS), item, HABITS[name])
+    if again:
+        [item] = items(Random(0), 1)
+        waiting = crowd.pair(item)  # whose place a re-ask takes
     for _ in range(again):
         for name, person in people.items():
             lease = store.pairs.lease(person.id, duration_ms=_LONG_MS, version="base", rules=_ASKED_AGAIN)
@@ -68,6 +71,9 @@ def plant(
             assert lease.pair.purpose is Purpose.REASK
             tick()
             crowd.judge(lease, crowd.items[lease.pair.a.id], HABITS[name])
+    if again:
+        sql = "update pair set withdrawn_at = created_at where id = ?"
+        store._database.write(lambda db: db.execute(sql, [waiting.id]))
     return people
 
 

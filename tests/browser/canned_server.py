@@ -43,8 +43,13 @@ async def serve(
     pause: float,
     begin: Callable[[PreferenceStore], None] | None = None,
 ) -> None:
-    """Serve the pages over canned answers and say the link that signs the admin in; begin: what is there already."""
-    async with stage(home, buffer=buffer, pause=pause, prompts=120, answers=answers, queue=queue) as services:
+    """Serve the pages over canned answers and say the link that signs the admin in; begin: what is there already.
+
+    Robots judge faster than anyone reads, and shall train.
+    """
+    async with stage(
+        home, buffer=buffer, pause=pause, prompts=120, answers=answers, queue=queue, too_fast=0
+    ) as services:
         if begin is not None:
             begin(services.store)
         app = web(services)

@@ -90,6 +90,7 @@ def test_a_sign_in_link_and_another_role(people: Page, another: Visitors):
     expect(link).to_contain_text("token=")
     page = another().new_page()
     page.goto(link.inner_text())
+    page.get_by_role("button", name="Sign in as climber").click()
     page.wait_for_selector(BOARD)
     expect(page.locator(".pl-top [data-admin]")).to_be_visible()
 
