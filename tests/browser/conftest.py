@@ -37,6 +37,7 @@ def sign_in_by_link(page: Page, server: Server) -> None:
     """Open the link of a server's admin and press the button there."""
     page.goto(server.link)
     page.locator("form button").click()
+    page.wait_for_url(lambda url: "/auth/" not in url)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
