@@ -1,7 +1,7 @@
 """Whose turn it is among the prompts: the one with the fewest pairs; one that gave none goes to the end of the line.
 
-Of a store's first pairs a quarter is held out, whatever share of the prompts is: a version is told from another by its
-margin on held-out pairs, and of seven or eight, which chance makes of fifty, even a good one is often not told.
+Of a store's first 48 pairs a quarter is held out, whatever share of the prompts is: a version is told from another by
+its margin on held-out pairs, and of seven or eight, which chance makes of fifty, even a good one is often not told.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from app.set_aside import SetAside
 from data.prompts import Prompts
 from data.records import Prompt, Split
 
-_ENOUGH_HELDOUT = 12
-"""Pairs. A mean margin as large as its spread, as SmolLM2 has after 50 judgments, is told from 0 in 0.88 of rounds, of
-seven pairs in 0.61 (normal gains)."""
+_FIRST_PAIRS = 48
 _FIRST_HELDOUT_SHARE = 0.25
+"""So 12 pairs. A mean margin as large as its spread, as SmolLM2 has after 50 judgments, is told from 0 in 0.88 of
+rounds, of seven pairs in 0.61 (normal gains)."""
 
 
 class PromptLine:
@@ -65,9 +65,9 @@ class PromptLine:
         return await asyncio.to_thread(self._find, {*self._in_work, *self._aside.ids, *later})
 
     def _find(self, exclude: Collection[int]) -> Prompt | None:
-        made = self._prompts.pairs_by_split()
-        heldout = made[Split.HELDOUT]
-        if heldout < min(_ENOUGH_HELDOUT, _FIRST_HELDOUT_SHARE * sum(made.values())):
+        first = self._prompts.first_pairs(_FIRST_PAIRS)
+        made = sum(first.values())
+        if made < _FIRST_PAIRS and first[Split.HELDOUT] < _FIRST_HELDOUT_SHARE * made:
             found = self._prompts.next(exclude, Split.HELDOUT)
             if found is not None:
                 return found

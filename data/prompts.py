@@ -141,9 +141,13 @@ class Prompts:
         )
         return None if row is None else _prompt(row)
 
-    def pairs_by_split(self) -> dict[Split, int]:
-        """How many pairs were made of the prompts of each split that are in use."""
-        rows = self._database.rows("select split, sum(pairs) as pairs from prompt where retired_at is null group by 1")
+    def first_pairs(self, most: int) -> dict[Split, int]:
+        """Of which split the prompts of the store's first pairs are; at most so many pairs are looked at."""
+        sql = """
+            select q.split, count(*) as pairs from (select prompt_id from pair order by id limit ?) p
+            join prompt q on q.id = p.prompt_id group by 1
+        """
+        rows = self._database.rows(sql, [most])
         return dict.fromkeys(Split, 0) | {Split(row["split"]): row["pairs"] for row in rows}
 
     def by_id(self, prompt_id: int) -> Prompt:

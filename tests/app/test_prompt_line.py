@@ -78,7 +78,7 @@ async def pairs_of(store: PreferenceStore, count: int) -> dict[Split, int]:
         assert prompt is not None
         store.pairs.add(prompt.id, completion("one"), completion("other"))
         line.release(prompt)
-    return store.prompts.pairs_by_split()
+    return store.prompts.first_pairs(1000)
 
 
 async def test_a_quarter_of_the_first_pairs_is_held_out_and_then_the_share_of_the_prompts(tmp_path: Path) -> None:
