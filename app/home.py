@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from data.db.lock import LOCK_NAME
 from data.errors import HomeError
-from data.lock import LOCK_NAME
-from data.private_files import tightened
-from data.whole_file import replacing
+from data.support.atomic_files import replacing
+from data.support.private_files import tightened
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,43 +11,43 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from app.accounts import Accounts
-from app.adapters import Adapters
-from app.backups import Backups
-from app.config import FILE, Settings
-from app.desk import Desk
-from app.ending import closed_in_time
-from app.errands import Errands
-from app.exports import Exports
-from app.feeder import Feeder
-from app.gatekeeper import Gatekeeper
+from app.annotation.desk import Desk
+from app.annotation.eval_feeder import Matches
+from app.annotation.feeder import Feeder
+from app.annotation.quality_cache import Examiner
+from app.background.jobs import Errands
+from app.background.shutdown import closed_in_time
+from app.background.webhooks import Webhooks
+from app.datasets.export_files import Exports
+from app.datasets.uploads import Imports
 from app.home import Home
-from app.imports import Imports
-from app.matches import Matches
-from app.planning import Planner
-from app.prompt_formats import settle_format
-from app.quality import Examiner
-from app.rebuilds import Rebuilds
-from app.round_disk import RoundDisk
-from app.rounds import Rounds
-from app.serving.adapters import AdapterShelf
+from app.maintenance.backups import Backups
+from app.people.accounts import Accounts
+from app.rounds.disk_space import RoundDisk
+from app.rounds.gpu_sharing import Sharing
+from app.rounds.planner import Planner
+from app.rounds.rebuilds import Rebuilds
+from app.rounds.runner import Rounds
+from app.rounds.trainer_process import TrainerProcess
+from app.rounds.training_settings import Trainings
+from app.rounds.triggers import Triggers
+from app.serving.adapter_store import AdapterShelf
 from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
-from app.settings_file import HERE, SettingsFile
-from app.sharing import Sharing
-from app.trainer_process import TrainerProcess
-from app.training import Trainings
-from app.trial import Trial
-from app.triggers import Triggers
-from app.webhooks import Webhooks
-from data.clock import now_ms
-from data.prompts_file import read_prompts
+from app.settings.settings import Settings
+from app.settings_file import FILE, HERE, SettingsFile
+from app.versions.promotion import Gatekeeper
+from app.versions.prompt_formats import settle_format
+from app.versions.registry import Adapters
+from app.versions.trial import Trial
+from data.exchange.read_prompts import read_prompts
 from data.store import PreferenceStore
-from trainer.activations import Activations
-from trainer.base import Base, load_base
-from trainer.config import RoundConfig
-from trainer.model_check import check_template, check_training
+from data.support.clock import now_ms
+from trainer.forward.activation_count import Activations
+from trainer.interface.config import RoundConfig
+from trainer.model.base import Base, load_base
+from trainer.preflight.model_check import check_template, check_training
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.config import FILE
 from data.errors import PrefloopError
+
+FILE = "prefloop.toml"
+
 
 TOP = f"at the top of {FILE}"
 _PLACE = re.compile(rf"(?<=\S )(?P<place>in \[\w+\])(?! of )|(?P<top>{re.escape(TOP)})")

@@ -25,17 +25,17 @@ from pathlib import Path
 
 import httpx
 
-from app.accounts import Accounts
-from app.config import Settings
+from app.client.client import running_server
 from app.home import Home
-from app.remote import running_server
+from app.people.accounts import Accounts
 from app.services import import_prompts, open_store
 from app.serving.engine import BASE, Job, complete
 from app.serving.inprocess import InProcessEngine
+from app.settings.settings import Settings
 from data.records import NewCompletion, Role
 from data.store import PreferenceStore
-from trainer.base import load_base
-from trainer.model_settings import BUILT_IN
+from trainer.interface.model_settings import BUILT_IN
+from trainer.model.base import load_base
 
 _SAMPLED = 40
 _WARM_UP_SECONDS = 10

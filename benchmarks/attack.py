@@ -174,12 +174,12 @@ async def load(url: str, tokens: list[str], seconds: float) -> tuple[list[float]
 
 def fill(folder: Path) -> list[str]:
     """Make a home with pairs and people enough; the answer is their sessions."""
-    from app.accounts import Accounts
+    from app.people.accounts import Accounts
     from app.services import import_prompts
     from data.records import FinishReason, NewCompletion, Role, Sampling
     from data.store import PreferenceStore
-    from trainer.base import load_base
-    from trainer.model_settings import BUILT_IN
+    from trainer.interface.model_settings import BUILT_IN
+    from trainer.model.base import load_base
 
     base = load_base(BUILT_IN)
     with PreferenceStore.open(folder / "prefloop.db") as store, ThreadPoolExecutor(_WRITERS) as writers:
@@ -226,8 +226,8 @@ def beside(attack: Attack, url: str, tokens: list[str], found: Beside) -> None:
 
 def main() -> None:
     """Measure and print three lines."""
+    from app.client.client import running_server
     from app.home import Home
-    from app.remote import running_server
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)

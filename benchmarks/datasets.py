@@ -20,16 +20,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.exporting import ExportOrder, Tally, columns_of, write
-from app.file_look import Brought
-from app.file_process import look
-from app.importing import keep
-from data.aggregation import Aggregation
+from app.datasets.exporter import ExportOrder, Tally, columns_of, write
+from app.datasets.importer import keep
+from app.file_reading.look import Brought
+from app.file_reading.process import look
 from data.containers.container import FileLimits
-from data.export_query import ExportQuery
-from data.imports import Chunk
-from data.judged_pair import JudgedPair, Provenance
+from data.exchange.export_query import ExportQuery
+from data.exchange.imports import Chunk
 from data.records import Choice, ImportFile, ImportKind
+from data.records.judged_pair import JudgedPair, Provenance
+from data.rounds.aggregation import Aggregation
 from data.store import PreferenceStore
 
 PEOPLE = 2

@@ -26,27 +26,27 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from app.tastes import brevity, listiness
-from data.prompts_file import read_prompts
+from app.simulation.tastes import brevity, listiness
+from data.exchange.read_prompts import read_prompts
 from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.records import FinishReason, Message, Sampling
-from data.repetition import repetition
-from trainer.adapter import Adapter
-from trainer.base import Base, load_base
-from trainer.config import DPOConfig, training_config
-from trainer.course import Run
-from trainer.dpo import PreferenceObjective, train_on_pairs
-from trainer.generate import Request, Row, Sampler
-from trainer.intervals import interval_of_mean
-from trainer.logprobs import Forward
-from trainer.manifest import Interval
-from trainer.memory import Budget
-from trainer.packing import Group
-from trainer.policy import Policy
-from trainer.probe import choose_forward
-from trainer.reference import group_logps, reference_logps
-from trainer.round_dir import RoundDir
-from trainer.tokens import TokenPair
+from data.support.repetition import repetition
+from trainer.algorithms.dpo import PreferenceObjective, train_on_pairs
+from trainer.algorithms.training_run import Run
+from trainer.forward.encoding import TokenPair
+from trainer.forward.logprobs import Forward
+from trainer.forward.packing import Group
+from trainer.forward.probe import choose_forward
+from trainer.forward.reference import group_logps, reference_logps
+from trainer.forward.token_budget import Budget
+from trainer.interface.config import DPOConfig, training_config
+from trainer.interface.intervals import interval_of_mean
+from trainer.interface.manifest import Interval
+from trainer.interface.round_dir import RoundDir
+from trainer.model.adapter import Adapter
+from trainer.model.base import Base, load_base
+from trainer.model.policy import Policy
+from trainer.sampling.sampler import Request, Row, Sampler
 
 SEED_PROMPTS = Path(__file__).parent.parent / "data" / "seed" / "prompts.jsonl"
 LONGEST_PROMPT, LONGEST_ANSWER, UNSEEN, SEEN, TOLD = 64, 96, 100, 300, 30

@@ -15,22 +15,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from app.limits import Limits, breaches
-from app.tastes import TasteName, ready_made
+from app.simulation.tastes import TasteName, ready_made
+from app.versions.limits import Limits, breaches
 from benchmarks.learning_curves import PROMPTS, SAMPLING, judged_pairs
-from data.conversations import canonical_text
-from data.digests import sha256
-from data.prompts_file import read_prompts
+from data.exchange.read_prompts import read_prompts
+from data.prompts.conversations import canonical_text
+from data.prompts.splits import split_of
 from data.records import Split
-from data.splits import split_of
-from trainer.adapter import directory_sha256, read_adapter
-from trainer.base import load_base
-from trainer.config import RoundConfig, training_config
-from trainer.manifest import Evaluation
-from trainer.model_settings import BUILT_IN
+from data.support.digests import sha256
+from trainer.interface.config import RoundConfig, training_config
+from trainer.interface.manifest import Evaluation
+from trainer.interface.model_settings import BUILT_IN
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import SnapshotLines, SnapshotPair
+from trainer.model.adapter import directory_sha256, read_adapter
+from trainer.model.base import load_base
 from trainer.round import run_round
-from trainer.round_dir import RoundDir
-from trainer.snapshot import SnapshotLines, SnapshotPair
 
 _HELDOUT_SHARE = 0.15
 _HEAD = (

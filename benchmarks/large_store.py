@@ -29,19 +29,19 @@ from httpx import ASGITransport, AsyncClient
 from rich.console import Console
 from rich.table import Table
 
-from app.callers import admin, caller
-from app.errands import Errands
-from app.exports import Exports
-from app.exports_api import build_exports_api
-from app.quality import Examiner
-from app.quality_api import build_quality_api
-from app.rounds import Rounds
-from app.rounds_api import build_rounds_api
-from app.schedule import RoundSettings
-from app.triggers import Triggers
-from data.clock import now_ms
+from app.annotation.quality_cache import Examiner
+from app.api.auth import admin, caller
+from app.api.exports import build_exports_api
+from app.api.quality import build_quality_api
+from app.api.rounds import build_rounds_api
+from app.background.jobs import Errands
+from app.datasets.export_files import Exports
+from app.rounds.runner import Rounds
+from app.rounds.schedule import RoundSettings
+from app.rounds.triggers import Triggers
 from data.records import Annotator, Role
 from data.store import PreferenceStore
+from data.support.clock import now_ms
 
 PEOPLE, PROMPTS, VERSIONS = 30, 2_000, 5
 _WORDS = ("egg", "boils", "minutes", "pot", "water", "cooled", "tap", "until", "under", "six", "held", "then")

@@ -20,19 +20,19 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from app.tastes import Taste, TasteName, ready_made
-from data.prompts_file import read_prompts
+from app.simulation.tastes import Taste, TasteName, ready_made
+from data.exchange.read_prompts import read_prompts
 from data.records import Choice, FinishReason, Message, Sampling
-from trainer.adapter import Adapter, read_adapter
-from trainer.base import Base, load_base
-from trainer.config import RoundConfig, training_config
-from trainer.generate import Request, Sampler
-from trainer.lora import Lora
-from trainer.manifest import Report
-from trainer.model_settings import BUILT_IN
+from trainer.interface.config import RoundConfig, training_config
+from trainer.interface.manifest import Report
+from trainer.interface.model_settings import BUILT_IN
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import SnapshotCompletion, SnapshotLines, SnapshotPair
+from trainer.model.adapter import Adapter, read_adapter
+from trainer.model.base import Base, load_base
+from trainer.model.lora import Lora
 from trainer.round import run_round
-from trainer.round_dir import RoundDir
-from trainer.snapshot import SnapshotCompletion, SnapshotLines, SnapshotPair
+from trainer.sampling.sampler import Request, Sampler
 
 ALGORITHMS = ("dpo", "cdpo", "robust", "ipo", "hinge", "simpo", "kto", "ppo")
 PROMPTS = Path(__file__).parent.parent / "data" / "seed" / "prompts.jsonl"

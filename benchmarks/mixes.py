@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 
 from benchmarks.models import BOS, EOS, FIRST_ID
-from trainer.tokens import TokenPair
+from trainer.forward.encoding import TokenPair
 
 Lengths = tuple[int, int, int]
 

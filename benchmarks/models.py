@@ -10,10 +10,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from trainer.adapter import Adapter, LoraWeights
-from trainer.base import Base
-from trainer.model_settings import PromptFormat
-from trainer.prompt_format import PLAIN_TEMPLATE, PromptFormatter
+from trainer.interface.model_settings import PromptFormat
+from trainer.model.adapter import Adapter, LoraWeights
+from trainer.model.base import Base
+from trainer.prompting.prompt_format import PLAIN_TEMPLATE, PromptFormatter
 
 PAD, BOS, EOS, FIRST_ID = 0, 1, 2, 5
 

@@ -37,9 +37,9 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from benchmarks.models import EOS, FIRST_ID, PAD, SIZES, random_adapter, random_base
 from data.records import Sampling
-from trainer.adapter import Adapter
-from trainer.base import Base
-from trainer.generate import Request, Sampler
+from trainer.model.adapter import Adapter
+from trainer.model.base import Base
+from trainer.sampling.sampler import Request, Sampler
 
 TOP_P = 0.95
 RANK = 16

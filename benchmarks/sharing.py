@@ -26,17 +26,20 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from app.config import Promotion, QueueSettings, ServeDuringTraining, Settings
+from app.annotation.queue_settings import QueueSettings
 from app.home import Home
+from app.rounds.gpu_sharing import ServeDuringTraining
 from app.services import Services, open_services, open_store, running
+from app.settings.settings import Settings
+from app.versions.promotion import Promotion
 from benchmarks.models import EOS, FIRST_ID, SIZES, random_base
 from data.errors import PrefloopError
 from data.records import Annotator, Choice, Lease, Role, RoundState, Sampling, Verdict
-from trainer.base import load_base
-from trainer.footprint import Footprint, free_bytes
-from trainer.model_check import check_training
-from trainer.model_settings import BUILT_IN
-from trainer.round_dir import RoundDir
+from trainer.interface.model_settings import BUILT_IN
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import load_base
+from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.model_check import check_training
 
 _ENDS = 64
 _PROMPTS = 200

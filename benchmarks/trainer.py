@@ -30,15 +30,15 @@ from rich.table import Table
 from benchmarks.mixes import MIXES
 from benchmarks.models import random_adapter
 from benchmarks.workloads import RandomWorkload, RealWorkload, Workload
-from trainer.base import Base
-from trainer.config import DPOConfig
-from trainer.dpo import PreferenceObjective
-from trainer.learner import Learner
-from trainer.logprobs import Packed
-from trainer.memory import Budget
-from trainer.policy import Policy
-from trainer.reference import Reference, group_logps
-from trainer.tokens import TokenPair
+from trainer.algorithms.dpo import PreferenceObjective
+from trainer.algorithms.optimizer import Learner
+from trainer.forward.encoding import TokenPair
+from trainer.forward.logprobs import Packed
+from trainer.forward.reference import Reference, group_logps
+from trainer.forward.token_budget import Budget
+from trainer.interface.config import DPOConfig
+from trainer.model.base import Base
+from trainer.model.policy import Policy
 
 BETA, RATE = 0.1, 1e-5
 OURS = "prefloop"

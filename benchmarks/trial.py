@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from data.evidence import PRIOR, Evidence, Outcome
+from data.versions.sequential_test import PRIOR, Evidence, Outcome
 
 
 def settled(rate: float, experiments: int, votes: int, *, seed: int) -> list[tuple[Outcome, int]]:

@@ -11,9 +11,9 @@ from typing import Protocol
 from benchmarks.mixes import random_pairs
 from benchmarks.models import SIZES, random_base
 from data.formats.preference_file import read_preferences
-from trainer.base import Base, load_base
-from trainer.snapshot import lines_of_examples
-from trainer.tokens import Encoder, TokenPair
+from trainer.forward.encoding import Encoder, TokenPair
+from trainer.interface.snapshot import lines_of_examples
+from trainer.model.base import Base, load_base
 
 _PAIRS_SEED = 1
 

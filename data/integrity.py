@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import sqlite_utils
 
-from data import completions, judgments, migrations
-from data.database import ReadDatabase
-from data.digests import row_digest, sha256
+from data.annotation import completions, judgments
+from data.db import migrations
+from data.db.database import ReadDatabase
 from data.errors import HomeError
+from data.support.digests import row_digest, sha256
 
 _GUARDS = {
     "decision_no_delete",

@@ -9,10 +9,9 @@ from tokenizers.trainers import BpeTrainer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from data.records import Message
-from trainer.adapter import directory_sha256
-from trainer.base import load_base
-from trainer.canary import Answer, make_canary
-from trainer.manifest import (
+from trainer.evaluation.canary import Answer, make_canary
+from trainer.forward.probe import choose_forward
+from trainer.interface.manifest import (
     Agreement,
     Comparison,
     Divergence,
@@ -24,8 +23,9 @@ from trainer.manifest import (
     Probe,
     Report,
 )
-from trainer.policy import Policy
-from trainer.probe import choose_forward
+from trainer.model.adapter import directory_sha256
+from trainer.model.base import load_base
+from trainer.model.policy import Policy
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% if m['role'] == 'assistant' %}</s>{% endif %}"

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from app import cli
-from app.algorithms import Algorithm
-from app.config import Settings
+from app.cli import main as cli
+from app.rounds.algorithms import Algorithm
+from app.settings.settings import Settings
 from data.formats import trl
-from trainer.config import Training, training_config
-from trainer.prompt_format import PLAIN_TEMPLATE
+from trainer.interface.config import Training, training_config
+from trainer.prompting.prompt_format import PLAIN_TEMPLATE
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

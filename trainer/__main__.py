@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.errors import DiskFullError, PrefloopError
-from data.private_files import written_privately
-from trainer.course import StoppedError
+from data.support.private_files import written_privately
+from trainer.algorithms.training_run import StoppedError
+from trainer.interface.round_dir import NO_ROOM, RoundDir
 from trainer.process import StopSignal, carry_through
-from trainer.round_dir import NO_ROOM, RoundDir
 
 _USAGE = "usage: python -m trainer ROUND_DIR"
 

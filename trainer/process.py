@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
-from data.disk import is_full
 from data.errors import DiskFullError, PrefloopError, RoundError
-from trainer.base import Base
-from trainer.course import StoppedError
-from trainer.manifest import Manifest
+from data.support.disk import is_full
+from trainer.algorithms.training_run import StoppedError
+from trainer.interface.manifest import Manifest
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import Base
 from trainer.round import run_round
-from trainer.round_dir import RoundDir
 
 _PROCESSES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where torchrun and accelerate, Open MPI, MPICH and srun say how many processes they started."""

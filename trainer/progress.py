@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from trainer.manifest import Progress
-from trainer.round_dir import RoundDir
+from trainer.interface.manifest import Progress
+from trainer.interface.round_dir import RoundDir
 
 _OF_AN_ANSWER = 0.3  # what scoring one costs beside drawing it, until it is known (SmolLM2: 3 ms a token against 9)
 

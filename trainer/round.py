@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import assert_never
 
 from data.errors import RoundError
-from trainer.activations import count_activations
-from trainer.adapter import Adapter, directory_sha256, read_adapter
-from trainer.base import Base, load_base
-from trainer.canary import make_canary
-from trainer.config import FromBase, FromMerged, FromVersion, KTOConfig, Pairwise, PPOConfig, RoundConfig, Training
-from trainer.contenders import Contenders, rows_for
-from trainer.course import Run
-from trainer.dpo import PreferenceObjective, train_on_pairs
-from trainer.early_stop import watch_heldout
-from trainer.evaluation import (
+from trainer.algorithms.dpo import PreferenceObjective, train_on_pairs
+from trainer.algorithms.early_stop import watch_heldout
+from trainer.algorithms.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
+from trainer.algorithms.ppo import Actor, train_by_ppo
+from trainer.algorithms.training_run import Run
+from trainer.evaluation.canary import make_canary
+from trainer.evaluation.contenders import Contenders, rows_for
+from trainer.evaluation.evaluation import (
     CHALLENGER,
     Champion,
     Exam,
@@ -30,21 +28,32 @@ from trainer.evaluation import (
     evaluate,
     fresh_answers,
 )
-from trainer.footprint import free_bytes
-from trainer.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
-from trainer.logprobs import Forward
-from trainer.manifest import Manifest, Progress, Report, RewardReport
-from trainer.memory import Budget, peak_memory_mb
-from trainer.memory_use import Choice, choose
-from trainer.policy import Policy
-from trainer.ppo import Actor, train_by_ppo
-from trainer.probe import Chosen, choose_forward
+from trainer.evaluation.report import agreed, drift
+from trainer.evaluation.scoring import Scorer
+from trainer.forward.activation_count import count_activations
+from trainer.forward.logprobs import Forward
+from trainer.forward.memory_choice import Choice, choose
+from trainer.forward.probe import Chosen, choose_forward
+from trainer.forward.reference import Reference, reference_logps
+from trainer.forward.token_budget import Budget, peak_memory_mb
+from trainer.interface.config import (
+    FromBase,
+    FromMerged,
+    FromVersion,
+    KTOConfig,
+    Pairwise,
+    PPOConfig,
+    RoundConfig,
+    Training,
+)
+from trainer.interface.manifest import Manifest, Progress, Report, RewardReport
+from trainer.interface.round_dir import RoundDir
+from trainer.model.adapter import Adapter, directory_sha256, read_adapter
+from trainer.model.base import Base, load_base
+from trainer.model.policy import Policy
+from trainer.preflight.memory_estimate import free_bytes
 from trainer.progress import EvaluationProgress, RoundClock
-from trainer.reference import Reference, reference_logps
-from trainer.report import agreed, drift
 from trainer.round_data import Data, read_data, unasked
-from trainer.round_dir import RoundDir
-from trainer.scoring import Scorer
 
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
 _ANY_RANK = 1 << 20

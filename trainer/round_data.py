@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from data.errors import PromptError, RoundError
 from data.records import Message
-from trainer.base import Base
-from trainer.canary import Answer
-from trainer.config import KTOConfig, RoundConfig
-from trainer.packing import Group
-from trainer.round_dir import RoundDir
-from trainer.tokens import Cuts, Encoder, TokenPair, TokenRating
+from trainer.evaluation.canary import Answer
+from trainer.forward.encoding import Cuts, Encoder, TokenPair, TokenRating
+from trainer.forward.packing import Group
+from trainer.interface.config import KTOConfig, RoundConfig
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import Base
 
 _JUDGED = 64  # lines that the canary may be of: the first that fit will do
 

@@ -10,8 +10,8 @@ from typing import Annotated
 from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from app.accounts import Accounts
 from app.pages.layout import head, static
+from app.people.accounts import Accounts
 from data.errors import InputError
 
 _NO_STORE = {"cache-control": "no-store"}

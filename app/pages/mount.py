@@ -2,13 +2,13 @@
 
 from fastapi import FastAPI
 
+from app.markdown.render import Markdown
 from app.pages.account import add_account_pages
-from app.pages.admin_pages import add_admin_pages
-from app.pages.annotate import AnnotatePage
+from app.pages.admin import add_admin_pages
+from app.pages.annotate.page import AnnotatePage
 from app.pages.layout import mount
-from app.pages.markdown import Markdown
-from app.pages.rounds import RoundsPage
 from app.pages.sign_in import add_sign_in
+from app.pages.training.page import RoundsPage
 from app.services import Services
 from data.records import Role
 

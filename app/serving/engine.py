@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data.records import Message, NewCompletion, Sampling, Thought
-from trainer.manifest import Canary
+from trainer.interface.manifest import Canary
 
 BASE = "base"
 

@@ -20,13 +20,13 @@ from app.serving.engine import BASE, Answers, Job
 from app.settings_file import HERE, TOP, SettingsFile
 from data.errors import AdapterError, ConflictError, ModelError, PrefloopError
 from data.records import Message, NewCompletion
-from trainer.adapter import read_adapter
-from trainer.base import Base
-from trainer.canary import canary_prompt
-from trainer.generate import Request, Row
-from trainer.manifest import Canary
-from trainer.model_check import Trained, check_sampling, new_sampler
-from trainer.reasoning import Answer
+from trainer.evaluation.canary import canary_prompt
+from trainer.interface.manifest import Canary
+from trainer.model.adapter import read_adapter
+from trainer.model.base import Base
+from trainer.preflight.model_check import Trained, check_sampling, new_sampler
+from trainer.prompting.reasoning import Answer
+from trainer.sampling.sampler import Request, Row
 
 _T = TypeVar("_T")
 _FLUSH_SECONDS = 0.12

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from app.serving.adapters import AdapterShelf
+from app.serving.adapter_store import AdapterShelf
 from app.serving.engine import BASE, Engine
 from data.errors import AdapterError
 from data.records import AdapterVersion, ServingAction
-from data.versions import Versions
-from trainer.canary import prove
+from data.versions.versions import Versions
+from trainer.evaluation.canary import prove
 
 
 class Router:

@@ -12,7 +12,7 @@ from typing import IO, Protocol
 
 from data.containers.container import FileLimits, Unreadable
 from data.errors import InputError
-from data.whole_file import replacing
+from data.support.atomic_files import replacing
 
 _BLOCK = 1 << 18
 

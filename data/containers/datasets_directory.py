@@ -16,7 +16,7 @@ from data.containers import arrow_messages, arrow_rows
 from data.containers.byte_stream import OUT_OF_MEMORY, size
 from data.containers.container import Container, FileLimits, Numbered, Parts
 from data.errors import InputError
-from data.whole_file import replacing_directory
+from data.support.atomic_files import replacing_directory
 
 _SPLITS, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 _SHARD = "data-00000-of-00001.arrow"

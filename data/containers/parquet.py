@@ -12,7 +12,7 @@ from data.containers.byte_stream import OUT_OF_MEMORY, size
 from data.containers.container import Container, FileLimits, Numbered, Parts
 from data.containers.parquet_pages import MOST_HELD, Pages, pages_of, row_groups
 from data.errors import InputError
-from data.whole_file import replacing
+from data.support.atomic_files import replacing
 
 _ROWS_READ = 256
 _HELD = 64_000_000

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from data.errors import InputError
-from data.examples import RatedExample
 from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import RATABLE, Format, ratings
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
 from data.records import Message
+from data.records.examples import RatedExample
+from data.records.judged_pair import JudgedPair
 
 _ASKED = [
     ("instruction", TEXT),

@@ -20,8 +20,8 @@ from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import ALL, Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice, Message
+from data.records.judged_pair import JudgedPair, Provenance
 
 _UNKNOWN = "unknown"
 _SAID = {

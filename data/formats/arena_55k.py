@@ -17,8 +17,8 @@ from data.formats.arena import json_list, model_cells, models
 from data.formats.columns import TEXT
 from data.formats.format import DECISIVE, Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
 from data.records import Choice, Message
+from data.records.judged_pair import JudgedPair
 
 _WINNERS = {"winner_model_a": Choice.A, "winner_model_b": Choice.B, "winner_tie": Choice.TIE}
 

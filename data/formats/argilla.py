@@ -31,8 +31,8 @@ from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import ALL, Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice
+from data.records.judged_pair import JudgedPair, Provenance
 
 MOST_RESPONSES = 1_000
 _PROMPTS = ("chat", "prompt", "instruction", "conversation", "messages", "input", "question", "query")

@@ -12,7 +12,7 @@ from data.formats import row as cells
 from data.formats.columns import TURN, TURNS
 from data.formats.format import Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 
 def _shape(row: Row) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from data.errors import InputError
-from data.examples import RatedExample
 from data.formats.row import Row
-from data.judged_pair import SAYABLE, JudgedPair
 from data.records import Choice
+from data.records.examples import RatedExample
+from data.records.judged_pair import SAYABLE, JudgedPair
 
 Example = JudgedPair | RatedExample
 DECISIVE = frozenset({Choice.A, Choice.B})

@@ -20,8 +20,8 @@ from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
 from data.records import Message
+from data.records.judged_pair import JudgedPair
 
 _ANSWER = "\n\nAssistant:"
 _MARKERS = {"user": "\n\nHuman:", "assistant": _ANSWER}

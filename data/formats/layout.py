@@ -6,10 +6,10 @@ All functions raise InputError with what cannot be laid out so.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data.digests import canonical, sha256
 from data.errors import InputError
-from data.judged_pair import JudgedPair
 from data.records import Message
+from data.records.judged_pair import JudgedPair
+from data.support.digests import canonical, sha256
 
 
 class Exchanges(NamedTuple):

@@ -14,7 +14,7 @@ from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 _INPUT = pa.struct([("messages", TURNS), ("tools", pa.list_(TEXT)), ("parallel_tool_calls", pa.bool_())])
 

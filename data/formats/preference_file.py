@@ -13,10 +13,10 @@ from typing import NamedTuple
 from data.containers import registry as containers
 from data.containers.container import FileLimits
 from data.errors import InputError
-from data.examples import PairExample, RatedExample
 from data.formats import registry
 from data.formats.format import DECISIVE, Example, Format, ratings
 from data.records import Choice
+from data.records.examples import PairExample, RatedExample
 
 
 class Skipped(NamedTuple):

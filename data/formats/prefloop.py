@@ -13,14 +13,14 @@ from typing import cast
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from data.conversations import is_unicode
 from data.errors import InputError
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import ALL, Format
 from data.formats.row import Row
-from data.judged_pair import SAYABLE, JudgedPair, Provenance
+from data.prompts.conversations import is_unicode
 from data.records import Choice
+from data.records.judged_pair import SAYABLE, JudgedPair, Provenance
 
 VERSION = "prefloop/1"
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from data.formats.row import Row, told
-from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice
+from data.records.judged_pair import JudgedPair, Provenance
 
 PROVENANCE = pa.schema(
     [

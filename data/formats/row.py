@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from data.conversations import conversation, is_unicode, message
 from data.errors import InputError
-from data.examples import RatedExample
+from data.prompts.conversations import conversation, is_unicode, message
 from data.records import Message
+from data.records.examples import RatedExample
 
 Row = Mapping[str, object]
 

@@ -8,14 +8,14 @@ https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 
 import pyarrow as pa
 
-from data.examples import RatedExample
 from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import RATABLE, Format, ratings
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
 from data.records import Message
+from data.records.examples import RatedExample
+from data.records.judged_pair import JudgedPair
 
 _SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 _TURN = pa.struct([("from", TEXT), ("value", TEXT)])

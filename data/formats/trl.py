@@ -12,7 +12,7 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import ANSWER_TURNS, TURNS
 from data.formats.format import Format
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 
 def read(row: cells.Row) -> list[JudgedPair]:

@@ -14,8 +14,8 @@ from data.formats import row as cells
 from data.formats.columns import ANSWER_TURNS
 from data.formats.format import Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
 from data.records import Message
+from data.records.judged_pair import JudgedPair
 
 COLUMNS = pa.schema([("chosen", ANSWER_TURNS), ("rejected", ANSWER_TURNS)])
 

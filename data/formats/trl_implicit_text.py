@@ -15,7 +15,7 @@ from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import Format
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 # Under these keys others keep the prompt that the two texts answer.
 _PROMPTS = (

@@ -10,7 +10,7 @@ import pyarrow as pa
 from data.formats import layout, trl
 from data.formats.columns import TEXT
 from data.formats.format import Format
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 
 def _write(pair: JudgedPair) -> list[dict[str, str]]:

@@ -7,13 +7,13 @@ https://huggingface.co/docs/trl/dataset_formats#unpaired-preference
 
 import pyarrow as pa
 
-from data.examples import RatedExample
 from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import ANSWER_TURNS, TEXT, TURNS
 from data.formats.format import RATABLE, Format, ratings
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
+from data.records.examples import RatedExample
+from data.records.judged_pair import JudgedPair
 
 _KEYS = ("prompt", "completion", "label")
 

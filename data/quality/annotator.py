@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.quality.agreement import cohen
-from data.quality.ballot import Ballot
-from data.quality.ballot_table import CHOICES, UNKNOWN, BallotTable, Codes, first_words, in_order, table_of
 from data.quality.bias import LengthBias, length_bias, longer_wins, position_bias
 from data.quality.consensus import Consensus
 from data.quality.consistency import gold_accuracy, median_seconds, repeats, too_fast
 from data.quality.reliability import Reliability, reliability
 from data.quality.share import Share, share_of
+from data.quality.vote import Ballot
+from data.quality.vote_table import CHOICES, UNKNOWN, BallotTable, Codes, first_words, in_order, table_of
 from data.records import Choice
 
 STRETCH = 20

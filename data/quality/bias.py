@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from data.quality.ballot import Ballot
-from data.quality.ballot_table import A, table_of
 from data.quality.share import Share, share_of
+from data.quality.vote import Ballot
+from data.quality.vote_table import A, table_of
 
 PRIOR_DEVIATION = 2.5
 """Of both coefficients of the length bias: hardly felt, but somebody who always takes the longer one stays finite.

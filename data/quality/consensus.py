@@ -17,20 +17,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
-from data.quality.ballot import Ballot
-from data.quality.ballot_table import (
-    CHOICES,
-    UNKNOWN,
-    A,
-    B,
-    BallotTable,
-    Codes,
-    Ints,
-    Words,
-    by_item,
-    table_of,
-    words_of,
-)
+from data.quality.vote import Ballot
+from data.quality.vote_table import CHOICES, UNKNOWN, A, B, BallotTable, Codes, Ints, Words, by_item, table_of, words_of
 from data.records import Choice
 
 SUPPOSED_RIGHT, SUPPOSED_WRONG = 3, 1

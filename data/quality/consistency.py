@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from data.quality.ballot import Ballot
-from data.quality.ballot_table import UNKNOWN, BallotTable, Ints, again, in_order, table_of
-from data.quality.reading import READING_SPEED, SKIMMING
+from data.barring.reading_speed import READING_SPEED, SKIMMING
 from data.quality.share import Share, share_of
+from data.quality.vote import Ballot
+from data.quality.vote_table import UNKNOWN, BallotTable, Ints, again, in_order, table_of
 
 SKIMMING_SPEED = SKIMMING * READING_SPEED
 """Characters a second, above which two answers were not read to their ends, not even roughly."""

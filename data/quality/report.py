@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from data.quality.agreement import fleiss, krippendorff, percent_agreement
 from data.quality.annotator import AnnotatorQuality, annotator_quality
-from data.quality.ballot import Ballot
-from data.quality.ballot_table import by_annotator, table_of, words_of
 from data.quality.bias import LengthBias, length_bias, position_bias
 from data.quality.consensus import consensus
 from data.quality.consistency import paces
-from data.quality.course import shared_items
 from data.quality.findings import Finding, findings
+from data.quality.over_time import shared_items
 from data.quality.share import Share
+from data.quality.vote import Ballot
+from data.quality.vote_table import by_annotator, table_of, words_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from httpx import AsyncClient
 
-from app.server import create_rest_app
 from app.services import Services
+from app.web.server import create_rest_app
 from data.records import Role
 from tests.app.pages_stage import client, stage
 

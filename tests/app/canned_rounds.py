@@ -6,10 +6,10 @@ from pathlib import Path
 from data.records import RoundState
 from data.store import PreferenceStore
 from tests.models import EVALUATION, REPORT
-from trainer.config import RoundConfig, TrainingConfig
-from trainer.manifest import Agreement, Canary, Manifest, Progress
-from trainer.round_dir import RoundDir
-from trainer.snapshot import SnapshotLines
+from trainer.interface.config import RoundConfig, TrainingConfig
+from trainer.interface.manifest import Agreement, Canary, Manifest, Progress
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import SnapshotLines
 
 
 def add_round(

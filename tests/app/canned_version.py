@@ -1,9 +1,9 @@
 """A version that the canned engine serves: its canary is what that engine answers, and what its base would not."""
 
-from app.serving.adapters import AdapterShelf
+from app.serving.adapter_store import AdapterShelf
 from data.store import PreferenceStore
-from trainer.adapter import CONFIG, WEIGHTS, directory_sha256
-from trainer.manifest import Canary
+from trainer.interface.manifest import Canary
+from trainer.model.adapter import CONFIG, WEIGHTS, directory_sha256
 
 CANARY = Canary(
     prompt=({"role": "user", "content": "?"},), token_ids=(1, 2), logprobs=(-1.0, -1.0), base_logprobs=(-2.0, -1.0)

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from app.serving.adapters import AdapterShelf
+from app.serving.adapter_store import AdapterShelf
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from data.store import PreferenceStore
 from tests.models import save_adapter, save_random_model
-from trainer.base import load_base
+from trainer.model.base import load_base
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a gate was told of a round, once more from the round's own files, by other ways than trainer/evaluation.py."""
+"""What a gate was told of a round, once more from the round's own files, by other ways than evaluation.py."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,9 @@ from peft import PeftModel
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from app.limits import Limits
-from trainer.base import Base, load_base
-from trainer.round_dir import RoundDir
+from app.versions.limits import Limits
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import Base, load_base
 
 Numbers = dict[str, float]
 

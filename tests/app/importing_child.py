@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from app import importing
-from app.bad_rows import BadRows, bad_rows_of
-from app.file_look import Brought
-from app.file_process import look
+from app.datasets import importer as importing
+from app.datasets.rejected_rows import BadRows, bad_rows_of
+from app.file_reading.look import Brought
+from app.file_reading.process import look
 from data.containers.container import FileLimits
 from data.records import BadRow, ImportKind
 from data.store import PreferenceStore

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app import cli
-from app.accounts import Accounts
+from app.cli import main as cli
 from app.home import Home, ServerCard
-from app.listening import listening
-from app.server import create_rest_app
+from app.people.accounts import Accounts
 from app.services import Services
-from data.audit import Act
+from app.web.listening import listening
+from app.web.server import create_rest_app
+from data.activity.audit import Act
 from data.records import Role
 from data.store import PreferenceStore
 from tests.app.pages_stage import stage

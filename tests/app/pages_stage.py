@@ -13,42 +13,43 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from app.accounts import Accounts
-from app.adapters import Adapters
-from app.backups import Backups
-from app.config import Promotion, QueueSettings, Settings
-from app.desk import Desk
-from app.errands import Errands
-from app.exports import Exports
-from app.feeder import Feeder
-from app.gatekeeper import Gatekeeper
+from app.annotation.desk import Desk
+from app.annotation.eval_feeder import Matches
+from app.annotation.feeder import Feeder
+from app.annotation.quality_cache import Examiner
+from app.annotation.queue_settings import QueueSettings
+from app.background.jobs import Errands
+from app.background.webhooks import Webhooks
+from app.datasets.export_files import Exports
+from app.datasets.uploads import Imports
 from app.home import Home
-from app.imports import Imports
-from app.limits import Limits
-from app.matches import Matches
-from app.planning import Planner
-from app.quality import Examiner
-from app.rebuilds import Rebuilds
-from app.rounds import Rounds
-from app.server import create_app
+from app.maintenance.backups import Backups
+from app.people.accounts import Accounts
+from app.rounds.planner import Planner
+from app.rounds.rebuilds import Rebuilds
+from app.rounds.runner import Rounds
+from app.rounds.trainer_process import TrainerProcess
+from app.rounds.training_settings import Trainings
+from app.rounds.triggers import Triggers
 from app.services import Services, publish_guidelines
-from app.serving.adapters import AdapterShelf
+from app.serving.adapter_store import AdapterShelf
 from app.serving.engine import BASE, Answers, Job
 from app.serving.router import Router
-from app.trainer_process import TrainerProcess
-from app.training import Trainings
-from app.trial import Trial
-from app.triggers import Triggers
-from app.webhooks import Webhooks
-from data.clock import now_ms
+from app.settings.settings import Settings
+from app.versions.limits import Limits
+from app.versions.promotion import Gatekeeper, Promotion
+from app.versions.registry import Adapters
+from app.versions.trial import Trial
+from app.web.server import create_app
+from data.barring.reading_speed import SKIMMING
 from data.containers.container import FileLimits
-from data.quality.reading import SKIMMING
 from data.records import FinishReason, Message, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
-from trainer.base import Base
-from trainer.config import RoundConfig
-from trainer.manifest import Canary
-from trainer.reasoning import KNOWN, Answer, ReasoningFormat
+from data.support.clock import now_ms
+from trainer.interface.config import RoundConfig
+from trainer.interface.manifest import Canary
+from trainer.model.base import Base
+from trainer.prompting.reasoning import KNOWN, Answer, ReasoningFormat
 
 HOSTILE = (
     "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from random import Random
 
-from data.queue import QueueRules
+from data.annotation.queue import QueueRules
 from data.records import (
     NO_REMARKS,
     Annotator,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.home import Home, ServerCard
+from data.db.lock import HomeLock
 from data.errors import HomeError
-from data.lock import HomeLock
 from data.store import PreferenceStore
 
 

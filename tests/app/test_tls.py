@@ -9,13 +9,13 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.config import load_settings
+from app.client.client import running_server
 from app.home import Home, ServerCard
-from app.listening import claimed, listening
-from app.remote import running_server
-from app.server import in_the_open
-from app.timed_connection import TimedConnection
+from app.settings.settings import load_settings
 from app.tls import Tls
+from app.web.listening import claimed, listening
+from app.web.server import in_the_open
+from app.web.timed_connection import TimedConnection
 from data.errors import InputError
 
 

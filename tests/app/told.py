@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.webhooks import Event
+from app.background.webhooks import Event
 
 
 class Told(list[tuple[Event, dict[str, object]]]):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvicorn
 
-from app.config import QueueSettings
-from app.listening import listening
+from app.annotation.queue_settings import QueueSettings
+from app.web.listening import listening
 from data.records import FinishReason, NewCompletion, Role, Sampling
 from data.store import PreferenceStore
 from tests.app.pages_stage import ANSWERS, HOSTILE, TRAINING_ALONE, stage, web

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.serving.adapters import AdapterShelf
+from app.serving.adapter_store import AdapterShelf
 from data.records import RoundState, ServingAction
 from data.store import PreferenceStore
 from tests.app.canned_version import add_version

@@ -4,10 +4,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.serving.adapters import AdapterShelf
-from data.clock import now_ms
+from app.serving.adapter_store import AdapterShelf
 from data.records import Choice, RoundState, Ruling, ServingAction
 from data.store import PreferenceStore
+from data.support.clock import now_ms
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import PROMPTS
 from tests.app.planted import agree, contend, plant

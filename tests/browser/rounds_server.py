@@ -7,15 +7,15 @@ import asyncio
 import sys
 from pathlib import Path
 
-from data.clock import now_ms
 from data.records import Role, RoundState
 from data.store import PreferenceStore
+from data.support.clock import now_ms
 from tests.app.canned_rounds import add_round
 from tests.app.pages_stage import PROMPTS
 from tests.app.planted import plant
 from tests.browser import canned_server
 from tests.data.scene import HandClock
-from trainer.config import DPOConfig, KTOConfig
+from trainer.interface.config import DPOConfig, KTOConfig
 
 _HOUR_MS = 60 * 60 * 1000
 _DAY_MS = 24 * _HOUR_MS

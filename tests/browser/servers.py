@@ -36,7 +36,7 @@ def running(arguments: Sequence[str], home: Path) -> Iterator[Server]:
     It is forked from a process that has imported torch and gradio, which takes longer than most tests.
     """
     servers = multiprocessing.get_context("forkserver")
-    servers.set_forkserver_preload(["app.server"])
+    servers.set_forkserver_preload(["app.web.server"])
     reader, writer = servers.Pipe(duplex=False)
     log = home / "server.log"
     process = servers.Process(target=_run, args=(arguments, writer, log))

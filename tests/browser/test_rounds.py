@@ -12,7 +12,7 @@ from tests.app.canned_rounds import manifest, write_steps
 from tests.browser.conftest import Camera, sign_in
 from tests.browser.looks import in_all_looks
 from tests.browser.servers import Server, running
-from trainer.round_dir import RoundDir
+from trainer.interface.round_dir import RoundDir
 
 
 @pytest.fixture(scope="module")

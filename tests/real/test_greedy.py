@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from data.records import Sampling
-from trainer.base import load_base
-from trainer.generate import Request, Sampler
+from trainer.model.base import load_base
+from trainer.sampling.sampler import Request, Sampler
 
 pytestmark = pytest.mark.real
 

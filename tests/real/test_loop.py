@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from app.client.client import Remote
 from app.home import Home
-from app.remote import Remote
-from app.simulate import RoundRow, Study, server_on, simulate
-from app.tastes import TasteName, ready_made
+from app.simulation.study import RoundRow, Study, server_on, simulate
+from app.simulation.tastes import TasteName, ready_made
 from data.records import Message
 
 pytestmark = pytest.mark.real

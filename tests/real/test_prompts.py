@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from data.records import FinishReason, Message, Sampling
-from trainer.base import Base, load_base
-from trainer.generate import Request, Sampler
+from trainer.model.base import Base, load_base
+from trainer.sampling.sampler import Request, Sampler
 
 pytestmark = pytest.mark.real
 

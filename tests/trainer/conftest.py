@@ -7,10 +7,10 @@ import torch
 
 from tests.models import save_random_model
 from tests.trainer.scene import freeze
-from trainer.base import Base, load_base
-from trainer.policy import Policy
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import Base, load_base
+from trainer.model.policy import Policy
 from trainer.round import run_round
-from trainer.round_dir import RoundDir
 
 
 @pytest.fixture(scope="session", autouse=True)

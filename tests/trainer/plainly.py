@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer.logprobs import Forward
-from trainer.lora import Lora, LoraStack
-from trainer.packing import Group
+from trainer.forward.logprobs import Forward
+from trainer.forward.packing import Group
+from trainer.model.lora import Lora, LoraStack
 
 Ids = tuple[int, ...]
 

@@ -9,12 +9,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from data.records import Completion, FinishReason, Message, Preference, Prompt, Sampling, Snapshot, Split
-from trainer.adapter import Adapter, LoraWeights
-from trainer.base import Base
-from trainer.config import DPOConfig, RoundConfig, TrainingConfig
-from trainer.round_dir import RoundDir
-from trainer.snapshot import SnapshotLines, lines_of_store
-from trainer.tokens import TokenPair
+from trainer.forward.encoding import TokenPair
+from trainer.interface.config import DPOConfig, RoundConfig, TrainingConfig
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import SnapshotLines, lines_of_store
+from trainer.model.adapter import Adapter, LoraWeights
+from trainer.model.base import Base
 
 EOS = 2
 LIKED, DISLIKED = 200, 210

@@ -17,11 +17,11 @@ import torch
 
 from tests.trainer.scene import freeze
 from trainer.__main__ import main
-from trainer.adapter import WEIGHTS, directory_sha256
-from trainer.base import Base
-from trainer.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
+from trainer.interface.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
+from trainer.interface.round_dir import RoundDir
+from trainer.model.adapter import WEIGHTS, directory_sha256
+from trainer.model.base import Base
 from trainer.round import run_round
-from trainer.round_dir import RoundDir
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90  # seconds on a busy machine; a start takes five to fifteen

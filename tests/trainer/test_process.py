@@ -9,12 +9,12 @@ import pytest
 
 from data.errors import AdapterError, DiskFullError, RoundError
 from tests.trainer.scene import freeze
-from trainer.base import Base
-from trainer.config import DPOConfig
-from trainer.course import StoppedError
-from trainer.manifest import Manifest
+from trainer.algorithms.training_run import StoppedError
+from trainer.interface.config import DPOConfig
+from trainer.interface.manifest import Manifest
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import Base
 from trainer.process import StopSignal, carry_through
-from trainer.round_dir import RoundDir
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_a_full_disk_is_told_as_that_and_what_was_being_written_is_dropped(
     (frozen.path / ".adapter.part").mkdir()
     frozen.checkpoint.with_suffix(".part").touch()
     frozen.checkpoint.touch()
-    monkeypatch.setattr("data.disk.free_bytes", lambda _: free)
+    monkeypatch.setattr("data.support.disk.free_bytes", lambda _: free)
     ends(error)
     with pytest.raises(DiskFullError):
         carry_through(frozen, StopSignal())

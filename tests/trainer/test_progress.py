@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from trainer.manifest import Progress
+from trainer.interface.manifest import Progress
+from trainer.interface.round_dir import RoundDir
 from trainer.progress import EvaluationProgress, RoundClock
-from trainer.round_dir import RoundDir
 
 
 class Clock:

@@ -10,17 +10,17 @@ from data.errors import InputError, RoundError
 from data.records import Message, Snapshot
 from tests.models import save_random_model
 from tests.trainer.scene import ask, freeze, preference, toy_pairs, toy_snapshot
-from trainer.adapter import directory_sha256, read_adapter
-from trainer.base import Base, load_base
-from trainer.canary import prove
-from trainer.config import DPOConfig
-from trainer.course import StoppedError
-from trainer.generate import Sampler
-from trainer.model_settings import PromptFormat
+from trainer.algorithms.training_run import StoppedError
+from trainer.evaluation.canary import prove
+from trainer.forward.encoding import Encoder, TokenPair
+from trainer.interface.config import DPOConfig
+from trainer.interface.model_settings import PromptFormat
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import SnapshotPair, lines_of_store
+from trainer.model.adapter import directory_sha256, read_adapter
+from trainer.model.base import Base, load_base
 from trainer.round import run_round
-from trainer.round_dir import RoundDir
-from trainer.snapshot import SnapshotPair, lines_of_store
-from trainer.tokens import Encoder, TokenPair
+from trainer.sampling.sampler import Sampler
 
 
 def never() -> bool:

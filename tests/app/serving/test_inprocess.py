@@ -11,7 +11,7 @@ from app.serving.engine import Job, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import AdapterError, InputError, ModelError
 from data.records import FinishReason, Message, Sampling
-from trainer.base import load_base
+from trainer.model.base import load_base
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=40)
 

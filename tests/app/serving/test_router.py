@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from app.serving.adapters import AdapterShelf
+from app.serving.adapter_store import AdapterShelf
 from app.serving.engine import Job, complete
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router

@@ -19,7 +19,7 @@ from data.containers.container import FileLimits, Unreadable
 from data.containers.datasets_directory import DATASETS
 from data.containers.registry import by_name, opening
 from data.errors import InputError
-from data.prompts_file import prompt_rows
+from data.exchange.read_prompts import prompt_rows
 
 TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 SCHEMA = pa.schema([("prompt", TURNS), ("chosen", pa.string()), ("tie", pa.bool_())])

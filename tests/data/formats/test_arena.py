@@ -5,8 +5,8 @@ import pytest
 from data.errors import InputError
 from data.formats import arena, arena_55k
 from data.formats.format import Format
-from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice, Message
+from data.records.judged_pair import JudgedPair, Provenance
 
 SKY: Message = {"role": "user", "content": "What color is the sky?"}
 BLUE = {"role": "assistant", "content": "It is blue."}

@@ -13,8 +13,8 @@ from data.errors import InputError
 from data.formats.argilla import FORMAT
 from data.formats.preference_file import read_preferences
 from data.formats.registry import detect
-from data.judged_pair import JudgedPair, Provenance
 from data.records import Choice, Message
+from data.records.judged_pair import JudgedPair, Provenance
 
 SKY: Message = {"role": "user", "content": "What color is the sky?"}
 FIELDS = {"instruction": "What color is the sky?", "response1": "Green.", "response2": "Blue."}

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
-from data.examples import RatedExample
 from data.formats.registry import FORMATS, by_name, detect
-from data.judged_pair import JudgedPair, Provenance, Sampled
+from data.records.examples import RatedExample
+from data.records.judged_pair import JudgedPair, Provenance, Sampled
 from tests.data.formats.test_round_trip import KNOWN_AS
 
 DOCS = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from data.errors import InputError
 from data.formats import hh_rlhf
 from data.formats.row import Row
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 # The first rows of the dataset begin like this.
 PROMPT = (

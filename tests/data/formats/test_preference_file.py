@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from data.errors import InputError
-from data.examples import PairExample, RatedExample
 from data.formats.preference_file import PreferenceFile, read_preferences
 from data.formats.registry import FORMATS
 from data.records import Message
+from data.records.examples import PairExample, RatedExample
 from tests.data.formats.test_arena import BATTLE
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.formats.prefloop import FORMAT
-from data.judged_pair import JudgedPair, Provenance, Sampled
 from data.records import Choice, Sampling
+from data.records.judged_pair import JudgedPair, Provenance, Sampled
 
 SAMPLED = Sampled(
     version="v3",

@@ -13,12 +13,12 @@ from data.containers import arrow_rows
 from data.containers import registry as containers
 from data.containers.container import FileLimits
 from data.errors import InputError
-from data.examples import RatedExample
 from data.formats.format import DECISIVE, Format, ratings
 from data.formats.preference_file import read_preferences
 from data.formats.registry import FORMATS, by_name, detect
-from data.judged_pair import JudgedPair
 from data.records import Choice, Message
+from data.records.examples import RatedExample
+from data.records.judged_pair import JudgedPair
 
 # The rows of these are those of others, by which they are known.
 KNOWN_AS = {"trl-text": "trl", "trl-unpaired-text": "trl-unpaired", "openrlhf": "trl-implicit"}

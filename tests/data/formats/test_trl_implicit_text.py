@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.formats.trl_implicit_text import FORMAT
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 
 TEXT = st.text(st.sampled_from("ab \n"), min_size=1, max_size=8)
 

@@ -1,8 +1,8 @@
 import pytest
 
 from data.formats import trl_reward
-from data.judged_pair import JudgedPair
 from data.records import Message
+from data.records.judged_pair import JudgedPair
 
 SKY: Message = {"role": "user", "content": "What color is the sky?"}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from data.quality.ballot import Ballot
+from data.quality.vote import Ballot
 from data.records import Choice, Purpose
 
 EASY, HARD = 0.98, 0.72

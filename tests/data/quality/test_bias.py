@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from data.quality.ballot import Ballot
 from data.quality.bias import PRIOR_DEVIATION, length_bias, longer_wins, position_bias
 from data.quality.share import Share
+from data.quality.vote import Ballot
 from data.records import Choice
 from tests.data.quality.crowd import always_left, always_longer, ballot, coin, crowd, items, judged
 

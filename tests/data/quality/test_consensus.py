@@ -3,8 +3,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from data.quality.ballot import Ballot
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, Consensus, consensus
+from data.quality.vote import Ballot
 from data.records import Choice
 from tests.data.quality.crowd import (
     Habit,

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from data.quality.ballot import Ballot
+from data.barring.reading_speed import READING_SPEED
 from data.quality.consistency import (
     SKIMMING_SPEED,
     gold_accuracy,
@@ -14,8 +14,8 @@ from data.quality.consistency import (
     repeats,
     too_fast,
 )
-from data.quality.reading import READING_SPEED
 from data.quality.share import Share
+from data.quality.vote import Ballot
 from data.records import Choice, Purpose
 from tests.data.quality.crowd import always_left, ballot, items, judged
 

@@ -3,9 +3,9 @@ from random import Random
 import pytest
 from scipy import stats
 
-from data.quality.ballot_table import by_annotator
 from data.quality.consensus import consensus
 from data.quality.reliability import reliability
+from data.quality.vote_table import by_annotator
 from tests.data.quality.crowd import EASY, HARD, careful, crowd, items
 
 

@@ -1,0 +1,1 @@
+"""What annotators are given to judge: pairs are sampled ahead, leased, and blinded."""

@@ -1,0 +1,167 @@
+"""Pairs that measure: an answer of each of the two versions that people compare, to one prompt.
+
+Held-out prompts first, since nothing of them ever trains. Knows nothing of who judges them.
+"""
+
+import asyncio
+import math
+import random
+from enum import StrEnum
+
+from app.annotation.queue_settings import QueueSettings
+from app.annotation.set_aside import SetAside
+from app.background.loop import in_words
+from app.serving.engine import Engine, Job, complete
+from app.serving.router import Router
+from app.settings_file import HERE, SettingsFile
+from app.versions.comparison import Rivals, rivals
+from data.errors import AdapterError, InputError, PromptError
+from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling, Split
+from data.store import PreferenceStore
+
+_SEEDS = 2**31
+_AT_ONCE = 4
+_MANY_ALIKE = 40
+_NO_PROMPT = "there are no prompts to sample; bring some"
+_ALL_ALIKE = "they give the same answers, again and again; raise temperature in [sampling], or decide without votes"
+
+
+class Flaw(StrEnum):
+    """Why training on a choice between two completions would teach nothing; chance may change it next time."""
+
+    EMPTY = "an empty answer"
+    IDENTICAL = "two identical answers"
+
+
+def flaw(a: NewCompletion, b: NewCompletion) -> Flaw | None:
+    """What is wrong with a pair to train on, or None; an answer that was cut off is judged like any other.
+
+    Also one of which nothing is there yet, as of a model that thought until the limit came: people should say so.
+    """
+    if any(not one.text and one.finish_reason is FinishReason.STOP for one in (a, b)):
+        return Flaw.EMPTY
+    return Flaw.IDENTICAL if alike(a, b) else None
+
+
+def alike(a: NewCompletion, b: NewCompletion) -> bool:
+    """Whether two completions say the same words."""
+    return a.text.split() == b.text.split()
+
+
+class Matches:
+    """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all.
+
+    A version is measured by all it says: an answer that is empty or was cut off is what its users would get.
+    aside: prompts that cannot be asked, these here or by whoever else makes pairs.
+    """
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        engine: Engine,
+        router: Router,
+        *,
+        sampling: Sampling,
+        queue: QueueSettings,
+        buffer: int,
+        source: random.Random,
+        file: SettingsFile = HERE,
+    ) -> None:
+        self.trouble: str | None = None
+        self.aside = SetAside()
+        self._store = store
+        self._engine = engine
+        self._router = router
+        self._sampling = sampling
+        self._queue = queue
+        self._buffer = buffer
+        self._random = source
+        self._file = file
+        self._rivals: Rivals | None = None
+        self._tidied = False
+        self._given_up = False
+        self._alike = 0
+        self._asked: set[int] = set()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def make(self) -> bool:
+        """Make evaluation pairs if some are missing; whether it came to one.
+
+        What is in the way is kept in `trouble`, and other work goes on. It is tried again next time, but for a version
+        that cannot be served: then none is made until others are compared, or it is put on trial again.
+        """
+        found = await asyncio.to_thread(self._look)
+        if found is None or self._given_up:
+            return False
+        missing = await asyncio.to_thread(self._missing, found)
+        plays = (self._play(found) for _ in range(min(missing, _AT_ONCE)))
+        made = await asyncio.gather(*plays, return_exceptions=True)
+        failed = next((one for one in made if isinstance(one, Exception)), None)
+        self._given_up = isinstance(failed, AdapterError)
+        self.trouble = self._explain(failed, found)
+        return True in made
+
+    def _look(self) -> Rivals | None:
+        """The two that people compare; when they are others than before, what waits of those before is withdrawn."""
+        found = rivals(self._store)
+        if found != self._rivals or not self._tidied:
+            of = None if found is None else (found.serving, found.other)
+            self._store.pairs.withdraw_evaluations_except(of)
+            self._rivals, self._tidied = found, True
+            self._given_up, self._alike, self.trouble = False, 0, None
+        return found
+
+    def _missing(self, found: Rivals) -> int:
+        wanted = math.ceil((self._queue.trial if found.trial else self._queue.evaluation) * self._buffer)
+        ready = self._store.pairs.ready(found.serving, purpose=Purpose.EVAL, against=found.other)
+        return max(0, wanted - ready)
+
+    async def _play(self, found: Rivals) -> bool:
+        async with self._one_at_a_time:
+            prompt = await asyncio.to_thread(self._next_prompt)
+        if prompt is None:
+            raise InputError(f"every prompt is set aside: {self.aside}; bring others" if self.aside.ids else _NO_PROMPT)
+        async with self._router.lease() as champion, self._router.lease(found.other) as other:
+            if champion != found.serving:  # since it was looked
+                return False
+            try:
+                answers = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, other))
+            except PromptError as error:
+                self.aside.add(prompt, error.reason)
+                return False
+        if alike(*answers):
+            self._alike += 1
+            return False
+        self._alike = 0
+        a, b = self._random.sample(answers, 2)
+        await asyncio.to_thread(self._store.pairs.add_evaluation, prompt.id, a, b, champion=champion)
+        return True
+
+    async def _answer(self, prompt: Prompt, version: str) -> NewCompletion:
+        seeds = (self._random.randrange(_SEEDS),)
+        [completion] = await complete(self._engine, Job(prompt.messages, version, seeds, self._sampling))
+        return completion
+
+    def _next_prompt(self) -> Prompt | None:
+        """A prompt that was not asked before, while there are such; None if no prompt fits the model."""
+        prompts = self._store.prompts
+
+        def fresh() -> Prompt | None:
+            seen = self._asked | self.aside.ids
+            return prompts.next(seen, Split.HELDOUT) or prompts.next(seen)
+
+        found = fresh()
+        if found is None and self._asked:
+            self._asked.clear()
+            found = fresh()
+        if found is not None:
+            self._asked.add(found.id)
+        return found
+
+    def _explain(self, failed: Exception | None, found: Rivals) -> str | None:
+        """Why no pairs are made, in words; None if nothing is wrong."""
+        if failed is None:
+            return self._file.located(_ALL_ALIKE) if self._alike >= _MANY_ALIKE else None
+        if isinstance(failed, AdapterError) and found.trial:
+            return f"{failed}; decide on {found.other} yourself, or restore it and put it on trial again"
+        return in_words(failed, during="a pair of two versions was made", before=self.trouble)

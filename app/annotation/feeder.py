@@ -1,0 +1,296 @@
+"""The feeder: keeps fresh pairs ready, so that nobody waits for the model.
+
+Samples two answers of the champion to the prompt that has been compared least, drops pairs that teach
+nothing, and withdraws ready pairs of a version that serves no more. Pairs are made side by side, and whichever is
+ready first makes room for the next. Knows nothing of annotators.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from app.annotation.crew import Crew
+from app.annotation.eval_feeder import Matches, flaw
+from app.annotation.prompt_line import PromptLine
+from app.annotation.queue_settings import QueueSettings
+from app.annotation.tries import Tries
+from app.background.loop import in_words
+from app.serving.engine import BASE, Engine, Job
+from app.serving.router import Router
+from app.settings_file import HERE, SettingsFile
+from data.annotation.strategies import StrategyName
+from data.errors import PromptError
+from data.records import NewCompletion, Pair, Prompt, Sampling, Thought
+from data.store import PreferenceStore
+
+_ATTEMPTS = 4
+_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
+_FRUITLESS = 8  # so many prompts in a row without a pair are no chance any more
+_SEEDS = 2**31
+_NO_PROMPTS = "There are no prompts to sample: add some on the page Prompts, or start the server with --prompts FILE."
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A pair being made: what the two sides read so far, with their reasoning, and the stored pair at the end."""
+
+    prompt: Prompt
+    texts: tuple[str, str]
+    pair: Pair | None
+    thoughts: tuple[Thought | None, ...] = ()
+
+
+class Feeder:
+    """Fills the buffer of ready pairs in the background, and makes single pairs on demand.
+
+    workers: how many pairs are made at once; queue: how many people judge a pair, and whether its margin is wanted;
+    matches: makes pairs that measure. tries: of pairs to train on, since the server started.
+    """
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        engine: Engine,
+        router: Router,
+        *,
+        sampling: Sampling,
+        buffer: int,
+        workers: int,
+        queue: QueueSettings,
+        matches: Matches,
+        source: random.Random,
+        file: SettingsFile = HERE,
+    ) -> None:
+        self.ready = 0
+        self.trouble: str | None = None
+        self.aside = matches.aside
+        self.tries = Tries()
+        self._store = store
+        self._engine = engine
+        self._router = router
+        self._sampling = sampling
+        self._buffer = buffer
+        self._workers = workers
+        self._queue = queue
+        self._matches = matches
+        self._file = file
+        self._random = source
+        self._filled_for: str | None = None
+        self._line = PromptLine(store.prompts, self.aside)
+        self._fruitless = 0
+        self._barren = False
+        self._not_before = self._no_match_before = 0.0
+        self._wake = asyncio.Event()
+        self._resting = False
+        self._makers = Crew(self._wake.set)
+        self._matchmakers = Crew(self._wake.set)
+
+    def poke(self) -> None:
+        """Look at the buffer now: a pair was taken, or the champion changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Fill the buffer until cancelled. An error of the model is kept in `trouble` and tried again."""
+        try:
+            while True:
+                self._wake.clear()
+                if not self._resting:
+                    await self._employ()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PAUSE_SECONDS):
+                        await self._wake.wait()
+        finally:
+            await asyncio.gather(self._makers.close(), self._matchmakers.close())
+
+    async def fill(self, seconds: float) -> None:
+        """Wait until the buffer is full, no pair can be made, or so many seconds have passed."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.trouble and await self._missing():
+            self.poke()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Within, nothing is made ahead: only for those who find nothing ready."""
+        self._resting = True
+        try:
+            await self._makers.idle()  # until what is being made is there
+            await self._matchmakers.idle()
+            yield
+        finally:
+            self._resting = False
+            self.poke()
+
+    async def drafts(self, prompt: Prompt | None = None) -> AsyncGenerator[Draft, None]:
+        """Make one pair now, telling how far it is; the last item has the stored pair.
+
+        prompt: the one to answer, else the next. Ends without a pair when it gave none; `trouble` then says why, if
+        others do not give any either. Raises PromptError for a given prompt that the model can never be asked.
+        """
+        wanted = prompt is not None
+        if prompt is None:
+            prompt = await self._line.next()
+        else:
+            self._line.reserve(prompt)
+        if prompt is None:
+            self.trouble = self._explain()
+            return
+        async with aclosing(self._answered(prompt)) as drafts:
+            try:
+                async for draft in drafts:
+                    yield draft
+            except PromptError:
+                if wanted:
+                    raise
+
+    async def _employ(self) -> None:
+        """Have makers at work, of pairs to train on and of those that measure."""
+        try:
+            await self._employ_makers()
+        except Exception as error:  # nobody else would make pairs
+            self._hold(error)
+        if not (self._matchmakers or self._resting or time.monotonic() < self._no_match_before):
+            self._matchmakers.start(self._match())
+
+    async def _employ_makers(self) -> None:
+        """As many as pairs are missing, so far as there is room and nothing is in the way."""
+        missing = await self._missing()
+        if not missing:
+            self.trouble = None
+        while self._may_start(missing):
+            prompt = await self._line.next()
+            if prompt is None:
+                self.trouble = self.trouble if self._makers else self._explain()
+                return
+            if self._resting:  # since it was asked
+                self._line.release(prompt)
+                return
+            self._makers.start(self._make(prompt))
+
+    def _may_start(self, missing: int) -> bool:
+        """Whether one more maker may begin. Where none came to anything one is enough, now and then."""
+        room = 1 if self._barren else self._workers
+        waits = self._resting or time.monotonic() < self._not_before
+        return not waits and len(self._makers) < min(missing, room)
+
+    async def _missing(self) -> int:
+        champion = self._router.champion
+        if champion != self._filled_for:
+            await asyncio.to_thread(self._store.pairs.withdraw_except, champion)
+            self._filled_for = champion
+        self.ready = await asyncio.to_thread(self._store.pairs.ready, champion)
+        return max(0, self._buffer - self.ready)
+
+    async def _make(self, prompt: Prompt) -> None:
+        """Make a pair for a prompt that is reserved."""
+        try:
+            async with aclosing(self._answered(prompt)) as drafts:
+                async for _ in drafts:
+                    pass
+        except PromptError:
+            pass  # it is set aside
+        except Exception as error:
+            self._hold(error)
+
+    async def _match(self) -> None:
+        """Make pairs that measure, if some are missing."""
+        self._no_match_before = time.monotonic() + _PAUSE_SECONDS
+        try:
+            if await self._matches.make():
+                self._no_match_before = 0.0
+        except Exception as error:
+            self._hold(error)
+
+    def _hold(self, error: Exception) -> None:
+        self.trouble = in_words(error, during="pairs were made", before=self.trouble)
+        self._not_before = time.monotonic() + _PAUSE_SECONDS
+
+    async def _answered(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
+        """Drafts of a pair for a prompt that is reserved, which is released.
+
+        Raises PromptError for one that the model can never be asked, once it is set aside.
+        """
+        try:
+            async with aclosing(self._attempts(prompt)) as attempts:
+                async for draft in attempts:
+                    yield draft
+        except PromptError as error:
+            self.aside.add(prompt, error.reason)
+            raise
+        finally:
+            self._line.release(prompt)
+
+    async def _attempts(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
+        """Try a few times for a pair without flaw; a prompt that gives none goes to the end of the line."""
+        for _ in range(_ATTEMPTS):
+            async with self._router.lease() as version:
+                seeds = (self._random.randrange(_SEEDS), self._random.randrange(_SEEDS))
+                job = Job(prompt.messages, version, seeds, self._sampling)
+                completions: tuple[NewCompletion, ...] = ()
+                async with aclosing(self._engine.stream(job)) as stream:
+                    async for answers in stream:
+                        completions = answers.completions or ()
+                        yield Draft(prompt, (answers.texts[0], answers.texts[1]), None, answers.thoughts)
+                a, b = completions
+                found = flaw(a, b)
+                self.tries.note(found)
+                if found is None:
+                    pair = await self._keep(prompt, a, b)
+                    self._bears()
+                    yield Draft(prompt, (a.text, b.text), pair)
+                    return
+        await self._gave_none(prompt)
+
+    async def _gave_none(self, prompt: Prompt) -> None:
+        """It may give one next time, after all others; if they give none either, that is said, and tried less often."""
+        await self._line.to_the_end(prompt)
+        self._fruitless += 1
+        beyond = self._fruitless - min(_FRUITLESS, await self._line.length())
+        self._barren = beyond >= 0
+        if self._barren:
+            self.trouble = self._explain()
+            self._not_before = time.monotonic() + min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS * 2**beyond)
+
+    def _bears(self) -> None:
+        """There is a pair: nothing is in the way any more."""
+        self._fruitless, self._barren, self._not_before, self.trouble = 0, False, 0.0, None
+
+    async def _keep(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> Pair:
+        overlaps = self._random.random() < self._queue.overlap
+        return await asyncio.to_thread(
+            self._store.pairs.add,
+            prompt.id,
+            a,
+            b,
+            margin=await self._margin(prompt, a, b),
+            target_judgments=self._queue.overlap_judgments if overlaps else 1,
+        )
+
+    async def _margin(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> float | None:
+        """The version's implicit reward of a less that of b, against the base (nats); None where nobody asks for it.
+
+        Against the base whatever reference the version was trained with: the base is what there always is.
+        """
+        if self._queue.strategy is not StrategyName.UNCERTAINTY or a.version == BASE:
+            return None
+        rewards = [
+            sum(one.logprobs) - sum(await self._engine.score(prompt.messages, one.token_ids, BASE)) for one in (a, b)
+        ]
+        return rewards[0] - rewards[1]
+
+    def _explain(self) -> str:
+        """Why no pair could be made, in words."""
+        if self._barren:
+            last = self.tries.in_a_row
+            counts = ", ".join(f"{count} gave {why}" for why, count in last.most_common())
+            return self._file.located(
+                f"No pair could be made: of the last {last.total()} tries {counts}. Raise temperature in [sampling], "
+                "or bring other prompts."
+            )
+        if self.aside.ids:
+            return f"No pair could be made. Prompts set aside: {self.aside}. Bring other prompts."
+        return _NO_PROMPTS

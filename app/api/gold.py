@@ -1,0 +1,130 @@
+"""REST for admins: known pairs, made by hand or from consensus. Knows nothing of when they are asked."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.annotation.expectable import Expectable
+from app.api.audit import audited
+from app.api.auth import Admin
+from app.api.errors import LARGEST_ID, Body, Id, refusals
+from data.annotation.gold import Agreed, KnownPair
+from data.annotation.quality_votes import Tally
+from data.records import Choice, Message, Pair
+from data.store import PreferenceStore
+
+_LONGEST = 20_000
+
+Explanation = Annotated[str, Field(max_length=2000)]
+Text = Annotated[str, Field(max_length=_LONGEST)]
+
+
+class KnownIn(Body):
+    """A known pair to make of a pair. choice: in the pair's own a and b; explanation: shown as feedback."""
+
+    pair_id: Annotated[int, Field(ge=1, le=LARGEST_ID)]
+    choice: Expectable
+    explanation: Explanation = ""
+
+
+class WrittenIn(Body):
+    """A known pair to write: the good answer is expected to win."""
+
+    prompt: Text
+    good: Text
+    bad: Text
+    explanation: Explanation = ""
+
+
+class PairOut(BaseModel):
+    """A conversation and two answers, with what the model reasoned before each, null if it did not."""
+
+    pair_id: int
+    messages: tuple[Message, ...]
+    a: str
+    b: str
+    reasoning_a: str | None = None
+    reasoning_b: str | None = None
+    choice: Choice
+
+
+class KnownOut(PairOut):
+    """A known pair: what is expected, and how people did. made_of: the pair it repeats, if it was not written."""
+
+    explanation: str
+    made_of: int | None
+    created_at: int
+    retired: bool
+    right: int
+    judged: int
+
+
+class CandidateOut(PairOut):
+    """A pair of which everybody says the same, and how many they are."""
+
+    votes: int
+
+
+def build_gold_api(store: PreferenceStore) -> APIRouter:
+    """The routes of those who make known pairs; to be included for admins only."""
+    routes = APIRouter(prefix="/gold", tags=["gold"], responses=refusals(), route_class=audited(store.audit))
+
+    @routes.get("")
+    def gold() -> list[KnownOut]:
+        """Every known pair, newest first, retired ones among them."""
+        tallies = store.ballots.tallies()
+        return [_known(known, tallies.get(known.pair.id, Tally(0, 0))) for known in store.gold.all()]
+
+    @routes.get("/candidates")
+    def gold_candidates() -> list[CandidateOut]:
+        """Pairs of which several people say the same and nobody anything else, most votes first."""
+        return [_candidate(agreed) for agreed in store.gold.candidates()]
+
+    @routes.post("", status_code=201, responses=refusals(404, 409))
+    def make_gold(body: KnownIn, me: Admin) -> KnownOut:
+        """Make a known pair of the same answers as a pair."""
+        choice = Choice(body.choice)
+        known = store.gold.make(body.pair_id, choice, explanation=body.explanation, made_by=me.id)
+        return _known(known, Tally(0, 0))
+
+    @routes.post("/written", status_code=201, responses=refusals(409))
+    def write_gold(body: WrittenIn, me: Admin) -> KnownOut:
+        """Make a known pair of two written answers."""
+        known = store.gold.write(body.prompt, body.good, body.bad, explanation=body.explanation, made_by=me.id)
+        return _known(known, Tally(0, 0))
+
+    @routes.post("/{pair_id}/retire", status_code=204, responses=refusals(404))
+    def retire_gold(pair_id: Id) -> None:
+        """Ask a known pair no more; what was said of it still counts."""
+        store.gold.retire(pair_id)
+
+    return routes
+
+
+def _pair(pair: Pair, choice: Choice) -> PairOut:
+    return PairOut(
+        pair_id=pair.id,
+        messages=pair.prompt.messages,
+        a=pair.a.text,
+        b=pair.b.text,
+        reasoning_a=pair.a.reasoning,
+        reasoning_b=pair.b.reasoning,
+        choice=choice,
+    )
+
+
+def _known(known: KnownPair, tally: Tally) -> KnownOut:
+    return KnownOut(
+        **dict(_pair(known.pair, known.expected.choice)),
+        explanation=known.expected.explanation,
+        made_of=known.repeats_id,
+        created_at=known.created_at,
+        retired=known.retired,
+        right=tally.right,
+        judged=tally.of,
+    )
+
+
+def _candidate(agreed: Agreed) -> CandidateOut:
+    return CandidateOut(**dict(_pair(agreed.pair, agreed.choice)), votes=agreed.votes)

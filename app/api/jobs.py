@@ -1,0 +1,46 @@
+"""REST for admins: how far long work is. Knows nothing of what is done."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.api.errors import Id, refusals
+from app.api.report_schema import NoteOut
+from app.background.jobs import Errand, Errands, ErrandState
+
+
+class ErrandOut(BaseModel):
+    """A piece of work. done: how much so far, of so much; result: the id of what came of it; reason: why none did."""
+
+    id: int
+    kind: str
+    state: ErrandState
+    done: int
+    of: int
+    result: int | None
+    reason: NoteOut | None
+
+
+def errand_out(errand: Errand) -> ErrandOut:
+    """An errand as the API has it."""
+    error = errand.error
+    return ErrandOut(
+        id=errand.id,
+        kind=errand.kind,
+        state=errand.state,
+        done=errand.done,
+        of=errand.of,
+        result=errand.result,
+        reason=None if error is None else NoteOut(words=error.template, values=error.values),
+    )
+
+
+def build_errands_api(errands: Errands) -> APIRouter:
+    """The routes under /errands; to be included for admins only."""
+    routes = APIRouter(prefix="/errands", tags=["datasets"], responses=refusals())
+
+    @routes.get("/{number}", responses=refusals(404))
+    async def one_errand(number: Id) -> ErrandOut:
+        """How far a piece of work is."""
+        return errand_out(errands.by_id(number))
+
+    return routes

@@ -1,0 +1,163 @@
+"""REST, version 1: what pages do, for programs. The gate in front has already named the caller.
+
+What annotators do is in annotate.py; the rest is for admins. Knows nothing of cookies or storage.
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from app.api.account import build_account_api
+from app.api.activity import build_activity_api
+from app.api.annotate import build_desk_api
+from app.api.audit import audited
+from app.api.auth import Caller, admin
+from app.api.errors import LARGEST_ID, refusals
+from app.api.exports import build_exports_api
+from app.api.gold import build_gold_api
+from app.api.guidelines import build_guidelines_api
+from app.api.imports import build_imports_api
+from app.api.jobs import build_errands_api
+from app.api.lineage import build_lineage_api
+from app.api.overview import build_overview_api
+from app.api.people import build_people_api
+from app.api.prompts import build_prompts_api
+from app.api.quality import build_quality_api
+from app.api.rebuilds import build_rebuilds_api
+from app.api.round_records import build_round_records_api
+from app.api.rounds import build_rounds_api
+from app.api.settings import build_settings_api
+from app.api.trial import build_trial_api
+from app.api.versions import build_adapters_api
+from app.datasets.exporter import ExportOrder, usual_query
+from app.markdown.render import Markdown
+from app.people.visitor import visitor_of
+from app.services import Services
+from app.serving.engine import Job, complete
+from data.records import Message, NewCompletion, Sampling, Split
+
+MAX_ANSWERS = 8
+MAX_JOBS = 1000
+MAX_PROMPTS = 10_000
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+
+
+class Credentials(BaseModel):
+    """Who signs in."""
+
+    login: Annotated[str, Field(max_length=64)]
+    password: Annotated[str, Field(max_length=256)]
+
+
+class JobIn(BaseModel):
+    """A prompt to answer, once per seed."""
+
+    messages: tuple[Message, ...]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_ANSWERS)]
+
+
+class CompletionsIn(BaseModel):
+    """Answers to draw from a named version, for measuring."""
+
+    version: str
+    jobs: Annotated[tuple[JobIn, ...], Field(min_length=1, max_length=MAX_JOBS)]
+    sampling: Sampling | None = None
+
+
+_NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
+
+
+def build_api(services: Services) -> APIRouter:
+    """All routes under /api/v1."""
+    api = APIRouter(prefix="/api/v1", responses=refusals(404, 409))
+    api.include_router(_session_routes(services))
+    api.include_router(build_desk_api(services.desk, services.feeder))
+    api.include_router(build_account_api(services.accounts))
+    for routes in (
+        build_people_api(services.accounts, services.store.audit),
+        build_activity_api(services.store),
+        build_quality_api(services.store, services.examiner),
+        build_guidelines_api(services.store, Markdown()),
+        build_gold_api(services.store),
+        build_prompts_api(services.store, moved=services.feeder.poke),
+        build_overview_api(services),
+        build_trial_api(services.store, services.trial, services.matches),
+        build_lineage_api(services.store),
+        build_settings_api(services.settings, services.trainings),
+        build_adapters_api(services.store, services.adapters),
+        build_round_records_api(services.store, services.rounds),
+        build_rounds_api(services.store, services.rounds, services.triggers),
+        build_rebuilds_api(services.store, services.rebuilds),
+        build_imports_api(services.store, services.imports),
+        build_exports_api(services.store, services.exports),
+        build_errands_api(services.errands),
+        _operator_routes(services),
+    ):
+        api.include_router(routes, dependencies=[Depends(admin)])
+    return api
+
+
+def _session_routes(services: Services) -> APIRouter:
+    routes = APIRouter(tags=["session"])
+
+    @routes.post("/session", responses=refusals(429))
+    async def sign_in(body: Credentials, request: Request) -> dict[str, str]:
+        """A bearer token for a login and password."""
+        visitor = visitor_of(request)
+        token, annotator = await services.accounts.sign_in_queued(body.login, body.password, visitor)
+        return {"token": token, "role": annotator.role}
+
+    @routes.get("/session")
+    async def who(me: Caller) -> dict[str, object]:
+        """Who the caller is, and how many pairs he has judged."""
+        return {"login": me.login, "role": me.role, "judgments": await services.desk.progress(me)}
+
+    return routes
+
+
+def _operator_routes(services: Services) -> APIRouter:
+    routes = APIRouter(tags=["admin"])
+    handing_out = APIRouter(route_class=audited(services.store.audit, reads=True))
+
+    @routes.post("/completions")
+    async def completions(body: CompletionsIn) -> dict[str, Any]:
+        """Answers by a named version, for measuring one version against another."""
+        sampling = body.sampling or services.settings.sampling
+        async with services.router.lease(body.version) as version:
+            jobs = [Job(job.messages, version, job.seeds, sampling) for job in body.jobs]
+            drawn = await asyncio.gather(*(complete(services.engine, job) for job in jobs))
+        return {"version": version, "completions": [[_measured(c) for c in answers] for answers in drawn]}
+
+    @handing_out.get("/export", response_class=StreamingResponse, responses=_NDJSON)
+    def stream_preferences(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
+        """All preferences as JSON lines, but those that the format cannot hold; all of them are read first.
+
+        POST /exports makes files, of other selections too, and counts what is left out.
+        """
+        order = ExportOrder(format=format, query=usual_query(format))
+        order.check()
+        lines = services.exports.lines(order)
+        return StreamingResponse(lines, media_type="application/x-ndjson", headers={"X-Format": format})
+
+    @routes.get("/prompts")
+    def prompts(split: Split, count: Annotated[int, Query(ge=1, le=MAX_PROMPTS)], seed: Seed = 0) -> dict[str, Any]:
+        """A random sample of the prompts of a split."""
+        return {"prompts": [p.messages for p in services.store.prompts.sample(split, count, seed)]}
+
+    routes.include_router(handing_out)
+    return routes
+
+
+def _measured(completion: NewCompletion) -> dict[str, object]:
+    return {
+        "text": completion.text,
+        "tokens": len(completion.token_ids),
+        "seed": completion.seed,
+        "finish_reason": completion.finish_reason,
+        "reasoning": completion.reasoning,
+        "reasoning_tokens": completion.reasoning_tokens,
+    }

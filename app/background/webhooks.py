@@ -1,0 +1,195 @@
+"""Tells other programs what happened: signed, kept until delivered, tried again for a day and a half.
+
+By the Standard Webhooks specification 1.0 (github.com/standard-webhooks/standard-webhooks): a message has an id that
+stays the same over all tries, a time, and an HMAC-SHA256 over both and the body. Knows nothing of what the events mean.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import httpx
+from pydantic import AfterValidator, SecretStr
+from pydantic_core import PydanticCustomError
+
+from app.background.loop import in_words
+from data.activity.webhook_outbox import Outbox, Parcel
+from data.support.clock import Clock
+from data.support.settings_types import Strict
+
+_SECOND_MS = 1000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+WAITS_MS = (5 * _SECOND_MS, 5 * _MINUTE_MS, 30 * _MINUTE_MS, 2 * _HOUR_MS, 5 * _HOUR_MS, 10 * _HOUR_MS, 14 * _HOUR_MS)
+"""Between one try and the next, as the specification advises."""
+
+_TIMEOUT_SECONDS = 20
+_IDLE_SECONDS = 60.0
+_GONE = 410
+_LARGEST_PORT = 65535
+_SHORTEST_SECRET = 24  # bytes, by the specification
+_PREFIX = "whsec_"
+
+
+class Event(StrEnum):
+    """What can be told. A round is finished however it ended; its state says how."""
+
+    ROUND_FINISHED = "round.finished"
+    VERSION_PROMOTED = "version.promoted"
+    VERSION_REFUSED = "version.refused"
+    VERSION_ROLLED_BACK = "version.rolled_back"
+
+
+Tell = Callable[[Event, Mapping[str, object]], Awaitable[None]]
+"""Takes what happened, and what is to be known of it."""
+
+
+def _key(secret: SecretStr) -> bytes:
+    """The bytes of a secret. Raises ValueError when it is none, or too short to be one."""
+    text = secret.get_secret_value()
+    if not text.startswith(_PREFIX):
+        raise ValueError(f"a secret is {_PREFIX} and the base64 of at least {_SHORTEST_SECRET} random bytes")
+    try:
+        key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+    except ValueError as error:
+        raise ValueError(f"what follows {_PREFIX} is no base64") from error
+    if len(key) < _SHORTEST_SECRET:
+        raise ValueError(f"the secret has {len(key)} bytes; take at least {_SHORTEST_SECRET}")
+    return key
+
+
+def _secret(secret: SecretStr) -> SecretStr:
+    _key(secret)
+    return secret
+
+
+def _url(url: str) -> str:
+    """A URL that a message can be sent to. Raises ValueError for any other."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no http or https address: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"{url!r} is no http or https address")
+    if parsed.port is not None and not 1 <= parsed.port <= _LARGEST_PORT:
+        raise ValueError(f"{url!r} is no http or https address: a port is from 1 to {_LARGEST_PORT}")
+    return url
+
+
+class Webhook(Strict):
+    """An address to tell, and the secret that signs. events: only these; all, if empty."""
+
+    url: Annotated[str, AfterValidator(_url)]
+    secret: Annotated[SecretStr, AfterValidator(_secret)]
+    events: tuple[Event, ...] = ()
+
+
+def _once_each(hooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+    """What waits for an address is kept by its URL: of two hooks with one, only one would be told."""
+    twice = [url for url, times in Counter(hook.url for hook in hooks).items() if times > 1]
+    if twice:
+        words = "{url} is named more than once; name it once, with all the events it is to get"
+        raise PydanticCustomError("webhooks", words, {"url": twice[0]})
+    return hooks
+
+
+Hooks = Annotated[tuple[Webhook, ...], AfterValidator(_once_each)]
+"""All addresses to tell."""
+
+
+class Webhooks:
+    """Tells the addresses that the settings name."""
+
+    def __init__(self, hooks: Sequence[Webhook], outbox: Outbox, clock: Clock) -> None:
+        self.trouble: str | None = None
+        self._hooks = {hook.url: hook for hook in hooks}
+        self._outbox = outbox
+        self._clock = clock
+        self._wake = asyncio.Event()
+
+    async def tell(self, event: Event, detail: Mapping[str, object]) -> None:
+        """Keep an event for all who want it; `run` delivers it."""
+        wanting = [hook.url for hook in self._hooks.values() if not hook.events or event in hook.events]
+        if not wanting:
+            return
+        when = datetime.fromtimestamp(self._clock() / 1000, UTC).isoformat().replace("+00:00", "Z")
+        body = {"type": event.value, "timestamp": when, "data": dict(detail)}
+        await asyncio.to_thread(self._outbox.put, body, wanting)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what an earlier server left behind, too.
+
+        What is in the way besides the addresses is kept in `trouble`; all is tried again a minute later.
+        """
+        if not self._hooks:
+            return
+        async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client:
+            while True:
+                self._wake.clear()
+                try:
+                    pause = await self._deliver_due(client)
+                    self.trouble = None
+                except Exception as error:  # a full disk, for one; nobody else would deliver
+                    pause = _IDLE_SECONDS
+                    self.trouble = in_words(error, during="messages were delivered", before=self.trouble)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+
+    async def _deliver_due(self, client: httpx.AsyncClient) -> float:
+        """Send once what is due; seconds until more is."""
+        for parcel in await asyncio.to_thread(self._outbox.due):
+            await self._deliver(client, parcel)
+        return await self._pause()
+
+    async def _pause(self) -> float:
+        """Seconds until the next message is due; a minute at most, since the clock may be set."""
+        due = await asyncio.to_thread(self._outbox.next_at)
+        return _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - self._clock()) / 1000))
+
+    async def _deliver(self, client: httpx.AsyncClient, parcel: Parcel) -> None:
+        """Send a message once, and note what came of it."""
+        hook = self._hooks.get(parcel.address)
+        if hook is None:
+            why: str | None = "the settings do not name this address any more"
+            again = None
+        else:
+            why, gone = await self._send(client, hook, parcel)
+            again = None if gone or parcel.tries >= len(WAITS_MS) else WAITS_MS[parcel.tries]
+        if why is None:
+            await asyncio.to_thread(self._outbox.sent, parcel.id)
+        else:
+            await asyncio.to_thread(self._outbox.failed, parcel.id, why, again_in_ms=again)
+
+    async def _send(self, client: httpx.AsyncClient, hook: Webhook, parcel: Parcel) -> tuple[str | None, bool]:
+        """Why it was in vain, or None; and whether the address asks for no more."""
+        try:
+            content = json.dumps(parcel.body, ensure_ascii=False).encode()
+            headers = {"content-type": "application/json", **signed(hook, parcel.key, self._clock() // 1000, content)}
+            answer = await client.post(hook.url, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__}: {error}", False
+        except Exception as error:  # httpx lets some of an address's through; the other messages must still go out
+            return in_words(error, during="a message was sent", before=parcel.error), False
+        if answer.is_success:
+            return None, False
+        return f"answered {answer.status_code}", answer.status_code == _GONE
+
+
+def signed(hook: Webhook, message_id: str, seconds: int, content: bytes) -> dict[str, str]:
+    """The headers that prove where a message comes from; seconds: since the Unix epoch."""
+    digest = hmac.digest(_key(hook.secret), f"{message_id}.{seconds}.".encode() + content, hashlib.sha256)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }

@@ -1,0 +1,1 @@
+"""The command `prefloop`: one module a group of commands."""

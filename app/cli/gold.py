@@ -1,0 +1,88 @@
+"""The commands `prefloop gold ...`: pairs whose answer is known, on a running server. Knows no rules of its own."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from app.annotation.expectable import Expectable
+from app.cli.options import HOME, AsJson, HomePath
+from app.cli.output import answer, columns
+from app.cli.server import server_of
+
+PairId = Annotated[int, typer.Argument(help="The pair's number.")]
+Explanation = Annotated[str, typer.Option(help="Shown to whoever is told how the known pairs went.")]
+
+gold = typer.Typer(no_args_is_help=True, help="Known pairs, by which people are measured.")
+
+
+@gold.command("list")
+def list_known(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Every known pair, newest first, and how people did."""
+    with server_of(home) as server:
+        found = server.get("/gold")
+    answer(found, _known, as_json=as_json)
+
+
+@gold.command("candidates")
+def candidates(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Pairs of which several people say the same and nobody anything else."""
+    with server_of(home) as server:
+        found = server.get("/gold/candidates")
+    answer(found, _candidates, as_json=as_json)
+
+
+@gold.command("make")
+def make(
+    pair: PairId, choice: Expectable, explanation: Explanation = "", home: HomePath = HOME, as_json: AsJson = False
+) -> None:
+    """Make a known pair of the same two answers as a pair; a and b are the pair's own."""
+    with server_of(home) as server:
+        found = server.post("/gold", pair_id=pair, choice=choice, explanation=explanation)
+    answer(found, _made, as_json=as_json)
+
+
+@gold.command("write")
+def write(
+    prompt: str, good: str, bad: str, explanation: Explanation = "", home: HomePath = HOME, as_json: AsJson = False
+) -> None:
+    """Make a known pair of two written answers, of which the good one is expected to win."""
+    with server_of(home) as server:
+        found = server.post("/gold/written", prompt=prompt, good=good, bad=bad, explanation=explanation)
+    answer(found, _made, as_json=as_json)
+
+
+@gold.command("retire")
+def retire(pair: PairId, home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Ask a known pair no more; what was said of it still counts."""
+    with server_of(home) as server:
+        server.post(f"/gold/{pair}/retire")
+        [found] = (one for one in server.get("/gold") if one["pair_id"] == pair)
+    answer(found, f"Known pair {pair} is asked no more.", as_json=as_json)
+
+
+def _made(found: dict[str, Any]) -> Iterator[str]:
+    yield f"Known pair {found['pair_id']}: {_expected(found)} is expected."
+
+
+def _known(found: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [
+        (
+            one["pair_id"],
+            _expected(one),
+            f"{one['right']} of {one['judged']}",
+            "retired" if one["retired"] else "in use",
+            one["messages"][-1]["content"],
+        )
+        for one in found
+    ]
+    yield from columns(rows, head=("pair", "expected", "right", "", "last turn"))
+
+
+def _candidates(found: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [(one["pair_id"], _expected(one), one["votes"], one["messages"][-1]["content"]) for one in found]
+    yield from columns(rows, head=("pair", "all say", "votes", "last turn"))
+
+
+def _expected(one: dict[str, Any]) -> str:
+    return str(one["choice"]).replace("_", " ")

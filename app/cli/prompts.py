@@ -1,0 +1,83 @@
+"""The commands `prefloop prompt ...`: what the model is asked, on a running server. Knows no rules of its own.
+
+New prompts come in by `prefloop import prompts`.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.options import HOME, AsJson, HomePath
+from app.cli.output import answer, columns
+from app.cli.server import server_of
+from data.records import Split
+
+_MOST_LINES = 200
+
+PromptId = Annotated[int, typer.Argument(help="The prompt's number.")]
+
+prompts = typer.Typer(no_args_is_help=True, help="What the model is asked.")
+
+
+@prompts.command("list")
+def list_prompts(
+    words: Annotated[str, typer.Option(help="Only those with this text in a turn.")] = "",
+    split: Annotated[Split | None, typer.Option(help="Only those of this split.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only those from here.")] = None,
+    retired: Annotated[bool | None, typer.Option("--retired/--in-use", help="Only those.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_LINES, help="So many, the newest.")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="Only those with a lower number: the next page.")] = None,
+    home: HomePath = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """The prompts, newest first."""
+    asked = {"words": words, "split": split, "source": source, "retired": retired, "limit": limit, "before": before}
+    with server_of(home) as server:
+        found = server.get("/prompts/list", **{name: value for name, value in asked.items() if value is not None})
+    answer(found, _lines, as_json=as_json)
+
+
+@prompts.command("sources")
+def sources(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Where the prompts came from, and how they are split."""
+    with server_of(home) as server:
+        found = server.get("/prompts/sources")
+    answer(found, _sources, as_json=as_json)
+
+
+@prompts.command("edit")
+def edit(number: PromptId, text: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Put another prompt, whose last turn is this text, in this one's place; this one is retired."""
+    with server_of(home) as server:
+        found = server.post(f"/prompts/{number}/edit", text=text)
+    answer(found, f"Prompt {found['id']} has taken the place of prompt {number}.", as_json=as_json)
+
+
+@prompts.command("retire")
+def retire(number: PromptId, home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """Sample a prompt no more, and offer none of its pairs that nobody has judged."""
+    with server_of(home) as server:
+        server.post(f"/prompts/{number}/retire")
+        [found] = server.get("/prompts/list", before=number + 1, limit=1)
+    answer(found, f"Prompt {number} is retired.", as_json=as_json)
+
+
+def _lines(found: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [
+        (
+            line["id"],
+            line["split"],
+            line["source"],
+            line["judgments"],
+            "in use" if line["retired_at"] is None else "retired",
+            line["messages"][-1]["content"],
+        )
+        for line in found
+    ]
+    yield from columns(rows, head=("prompt", "split", "source", "judgments", "", "last turn"))
+
+
+def _sources(found: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [(line["source"], line["train"], line["heldout"], line["retired"]) for line in found]
+    yield from columns(rows, head=("source", "train", "held out", "retired"))

@@ -1,0 +1,251 @@
+"""Where the command line brings and takes datasets: a running server, or the home itself when there is none.
+
+Both answer as the API does. Knows nothing of terminals.
+"""
+
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from app.api.exports import ExportIn, export_out, preview_out
+from app.api.imports import import_out, look_out
+from app.client.client import Remote, running_server
+from app.client.local import opened_home
+from app.datasets.export_preview import preview
+from app.datasets.exporter import ExportOrder, Tally, file_info, write
+from app.datasets.hub import publish
+from app.datasets.importer import keep
+from app.datasets.manifest import manifest_path, renamed
+from app.file_reading.look import Brought, Look
+from app.file_reading.process import look
+from app.home import Home
+from app.settings.settings import Settings, load_settings
+from data.containers.container import Unreadable
+from data.containers.jsonl import JSONL, standing_in
+from data.containers.registry import by_name, opening
+from data.errors import ConflictError, InputError, PrefloopError
+from data.records import Export, ImportKind
+from data.store import PreferenceStore
+from data.support.atomic_files import replacing
+from data.support.disk import written_to
+
+Told = Callable[[int, int | None], None]
+"""Hears how much is done, and of how much, if that is known."""
+
+_LOOK_AGAIN_SECONDS = 0.3
+
+
+class DatasetsDesk(Protocol):
+    """Takes and gives datasets. All raise PrefloopError with words."""
+
+    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        """What an export would hold, as the API has it."""
+        ...
+
+    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+        """Write a file and its manifest; the export as the API has it."""
+        ...
+
+    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+        """Put a dataset on the hub; the export as the API has it."""
+        ...
+
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+        """What a file holds, as the API has it."""
+        ...
+
+    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        """Take in a file that was looked at; the import as the API has it."""
+        ...
+
+    def imports(self) -> list[dict[str, Any]]:
+        """Every import, newest first, as the API has it."""
+        ...
+
+    def exports(self) -> list[dict[str, Any]]:
+        """Every export, newest first, as the API has it."""
+        ...
+
+
+@contextmanager
+def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
+    """The desk of a home; with `make`, one that does not exist yet is made.
+
+    Raises, when no server runs, HomeError, and InputError when the settings cannot be read.
+    """
+    server = running_server(home)
+    if server is not None:
+        with server:
+            yield _AtServer(server, home)
+    else:
+        with opened_home(home, make=make) as (settings, store):
+            yield _AtHome(home, settings, store)
+
+
+class _AtHome:
+    """The store itself. What is done is kept in the audit by the names that the API has for it."""
+
+    def __init__(self, home: Home, settings: Settings, store: PreferenceStore) -> None:
+        self._home = home
+        self._limits = settings.imports.limits
+        self._store = store
+        self._looks: dict[str, Look] = {}
+
+    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        order = _order(asked)
+        of = self._store.outgoing.count(order.query)
+        seen = preview(self._store, order, Tally(told=lambda done: told(done, of)))
+        return preview_out(seen).model_dump(mode="json")
+
+    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+        order = _order(asked)
+        of = self._store.outgoing.count(order.query)
+        with written_to(out):
+            made = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+        self._keep("export_preferences", format=order.format, export=made.id, out=str(out))
+        return _made(made)
+
+    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+        order = _order(asked)
+        of = self._store.outgoing.count(order.query)
+        published = publish(self._store, order, repo, Tally(told=lambda done: told(done, of)), private=private)
+        self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
+        return _made(published)
+
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+        seen = look(
+            Brought(file, file.name, kind, brought.get("format")),
+            self._limits,
+            source=brought.get("source"),
+            license=brought.get("license"),
+            progress=lambda so_far: told(so_far, None),  # how far the end is nobody knows
+        )
+        self._looks[str(file)] = seen
+        return look_out(str(file), seen).model_dump(mode="json")
+
+    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        looked = self._looks[seen["upload"]]
+        rows = looked.rows
+        self._keep("import_file", kind=looked.file.kind, name=looked.file.name, source=looked.file.source)
+        done = keep(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
+        return import_out(done).model_dump(mode="json")
+
+    def imports(self) -> list[dict[str, Any]]:
+        return [import_out(entry).model_dump(mode="json") for entry in self._store.imports.all()]
+
+    def exports(self) -> list[dict[str, Any]]:
+        return list(map(_made, self._store.exports.all()))
+
+    def _keep(self, act: str, **detail: str | int) -> None:
+        self._store.audit.add(None, act, detail)
+
+
+class _AtServer:
+    """The API of a running server, as its owner."""
+
+    def __init__(self, server: Remote, home: Home) -> None:
+        self._server = server
+        self._home = home
+
+    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        told(0, None)  # the server says how far it is only of what it makes
+        seen: dict[str, Any] = self._server.post_and_wait("/exports/preview", **asked)
+        return seen
+
+    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+        order = _order(asked)
+        order.check_name(out.name)
+        endings = by_name(order.container).suffixes
+        directory = not endings
+        if directory and out.exists():
+            raise ConflictError(f"{out} exists already; name a directory that does not")
+        ending = next((one for one in endings if out.name.lower().endswith(one)), "")
+        number = self._result(self._server.post(f"/exports?ending={ending}" if ending else "/exports", **asked), told)
+        with written_to(out), TemporaryDirectory(dir=out.parent) as folder:
+            file, manifest = Path(folder) / "file", Path(folder) / "manifest"
+            self._server.download(f"/exports/{number}/file", file)
+            self._server.download(f"/exports/{number}/manifest", manifest)
+            if directory:
+                with zipfile.ZipFile(file) as archive:
+                    archive.extractall(Path(folder) / "unpacked")
+                file = Path(folder) / "unpacked"
+            file.replace(out)
+            text = renamed(manifest.read_text(encoding="utf-8"), out.name, file_info(order, out.name))
+        with written_to(out), replacing(manifest_path(out)) as fresh:
+            fresh.write_text(text, encoding="utf-8")
+        self._server.delete(f"/exports/{number}/file")
+        made: dict[str, Any] = self._server.get(f"/exports/{number}")
+        return made
+
+    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+        number = self._result(self._server.post("/exports/publish", **asked, repo=repo, private=private), told)
+        made: dict[str, Any] = self._server.get(f"/exports/{number}")
+        return made
+
+    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+        told(0, None)  # the server says nothing before it has read all
+        said = {key: value for key, value in brought.items() if value is not None}
+        if not file.is_dir():
+            return self._look(file, kind, said)
+        # read here and not before: the server has its settings, and nothing else asks for those in the file
+        limits = load_settings(self._home.path).imports.limits
+        # a directory cannot be sent; its rows can, each on the line that has its number
+        with TemporaryDirectory() as folder:
+            rows = Path(folder) / f"{file.name}.jsonl"
+            _, found = opening(file).read(file, limits)
+            JSONL.write(rows, None, {"train": map(_sent, (row for _, row in found))})
+            return self._look(rows, kind, {"source": file.name} | said)
+
+    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+        number = self._result(self._server.post("/imports", upload=seen["upload"]), told)
+        done: dict[str, Any] = self._server.get(f"/imports/{number}")
+        return done
+
+    def imports(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.get("/imports")
+        return found
+
+    def exports(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.get("/exports")
+        return found
+
+    def _look(self, file: Path, kind: ImportKind, said: Mapping[str, str]) -> dict[str, Any]:
+        seen: dict[str, Any] = self._server.upload("/imports/look", file, name=file.name, kind=kind.value, **said)
+        return seen
+
+    def _result(self, errand: dict[str, Any], told: Told) -> int:
+        """The id of what comes of an errand, once it has. Raises PrefloopError when nothing does."""
+        while errand["state"] in ("waiting", "running"):
+            told(errand["done"], errand["of"])
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            errand = self._server.get(f"/errands/{errand['id']}")
+        if errand["result"] is None:
+            raise PrefloopError(errand["reason"]["words"], **errand["reason"]["values"])
+        return int(errand["result"])
+
+
+def _made(export: Export) -> dict[str, Any]:
+    """An export that the home keeps no file of, as the API has it."""
+    return export_out(export, here=False).model_dump(mode="json")
+
+
+def _sent(row: object) -> Mapping[str, object]:
+    """A row of a table, which is an object or could not be read."""
+    if isinstance(row, Unreadable):
+        return standing_in(row)
+    assert isinstance(row, Mapping), "a table has nothing else"
+    return row
+
+
+def _order(asked: Mapping[str, Any]) -> ExportOrder:
+    try:
+        return ExportIn(**asked).order()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

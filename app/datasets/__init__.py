@@ -1,0 +1,1 @@
+"""Preference datasets in and out: imports, exports, their files and cards."""

@@ -1,0 +1,79 @@
+"""What an export would hold, without a file. Of a large store every judgment is counted, but not every text read.
+
+Whether a format can hold a pair shows when its rows are written and read again, which takes minutes for hundreds of
+thousands. So of those only some are tried, spread evenly, and it is said how many. Knows nothing of HTTP.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from app.datasets.exporter import PARTS, ExportOrder, Row, Tally, exported_rows, json_columns
+from data.records import Split
+from data.store import PreferenceStore
+
+ALL_READ = 10_000
+"""Judgments up to which every pair is read."""
+
+TRIED = 1_000
+"""Pairs that are tried where there are more."""
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file would hold: counts as Tally has them, its first rows, and which columns it has as JSON texts.
+
+    tried: how many pairs were read, where that was not all of them; counts of what a format cannot hold, of reasoning
+    and of answers that do not differ are then of these, and those of rows what these come to.
+    """
+
+    counts: Mapping[str, int]
+    rows: tuple[Row, ...]
+    json_columns: tuple[str, ...]
+    tried: int | None = None
+
+
+def preview(store: PreferenceStore, order: ExportOrder, tally: Tally | None = None) -> Preview:
+    """What an order would give, without a file. tally: as write has it. Raises InputError as ExportOrder.check does.
+
+    Languages are told from texts, so where some are asked for, all are read.
+    """
+    order.check()
+    tally = tally or Tally()
+    large = store.outgoing.count(order.query) > ALL_READ and not order.query.languages
+    return _of_some(store, order, tally) if large else _of_all(store, order, tally)
+
+
+def _of_all(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview:
+    rows = exported_rows(store, order, tally)
+    shown = tuple(islice(rows, _SHOWN))
+    for _ in rows:
+        pass
+    return Preview(tally.counts(), shown, json_columns(order.format, order.container))
+
+
+def _of_some(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview:
+    outline = store.outgoing.outline(order.query)
+    tally.add(outline.judgments)
+    some = np.linspace(0, len(outline.taken) - 1, min(TRIED, len(outline.taken))).astype(np.int64)
+    pair_ids: list[int] = outline.taken[some].tolist()
+    tried = Tally()
+    rows = exported_rows(store, order, tried, among=pair_ids)
+    shown = tuple(islice(rows, _SHOWN))
+    for _ in rows:
+        pass
+    tally.left_out.update(outline.left_out)
+    tally.left_out.update({"not_different": tried.left_out["not_different"]})
+    tally.unheld.update(tried.unheld)
+    tally.reasoned.update(tried.reasoned)
+    for split in Split:
+        part = PARTS[split]
+        tally.pairs[part] = outline.pairs[split]
+        tally.written[part] = outline.written[split]
+        tally.rows[part] = round(outline.written[split] * tried.rows.total() / max(1, tried.written.total()))
+    counts = {name: count for name, count in tally.counts().items() if count}
+    return Preview(counts, shown, json_columns(order.format, order.container), tried=len(pair_ids))

@@ -1,0 +1,89 @@
+"""An export on the Hugging Face hub, when an admin asks for it; private unless he says otherwise.
+
+The token is the one that `hf auth login` or HF_TOKEN gave. Knows nothing of how rows are made.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the library that it asks by
+
+from app.datasets.exporter import ExportOrder, Tally, columns_of, guideline_of, new_export, parts_of
+from app.datasets.hub_card import dataset_card
+from app.datasets.manifest import manifest_text
+from data.containers.parquet import PARQUET
+from data.errors import ConflictError, PrefloopError
+from data.formats.dataset_info import HUB as HUB_KEY
+from data.formats.dataset_info import dataset_info
+from data.records import Export
+from data.store import PreferenceStore
+from data.support.file_digest import file_sha256
+
+HUB = "hub"
+"""The container of an export that went there."""
+
+_DATA = "data"
+_REFUSED = (HTTPError, OSError, ValueError, RuntimeError)
+"""How the hub's client says that it has no network, that a name or a card is wrong, that an upload broke off."""
+
+
+def publish(
+    store: PreferenceStore,
+    order: ExportOrder,
+    repo: str,
+    tally: Tally,
+    *,
+    private: bool = True,
+    made_by: int | None = None,
+    api: HfApi | None = None,
+) -> Export:
+    """Put train and test, a card and the manifest into a dataset repository, which is made if it is not there.
+
+    Of what is there, data/ is replaced and the rest left alone. Raises InputError as ExportOrder.check does, or when
+    nothing is left; ConflictError when it shall be private and is there for everybody; PrefloopError when the hub does
+    not take it.
+    """
+    order.check()
+    with TemporaryDirectory() as folder:
+        data = Path(folder) / _DATA
+        for part, rows in parts_of(store, order, tally, apart=True).items():
+            data.mkdir(exist_ok=True)
+            PARQUET.write(data / f"{part}.parquet", columns_of(order), {part: rows})
+            if not tally.pairs[part]:
+                (data / f"{part}.parquet").unlink()
+        made = new_export(store, order, file_sha256(data), tally)
+        made = replace(made, container=HUB, request={**made.request, "repo": repo})
+        guideline = guideline_of(store, made)
+        title = repo.rpartition("/")[2]
+        info = dataset_info(order.format, title, repo, HUB_KEY)
+        model = store.versions.base_model()
+        (Path(folder) / "README.md").write_text(dataset_card(title, made, tally, guideline, model), encoding="utf-8")
+        (Path(folder) / "manifest.json").write_text(manifest_text(made, guideline, repo, info, model), encoding="utf-8")
+        _upload(api or HfApi(), repo, Path(folder), private=private)
+    return store.exports.record(made, made_by)
+
+
+def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:
+    try:
+        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        if private and not api.dataset_info(repo).private:
+            raise ConflictError(
+                "{repo} is there already, and everybody can see it; make it private on the hub, name another, or "
+                "publish it for everybody",
+                repo=repo,
+            )
+        api.upload_folder(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=folder,
+            commit_message="Export preferences with prefloop",
+            delete_patterns=f"{_DATA}/*",  # of an earlier export, perhaps with names
+        )
+    except _REFUSED as error:
+        raise PrefloopError(
+            "{repo} was not published: {why}; sign in with `hf auth login`, or look at the name and the network",
+            repo=repo,
+            why=str(error) or type(error).__name__,
+        ) from error

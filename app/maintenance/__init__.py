@@ -1,0 +1,1 @@
+"""A home kept safe: backups, and the check that it is whole."""

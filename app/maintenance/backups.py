@@ -1,0 +1,99 @@
+"""Backups of a home, by a command and by time. Knows nothing of what is in a home."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from app.background.loop import in_words
+from app.home import Home
+from data.db.backups import Backup, Told, backups_in, keep_newest, unheard
+from data.db.backups import back_up as copy_home
+from data.errors import HomeError, PrefloopError
+from data.support.clock import Clock, now_ms
+from data.support.settings_types import Positive, Strict
+
+
+class BackupSettings(Strict):
+    """When the server backs its home up: every so many hours, never if None; where to, beside the home if None.
+
+    keep: so many are kept, the newest.
+    """
+
+    every_hours: Positive | None = None
+    directory: Path | None = None
+    keep: Positive = 7
+
+
+_LOOK_SECONDS = 60.0  # the clock may jump
+_HOUR_MS = 3_600_000
+
+
+def directory_of(home: Home, chosen: Path | None) -> Path:
+    """Where the backups of a home go: beside it, unless another place was chosen."""
+    return home.path.with_name(f"{home.path.name}-backups") if chosen is None else chosen.expanduser().resolve()
+
+
+def back_up(
+    home: Home, directory: Path, *, keep: int | None = None, clock: Clock = now_ms, told: Told = unheard
+) -> dict[str, Any]:
+    """Make a backup, then delete those beyond the newest `keep`, if so many are to stay. Raises HomeError.
+
+    The answer is what backup_out gives, and the paths that were deleted.
+    """
+    if not home.database.exists():
+        raise HomeError(f"there is no prefloop home in {home.path}; --home names another")
+    if directory.is_relative_to(home.path):
+        raise HomeError(f"{directory} lies in the home itself and would be lost with it; name another with --to")
+    made = copy_home(home.database, home.kept, directory, clock=clock, told=told)
+    old = [] if keep is None else keep_newest(directory, keep)
+    return backup_out(made) | {"deleted": [str(one.path) for one in old]}
+
+
+def backup_out(backup: Backup) -> dict[str, Any]:
+    """A backup as the command line tells it. bytes: of all its files."""
+    return {
+        "path": str(backup.path),
+        "created_at": backup.created_at,
+        "software": backup.software,
+        "files": len(backup.files),
+        "bytes": backup.bytes,
+    }
+
+
+class Backups:
+    """Backs a home up every so many hours, as its settings say; never if they say nothing."""
+
+    def __init__(self, home: Home, settings: BackupSettings, clock: Clock = now_ms) -> None:
+        self.trouble: str | None = None
+        self._home = home
+        self._settings = settings
+        self._clock = clock
+        self._directory = directory_of(home, settings.directory)
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Make each backup when it is due, until cancelled. Why one could not be made is kept in `trouble`."""
+        if self._settings.every_hours is None:
+            return
+        try:
+            while True:
+                try:
+                    await asyncio.to_thread(self.look)
+                except Exception as error:  # nobody else would make backups
+                    self.trouble = in_words(error, during="a backup was made", before=self.trouble)
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            self._stopping = True
+
+    def look(self) -> None:
+        """Make a backup if one is due. Raises HomeError."""
+        every = self._settings.every_hours
+        newest = next(iter(backups_in(self._directory)), None)
+        if every is None or (newest is not None and self._clock() < newest.created_at + every * _HOUR_MS):
+            return
+        back_up(self._home, self._directory, keep=self._settings.keep, clock=self._clock, told=self._go_on)
+        self.trouble = None
+
+    def _go_on(self, _: int) -> None:
+        if self._stopping:
+            raise PrefloopError("the server ended while a backup was made; the next one makes it")

@@ -1,0 +1,1 @@
+"""Markdown that models write, as HTML that is safe to show."""

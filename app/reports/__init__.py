@@ -1,0 +1,1 @@
+"""Reports of rounds for people: tables, and a file."""

@@ -1,0 +1,93 @@
+"""What serving does while a round trains beside it: goes on, lives on ready pairs, or leaves the accelerator.
+
+Knows nothing of what is trained, nor by whom.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+
+from app.annotation.feeder import Feeder
+from app.serving.engine import Engine
+from app.settings_file import TOP
+from data.errors import RoundError
+from trainer.forward.activation_count import Activations
+from trainer.interface.round_dir import RoundDir
+from trainer.model.base import Base
+from trainer.preflight.memory_estimate import Footprint, free_bytes
+
+
+class ServeDuringTraining(StrEnum):
+    """KEEP: the model stays and answers. BUFFER: it stays, but answers only who would have to wait otherwise.
+
+    OFFLOAD: its weights go to the CPU's memory; people judge what lies ready, and nothing is sampled.
+    """
+
+    KEEP = "keep"
+    BUFFER = "buffer"
+    OFFLOAD = "offload"
+
+
+_FILL_SECONDS = 120.0
+_GIB = 2**30
+
+
+class Sharing:
+    """Shares the machine between serving and training, as `mode` says."""
+
+    def __init__(
+        self, mode: ServeDuringTraining, engine: Engine, feeder: Feeder, base: Base, activations: Activations
+    ) -> None:
+        """activations: what was counted of the base when it was loaded."""
+        self._mode = mode
+        self._engine = engine
+        self._feeder = feeder
+        self._base = base
+        self._activations = activations
+
+    @asynccontextmanager
+    async def training(self, directory: RoundDir) -> AsyncIterator[None]:
+        """Within, a round may train. All is as before at the end, however it ends.
+
+        Raises RoundError when the memory that training needs is not free, in words that say how much is; a trainer
+        that an earlier server left has taken what it needs.
+        """
+        if self._mode is ServeDuringTraining.KEEP:
+            await self._assert_room(directory)
+            yield
+            return
+        await self._feeder.fill(_FILL_SECONDS)
+        async with self._feeder.resting():
+            if self._mode is ServeDuringTraining.BUFFER:
+                await self._assert_room(directory)
+                yield
+                return
+            await self._engine.park()
+            try:
+                await self._assert_room(directory)
+                yield
+            finally:
+                await asyncio.shield(self._come_back())
+
+    async def _come_back(self) -> None:
+        try:
+            await self._engine.unpark()
+        except RuntimeError as error:  # as torch says that memory ran out
+            raise RoundError(
+                f"the model could not come back from the CPU's memory ({error}); free the memory that something else "
+                "has taken, and start the server again"
+            ) from error
+
+    async def _assert_room(self, directory: RoundDir) -> None:
+        if await asyncio.to_thread(directory.taken):
+            return
+        free = await asyncio.to_thread(free_bytes, self._base.model.device)
+        needed = await asyncio.to_thread(Footprint.of, directory, self._base, self._activations, free=free)
+        if needed.bytes > free:
+            ways = "" if self._mode is ServeDuringTraining.OFFLOAD else f'set serve_during_training = "offload" {TOP}, '
+            raise RoundError(
+                f"training needs about {needed.bytes / _GIB:.1f} GiB ({needed}), and {free / _GIB:.1f} GiB are free; "
+                f"{ways}set gradient_checkpointing = true, lower max_tokens, token_budget or rank in [training], or "
+                "serve a smaller model"
+            )

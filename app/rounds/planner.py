@@ -1,0 +1,199 @@
+"""What a round is frozen with: settings, reference, and what its training asks of the judgments.
+
+All of it is decided when the round starts and stands in its record, so that a server that finds a round left
+behind freezes the same. Knows nothing of processes or of swapping.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from app.rounds.algorithms import Algorithm
+from app.rounds.training_settings import Trainings
+from app.serving.adapter_store import AdapterShelf
+from app.serving.engine import BASE
+from app.settings_file import HERE, TOP, SettingsFile
+from data.errors import ConflictError, RoundError
+from data.records import AdapterVersion, Round, Snapshot
+from data.rounds.selection import TAKE_ALL, Selection, SelectionRules
+from data.rounds.selection_checks import Admission, decided_pairs, pairs_or_ratings
+from data.versions.versions import Versions
+from trainer.algorithms.dpo import label_smoothing
+from trainer.interface.config import (
+    CDPOConfig,
+    FromBase,
+    FromMerged,
+    FromVersion,
+    KTOConfig,
+    Reference,
+    RobustConfig,
+    RoundConfig,
+    TrainingConfig,
+)
+from trainer.interface.round_dir import RoundDir
+from trainer.interface.snapshot import lines_of_store
+
+_CHAMPION = "champion"
+
+
+class Planner:
+    """Plans rounds. template: what all of them share; its seed is that of round 0. rules: which pairs they take.
+
+    assert_fits: raises ConflictError for a round whose files the disk has no room for.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        shelf: AdapterShelf,
+        *,
+        template: RoundConfig,
+        trainings: Trainings,
+        max_rank: int,
+        rules: SelectionRules = TAKE_ALL,
+        file: SettingsFile = HERE,
+        assert_fits: Callable[[RoundConfig], None] = lambda _: None,
+    ) -> None:
+        self.rules = rules
+        self._assert_fits = assert_fits
+        self._file = file
+        self._versions = versions
+        self._shelf = shelf
+        self._template = template
+        self._trainings = trainings
+        self._max_rank = max_rank
+
+    @property
+    def configured(self) -> Algorithm:
+        """The algorithm of a round that names none."""
+        return Algorithm(self._trainings.of().algorithm)
+
+    def plan(self, algorithm: Algorithm | None, *, champion: str) -> RoundConfig:
+        """The settings of a round that starts now; its reference is the base, or a version by its own name.
+
+        Raises ConflictError when that version does not exist, the result's rank would not be served or the disk has no
+        room, AdapterError when the version's files have changed.
+        """
+        training = self._trainings.of(algorithm)
+        training = training.model_copy(update={"reference": _named(training.reference, champion)})
+        config = self._template.model_copy(update={"training": training, **self._served(champion)})
+        self._assert_fits(config)
+        parent = parent_of(config)
+        if parent == BASE:
+            self._assert_servable(training, 0)
+            return config
+        sha256 = self._sha256(parent)
+        self._shelf.verify(parent, sha256)
+        self._assert_servable(training, self._shelf.rank(parent))
+        return config.model_copy(update={"parent_sha256": sha256})
+
+    def replan(self, entry: Round, rebuilt: Mapping[str, AdapterVersion]) -> RoundConfig:
+        """The settings of a round that takes another one again: the same, compared with the version that one made.
+
+        rebuilt: what has been rebuilt already, by the name of the version it takes the place of: it does so as the
+        reference, too. Raises ConflictError for a round without a version or of another prefloop.
+        """
+        try:
+            config = RoundConfig.model_validate(entry.config)
+        except ValidationError as error:
+            raise ConflictError(f"round {entry.id} is of another version of prefloop and cannot be rebuilt") from error
+        made = next((one for one in self._versions.all() if one.round_id == entry.id), None)
+        if made is None:
+            raise ConflictError(f"round {entry.id} has no version to compare with")
+        self._assert_fits(config)
+        champion: dict[str, object] = {"champion": made.name, "champion_sha256": made.sha256}
+        parent = rebuilt.get(parent_of(config))
+        if parent is None:
+            return config.model_copy(update=champion)
+        reference = config.training.reference.model_copy(update={"name": parent.name})
+        training = config.training.model_copy(update={"reference": reference})
+        return config.model_copy(update={"training": training, "parent_sha256": parent.sha256, **champion})
+
+    def freeze(self, entry: Round, snapshot: Snapshot, directory: RoundDir) -> None:
+        """Write the directory of a round that was begun with a plan.
+
+        Raises RoundError when another prefloop began it, AdapterError when its parent's files have changed.
+        """
+        try:
+            planned = RoundConfig.model_validate(entry.config)
+        except ValidationError as error:
+            raise RoundError(f"round {entry.id} was begun by another version of prefloop; start a new one") from error
+        number = entry.rebuilds_id or entry.id  # so that a rebuilt round differs by its judgments alone
+        config = planned.model_copy(update={"seed": planned.seed + number, "flip_rate": snapshot.flip_rate})
+        parent = parent_of(config)
+        directory.freeze(
+            config,
+            lines_of_store(snapshot),
+            parent=self._verified(parent, config.parent_sha256),
+            champion=self._verified(config.champion, config.champion_sha256),
+        )
+
+    def _verified(self, name: str, sha256: str | None) -> Path | None:
+        """The files of a version; None for the base, which has none."""
+        return None if sha256 is None else self._shelf.verify(name, sha256)
+
+    def _served(self, champion: str) -> dict[str, str | None]:
+        """What serves, as a round keeps it to compare its own version with."""
+        sha256 = None if champion == BASE else self._versions.by_name(champion).sha256
+        return {"champion": champion, "champion_sha256": sha256}
+
+    def _sha256(self, name: str) -> str:
+        known = {version.name: version.sha256 for version in self._versions.all()}
+        if not known.get(name):
+            raise ConflictError(
+                f"a round's reference shall be the version {name}, which there is not; name another in "
+                f'[training.reference] (there is {", ".join(known)}), or "champion" for the one that serves'
+            )
+        return str(known[name])
+
+    def _assert_servable(self, training: TrainingConfig, parent_rank: int) -> None:
+        """Raise ConflictError when the adapter that comes of a training would have too high a rank to be served."""
+        match training.reference:
+            case FromVersion():
+                rank, why = parent_rank, "that of its reference, which trains on"
+            case FromMerged():
+                rank, why = parent_rank + training.rank, f"its reference's {parent_rank} and {training.rank} on top"
+            case _:
+                rank, why = training.rank, "the training's rank"
+        if rank > self._max_rank:
+            raise ConflictError(
+                self._file.located(
+                    f"the adapter would have rank {rank} ({why}), and the largest that is served is {self._max_rank}; "
+                    f"set max_rank = {rank} or more {TOP}, or choose another reference or rank in [training]"
+                )
+            )
+
+
+def admission(training: TrainingConfig) -> Admission:
+    """What a training asks of the judgments: pairs or ratings to train on, and a flip rate if it needs one."""
+
+    def admit(selection: Selection, flip_rate: float | None) -> None:
+        if isinstance(training, KTOConfig):
+            pairs_or_ratings(selection, flip_rate)
+        else:
+            decided_pairs(selection, flip_rate)
+        if isinstance(training, CDPOConfig | RobustConfig):
+            try:
+                label_smoothing(training, flip_rate)
+            except RoundError as error:  # the trainer would say the same, later
+                raise ConflictError(str(error)) from error
+
+    return admit
+
+
+def parent_of(config: RoundConfig) -> str:
+    """The version that a round begins from."""
+    match config.training.reference:
+        case FromVersion(name=name) | FromMerged(name=name):
+            return name
+        case _:
+            return BASE
+
+
+def _named(reference: Reference, champion: str) -> Reference:
+    """A reference by the version's own name; the base needs none."""
+    if isinstance(reference, FromBase):
+        return reference
+    name = champion if reference.name == _CHAMPION else reference.name
+    return FromBase() if name == BASE else reference.model_copy(update={"name": name})

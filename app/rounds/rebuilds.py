@@ -1,0 +1,118 @@
+"""Rounds taken again without somebody's judgments, or without some prompts: which, and one after the other.
+
+Each becomes a version of its own, compared with the one it would take the place of, and waits for an admin. Knows
+nothing of training.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from app.background.loop import in_words
+from app.rounds.runner import Rounds
+from data.errors import ConflictError, InputError, RoundRunsError
+from data.records import Annotator, Round, Without
+from data.store import PreferenceStore
+
+_EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to leave out, and the rounds that have to be taken again, oldest first."""
+
+    without: Without
+    rounds: tuple[int, ...]
+
+
+class Rebuilds:
+    """Takes rounds of a store again. What cannot be is kept in `trouble`, and ends it."""
+
+    def __init__(self, store: PreferenceStore, rounds: Rounds) -> None:
+        self.trouble: str | None = None
+        self._store = store
+        self._rounds = rounds
+        self._left: list[int] = []
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The rounds still to be taken again, the one under way first."""
+        return tuple(self._left)
+
+    def plan(self, annotators: Sequence[str], sources: Sequence[str]) -> Plan:
+        """What leaving out annotators (pseudonyms) and prompts (by their source) comes to.
+
+        Rounds that began from a version which is to be rebuilt are, too; those that have been without just these are
+        not. Raises InputError for an unknown name, or without any.
+        """
+        known = {pseudonym: number for number, pseudonym in self._store.people.pseudonyms().items()}
+        there = {source.source for source in self._store.catalogue.sources()}
+        if strange := {*annotators} - known.keys():
+            raise InputError("There is no annotator {name}.", name=min(strange))
+        if strange := {*sources} - there:
+            raise InputError("There is no prompt from {name}.", name=min(strange))
+        if not (annotators or sources):
+            raise InputError("Name an annotator or a source of prompts to leave out.")
+        without = Without(tuple(sorted({known[name] for name in annotators})), tuple(sorted({*sources})))
+        done = self._store.rounds.rebuilt(without)
+        return Plan(without, tuple(number for number in self._touched(without) if number not in done))
+
+    async def start(self, plan: Plan, actor: Annotator | None) -> None:
+        """Take the rounds of a plan again, in the background.
+
+        Raises ConflictError when there is nothing to do, or something is being rebuilt.
+        """
+        if self._left:
+            raise ConflictError("Rounds are being rebuilt already; wait for that to end.")
+        if not plan.rounds:
+            raise ConflictError("No version rests on these judgments, so there is nothing to rebuild.")
+        self.trouble = None
+        self._left = list(plan.rounds)
+        self._task = asyncio.create_task(self._carry_out(plan, actor), name="rebuilding")
+
+    async def wait(self) -> None:
+        """Until all is rebuilt that was asked for."""
+        if self._task:
+            await self._task
+
+    async def close(self) -> None:
+        """Give up what has not begun; asked for again, it goes on where it stopped."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _carry_out(self, plan: Plan, actor: Annotator | None) -> None:
+        try:
+            while self._left:
+                begun = await self._begin(self._left[0], plan.without, actor)
+                await self._rounds.wait()
+                ended = await asyncio.to_thread(self._store.rounds.by_id, begun.id)
+                if not ended.state.made_version:
+                    self.trouble = f"round {self._left[0]} could not be rebuilt: {ended.reason}"
+                    return
+                self._left.pop(0)
+        except Exception as error:  # nobody looks at what a task in the background raises
+            self.trouble = in_words(error, during="rounds were rebuilt")
+        finally:
+            self._left = []
+
+    async def _begin(self, round_id: int, without: Without, actor: Annotator | None) -> Round:
+        """Start it once no other round runs."""
+        while True:
+            if await asyncio.to_thread(self._store.rounds.unended) is None:
+                with suppress(RoundRunsError):  # one that was queued began first
+                    return await self._rounds.rebuild(round_id, without, actor)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def _touched(self, without: Without) -> list[int]:
+        """The rounds that used such judgments, or began from a version of one that did; oldest first."""
+        touched = set(self._store.rounds.touched(without))
+        versions = self._store.versions.all()
+        made = {version.name: version.round_id for version in versions}
+        rebuilds = {entry.id for entry in self._store.rounds.all() if entry.rebuilds_id is not None}
+        for version in versions:  # oldest first: a parent is older than its children
+            if version.parent is not None and made.get(version.parent) in touched and version.round_id is not None:
+                touched.add(version.round_id)
+        return sorted(touched - rebuilds)

@@ -1,0 +1,198 @@
+"""When a round starts by itself, and what it uses: the settings in `[rounds]`, and a decision that is pure.
+
+Knows nothing of how a round is started.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated
+
+from croniter import CroniterBadDateError, CroniterError, croniter
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from data.barring.reading_speed import SKIMMING
+from data.rounds.selection import SelectionRules
+from data.support.settings_types import Above, Fraction, Positive, Strict
+
+_TEN_YEARS = 10 * 365 * 24
+_QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+def _good_cron(given: str) -> str:
+    try:
+        if len(given.split()) != 5:
+            raise CroniterError("it has five fields: minute, hour, day, month, day of the week")
+        croniter(given).get_next()
+    except CroniterBadDateError as error:
+        words = "{given} is a cron time that never comes; write for example 0 3 * * 1, Mondays at three"
+        raise PydanticCustomError("cron", words, {"given": given}) from error
+    except CroniterError as error:
+        words = "{given} is no cron time ({why}); write for example 0 3 * * 1, Mondays at three"
+        raise PydanticCustomError("cron", words, {"given": given, "why": str(error)}) from error
+    return given
+
+
+def _good_hours(given: str) -> str:
+    if not _QUIET.fullmatch(given):
+        raise PydanticCustomError("quiet", "{given} are no hours; write for example 22:00-07:00", {"given": given})
+    return given
+
+
+class RoundSettings(Strict):
+    """What starts rounds, and what they use.
+
+    every_judgments: decisive judgments on training pairs since the last round; every_hours: since it began; cron: in
+    local time. least_pairs: a round that starts by itself waits for so many training pairs. quiet_hours: local time
+    in which none starts by itself. too_fast is as in data.barring.barring.Barring, the rest as in
+    data.rounds.selection.SelectionRules.
+    """
+
+    every_judgments: Positive | None = None
+    every_hours: Annotated[Above, Field(le=_TEN_YEARS)] | None = None
+    cron: Annotated[str, AfterValidator(_good_cron)] | None = None
+    least_pairs: Positive = 10
+    quiet_hours: Annotated[str, AfterValidator(_good_hours)] | None = None
+    since_last: bool = False
+    replay: Fraction = 0.0
+    agreement: Fraction = 0.0
+    least_strength: Annotated[float, Field(ge=1, le=3)] = 1.0
+    too_fast: Annotated[float, Field(ge=0)] = SKIMMING
+
+    @model_validator(mode="after")
+    def _replay_needs_since_last(self) -> "RoundSettings":
+        if self.replay and not self.since_last:
+            words = "rounds.replay is a share of the older pairs, which all rounds use unless since_last = true"
+            raise PydanticCustomError("replay", words)
+        return self
+
+    @property
+    def selection(self) -> SelectionRules:
+        """What a round uses."""
+        return SelectionRules(self.since_last, self.replay, self.agreement, self.least_strength)
+
+    @property
+    def automatic(self) -> bool:
+        """Whether rounds start by themselves at all."""
+        return bool(self.every_judgments or self.every_hours or self.cron)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a decision rests on: training pairs a round would use, decisive judgments since the last round began, when
+    that was (local; the first start, before any), whether one is under way, and the version on trial, if one is.
+    """
+
+    pairs: int
+    judged: int
+    last: datetime
+    running: bool
+    on_trial: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A round is to start now. by: what says so."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotDue:
+    """Why no round is to start now, as a template and its values; until: when that can change by the clock alone."""
+
+    words: str
+    values: Mapping[str, str | int] = field(default_factory=dict)
+    until: datetime | None = None
+
+
+def due(now: datetime, settings: RoundSettings, standing: Standing) -> Due | NotDue:
+    """Whether a round is to start by itself; now and standing.last: local times of one zone, with its summer time."""
+    if not settings.automatic:
+        return NotDue("Rounds start by hand.")
+    if standing.running:
+        return NotDue("A round is under way.")
+    if standing.on_trial:  # another version would take its place before people have decided
+        words = "{version} is on trial; no round starts by itself until that is decided."
+        return NotDue(words, {"version": standing.on_trial})
+    asking = list(_triggers(now, settings, standing))
+    ready = [trigger for trigger in asking if trigger.at is not None and trigger.at <= now]
+    if not ready:
+        times = [trigger.at for trigger in asking if trigger.at is not None]
+        waiting = min(asking, key=lambda trigger: (trigger.at is not None, trigger.at or now))
+        until = min(times).astimezone(now.tzinfo) if times else None
+        return NotDue(waiting.words, waiting.values, until)
+    return _held(now, settings, standing) or Due(ready[0].by)
+
+
+def _held(now: datetime, settings: RoundSettings, standing: Standing) -> NotDue | None:
+    """Why a round that a trigger asks for does not start all the same; None if it does."""
+    if standing.judged == 0:
+        return NotDue("Nothing has been judged since the last round.")
+    if standing.pairs < settings.least_pairs:
+        missing = settings.least_pairs - standing.pairs
+        return NotDue("The next round waits for {count} more training pairs.", {"count": missing})
+    if quiet := _quiet_until(now, settings.quiet_hours):
+        return NotDue("No round starts before {time}: quiet hours.", {"time": f"{quiet:%H:%M}"}, quiet)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    """at: when it asks for a round, in UTC; None while the clock alone does not decide that. words: what it waits for.
+
+    In UTC, since Python compares two times of one zone by the clock on the wall, where an hour comes twice in autumn.
+    """
+
+    at: datetime | None
+    by: str
+    words: str
+    values: Mapping[str, str | int]
+
+
+def _triggers(now: datetime, settings: RoundSettings, standing: Standing) -> Iterator[_Trigger]:
+    if settings.every_judgments:
+        missing = settings.every_judgments - standing.judged
+        yield _Trigger(
+            None if missing > 0 else now.astimezone(UTC),
+            f"every {settings.every_judgments} judgments",
+            "The next round waits for {count} more decisive judgments.",
+            {"count": missing},
+        )
+    if settings.every_hours:
+        at = standing.last.astimezone(UTC) + timedelta(hours=settings.every_hours)
+        yield _timed(at, f"every {settings.every_hours:g} hours", now)
+    if settings.cron:
+        yield _timed(_next(settings.cron, standing.last), f"cron {settings.cron}", now)
+
+
+def _timed(at: datetime, by: str, now: datetime) -> _Trigger:
+    return _Trigger(at, by, "The next round starts at {time}.", {"time": f"{at.astimezone(now.tzinfo):%Y-%m-%d %H:%M}"})
+
+
+def _next(cron: str, last: datetime) -> datetime:
+    """The first cron time after a local one, in UTC.
+
+    By the clock on the wall: a time that it skips in spring comes an hour later, of one that it shows twice in autumn
+    the first counts.
+    """
+    after = last.astimezone(UTC)
+    times = croniter(cron, last.replace(tzinfo=None))
+    while (at := times.get_next(datetime).replace(tzinfo=last.tzinfo).astimezone(UTC)) <= after:
+        pass
+    return at
+
+
+def _quiet_until(now: datetime, hours: str | None) -> datetime | None:
+    """When the quiet hours that hold now end; None if none do. They may go over midnight."""
+    if hours is None:
+        return None
+    begin, end = (time.fromisoformat(part) for part in hours.split("-"))
+    clock = now.time()
+    held = begin <= clock < end if begin <= end else clock >= begin or clock < end
+    if not held:
+        return None
+    day = now.date() if clock < end else now.date() + timedelta(days=1)
+    return datetime.combine(day, end, now.tzinfo).replace(fold=now.fold)

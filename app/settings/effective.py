@@ -1,0 +1,77 @@
+"""Every setting as it is in force, and where its value came from. Knows nothing of what the settings do."""
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from app.settings.settings import Settings
+from trainer.interface.config import TrainingConfig
+
+_TRAINING = "training"
+_MODEL, _NAME = "model", "name"
+
+
+class Source(StrEnum):
+    """Where a value came from: nobody gave one, prefloop.toml, or the command line."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveSetting:
+    """A setting in force. default: what it would be if nobody had given it; a section's keys are "section.key"."""
+
+    key: str
+    value: object
+    default: object
+    source: Source
+
+
+def effective(settings: Settings, training: TrainingConfig, default_training: TrainingConfig) -> list[EffectiveSetting]:
+    """All settings in the order of docs/operations.md.
+
+    training: as it is in force; default_training: the same algorithm's with nothing given, for a model of this size.
+    """
+    return [*_general(settings), *_training(settings.training, training, default_training)]
+
+
+def _general(settings: Settings) -> Iterator[EffectiveSetting]:
+    values, defaults = (one.model_dump(mode="json", exclude={_TRAINING}) for one in (settings, Settings()))
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            source = _source(settings, name) if name in settings.model_fields_set else Source.DEFAULT
+            yield EffectiveSetting(name, value, defaults[name], source)
+            continue
+        given = _given(getattr(settings, name), value, defaults[name])
+        sources = {key: _source(settings, name, key) if key in given else Source.DEFAULT for key in value}
+        if name == _MODEL:  # its short form
+            yield EffectiveSetting(name, value[_NAME], defaults[name][_NAME], sources[_NAME])
+        for key, part in value.items():
+            yield EffectiveSetting(f"{name}.{key}", part, defaults[name].get(key), sources[key])
+
+
+def _source(settings: Settings, name: str, key: str = "") -> Source:
+    """Where a value that was given came from; the flag of the model gives the name alone."""
+    flag = f"{name}.{key}" if name == _MODEL and key != _NAME else name
+    by_flag = flag in settings.flags
+    return Source.FLAG if by_flag else Source.FILE
+
+
+def _given(section: object, values: Mapping[str, object], defaults: Mapping[str, object]) -> Set[str]:
+    """The keys of a section that somebody gave; a plain dataclass does not know, so what differs from the default."""
+    if isinstance(section, BaseModel):
+        return section.model_fields_set
+    return {key for key, value in values.items() if value != defaults.get(key)}
+
+
+def _training(
+    given: Mapping[str, object], training: TrainingConfig, defaults: TrainingConfig
+) -> Iterator[EffectiveSetting]:
+    usual = defaults.model_dump(mode="json")
+    for key, value in training.model_dump(mode="json").items():
+        source = Source.FILE if key in given else Source.DEFAULT
+        yield EffectiveSetting(f"{_TRAINING}.{key}", value, usual.get(key), source)

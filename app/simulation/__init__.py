@@ -1,0 +1,1 @@
+"""Synthetic annotators at a real server, and what a study with them came to."""

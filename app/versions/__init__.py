@@ -1,0 +1,1 @@
+"""Versions of the model: registered, compared, promoted, put on trial, rolled back."""

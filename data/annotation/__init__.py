@@ -1,0 +1,1 @@
+"""From a pair to a judgment: completions, pairs, the queue, leases, judgments and what is said besides."""

@@ -1,0 +1,75 @@
+"""Judgments as the measures of quality take them. Knows nothing of what is measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.barring.barring import read_ms
+from data.db.database import Database
+from data.quality.vote import Ballot
+from data.quality.vote_table import BallotTable
+
+# Once somebody has judged a known pair he may be told what was expected: what he says of it later says nothing of
+# him, and neither does an undo. So there the first word stands; the view has what stands of all other pairs.
+_WORDS = f"""
+    select id, pair_id, annotator_id, choice, strength, swapped, {read_ms("j")} as elapsed_ms, created_at
+      from current_judgment j where follows_id is null and pair_id not in (select pair_id from gold)
+    union all
+    select id, pair_id, annotator_id, choice, strength, swapped, elapsed_ms, created_at
+      from judgment where supersedes_id is null and pair_id in (select pair_id from gold)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How people did on a known pair: how many made the expected choice, of how many."""
+
+    right: int
+    of: int
+
+
+class Ballots:
+    """The ballots of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[Ballot]:
+        """Every ballot, oldest first.
+
+        A re-ask has the item id of the pair that it asks again. What an edit brought along is no ballot: it was not
+        asked.
+        """
+        return list(self.table())
+
+    def table(self) -> BallotTable:
+        """The same as columns."""
+        found = self._where("true")
+        return found.taken(np.argsort(found.judgment))
+
+    def cast_here(self, *, since: int = 0) -> BallotTable:
+        """Those cast from a time on (ms since the Unix epoch), but for imported ones: of those nobody here knows how
+        the answers were shown, so they tell nothing of habits.
+        """
+        return self._where("p.imported_sha256 is null and w.created_at >= ?", since)
+
+    def _where(self, condition: str, *params: int) -> BallotTable:
+        sql = f"""
+            select w.id, w.annotator_id, iif(p.purpose = 'reask', p.repeats_id, p.id), p.purpose, w.choice, w.strength,
+              w.swapped, p.length_a, p.length_b, w.elapsed_ms, w.created_at, g.choice
+            from ({_WORDS}) w join pair p on p.id = w.pair_id left join gold g on g.pair_id = w.pair_id
+            where {condition}
+        """
+        with self._database.moment() as moment:
+            return BallotTable.read(moment.in_chunks(sql, params))
+
+    def tallies(self) -> dict[int, Tally]:
+        """How people did on the known pairs that anybody has judged, by pair id; skips are not counted."""
+        rows = self._database.rows(
+            """
+            select j.pair_id, sum(j.choice = g.choice) as hits, count(*) as words
+            from gold g join judgment j on j.pair_id = g.pair_id
+            where j.supersedes_id is null and j.choice <> 'skip' group by j.pair_id
+            """
+        )
+        return {int(row["pair_id"]): Tally(int(row["hits"]), int(row["words"])) for row in rows}

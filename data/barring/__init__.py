@@ -1,0 +1,1 @@
+"""What may not count, and why: the one rule that all share."""

@@ -1,0 +1,106 @@
+"""Annotators whose judgments stay out of rounds: kept, not deleted, and let in again by lifting the quarantine.
+
+Rounds that are frozen keep what they were given; `rounds_of` says which those are. Knows nothing of why.
+"""
+
+import sqlite_utils
+
+from data.db.database import Database, Row, first, insert
+from data.errors import ConflictError, InputError, NotFoundError
+from data.records import Quarantine
+from data.support.clock import Clock
+
+IN_FORCE = "(select annotator_id from quarantine where lifted_at is null)"
+"""SQL: the annotators in quarantine."""
+
+
+def in_force_at(moment: str) -> str:
+    """SQL: the annotators who were in quarantine at a moment, itself SQL."""
+    return f"""(select annotator_id from quarantine
+        where created_at <= {moment} and (lifted_at is null or lifted_at > {moment}))"""
+
+
+_OPEN = "select * from quarantine where annotator_id = ? and lifted_at is null"
+
+
+class Quarantines:
+    """The quarantines of a store."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def begin(self, annotator_id: int, *, reason: str, made_by: int | None) -> Quarantine:
+        """Leave an annotator's judgments out of the rounds from now on.
+
+        Raises InputError without a reason, NotFoundError for an unknown annotator, ConflictError if he is in one.
+        """
+        if not reason.strip():
+            raise InputError("A quarantine needs a reason, for those who ask later.")
+        row = {
+            "annotator_id": annotator_id,
+            "reason": reason.strip(),
+            "made_by": made_by,
+            "created_at": self._clock(),
+        }
+
+        def work(db: sqlite_utils.Database) -> int:
+            if _is_in_one(db, annotator_id):
+                raise ConflictError("This annotator is in quarantine already.")
+            return insert(db, "quarantine", row)
+
+        quarantine_id = self._database.write(work)
+        [made] = self._database.rows("select * from quarantine where id = ?", [quarantine_id])
+        return _quarantine(made)
+
+    def lift(self, annotator_id: int, *, lifted_by: int | None) -> None:
+        """Let the annotator's judgments count again, all of them.
+
+        Raises NotFoundError for an unknown annotator, ConflictError if he is in none.
+        """
+        now = self._clock()
+
+        def work(db: sqlite_utils.Database) -> None:
+            if not _is_in_one(db, annotator_id):
+                raise ConflictError("This annotator is in no quarantine.")
+            sql = "update quarantine set lifted_at = ?, lifted_by = ? where annotator_id = ? and lifted_at is null"
+            db.execute(sql, [now, lifted_by, annotator_id])
+
+        self._database.write(work)
+
+    def of(self, annotator_id: int) -> Quarantine | None:
+        """The quarantine the annotator is in, None if he is in none."""
+        row = self._database.row(_OPEN, [annotator_id])
+        return None if row is None else _quarantine(row)
+
+    def in_force(self) -> list[Quarantine]:
+        """All quarantines that are not lifted, oldest first."""
+        return [_quarantine(row) for row in self._database.rows("select * from quarantine where lifted_at is null")]
+
+    def rounds_of(self, annotator_id: int) -> dict[int, int]:
+        """How many judgments of the annotator each round was given, by round id."""
+        rows = self._database.rows(
+            """
+            select r.round_id, count(*) as judgments from round_judgment r
+            join judgment j on j.id = r.judgment_id where j.annotator_id = ? group by r.round_id order by r.round_id
+            """,
+            [annotator_id],
+        )
+        return {int(row["round_id"]): int(row["judgments"]) for row in rows}
+
+
+def _is_in_one(db: sqlite_utils.Database, annotator_id: int) -> bool:
+    """Raises NotFoundError for an unknown annotator."""
+    if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
+        raise NotFoundError("there is no annotator {annotator}", annotator=annotator_id)
+    return first(db, _OPEN, [annotator_id]) is not None
+
+
+def _quarantine(row: Row) -> Quarantine:
+    return Quarantine(
+        id=row["id"],
+        annotator_id=row["annotator_id"],
+        reason=row["reason"],
+        made_by=row["made_by"],
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,1 @@
+"""The SQLite database: its writer, readers, lock, migrations and backups."""

@@ -1,0 +1,21 @@
+"""The tables, one function a step; steps that have run anywhere are never edited, only added to.
+
+Tables that say what people decided are append-only by triggers, on every connection. `transform()`
+of sqlite-utils silently drops triggers: a step that uses it on such a table must make them again.
+Knows nothing of the records the rows become.
+"""
+
+from data.db.migrations import (  # noqa: F401  registered in this order
+    s01_store,
+    s02_annotation,
+    s03_accounts_and_decisions,
+    s04_exchange,
+    s05_reasoning,
+    s06_prompt_formats,
+    s07_base_license,
+    s08_session_makers,
+    s09_what_a_pair_compares,
+)
+from data.db.migrations.steps import STEPS, unknown_steps
+
+__all__ = ["STEPS", "unknown_steps"]

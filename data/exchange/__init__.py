@@ -1,0 +1,1 @@
+"""Preference data in and out of the store."""

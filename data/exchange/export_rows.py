@@ -1,0 +1,309 @@
+"""Judged pairs on their way out, as an export asks for them, some at a time. Knows nothing of formats and files."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from data.annotation.quality_votes import Ballots
+from data.barring.barring import Barring
+from data.db.database import Database, Row
+from data.errors import InputError
+from data.exchange.export_outline import ExportOutline, outline_of
+from data.exchange.export_query import ExportQuery
+from data.exchange.imported_pair import IMPORTED_KEY
+from data.exchange.languages import Languages
+from data.prompts.conversations import messages_in, spoken
+from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, consensus
+from data.records import Choice
+from data.records.judged_pair import JudgedPair, Provenance, Sampled
+from data.rounds.aggregation import Aggregation, Opinion, Outcome, outcome
+from data.rounds.selection import STRENGTH_UNSAID
+
+PAIRS_AT_A_TIME = 500
+_JUDGED = "select distinct pair_id as id from judgment where pair_id > ? order by pair_id limit ?"
+_SAID = """
+    select j.id, j.pair_id, j.annotator_id, an.pseudonym, j.choice, j.strength, j.swapped, j.elapsed_ms, j.created_at,
+      j.reasons, j.comment, j.flag, j.sha256, j.idempotency_key, g.version as guideline, l.strategy, l.propensity,
+      pair.purpose, prompt.split, va.name as version_a, vb.name as version_b, {barred} as barred
+    from {table} j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
+    join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
+    left join adapter_version va on va.id = a.version_id left join adapter_version vb on vb.id = b.version_id
+    join annotator an on an.id = j.annotator_id join lease l on l.id = j.lease_id
+    left join guideline g on g.id = j.guideline_id
+    where j.pair_id in (select value from json_each(:pairs)) {also} order by j.pair_id, j.id
+"""
+_USED = """and j.id in (select judgment_id from round_judgment
+      where judgment_id = j.id and round_id in (select value from json_each(:rounds)))"""
+_TEXTS = """
+    select pair.id, prompt.messages, prompt.source, prompt.license, a.text as text_a, b.text as text_b,
+      coalesce(va.name, a.model) as version_a, coalesce(vb.name, b.model) as version_b,
+      a.token_ids as ids_a, b.token_ids as ids_b, a.logprobs as logprobs_a, b.logprobs as logprobs_b,
+      a.finish_reason as finish_a, b.finish_reason as finish_b, a.sampling as sampling_a, b.sampling as sampling_b,
+      a.seed as seed_a, b.seed as seed_b, a.reasoning as reasoning_a, b.reasoning as reasoning_b,
+      a.reasoning_tokens as reasoning_tokens_a, b.reasoning_tokens as reasoning_tokens_b
+    from pair join prompt on prompt.id = pair.prompt_id
+    join completion a on a.id = pair.completion_a_id join completion b on b.id = pair.completion_b_id
+    left join adapter_version va on va.id = a.version_id left join adapter_version vb on vb.id = b.version_id
+    where pair.id in (select value from json_each(?))
+"""
+_ROUNDS = """
+    select judgment_id, round_id from round_judgment
+    where judgment_id in (select value from json_each(?)) order by round_id
+"""
+
+
+class LeftOut(NamedTuple):
+    """Judgments that are not exported: how many, and for what reason."""
+
+    reason: str
+    judgments: int
+
+
+class _Found(NamedTuple):
+    """What is exported of a pair: an outcome, and the judgments that it rests on."""
+
+    pair_id: int
+    outcome: Outcome
+    said: Sequence[Row]
+
+
+class Outgoing:
+    """The judged pairs of a store, for those who take them elsewhere."""
+
+    def __init__(self, database: Database, ballots: Ballots, barring: Barring) -> None:
+        self._database = database
+        self._ballots = ballots
+        self._barring = barring
+        barred = barring.barred()
+        self._now = _SAID.format(table="current_judgment", also="", barred=barred)
+        self._used = _SAID.format(table="judgment", also=_USED, barred=barred)
+
+    def judged_pairs(
+        self, query: ExportQuery, *, tell_language: bool = False, among: Sequence[int] | None = None
+    ) -> Iterator[JudgedPair | LeftOut]:
+        """What a query gives, by pair id, and every judgment that it does not; a few hundred pairs in memory.
+
+        tell_language: say of each pair which one it is in, also where none is asked for. among: look at these pairs
+        alone.
+
+        Reliabilities, where asked for, are those of all judgments that stand, and need all of them in memory at once.
+        What is judged meanwhile may or may not be in it.
+        """
+        reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
+        languages = Languages() if query.languages or tell_language else None
+        for pair_ids in self._chunks() if among is None else _some(among):
+            found: list[_Found] = []
+            for pair_id, said in groupby(self._said(pair_ids, query), key=itemgetter("pair_id")):
+                for one in _of_pair(pair_id, list(said), query, reliability):
+                    if isinstance(one, LeftOut):
+                        yield one
+                    else:
+                        found.append(one)
+            yield from self._written(found, query, languages)
+
+    def outline(self, query: ExportQuery) -> ExportOutline:
+        """What a query takes and leaves out, but for languages, in numbers."""
+        reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
+        return outline_of(self._database, self._barring, query, reliability)
+
+    def count(self, query: ExportQuery) -> int:
+        """How many judgments there are to be looked at, for telling how far one is."""
+        if query.rounds:
+            sql = "select count(*) from round_judgment where round_id in (select value from json_each(?))"
+            return self._database.value(sql, [json.dumps(query.rounds)])
+        return self._database.value("select count(*) from current_judgment")
+
+    def _chunks(self) -> Iterator[list[int]]:
+        """The ids of all pairs that somebody has judged."""
+        last = 0
+        while ids := [row["id"] for row in self._database.rows(_JUDGED, [last, PAIRS_AT_A_TIME])]:
+            yield ids
+            last = ids[-1]
+
+    def _said(self, pair_ids: Sequence[int], query: ExportQuery) -> list[Row]:
+        params = {"pairs": json.dumps(pair_ids), "rounds": json.dumps(query.rounds)}
+        return self._database.rows(self._used if query.rounds else self._now, params)
+
+    def _reliability(self) -> Mapping[int, float]:
+        # whoever's judgments do not stand any more is trusted as everybody is beforehand
+        supposed = SUPPOSED_RIGHT / (SUPPOSED_RIGHT + SUPPOSED_WRONG)
+        return defaultdict(lambda: supposed, consensus(self._ballots.table()).reliability)
+
+    def _written(
+        self, found: Sequence[_Found], query: ExportQuery, languages: Languages | None
+    ) -> Iterator[JudgedPair | LeftOut]:
+        """What was found, with its texts."""
+        ids = json.dumps([one.pair_id for one in found])
+        texts = {row["id"]: row for row in self._database.rows(_TEXTS, [ids])}
+        rounds = self._rounds(row["id"] for one in found for row in one.said)
+        for one in found:
+            row = texts[one.pair_id]
+            try:
+                pair = _judged_pair(one, row, rounds)
+            except InputError:
+                yield LeftOut("not_different", len(one.said))
+                continue
+            if languages is not None:
+                language = languages.of("\n".join((pair.prompt[-1]["content"], pair.a, pair.b)))
+                if query.languages and language not in query.languages:
+                    yield LeftOut("other_language", len(one.said))
+                    continue
+                pair.provenance["language"] = language
+            yield pair
+
+    def _rounds(self, judgment_ids: Iterable[int]) -> dict[int, list[int]]:
+        """The rounds that used each judgment, by its id."""
+        rows = self._database.rows(_ROUNDS, [json.dumps(list(judgment_ids))])
+        used: dict[int, list[int]] = {}
+        for row in rows:
+            used.setdefault(row["judgment_id"], []).append(row["round_id"])
+        return used
+
+
+def _some(pair_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    yield from (pair_ids[at : at + PAIRS_AT_A_TIME] for at in range(0, len(pair_ids), PAIRS_AT_A_TIME))
+
+
+def _of_pair(
+    pair_id: int, said: Sequence[Row], query: ExportQuery, reliability: Mapping[int, float] | None
+) -> Iterator[_Found | LeftOut]:
+    """What a query makes of the judgments on one pair; each is in what it finds or left out."""
+    taken = []
+    for row in said:
+        if reason := _not_taken(row, query):
+            yield LeftOut(reason, 1)
+        else:
+            taken.append(row)
+    if not taken:
+        return
+    opinions = [Opinion(row["annotator_id"], Choice(row["choice"]), row["strength"]) for row in taken]
+    together = outcome(opinions, reliability)
+    if reason := _too_weak(together, len(opinions), query):
+        yield LeftOut(reason, len(taken))
+        return
+    if query.aggregation is not Aggregation.JUDGMENTS:
+        yield _found(pair_id, together, taken, query)
+        return
+    for row, opinion in zip(taken, opinions, strict=True):
+        alone = Outcome(opinion.choice, opinion.strength, together.agreement)
+        yield _found(pair_id, alone, [row], query)
+
+
+def _found(pair_id: int, what: Outcome, said: Sequence[Row], query: ExportQuery) -> _Found | LeftOut:
+    if what.choice is Choice.TIE and not query.ties:
+        return LeftOut("tie", len(said))
+    if what.choice is Choice.BOTH_BAD and not query.both_bad:
+        return LeftOut("both_bad", len(said))
+    return _Found(pair_id, what, said)
+
+
+def _not_taken(row: Row, query: ExportQuery) -> str | None:
+    """Why a query does not take a judgment; None if it does."""
+    reasons = json.loads(row["reasons"]) if query.tags and row["reasons"] else {"a": [], "b": []}
+    late = query.until is not None and row["created_at"] >= query.until
+    doubts = (
+        # first, so that files of one split each leave out together what one file of both does
+        ("other_split", query.split not in (None, row["split"])),
+        # what a round used was not barred then
+        (row["barred"], row["barred"] and not query.barred and not query.rounds),
+        ("skip", row["choice"] == Choice.SKIP),
+        ("other_version", query.versions and not {row["version_a"], row["version_b"]} & set(query.versions)),
+        ("other_time", row["created_at"] < (query.since or 0) or late),
+        ("other_annotator", query.annotators and row["pseudonym"] not in query.annotators),
+        ("other_tag", query.tags and not {*reasons["a"], *reasons["b"]} & set(query.tags)),
+    )
+    return next((reason for reason, holds in doubts if holds), None)
+
+
+def _too_weak(together: Outcome, votes: int, query: ExportQuery) -> str | None:
+    """Why a query does not take what votes on a pair come to; None if it does."""
+    if votes < query.votes:
+        return "few_votes"
+    if together.choice.decisive and together.agreement < query.agreement:
+        return "disputed"
+    if together.choice.decisive and (together.strength or STRENGTH_UNSAID) < query.strength:
+        return "weak"
+    return None
+
+
+def _judged_pair(found: _Found, row: Row, rounds: Mapping[int, Sequence[int]]) -> JudgedPair:
+    """Raises InputError for what is no pair of two different answers."""
+    return JudgedPair(
+        spoken(messages_in(row["messages"])),
+        row["text_a"],
+        row["text_b"],
+        found.outcome.choice,
+        found.outcome.strength,
+        _provenance(found, row, rounds),
+    )
+
+
+def _provenance(found: _Found, row: Row, rounds: Mapping[int, Sequence[int]]) -> Provenance:
+    said = found.said
+    known = Provenance(
+        pair=found.pair_id,
+        annotators=sorted({one["pseudonym"] for one in said}),
+        votes=len(said),
+        agreement=found.outcome.agreement,
+        created_at=_iso(max(one["created_at"] for one in said)),
+        split=said[0]["split"],
+        purpose=said[0]["purpose"],
+        rounds=sorted({number for one in said for number in rounds.get(one["id"], ())}),
+        source=row["source"],
+        a=_sampled(row, "a"),
+        b=_sampled(row, "b"),
+    )
+    if row["license"]:
+        known["license"] = row["license"]
+    if len(said) == 1:
+        _add_judgment(known, said[0])
+    return known
+
+
+def _add_judgment(known: Provenance, said: Row) -> None:
+    """What a single judgment says besides."""
+    key = said["idempotency_key"] or ""
+    known["judgment"] = key.removeprefix(IMPORTED_KEY) if key.startswith(IMPORTED_KEY) else said["sha256"]
+    known["annotator"] = said["pseudonym"]
+    known["shown_first"] = "b" if said["swapped"] else "a"
+    if said["reasons"]:
+        known["reasons"] = json.loads(said["reasons"])
+    if said["elapsed_ms"] is not None:
+        known["elapsed_ms"] = said["elapsed_ms"]
+    if said["comment"]:
+        known["comment"] = said["comment"]
+    if said["flag"]:
+        known["flag"] = said["flag"]
+    if said["guideline"]:
+        known["guideline"] = said["guideline"]
+    if said["strategy"]:
+        known["strategy"] = said["strategy"]
+    if said["propensity"] is not None:
+        known["propensity"] = said["propensity"]
+
+
+def _sampled(row: Row, side: str) -> Sampled:
+    made = Sampled()
+    if row[f"version_{side}"]:
+        made["version"] = row[f"version_{side}"]
+    if row[f"ids_{side}"] is not None:
+        made["finish_reason"] = row[f"finish_{side}"]
+        made["sampling"] = json.loads(row[f"sampling_{side}"])
+        made["seed"] = row[f"seed_{side}"]
+        made["token_ids"] = json.loads(row[f"ids_{side}"])
+        made["logprobs"] = json.loads(row[f"logprobs_{side}"])
+    if row[f"reasoning_{side}"] is not None:
+        made["reasoning"] = row[f"reasoning_{side}"]
+    if row[f"reasoning_tokens_{side}"] is not None:
+        made["reasoning_tokens"] = row[f"reasoning_tokens_{side}"]
+    return made
+
+
+def _iso(milliseconds: int) -> str:
+    # a store may hold what an older prefloop took from a file: a time after all years that have a name in UTC
+    said = min(milliseconds, 253_402_300_799_999)
+    return (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=said)).isoformat(timespec="milliseconds")

@@ -1,0 +1,204 @@
+"""The files that were brought: a record of each, and their rows, every one once. Knows nothing of files and formats.
+
+A chunk of rows, the position it ends at and the rows it left out are one transaction: after a crash the import goes on
+behind the last.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlite_utils
+
+from data.db.database import Database, Row, insert
+from data.errors import ConflictError, InputError, NotFoundError
+from data.exchange.imported_pair import Arrival
+from data.exchange.insert_pairs import keep_pairs
+from data.prompts.prompts import Origin, keep_prompts
+from data.records import BadRow, Import, ImportFile, ImportKind, ImportState, Message
+from data.records.judged_pair import JudgedPair
+from data.support.clock import Clock
+from data.support.digests import canonical
+
+
+class Chunk(NamedTuple):
+    """Where a chunk of rows ends, how many rows it has, and which of them were bad before they came here."""
+
+    position: int
+    rows: int
+    bad: Sequence[BadRow] = ()
+
+
+class _Done(NamedTuple):
+    """What became of a chunk: counts, and the rows that were found bad here."""
+
+    counts: Mapping[str, int]
+    bad: Sequence[BadRow]
+
+
+class Imports:
+    """The imports of a store. heldout_share: as Prompts has it."""
+
+    def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._heldout_share = heldout_share
+
+    def begin(self, file: ImportFile, started_by: int | None = None) -> Import:
+        """Begin an import, or go on with the one of the same content that has not ended well.
+
+        Raises ConflictError when that one was begun with another license: what was kept has that.
+        """
+        row = self._database.row(
+            """
+            select * from import where state <> 'done' and (kind, sha256, container, source) = (?, ?, ?, ?)
+            and format is ? order by id desc limit 1
+            """,
+            [file.kind.value, file.sha256, file.container, file.source, file.format],
+        )
+        if row is not None:
+            if file.license not in (None, row["license"]):
+                raise ConflictError(
+                    "Import {number} of this file broke off and has the license {license}; go on without another one, "
+                    "or give another source.",
+                    number=row["id"],
+                    license=row["license"] or "–",
+                )
+            self._set(row["id"], ImportState.RUNNING, None)
+            return self.by_id(row["id"])
+        begun = {
+            "kind": file.kind.value,
+            "name": file.name,
+            "sha256": file.sha256,
+            "container": file.container,
+            "format": file.format,
+            "source": file.source,
+            "license": file.license,
+            "state": ImportState.RUNNING.value,
+            "counts": canonical({}),
+            "started_by": started_by,
+            "created_at": self._clock(),
+        }
+        return self.by_id(self._database.write(lambda db: insert(db, "import", begun)))
+
+    def add_pairs(self, begun: Import, pairs: Sequence[tuple[int, JudgedPair]], chunk: Chunk) -> tuple[BadRow, ...]:
+        """Keep judged pairs, each with the number of its row, if they are not here yet. Says which rows are left out.
+
+        A prompt that is new is not sampled to: it is there for the answers that came with it.
+        """
+        now = self._clock()
+        arrivals: dict[int, Arrival] = {}
+        refused: dict[int, str] = {}
+        # the pairs of one row share their prompt: its text is made once, however many they are
+        prompts: dict[int, tuple[str, str]] = {}
+        for place, (_, pair) in enumerate(pairs):
+            shared = id(pair.prompt)
+            if shared not in prompts:
+                prompts[shared] = Arrival.of_prompt(pair.prompt)
+            try:
+                arrivals[place] = Arrival.of(pair, *prompts[shared])
+            except InputError as error:
+                refused[place] = str(error)
+
+        def work(db: sqlite_utils.Database) -> _Done:
+            prompts = keep_prompts(
+                db,
+                [
+                    (arrival.messages, arrival.prompt_sha256, arrival.origin(begun.file))
+                    for arrival in arrivals.values()
+                ],
+                share=self._heldout_share,
+                now=now,
+                retired_at=now,
+            )
+            kept = keep_pairs(db, begun, arrivals, prompts.ids, now=now)
+            counts = {
+                "prompts": prompts.added,
+                "pairs": kept.pairs,
+                "added": kept.judgments,
+                "known": len(arrivals) - kept.judgments - len(kept.refused),
+            }
+            return _Done(counts, [BadRow(pairs[place][0], why) for place, why in (refused | kept.refused).items()])
+
+        return self._advance(begun.id, chunk, work)
+
+    def add_prompts(self, begun: Import, prompts: Sequence[tuple[Message, ...]], chunk: Chunk) -> tuple[BadRow, ...]:
+        """Keep prompts, those that are not here yet, to be sampled to; also those that had only come with answers.
+
+        Says which rows are left out.
+        """
+        now = self._clock()
+        texts = [Arrival.of_prompt(messages) for messages in prompts]
+        origin = Origin(begun.file.source, license=begun.file.license)
+
+        def work(db: sqlite_utils.Database) -> _Done:
+            kept = keep_prompts(
+                db, [(text, digest, origin) for text, digest in texts], share=self._heldout_share, now=now
+            )
+            return _Done({"added": kept.added, "known": len(prompts) - kept.added}, [])
+
+        return self._advance(begun.id, chunk, work)
+
+    def end(self, import_id: int, *, reason: str | None = None) -> Import:
+        """Say that the last row has been dealt with, or why no row after these could be. Raises NotFoundError."""
+        self._set(import_id, ImportState.DONE if reason is None else ImportState.BROKEN_OFF, reason)
+        return self.by_id(import_id)
+
+    def by_id(self, import_id: int) -> Import:
+        """The import with this id. Raises NotFoundError."""
+        row = self._database.row("select * from import where id = ?", [import_id])
+        if row is None:
+            raise NotFoundError("There is no import {number}.", number=import_id)
+        return _import(row)
+
+    def all(self) -> list[Import]:
+        """Every import, newest first."""
+        return [_import(row) for row in self._database.rows("select * from import order by id desc")]
+
+    def _advance(
+        self, import_id: int, chunk: Chunk, work: Callable[[sqlite_utils.Database], _Done]
+    ) -> tuple[BadRow, ...]:
+        """Keep a chunk, where it ends and what it left out, in one transaction."""
+
+        def advance(db: sqlite_utils.Database) -> tuple[BadRow, ...]:
+            [row] = db.query("select counts from import where id = ?", [import_id])
+            done = work(db)
+            bad = tuple(sorted([*chunk.bad, *done.bad], key=lambda row: row.number))
+            counts = Counter(json.loads(row["counts"]))
+            counts.update(done.counts)
+            counts.update({"rows": chunk.rows, "bad": len(bad)})
+            sql = "update import set counts = ?, position = ?, bad_rows = ? where id = ?"
+            db.execute(sql, [canonical(counts), chunk.position, canonical(bad), import_id])
+            return bad
+
+        return self._database.write(advance)
+
+    def _set(self, import_id: int, state: ImportState, reason: str | None) -> None:
+        ended_at = None if state is ImportState.RUNNING else self._clock()
+        sql = "update import set state = ?, reason = ?, ended_at = ? where id = ?"
+        self._database.write(lambda db: db.execute(sql, [state.value, reason, ended_at, import_id]).rowcount)
+
+
+def _import(row: Row) -> Import:
+    file = ImportFile(
+        kind=ImportKind(row["kind"]),
+        name=row["name"],
+        sha256=row["sha256"],
+        container=row["container"],
+        format=row["format"],
+        source=row["source"],
+        license=row["license"],
+    )
+    return Import(
+        id=row["id"],
+        file=file,
+        state=ImportState(row["state"]),
+        position=row["position"],
+        bad_rows=tuple(BadRow(number, reason) for number, reason in json.loads(row["bad_rows"])),
+        counts=json.loads(row["counts"]),
+        reason=row["reason"],
+        started_by=row["started_by"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+    )

@@ -1,0 +1,96 @@
+"""The rows of a preference file as judged pairs. Knows nothing of where they go.
+
+A store keeps pairs. Ratings become one where two answers to one prompt, not both good, stand one after the other, as
+most tools write what had been a pair; any other rating is a row that says nothing here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from data.containers.container import Numbered, Unreadable
+from data.errors import InputError
+from data.formats.format import Example, Format
+from data.formats.provenance import origin_of
+from data.formats.registry import checked
+from data.records import Choice
+from data.records.examples import RatedExample
+from data.records.judged_pair import JudgedPair, Provenance
+
+_ALONE = "a rating without one of another answer to the same prompt next to it; `prefloop train` learns from those"
+
+
+class Incoming(NamedTuple):
+    """What one row says, or a few together: judged pairs, or the reason why there are none.
+
+    number: of the last of the rows, so many.
+    """
+
+    number: int
+    pairs: tuple[JudgedPair, ...] = ()
+    reason: str | None = None
+    rows: int = 1
+
+
+class _Waiting(NamedTuple):
+    """A rating for which the next row may be the other one, and what its row says of its prompt."""
+
+    number: int
+    rated: RatedExample
+    origin: Provenance
+
+
+def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[Incoming]:
+    """Every row of a file of a format, in its order."""
+    waiting: _Waiting | None = None
+    for number, row in rows:
+        examples = _examples(format_, row)
+        rated = None if isinstance(examples, str) else _rating(examples)
+        origin = origin_of(row) if isinstance(row, Mapping) else Provenance()
+        if waiting is not None:
+            pair = None if rated is None else _paired(waiting.rated, rated)
+            if pair is not None:
+                pair = _from(pair, Provenance(**{**origin, **waiting.origin}))
+                waiting = None
+                yield Incoming(number, (pair,), rows=2)
+                continue
+            yield Incoming(waiting.number, reason=_ALONE)
+            waiting = None
+        if rated is not None:
+            waiting = _Waiting(number, rated, origin)
+        elif isinstance(examples, str):
+            yield Incoming(number, reason=examples)
+        else:
+            pairs = (example for example in examples if isinstance(example, JudgedPair))
+            yield Incoming(number, tuple(_from(pair, origin) for pair in pairs))
+    if waiting is not None:
+        yield Incoming(waiting.number, reason=_ALONE)
+
+
+def _examples(format_: Format, row: object) -> list[Example] | str:
+    """What a row says, or why it says nothing."""
+    if isinstance(row, Unreadable):
+        return row.reason
+    try:
+        return list(format_.read(checked(row)))
+    except InputError as error:
+        return str(error)
+
+
+def _from(pair: JudgedPair, origin: Provenance) -> JudgedPair:
+    """The pair, with where its row says that it comes from; what its format knows of that comes first."""
+    return replace(pair, provenance=Provenance(**{**origin, **pair.provenance})) if origin else pair
+
+
+def _rating(examples: Iterable[Example]) -> RatedExample | None:
+    return next((example for example in examples if isinstance(example, RatedExample)), None)
+
+
+def _paired(first: RatedExample, second: RatedExample) -> JudgedPair | None:
+    """Two ratings as a pair; None if they do not make one."""
+    if first.prompt != second.prompt or first.completion == second.completion:
+        return None
+    if first.desirable == second.desirable:
+        both_bad = JudgedPair(first.prompt, first.completion, second.completion, Choice.BOTH_BAD)
+        return None if first.desirable else both_bad
+    return JudgedPair(first.prompt, first.completion, second.completion, Choice.A if first.desirable else Choice.B)

@@ -1,0 +1,1 @@
+"""Prompts, their conversations and splits, and the built-in catalogue."""

@@ -1,0 +1,236 @@
+"""Ballots as columns, so that hundreds of thousands take little time and memory. Knows nothing of what is measured."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.db.columns import Column, read_columns
+from data.quality.vote import SAYS_NOTHING, Ballot
+from data.records import Choice, Purpose
+
+Ints = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int8]
+
+CHOICES = tuple(Choice)
+"""What the codes of choices stand for."""
+A, B = CHOICES.index(Choice.A), CHOICES.index(Choice.B)
+UNKNOWN = -1
+"""What stands for a time, a choice or a strength that there is not."""
+
+_PURPOSES = tuple(Purpose)
+_KINDS = (
+    np.int64,
+    np.int32,
+    np.int64,
+    np.int8,
+    np.int8,
+    np.int8,
+    np.bool_,
+    np.int32,
+    np.int32,
+    np.int64,
+    np.int64,
+    np.int8,
+)
+_CODE: dict[str | None, int] = {choice.value: code for code, choice in enumerate(CHOICES)} | {None: UNKNOWN}
+_PURPOSE = {purpose.value: code for code, purpose in enumerate(_PURPOSES)}
+_LONGEST_MS = 2**31 - 1
+_COLUMNS = (
+    Column("i"),
+    Column("i"),
+    Column("i"),
+    Column("b", _PURPOSE.__getitem__),
+    Column("b", _CODE.__getitem__),
+    Column("b", lambda strength: UNKNOWN if strength is None else strength),
+    Column("b"),
+    Column("i"),
+    Column("i"),
+    Column("i", lambda milliseconds: UNKNOWN if milliseconds is None else min(milliseconds, _LONGEST_MS)),
+    Column("q"),
+    Column("b", _CODE.__getitem__),
+)
+_SWAPPED = 6
+_SAYS_NOTHING = np.array([CHOICES.index(choice) for choice in sorted(SAYS_NOTHING)], np.int8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BallotTable:
+    """Ballots, (ballots,) each, as Ballot has them. choice and gold are codes of CHOICES."""
+
+    judgment: Ints
+    annotator: Ints
+    item: Ints
+    purpose: Codes
+    choice: Codes
+    strength: Codes
+    swapped: Bools
+    length_a: Ints
+    length_b: Ints
+    elapsed_ms: Ints
+    created_at: npt.NDArray[np.int64]
+    gold: Codes
+
+    @classmethod
+    def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "BallotTable":
+        """A table of rows, some at a time, with columns in the order of Ballot's; UNKNOWN may stand for None."""
+        columns = read_columns(chunks, _COLUMNS)
+        columns[_SWAPPED] = columns[_SWAPPED].view(np.bool_)
+        return cls(*columns)
+
+    def __len__(self) -> int:
+        """How many ballots there are."""
+        return len(self.judgment)
+
+    def __iter__(self) -> Iterator[Ballot]:
+        """Each ballot, for those who look at few."""
+        columns = (getattr(self, field.name).tolist() for field in fields(self))
+        for judgment, annotator, item, purpose, choice, strength, swapped, a, b, elapsed, at, gold in zip(
+            *columns, strict=True
+        ):
+            yield Ballot(
+                judgment,
+                annotator,
+                item,
+                _PURPOSES[purpose],
+                CHOICES[choice],
+                None if strength == UNKNOWN else strength,
+                swapped,
+                a,
+                b,
+                None if elapsed == UNKNOWN else elapsed,
+                at,
+                None if gold == UNKNOWN else CHOICES[gold],
+            )
+
+    def taken(self, which: npt.NDArray[Any] | slice) -> "BallotTable":
+        """Some of them, by a mask, by places or by a range."""
+        return BallotTable(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    @property
+    def decisive(self) -> Bools:
+        """Whether each names a winner."""
+        return np.asarray((self.choice == A) | (self.choice == B))
+
+    @property
+    def winner(self) -> Codes:
+        """The completion that wins, A or B; UNKNOWN if neither does."""
+        return np.where(self.decisive, self.choice, UNKNOWN).astype(np.int8)
+
+    @property
+    def left(self) -> Bools:
+        """Whether the completion that was shown left wins, where one does."""
+        return np.asarray((self.choice == A) != self.swapped)
+
+
+def table_of(ballots: Iterable[Ballot]) -> BallotTable:
+    """Ballots as a table; one that is a table already as it is."""
+    if isinstance(ballots, BallotTable):
+        return ballots
+    rows = [
+        (
+            one.judgment_id,
+            one.annotator_id,
+            one.item_id,
+            one.purpose,
+            one.choice,
+            one.strength,
+            one.swapped,
+            one.length_a,
+            one.length_b,
+            one.elapsed_ms,
+            one.created_at,
+            one.gold,
+        )
+        for one in ballots
+    ]
+    return BallotTable.read([rows])
+
+
+def in_order(ballots: Iterable[Ballot]) -> BallotTable:
+    """The ballots that say something, in the order said."""
+    table = table_of(ballots)
+    return table.taken(_said(table))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """What consensus and agreement are made of: of first words, in the order said, only what these look at."""
+
+    annotator: Ints
+    item: Ints
+    choice: Codes
+    gold: Codes
+    created_at: npt.NDArray[np.int64]
+
+
+def words_of(ballots: Iterable[Ballot]) -> Words:
+    """The first words of all, see first_words; a whole table of them would be nearly all ballots once more."""
+    table = table_of(ballots)
+    places = _first_words(table)
+    return Words(
+        table.annotator[places],
+        table.item[places],
+        table.choice[places],
+        table.gold[places],
+        table.created_at[places],
+    )
+
+
+def first_words(ballots: Iterable[Ballot]) -> BallotTable:
+    """What each person said when first asked of each item, in the order said. A re-ask is no second opinion."""
+    table = table_of(ballots)
+    return table.taken(_first_words(table))
+
+
+def _first_words(table: BallotTable) -> Places:
+    said = _said(table)
+    _, firsts = _first_of(table.item[said], table.annotator[said])
+    return said[np.sort(firsts)]
+
+
+def again(said: BallotTable) -> tuple[Places, Places]:
+    """Where people said something of an item again, and where they had first; `said` is in order."""
+    first_of, firsts = _first_of(said.item, said.annotator)
+    repeated = np.ones(len(said), np.bool_)
+    repeated[firsts] = False
+    at = np.flatnonzero(repeated)
+    return at, first_of[at]
+
+
+def by_annotator(ballots: Iterable[Ballot]) -> Iterator[tuple[int, BallotTable]]:
+    """The ballots of each person, by annotator id."""
+    table = table_of(ballots)
+    order = np.argsort(table.annotator, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(table.annotator[order])) + 1):
+        if len(places):
+            yield int(table.annotator[places[0]]), table.taken(places)
+
+
+def by_item(item: Ints) -> tuple[Ints, Places]:
+    """The items, (items,), in the order of their ids, and which each ballot is on, (ballots,)."""
+    items, at = np.unique(item, return_inverse=True)
+    return items, at
+
+
+def _said(table: BallotTable) -> Places:
+    """Where the ballots are that say something, in the order said."""
+    order = np.lexsort((table.judgment, table.created_at))
+    return order[~np.isin(table.choice, _SAYS_NOTHING)[order]]
+
+
+def _first_of(item: Ints, annotator: Ints) -> tuple[Places, Places]:
+    """For each of some ballots in order the place of its giver's first on the item; the places of all first ones."""
+    order = np.lexsort((annotator, item))  # stable, so that of equals the first said comes first
+    sorted_item, sorted_annotator = item[order], annotator[order]
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (sorted_item[1:] != sorted_item[:-1]) | (sorted_annotator[1:] != sorted_annotator[:-1])
+    firsts = order[begins]
+    first_of = np.empty(len(order), np.intp)
+    first_of[order] = firsts[np.cumsum(begins) - 1] if len(order) else firsts
+    return first_of, firsts

@@ -1,0 +1,50 @@
+"""Pairs of completions, and their leases to the people who judge them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from data.records.completions import Completion
+from data.records.prompts import Prompt
+
+
+class Purpose(StrEnum):
+    """What a pair is judged for. Only TRAIN ever trains.
+
+    EVAL: the champion against the version before it. GOLD: the right answer is known. REASK: a pair that the same
+    annotator has judged before, its sides swapped.
+    """
+
+    TRAIN = "train"
+    EVAL = "eval"
+    GOLD = "gold"
+    REASK = "reask"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two completions of one prompt by one version; to measure one version against another, by two."""
+
+    id: int
+    prompt: Prompt
+    a: Completion
+    b: Completion
+    target_judgments: int
+    created_at: int
+    purpose: Purpose = Purpose.TRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A pair lent to one annotator until a time. swapped: completion b is shown on side A."""
+
+    token: str
+    pair: Pair
+    annotator_id: int
+    swapped: bool
+    leased_at: int
+    expires_at: int
+
+    @property
+    def shown(self) -> tuple[Completion, Completion]:
+        """The completions on side A and side B, as the annotator sees them."""
+        return (self.pair.b, self.pair.a) if self.swapped else (self.pair.a, self.pair.b)

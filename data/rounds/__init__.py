@@ -1,0 +1,1 @@
+"""Rounds in the store: which judgments one takes, frozen as its snapshot."""

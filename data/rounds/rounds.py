@@ -1,0 +1,324 @@
+"""Rounds and the judgments frozen for each. Knows nothing of training; the rule is in selection.py."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import sqlite_utils
+
+from data.annotation.pairs import Pairs
+from data.barring.barring import Barring
+from data.db.database import Database, Moment, Row, first, insert
+from data.errors import ConflictError, NotFoundError, RoundRunsError
+from data.records import Outline, Round, RoundState, Snapshot, Split, Without
+from data.rounds.counterfactual import TOO_FAST, WITH_A_VERSION, left_out, taken_again
+from data.rounds.flip_rate import flip_rate
+from data.rounds.selection import TAKE_ALL, Selection, SelectionRules, select
+from data.rounds.selection_checks import Admission, decided_pairs
+from data.rounds.snapshots import snapshot_of
+from data.rounds.vote_table import VoteTable
+from data.rounds.votes import FROZEN, current
+from data.rounds.waiting import AFTER_WAITING, leave_queue
+from data.support.clock import Clock
+from data.support.digests import canonical
+
+_EXCLUDED = "excluded_"
+_SINCE = f"""
+    select coalesce(max(newest_judgment), 0) from round where state in {WITH_A_VERSION} and rebuilds_id is null
+"""
+
+
+_BARS = "select id, lifted_at is null as in_force from quarantine order by id"
+"""What a round's judgments may depend on besides judgments: those that come later than it was chosen are not of it."""
+
+_FREEZE = """
+    insert into round_judgment select ?, value ->> 0, value ->> 1 from json_each(?)
+"""
+_ROWS_AT_A_TIME = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a round is to be given. begun: its columns besides those that the choice decides."""
+
+    selection: Selection
+    flip_rate: float | None
+    begun: Mapping[str, object]
+
+
+class Rounds:
+    """The rounds of a store; one at a time runs."""
+
+    def __init__(self, database: Database, clock: Clock, pairs: Pairs, barring: Barring) -> None:
+        self._database = database
+        self._clock = clock
+        self._pairs = pairs
+        self._barring = barring
+        self._current = current(barring)
+
+    def create(
+        self,
+        *,
+        config: dict[str, object],
+        started_by: int | None,
+        admit: Admission = decided_pairs,
+        rules: SelectionRules = TAKE_ALL,
+        cause: str = "by hand",
+    ) -> Round:
+        """Begin a round: freeze the judgments that it uses of those that stand at one moment.
+
+        They are chosen on a reader, so that nobody's save waits for it; what is judged meanwhile is for the next round.
+        admit: what the training asks of them. The round's counts are "train", "heldout" and "both_bad" (pairs),
+        "judgments" (used) and "excluded_..." (judgments, by reason). One that begins AFTER_WAITING leaves its place in
+        the queue. Raises RoundRunsError while a round runs, ConflictError if they are not admitted.
+        """
+
+        def choose(moment: Moment) -> _Chosen:
+            selection, rate = self._selected(moment, rules)
+            begun = {
+                "config": canonical(config),
+                "started_by": started_by,
+                "cause": cause,
+                "rules": canonical(asdict(rules) | {TOO_FAST: self._barring.too_fast}),
+                "newest_judgment": moment.value("select coalesce(max(id), 0) from judgment"),
+            }
+            return _Chosen(selection, rate, begun)
+
+        return self._begun(choose, admit, leaves_queue=cause == AFTER_WAITING)
+
+    def rebuild(
+        self,
+        round_id: int,
+        without: Without,
+        *,
+        config: dict[str, object],
+        started_by: int | None,
+        admit: Admission = decided_pairs,
+    ) -> Round:
+        """Begin a round on what another one would have been given without some judgments.
+
+        Raises NotFoundError; RoundRunsError while a round runs; ConflictError if the rest is not admitted, or if that
+        round is itself another's rebuild.
+        """
+        before = self.by_id(round_id)
+        if before.rebuilds_id is not None:
+            raise ConflictError(f"round {round_id} is round {before.rebuilds_id} taken again; rebuild that one")
+
+        def choose(moment: Moment) -> _Chosen:
+            selection, rate = taken_again(moment, before, without)
+            begun = {
+                "config": canonical(config),
+                "started_by": started_by,
+                "cause": f"rebuild of round {round_id}",
+                "rules": canonical(before.rules),
+                "newest_judgment": before.newest_judgment,
+                "rebuilds_id": round_id,
+                "left_out": canonical(asdict(without)),
+            }
+            return _Chosen(selection, rate, begun)
+
+        return self._begun(choose, admit)
+
+    def rebuilt(self, without: Without) -> dict[int, int]:
+        """Rounds that have been rebuilt without just these, with a version: by the id of each the newest rebuild's."""
+        rows = self._database.rows(
+            f"""
+            select rebuilds_id, id from round where rebuilds_id is not null and left_out = ?
+            and state in {WITH_A_VERSION} order by id
+            """,
+            [canonical(asdict(without))],
+        )
+        return {row["rebuilds_id"]: row["id"] for row in rows}
+
+    def touched(self, without: Without) -> list[int]:
+        """The rounds with a version that used such judgments, oldest first; rebuilt ones are not looked at."""
+        rows = self._database.rows(
+            f"""
+            select distinct r.round_id as id from round_judgment r join round on round.id = r.round_id
+            join judgment j on j.id = r.judgment_id join pair on pair.id = j.pair_id
+            join prompt on prompt.id = pair.prompt_id
+            where round.state in {WITH_A_VERSION} and round.rebuilds_id is null
+            and (j.annotator_id in (select value from json_each(:annotators))
+              or prompt.source in (select value from json_each(:sources)))
+            order by r.round_id
+            """,
+            left_out(without),
+        )
+        return [row["id"] for row in rows]
+
+    def snapshot(self, round_id: int) -> Snapshot:
+        """What a round was given, rebuilt from what it froze. Raises NotFoundError."""
+        entry = self.by_id(round_id)
+        with self._database.moment() as moment:
+            frozen = select(VoteTable.read(moment.in_chunks(FROZEN, [round_id])))
+        excluded = {
+            key.removeprefix(_EXCLUDED): count for key, count in entry.counts.items() if key.startswith(_EXCLUDED)
+        }
+        return snapshot_of(self._pairs, replace(frozen, excluded=excluded), entry.flip_rate)
+
+    def preview(self, rules: SelectionRules = TAKE_ALL) -> Snapshot:
+        """What a round would be given now."""
+        with self._database.moment() as moment:
+            selection, rate = self._selected(moment, rules)
+        return snapshot_of(self._pairs, selection, rate)
+
+    def outline(self, rules: SelectionRules = TAKE_ALL) -> Outline:
+        """The same in numbers, which takes no reading of answers."""
+        with self._database.moment() as moment:
+            selection, rate = self._selected(moment, rules)
+        return Outline(
+            train=selection.count(Split.TRAIN),
+            heldout=selection.count(Split.HELDOUT),
+            both_bad=selection.bad_pairs,
+            judgments=selection.judgments,
+            excluded=selection.excluded,
+            flip_rate=rate,
+            sha256=selection.sha256,
+        )
+
+    def dependencies(self) -> tuple[int, ...]:
+        """Numbers that an outline depends on: as long as they are the same, so is the outline."""
+        row = self._database.row(
+            """
+            select (select coalesce(max(id), 0) from judgment) as judgments,
+              (select coalesce(max(id), 0) from quarantine) as quarantines,
+              (select count(*) from quarantine where lifted_at is null) as in_force
+            """
+        )
+        assert row is not None
+        return (*row.values(), self._since())
+
+    def set_state(self, round_id: int, state: RoundState, *, reason: str | None = None) -> Round:
+        """Move a round on. Raises NotFoundError, and ConflictError if it has ended."""
+        ended_at = self._clock() if state.ended else None
+
+        def work(db: sqlite_utils.Database) -> None:
+            row = first(db, "select state, ended_at from round where id = ?", [round_id])
+            if row is None:
+                raise _unknown(round_id)
+            if row["ended_at"] is not None:
+                raise ConflictError(f"round {round_id} has ended ({row['state']}); begin a new one")
+            sql = "update round set state = ?, reason = ?, ended_at = ? where id = ?"
+            db.execute(sql, [state.value, reason, ended_at, round_id])
+
+        self._database.write(work)
+        return self.by_id(round_id)
+
+    def reopen(self, round_id: int) -> Round:
+        """Let a round that failed or was cancelled go on. Raises NotFoundError, ConflictError for any other."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            row = first(db, "select state from round where id = ?", [round_id])
+            if row is None:
+                raise _unknown(round_id)
+            if row["state"] not in (RoundState.FAILED, RoundState.CANCELLED):
+                raise ConflictError(
+                    f"round {round_id} is {row['state']}; only one that failed or was cancelled goes on"
+                )
+            _assert_none_runs(db)
+            sql = "update round set state = ?, reason = null, ended_at = null where id = ?"
+            db.execute(sql, [RoundState.QUEUED.value, round_id])
+
+        self._database.write(work)
+        return self.by_id(round_id)
+
+    def by_id(self, round_id: int) -> Round:
+        """The round with this id. Raises NotFoundError."""
+        row = self._database.row("select * from round where id = ?", [round_id])
+        if row is None:
+            raise _unknown(round_id)
+        return _round(row)
+
+    def all(self) -> list[Round]:
+        """All rounds, newest first."""
+        return [_round(row) for row in self._database.rows("select * from round order by id desc")]
+
+    def unended(self) -> Round | None:
+        """The round that runs, if one does."""
+        row = self._database.row("select * from round where ended_at is null")
+        return None if row is None else _round(row)
+
+    def _since(self) -> int:
+        return self._database.value(_SINCE)
+
+    def _begun(self, choose: Callable[[Moment], _Chosen], admit: Admission, *, leaves_queue: bool = False) -> Round:
+        """Enter a round with the judgments it uses, chosen anew if what bars judgments has changed meanwhile."""
+        while True:
+            with self._database.moment() as moment:
+                bars = moment.rows(_BARS)
+                chosen = choose(moment)
+            round_id = self._database.write(partial(self._enter, chosen, bars, admit, leaves_queue=leaves_queue))
+            if round_id is not None:
+                return self.by_id(round_id)
+
+    def _enter(
+        self, chosen: "_Chosen", bars: Sequence[Row], admit: Admission, db: sqlite_utils.Database, *, leaves_queue: bool
+    ) -> int | None:
+        """Enter what was chosen, inside a write; None if what barred judgments then bars others now."""
+        _assert_none_runs(db)
+        if list(db.query(_BARS)) != bars:
+            return None
+        admit(chosen.selection, chosen.flip_rate)
+        if leaves_queue:
+            leave_queue(db)
+        round_id = insert(db, "round", self._row(chosen))
+        used = chosen.selection.used()
+        while some := list(islice(used, _ROWS_AT_A_TIME)):
+            db.execute(_FREEZE, [round_id, json.dumps(some)])
+        return round_id
+
+    def _selected(self, moment: Moment, rules: SelectionRules) -> tuple[Selection, float | None]:
+        """What the rule makes of the votes that stand, and how often one is flipped."""
+        votes = VoteTable.read(moment.in_chunks(self._current))
+        return select(votes, rules, since=moment.value(_SINCE)), flip_rate(votes.counting)
+
+    def _row(self, chosen: _Chosen) -> dict[str, object]:
+        selection = chosen.selection
+        counts = {split.value: selection.count(split) for split in Split}
+        counts |= {"both_bad": selection.bad_pairs, "judgments": selection.judgments}
+        counts |= {f"{_EXCLUDED}{reason}": count for reason, count in selection.excluded.items()}
+        return {
+            "state": RoundState.QUEUED.value,
+            "counts": canonical(counts),
+            "flip_rate": chosen.flip_rate,
+            "sha256": selection.sha256,
+            "created_at": self._clock(),
+            **chosen.begun,
+        }
+
+
+def _assert_none_runs(db: sqlite_utils.Database) -> None:
+    running = first(db, "select id, state from round where ended_at is null")
+    if running is not None:
+        raise RoundRunsError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
+
+
+def _unknown(round_id: int) -> NotFoundError:
+    return NotFoundError(f"there is no round {round_id}")
+
+
+def _round(row: Row) -> Round:
+    return Round(
+        id=row["id"],
+        state=RoundState(row["state"]),
+        reason=row["reason"],
+        config=json.loads(row["config"]),
+        counts=json.loads(row["counts"]),
+        started_by=row["started_by"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+        flip_rate=row["flip_rate"],
+        cause=row["cause"],
+        rules=json.loads(row["rules"]),
+        sha256=row["sha256"],
+        newest_judgment=row["newest_judgment"],
+        rebuilds_id=row["rebuilds_id"],
+        without=None if row["left_out"] is None else _without(json.loads(row["left_out"])),
+    )
+
+
+def _without(found: dict[str, list[Any]]) -> Without:
+    return Without(tuple(found["annotators"]), tuple(found["sources"]))

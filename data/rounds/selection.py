@@ -1,0 +1,302 @@
+"""Which judgments a round uses: one rule, a pure function. Knows nothing of tables or trainers.
+
+Votes that count are a, b and "both bad", unless they are barred: of an annotator in quarantine, on a pair that
+somebody flagged, or that was never meant to train. A pair of which more than half of these say "both bad" has no
+winner: its two answers are rated bad. Any other pair goes to the majority of its votes for a or b; an even split
+decides nothing. The prompt's split says whether a decision trains or is held out; a bad pair only ever trains, since
+nothing is measured on ratings. Of pairs with the same prompt and the same two answers the one judged last counts: to
+train on one comparison twice would weigh it double. What else is left out is up to SelectionRules.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.records import Choice, Split
+from data.rounds.vote_table import BOTH_BAD, CHOICES, A, B, Bools, Ints, Places, Vote, VoteTable, starts_of
+from data.support.digests import canonical, sha256
+
+SPLIT_VOTE = "split"
+STRENGTH_UNSAID = 1
+"""What a vote counts that does not say how much better the winner is."""
+_DRAWS = 2**32
+_AT_A_TIME = 5_000
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRules:
+    """Which decided pairs a round takes. The defaults take all.
+
+    since_last: only training pairs on which somebody has judged since the last round that ended with a version, and
+    `replay`, a share of the older ones, always the same. agreement: the least share that the winner has of a pair's
+    votes for either answer. least_strength: the least mean strength of the winning votes, 1 to 3. Held-out pairs only
+    measure: they are never too old.
+    """
+
+    since_last: bool = False
+    replay: float = 0.0
+    agreement: float = 0.0
+    least_strength: float = 1.0
+
+
+TAKE_ALL = SelectionRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A pair with a winner, by all votes that named one.
+
+    strength is the winning votes' mean (1-3), agreement their share of all these votes.
+    """
+
+    pair_id: int
+    winner: Choice
+    strength: float
+    judgment_ids: tuple[int, ...]
+    split: Split
+    agreement: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BadPair:
+    """A pair of the training split whose answers are both bad, by all votes that counted."""
+
+    pair_id: int
+    judgment_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """What the votes on pairs come to, (pairs,) each, by pair id: a and b and neither are told by `for_a` and `bad`.
+
+    start, end: where the pair's judgments lie in `judgment`, (used judgments,), which are in the order of pairs.
+    """
+
+    pair: Ints
+    for_a: Bools
+    bad: Bools
+    heldout: Bools
+    strength: _Floats
+    agreement: _Floats
+    start: Places
+    end: Places
+    judgment: Ints
+
+    def taken(self, which: Bools) -> "_Outcomes":
+        """Some of them."""
+        return _Outcomes(
+            self.pair[which],
+            self.for_a[which],
+            self.bad[which],
+            self.heldout[which],
+            self.strength[which],
+            self.agreement[which],
+            self.start[which],
+            self.end[which],
+            self.judgment,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the rule made of some votes: decisions and bad pairs by pair id, and votes left out by reason.
+
+    The reason is why the vote is barred, what it says, "split" for one that named a winner in vain, or what the rules
+    leave its pair out for: "older", "disputed", "weak", "duplicate". They are kept as columns: made as objects, those
+    of hundreds of thousands of pairs would fill the memory of whoever only counts them.
+    """
+
+    _outcomes: _Outcomes
+    excluded: dict[str, int]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the same was selected, and left out for the same reasons."""
+        return isinstance(other, Selection) and (self.sha256, self.excluded) == (other.sha256, other.excluded)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The pairs with a winner."""
+        return tuple(self._decisions(self._outcomes.taken(~self._outcomes.bad)))
+
+    @property
+    def both_bad(self) -> tuple[BadPair, ...]:
+        """The training pairs whose answers are both bad."""
+        return tuple(self._bad_pairs())
+
+    def of(self, split: Split) -> tuple[Decision, ...]:
+        """The decisions of one split."""
+        return tuple(self._decisions(self._outcomes.taken(self._decided(split))))
+
+    def count(self, split: Split) -> int:
+        """How many decisions are of one split."""
+        return int(self._decided(split).sum())
+
+    @property
+    def bad_pairs(self) -> int:
+        """How many pairs have two bad answers."""
+        return int(self._outcomes.bad.sum())
+
+    @property
+    def judgments(self) -> int:
+        """How many judgments are used."""
+        return int((self._outcomes.end - self._outcomes.start).sum())
+
+    def used(self) -> Iterator[tuple[int, Split]]:
+        """Every judgment that is used, and on which side of the split."""
+        found = self._outcomes
+        for at, heldout in enumerate(found.heldout.tolist()):
+            role = Split.HELDOUT if heldout else Split.TRAIN
+            yield from ((number, role) for number in found.judgment[found.start[at] : found.end[at]].tolist())
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what was selected: the same pairs, winners, splits and judgments have the same."""
+        digest = hashlib.sha256()
+        for text in self._written():
+            digest.update(text.encode("utf-8"))
+        return digest.hexdigest()
+
+    def _written(self) -> Iterator[str]:
+        """The canonical JSON of {"decided": [pair, winner, split, *judgments], "both_bad": [pair, *judgments]}."""
+        yield '{"both_bad":['
+        yield from _joined([bad.pair_id, *bad.judgment_ids] for bad in self._bad_pairs())
+        yield '],"decided":['
+        yield from _joined(
+            [one.pair_id, one.winner.value, one.split.value, *one.judgment_ids]
+            for one in self._decisions(self._outcomes.taken(~self._outcomes.bad))
+        )
+        yield "]}"
+
+    def _decided(self, split: Split) -> Bools:
+        return np.asarray(~self._outcomes.bad & (self._outcomes.heldout == (split is Split.HELDOUT)))
+
+    def _bad_pairs(self) -> Iterator[BadPair]:
+        found = self._outcomes.taken(self._outcomes.bad)
+        for pair, start, end in zip(found.pair.tolist(), found.start.tolist(), found.end.tolist(), strict=True):
+            yield BadPair(pair, tuple(found.judgment[start:end].tolist()))
+
+    def _decisions(self, found: _Outcomes) -> Iterator[Decision]:
+        columns = (found.pair, found.for_a, found.strength, found.start, found.end, found.heldout, found.agreement)
+        for some in range(0, len(found.pair), _AT_A_TIME):
+            rows = zip(*(column[some : some + _AT_A_TIME].tolist() for column in columns), strict=True)
+            for pair, for_a, strength, start, end, heldout, agreement in rows:
+                winner, split = Choice.A if for_a else Choice.B, Split.HELDOUT if heldout else Split.TRAIN
+                ids = tuple(found.judgment[start:end].tolist())
+                yield Decision(pair, winner, strength, ids, split, agreement)
+
+
+def select(votes: Iterable[Vote] | VoteTable, rules: SelectionRules = TAKE_ALL, *, since: int = 0) -> Selection:
+    """Apply the rule. Every vote is in exactly one decision or bad pair, or counted as excluded.
+
+    Votes are on one pair at most once per person. A vote without a strength counts as the weakest. since: the newest
+    judgment that the last round with a version could use.
+    """
+    table = votes if isinstance(votes, VoteTable) else VoteTable.of(votes)
+    excluded = dict(zip(table.reasons, np.bincount(table.barred, minlength=1)[1:].tolist(), strict=True))
+    counting = table.counting
+    outcomes, unused = _outcomes(counting)
+    left_out = _left_out(outcomes, rules, since)
+    same_as = _same_as(counting, outcomes)
+    for reason, which in left_out.items():
+        excluded[reason] = int((outcomes.end - outcomes.start)[which].sum())
+    out = np.any(np.array(list(left_out.values())), axis=0)
+    kept, same_as = outcomes.taken(~out), same_as[~out]
+    newest = _is_newest(kept, same_as)
+    excluded["duplicate"] = int((kept.end - kept.start)[~newest].sum())
+    for reason, count in unused.items():
+        excluded[reason] = excluded.get(reason, 0) + count
+    return Selection(kept.taken(newest), {reason: count for reason, count in sorted(excluded.items()) if count})
+
+
+def _outcomes(votes: VoteTable) -> tuple[_Outcomes, dict[str, int]]:
+    """What votes that count come to, by pair; those in vain by what they say."""
+    starts = starts_of(votes.pair)
+    sizes = np.diff(np.append(starts, len(votes.pair)))
+    heldout = votes.heldout[starts]
+    a, b, bad = (votes.choice == code for code in (A, B, BOTH_BAD))
+    for_a, for_b, for_bad = (_summed(which, starts) for which in (a, b, bad))
+    is_bad = for_bad > for_a + for_b
+    comes_to = np.where(is_bad, ~heldout, for_a != for_b)
+    used = np.repeat(comes_to, sizes) & (a | b | (bad & np.repeat(is_bad, sizes)))
+    wins = np.where(np.repeat(for_a > for_b, sizes), a, b)
+    strengths = _summed(np.where(wins, np.maximum(votes.strength, STRENGTH_UNSAID), 0), starts)
+    winning = np.maximum(for_a, for_b)
+    ends = np.cumsum(_summed(used, starts), dtype=np.intp)
+    found = _Outcomes(
+        votes.pair[starts],
+        for_a > for_b,
+        is_bad,
+        heldout,
+        strengths / np.maximum(winning, 1),
+        winning / np.maximum(for_a + for_b, 1),
+        np.concatenate(([0], ends[:-1])).astype(np.intp),
+        ends,
+        votes.judgment[used],
+    )
+    return found.taken(comes_to), _in_vain(votes.choice[~used])
+
+
+def _in_vain(choices: npt.NDArray[np.int8]) -> dict[str, int]:
+    """How many votes were not used, by what they say."""
+    counts = np.bincount(choices, minlength=len(CHOICES)).tolist()
+    said = {choice.value: count for choice, count in zip(CHOICES, counts, strict=True) if not choice.decisive}
+    return {SPLIT_VOTE: counts[A] + counts[B], **said}
+
+
+def _left_out(found: _Outcomes, rules: SelectionRules, since: int) -> dict[str, Bools]:
+    """Which pairs the rules leave out, by the first reason of each."""
+    disputed = ~found.bad & (found.agreement < rules.agreement)
+    weak = ~disputed & ~found.bad & (found.strength < rules.least_strength)
+    older = np.zeros(len(found.pair), np.bool_)
+    if rules.since_last:
+        measures = ~found.bad & found.heldout
+        older = ~disputed & ~weak & ~measures & (_newest(found) <= since)
+        at = np.flatnonzero(older)
+        older[at] = [not _drawn(pair, rules.replay) for pair in found.pair[at].tolist()]
+    return {"disputed": disputed, "weak": weak, "older": older}
+
+
+def _drawn(pair_id: int, share: float) -> bool:
+    """Whether a pair is among a share of all; of two shares the smaller one's pairs are in the larger's."""
+    return int(sha256(str(pair_id))[:8], 16) < share * _DRAWS
+
+
+def _newest(found: _Outcomes) -> Ints:
+    """The newest judgment that is used of each pair; judgments are in their order."""
+    return found.judgment[found.end - 1] if len(found.pair) else np.zeros(0, np.int32)
+
+
+def _same_as(votes: VoteTable, found: _Outcomes) -> Ints:
+    """What each pair compares, as Vote.same_as says."""
+    return votes.same_as[np.searchsorted(votes.pair, found.pair)] if len(found.pair) else np.zeros(0, np.int32)
+
+
+def _is_newest(found: _Outcomes, same_as: Ints) -> Bools:
+    """Whether each pair is, of those that compare the same, the one judged last."""
+    is_newest = np.ones(len(found.pair), np.bool_)
+    order = np.lexsort((_newest(found), same_as))
+    is_newest[order[:-1]] = same_as[order][1:] != same_as[order][:-1]
+    return is_newest
+
+
+def _summed(values: npt.NDArray[Any], starts: Places) -> npt.NDArray[np.int32]:
+    """The sum of each run of values."""
+    return np.add.reduceat(values, starts, dtype=np.int32) if len(starts) else np.zeros(0, np.int32)
+
+
+def _joined(lists: Iterable[list[object]]) -> Iterator[str]:
+    """Lists as JSON, with commas between them, some at a time."""
+    some: list[str] = []
+    for number, one in enumerate(lists):
+        some.append(canonical(one) if number == 0 else f",{canonical(one)}")
+        if len(some) == _AT_A_TIME:
+            yield "".join(some)
+            some.clear()
+    yield "".join(some)

@@ -1,0 +1,106 @@
+"""Votes as columns, so that hundreds of thousands take little time and memory. Knows nothing of what they decide."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.db.columns import Column, read_columns
+from data.records import Choice, Split
+
+Ints = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+CHOICES = tuple(Choice)
+"""What the codes of choices stand for."""
+_CODE = {choice.value: code for code, choice in enumerate(CHOICES)}
+_COLUMNS = (
+    Column("i"),
+    Column("i"),
+    Column("b", _CODE.__getitem__),
+    Column("b", lambda strength: strength or 0),
+    Column("b", lambda split: split == Split.HELDOUT),
+    Column("i", lambda same_as: same_as or 0),
+)
+A, B, BOTH_BAD = (CHOICES.index(choice) for choice in (Choice.A, Choice.B, Choice.BOTH_BAD))
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A current judgment, as far as the rule looks at it; choice is in the pair's own a and b.
+
+    barred: why it may not count, whatever it says; None if it may. same_as: a number that pairs with the same prompt
+    and the same two answers share; the pair's own id if None.
+    """
+
+    judgment_id: int
+    pair_id: int
+    choice: Choice
+    strength: int | None
+    split: Split
+    barred: str | None = None
+    same_as: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoteTable:
+    """Votes, (votes,) each, in the order of pairs and on one of judgments. choice: codes of CHOICES.
+
+    strength: 0 where it is not said. barred: 0 where a vote may count, else 1 more than the place of why in `reasons`.
+    """
+
+    judgment: Ints
+    pair: Ints
+    same_as: Ints
+    choice: npt.NDArray[np.int8]
+    strength: npt.NDArray[np.int8]
+    heldout: Bools
+    barred: npt.NDArray[np.int8]
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, votes: Iterable[Vote]) -> "VoteTable":
+        """Votes as a table."""
+        rows = [
+            (vote.judgment_id, vote.pair_id, vote.choice, vote.strength, vote.split, vote.same_as, vote.barred)
+            for vote in votes
+        ]
+        return cls.read([rows])
+
+    @classmethod
+    def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "VoteTable":
+        """A table of rows, some at a time: judgment, pair, choice, strength, split, same_as, barred."""
+        reasons: dict[str | None, int] = {None: 0}
+        found = read_columns(chunks, [*_COLUMNS, Column("b", lambda why: reasons.setdefault(why, len(reasons)))])
+        order = np.lexsort((found[0], found[1]))
+        for number, column in enumerate(found):  # one after the other, so that there is never twice of all
+            found[number] = column[order]
+        judgment, pair, choice, strength, heldout, same_as, barred = found
+        alike = np.where(same_as == 0, pair, same_as)
+        return cls(judgment, pair, alike, choice, strength, heldout == 1, barred, tuple(filter(None, reasons)))
+
+    @property
+    def counting(self) -> "VoteTable":
+        """The votes that are not barred."""
+        may = self.barred == 0
+        if may.all():
+            return self
+        return VoteTable(
+            self.judgment[may],
+            self.pair[may],
+            self.same_as[may],
+            self.choice[may],
+            self.strength[may],
+            self.heldout[may],
+            self.barred[may],
+            self.reasons,
+        )
+
+
+def starts_of(groups: npt.NDArray[Any]) -> Places:
+    """Where each run of equal values begins, of an array that has them next to each other."""
+    if not len(groups):
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))

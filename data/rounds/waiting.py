@@ -1,0 +1,58 @@
+"""The round that waits its turn: one place, kept until it starts. Knows nothing of what a round uses."""
+
+import sqlite_utils
+
+from data.db.database import Database, Row, first, insert
+from data.errors import ConflictError
+from data.records import RoundRequest
+from data.support.clock import Clock
+
+AFTER_WAITING = "by hand, after waiting"
+"""What began a round that had waited its turn."""
+
+
+def leave_queue(db: sqlite_utils.Database) -> None:
+    """Empty the place, inside a write."""
+    db.execute("delete from round_request")
+
+
+class RoundRequests:
+    """The queue of a store's rounds; it has one place."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, algorithm: str | None, asked_by: int | None) -> RoundRequest:
+        """Wait for the round under way to end. Raises ConflictError when another waits already."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            if first(db, "select id from round_request") is not None:
+                raise ConflictError("A round waits already for the one under way to end; withdraw it to ask anew.")
+            row = {"id": 1, "algorithm": algorithm, "asked_by": asked_by, "created_at": self._clock()}
+            insert(db, "round_request", row)
+
+        self._database.write(work)
+        found = self.waiting()
+        assert found is not None
+        return found
+
+    def waiting(self) -> RoundRequest | None:
+        """What waits, if anything does."""
+        row = self._database.row("select * from round_request")
+        return None if row is None else _request(row)
+
+    def take(self) -> RoundRequest | None:
+        """Empty the place; what waited there, if anything did."""
+
+        def work(db: sqlite_utils.Database) -> Row | None:
+            row = first(db, "select * from round_request")
+            leave_queue(db)
+            return row
+
+        row = self._database.write(work)
+        return None if row is None else _request(row)
+
+
+def _request(row: Row) -> RoundRequest:
+    return RoundRequest(row["algorithm"], row["asked_by"], row["created_at"])

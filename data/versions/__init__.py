@@ -1,0 +1,1 @@
+"""Versions in the store: decisions, serving history, comparisons and their statistics."""

@@ -1,0 +1,66 @@
+"""Votes between versions: what people said of pairs that two versions answered. Knows nothing of what they prove."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.barring.barring import Barring
+from data.db.database import Database, Row
+from data.records import Choice
+from data.versions.sequential_test import Evidence
+
+_CONTESTS = """
+    select j.id, j.choice, va.name as a, vb.name as b, (
+      select created_at from judgment
+      where pair_id = j.pair_id and annotator_id = j.annotator_id order by id limit 1) as given_at
+    from pair join current_judgment j on j.pair_id = pair.id
+    join completion ca on ca.id = pair.completion_a_id join adapter_version va on va.id = ca.version_id
+    join completion cb on cb.id = pair.completion_b_id join adapter_version vb on vb.id = cb.version_id
+    where pair.purpose = 'eval' and j.follows_id is null and j.choice <> 'skip' and {unfit} is null
+    order by j.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A vote on an answer of each of two versions. winner: None for a tie or two bad answers.
+
+    given_at: when its giver first judged the pair, in ms since the Unix epoch: who changes his mind gives no new vote.
+    """
+
+    judgment_id: int
+    versions: tuple[str, str]
+    winner: str | None
+    given_at: int
+
+
+class Contests:
+    """The votes of a store that stand and may count: those that the rule does not bar."""
+
+    def __init__(self, database: Database, barring: Barring) -> None:
+        self._database = database
+        self._sql = _CONTESTS.format(unfit=barring.unfit())
+
+    def all(self) -> list[Contest]:
+        """Every vote between any two versions, oldest first."""
+        return [_contest(row) for row in self._database.rows(self._sql)]
+
+    def results(self) -> list[tuple[str, str, str | None]]:
+        """The same as a ladder takes them: two versions, and which of them won."""
+        return [(*contest.versions, contest.winner) for contest in self.all()]
+
+    def between(self, challenger: str, champion: str, *, since: int = 0) -> list[Contest]:
+        """The votes between two versions, oldest first; since: ms since the Unix epoch, from then on."""
+        two = {challenger, champion}
+        return [contest for contest in self.all() if set(contest.versions) == two and contest.given_at >= since]
+
+
+def evidence(contests: Sequence[Contest], challenger: str) -> Evidence:
+    """What votes between a challenger and one other version come to."""
+    won = [contest.winner == challenger for contest in contests if contest.winner is not None]
+    return Evidence(sum(won), len(won) - sum(won))
+
+
+def _contest(row: Row) -> Contest:
+    versions = (row["a"], row["b"])
+    winner = {Choice.A: row["a"], Choice.B: row["b"]}.get(Choice(row["choice"]))
+    return Contest(row["id"], versions, winner, row["given_at"])

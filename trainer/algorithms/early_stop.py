@@ -1,0 +1,123 @@
+"""When training on pairs ends early: held-out pairs are looked at now and then, and say that it got worse.
+
+With few pairs a margin is mostly chance, but the same pairs at two steps share it: what ends a run is that their gains
+have surely fallen since the best look. Knows nothing of losses; trainer/algorithms/training_run.py asks.
+"""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainer.forward.encoding import TokenPair
+from trainer.forward.logprobs import Forward
+from trainer.forward.reference import Reference, group_logps
+from trainer.forward.token_budget import Budget
+from trainer.interface.intervals import interval_of_mean
+from trainer.model.policy import Policy
+
+_FEWEST_PAIRS = 10  # of fewer, a fall is mostly chance
+_MOST_PAIRS = 64  # of more, the first: a look shall cost little beside the steps between two
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Held-out pairs to look at during a run. checks: how often, spread evenly, the last after the last step.
+
+    gains: by how many nats the chosen completion of each has gained on the rejected one, as the policy is now. say
+    takes a line for people.
+    """
+
+    checks: int
+    gains: Callable[[], Sequence[float]]
+    say: Callable[[str], None]
+
+
+def watch_heldout(
+    policy: Policy,
+    forward: Forward,
+    pairs: Sequence[TokenPair],
+    reference: Reference,
+    budget: Budget,
+    *,
+    checks: int,
+    say: Callable[[str], None],
+) -> Watch | None:
+    """A watch over held-out pairs; None where they are too few for an interval, or none is asked for."""
+    if not checks or len(pairs) < _FEWEST_PAIRS:
+        return None
+    groups = [pair.group for pair in pairs[:_MOST_PAIRS]]
+
+    def gains() -> list[float]:
+        with policy.acting():
+            found = group_logps(policy, forward, groups, budget)
+        return [_gap(found[group]) - _gap(reference[group]) for group in groups]
+
+    return Watch(checks, gains, say)
+
+
+class EarlyStop:
+    """Looks at held-out pairs on the way, keeps the weights of the best look, and goes back to them at a fall.
+
+    What it knows goes into the run's checkpoint: a run that was killed ends where it would have ended.
+    """
+
+    def __init__(self, watch: Watch, parameters: Mapping[str, nn.Parameter], *, steps: int) -> None:
+        self.stopped = False
+        self._watch = watch
+        self._parameters = parameters
+        self._looks = {-(-steps * number // watch.checks) for number in range(1, watch.checks + 1)}
+        self._best: Sequence[float] = ()
+        self._best_step = 0
+        self._weights: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def look(self, step: int) -> dict[str, float]:
+        """What held-out pairs say after a step, if it is time: numbers for the step's metrics; may end the run."""
+        if step not in self._looks:
+            return {}
+        gains = self._watch.gains()
+        margin = statistics.fmean(gains)
+        if not self._best or margin > statistics.fmean(self._best):
+            self._best, self._best_step = gains, step
+            self._weights = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        elif surely_fallen(self._best, gains):
+            self._go_back(step, margin)
+        return {"heldout_margin": margin}
+
+    def _go_back(self, step: int, margin: float) -> None:
+        for name, weights in self._weights.items():
+            self._parameters[name].copy_(weights)
+        self.stopped = True
+        self._watch.say(
+            f"training ended after step {step}: the margin on {len(self._best)} held-out pairs had surely fallen, from "
+            f"{statistics.fmean(self._best):.2f} to {margin:.2f} nats; the weights of step {self._best_step} are kept"
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that going on needs."""
+        return {
+            "stopped": self.stopped,
+            "best": list(self._best),
+            "best_step": self._best_step,
+            "weights": self._weights,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.stopped, self._best, self._best_step = state["stopped"], state["best"], state["best_step"]
+        self._weights = state["weights"]
+
+
+def surely_fallen(before: Sequence[float], now: Sequence[float]) -> bool:
+    """Whether the gains of the same pairs are smaller by now: the 95 % interval of the mean fall lies above zero."""
+    fall = interval_of_mean([then - here for then, here in zip(before, now, strict=True)])
+    return fall is not None and fall.low > 0
+
+
+def _gap(logps: tuple[float, ...]) -> float:
+    chosen, rejected = logps
+    return chosen - rejected

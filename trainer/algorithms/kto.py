@@ -1,0 +1,118 @@
+"""KTO on a LoRA: single completions found good or bad, pairs not needed.
+
+The rule that makes ratings of judgments: a decided pair is one desirable and one undesirable completion, a pair
+that is "both bad" is two undesirable ones, and a tie says neither, so it is left out. Knows nothing of where
+ratings come from.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from trainer.algorithms.early_stop import Watch
+from trainer.algorithms.losses import kto_baseline, kto_loss
+from trainer.algorithms.optimizer import Terms
+from trainer.algorithms.training_run import Run, fit
+from trainer.forward.encoding import TokenPair, TokenRating
+from trainer.forward.logprobs import Forward, completion_logps
+from trainer.forward.packing import Group
+from trainer.forward.reference import Reference, group_logps
+from trainer.interface.config import KTOConfig
+from trainer.model.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A rating, and its prompt with another rating's completion, which tells how far the policy is off at all."""
+
+    rating: TokenRating
+    mismatched: Group
+
+    @property
+    def tokens(self) -> int:
+        """Of the rating alone; the mismatch passes without gradients."""
+        return self.rating.group.tokens
+
+
+def ratings_of(pairs: Sequence[TokenPair]) -> list[TokenRating]:
+    """Decided pairs as ratings, by the rule above."""
+    return [
+        TokenRating(pair.prompt_ids, completion, desirable)
+        for pair in pairs
+        for completion, desirable in ((pair.chosen_ids, True), (pair.rejected_ids, False))
+    ]
+
+
+def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list[Example]:
+    """Every rating with the completion of another, in a seeded order; cut at the context.
+
+    Of another prompt, unless more than half of the ratings are of one: the baseline shall not see matching answers.
+    """
+    shuffled = list(ratings)
+    random.Random(seed).shuffle(shuffled)
+    by_prompt: dict[tuple[int, ...], list[TokenRating]] = {}
+    for rating in shuffled:
+        by_prompt.setdefault(rating.prompt_ids, []).append(rating)
+    order = [rating for same in by_prompt.values() for rating in same]
+    ahead = max(map(len, by_prompt.values())) % len(order) or 1  # as far as the longest run of one prompt
+    return [
+        Example(rating, Group(rating.prompt_ids, (other.completion_ids[: context - len(rating.prompt_ids)],)))
+        for rating, other in zip(order, [*order[ahead:], *order[:ahead]], strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class KTOObjective:
+    """The loss of ratings under a policy."""
+
+    policy: Policy
+    forward: Forward
+    config: KTOConfig
+    reference: Reference
+
+    def prepare(self, run: Run) -> Callable[[Sequence[Example]], Callable[[Sequence[Example]], Terms]]:
+        """For a whole batch: its baseline z0, then the terms of its parts."""
+
+        def of_batch(batch: Sequence[Example]) -> Callable[[Sequence[Example]], Terms]:
+            groups = [example.mismatched for example in batch]
+            with self.policy.acting():
+                policy = group_logps(self.policy, self.forward, groups, run.budget)
+            table = torch.tensor([policy[group] + self.reference[group] for group in groups], dtype=torch.float64)
+            baseline = kto_baseline(table[:, 0], table[:, 1]).to(self.policy.model.device)
+            return lambda part: self._terms(part, baseline)
+
+        return of_batch
+
+    def _terms(self, part: Sequence[Example], baseline: torch.Tensor) -> Terms:
+        groups = [example.rating.group for example in part]
+        with self.policy.acting():
+            policy = completion_logps(self.forward, self.policy.model, groups)
+        like = policy.detach()
+        reference = like.new_tensor([self.reference[group] for group in groups])[:, 0]
+        desirable = torch.tensor([example.rating.desirable for example in part], device=like.device)
+        terms = kto_loss(
+            policy,
+            reference,
+            desirable,
+            baseline,
+            beta=self.config.beta,
+            desirable_weight=self.config.desirable_weight,
+            undesirable_weight=self.config.undesirable_weight,
+        )
+        sign = desirable.double() * 2 - 1
+        columns = {
+            # whose mean is that of the desirable less that of the undesirable, where they are as many
+            "margin": 2 * sign * terms.rewards,
+            "accuracy": (sign * (terms.rewards - self.config.beta * baseline) > 0).double(),
+            "baseline": baseline.expand(len(part)),
+            "logps": policy,
+        }
+        return Terms(terms.loss, columns)
+
+
+def train_on_ratings(run: Run, objective: KTOObjective, items: Sequence[Example], *, watch: Watch | None = None) -> int:
+    """Train the objective's policy in place; returns the number of steps. Raises what course.fit raises."""
+    parameters = objective.policy.lora.parameters
+    return fit(run, parameters, items, lambda example: example.tokens, objective.prepare(run), watch=watch)

@@ -1,0 +1,1 @@
+"""How a trained version is measured against others."""

@@ -1,0 +1,65 @@
+"""How much of a round goes through the model at a time: what the settings say, or what memory allows.
+
+Decided by the trainer, lowered by whoever sees that the kernel killed it. Knows nothing of models: what a token takes
+was measured before (activation_count.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainer.forward.activation_count import Activations
+from trainer.interface.config import Training
+from trainer.interface.memory_use import LEAST_TOKENS, MemoryUse
+
+# More tokens at a time bring nothing on a CPU, where arithmetic decides: 135 a CPU second with 255 as with 3,200 on
+# SmolLM2. A GPU is quicker the fewer calls there are.
+_MOST_ON_CPU, _MOST_ON_GPU = 2048, 16384
+_SHARE = 0.5  # of the free memory; the rest is for what else a step takes, and for all who use the machine
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A use of memory, and what people should know of it."""
+
+    use: MemoryUse
+    notes: tuple[str, ...]
+
+
+def choose(
+    training: Training, activations: Activations, *, longest: int, free: int, cpu: bool, last: MemoryUse | None = None
+) -> Choice:
+    """What fits into `free` bytes, where the settings leave it open.
+
+    longest: tokens of the longest example, as packed. last: what an earlier try left in the round directory.
+    """
+    kills = last.kills if last else 0
+    tokens = training.token_budget
+    if tokens is None:
+        fits = activations.tokens(int(_SHARE * free), longest, again=training.gradient_checkpointing is True)
+        tokens = max(LEAST_TOKENS, min(fits, _MOST_ON_CPU if cpu else _MOST_ON_GPU))
+    if last and kills:
+        tokens = min(tokens, last.token_budget)
+    use = MemoryUse(token_budget=tokens, recompute_above=_recompute_above(training, activations, tokens), kills=kills)
+    return Choice(use, tuple(_notes(training, use, longest)))
+
+
+def _recompute_above(training: Training, activations: Activations, budget: int) -> int | None:
+    """Left open: an example that is longer than what is to go through the model at a time is computed twice."""
+    match training.gradient_checkpointing:
+        case True:
+            return 0
+        case None if activations.layered:
+            return budget
+        case _:
+            return None
+
+
+def _notes(training: Training, use: MemoryUse, longest: int) -> Iterator[str]:
+    if use.kills:
+        times = "once" if use.kills == 1 else f"{use.kills} times"
+        yield f"killed for want of memory {times}: went on with {use.token_budget} tokens at a time"
+    if training.gradient_checkpointing is None and use.recomputes(longest):
+        yield (
+            f"examples longer than {use.token_budget} tokens (the longest has {longest}) are computed twice, to hold "
+            "less in memory (gradient_checkpointing)"
+        )

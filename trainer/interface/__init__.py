@@ -1,0 +1,1 @@
+"""What the server and the trainer share: round directory, settings, snapshot, manifest."""

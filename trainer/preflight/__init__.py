@@ -1,0 +1,1 @@
+"""What is tried and estimated before anybody judges or a round begins."""

@@ -1,0 +1,1 @@
+"""How a conversation becomes a prompt, and a completion an answer."""

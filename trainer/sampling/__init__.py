@@ -1,0 +1,1 @@
+"""The sampler: rows that decode together, each under an adapter of its own."""
