@@ -12,34 +12,34 @@ from importlib.resources import files
 from pathlib import Path
 
 from app.annotation.desk import Desk
-from app.annotation.eval_feeder import Matches
+from app.annotation.eval_feeder import EvalFeeder
 from app.annotation.feeder import Feeder
-from app.annotation.quality_cache import Examiner
-from app.background.jobs import Errands
+from app.annotation.quality_cache import QualityCache
+from app.background.jobs import Jobs
 from app.background.shutdown import closed_in_time
 from app.background.webhooks import Webhooks
-from app.datasets.export_files import Exports
-from app.datasets.uploads import Imports
+from app.datasets.export_files import ExportFiles
+from app.datasets.uploads import Uploads
 from app.home import Home
 from app.maintenance.backups import Backups
 from app.people.accounts import Accounts
-from app.rounds.disk_space import RoundDisk
-from app.rounds.gpu_sharing import Sharing
+from app.rounds.disk_space import RoundDiskSpace
+from app.rounds.gpu_sharing import GpuSharing
 from app.rounds.planner import Planner
 from app.rounds.rebuilds import Rebuilds
-from app.rounds.runner import Rounds
+from app.rounds.runner import RoundRunner
 from app.rounds.trainer_process import TrainerProcess
-from app.rounds.training_settings import Trainings
+from app.rounds.training_settings import TrainingSettings
 from app.rounds.triggers import Triggers
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from app.serving.engine import Engine
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from app.settings.settings import Settings
 from app.settings_file import FILE, HERE, SettingsFile
-from app.versions.promotion import Gatekeeper
+from app.versions.promotion import PromotionPolicy
 from app.versions.prompt_formats import settle_format
-from app.versions.registry import Adapters
+from app.versions.registry import ModelRegistry
 from app.versions.trial import Trial
 from data.exchange.read_prompts import read_prompts
 from data.store import PreferenceStore
@@ -64,22 +64,22 @@ class Services:
     base: Base
     engine: Engine
     router: Router
-    shelf: AdapterShelf
-    adapters: Adapters
+    adapter_store: AdapterStore
+    registry: ModelRegistry
     feeder: Feeder
-    matches: Matches
+    eval_feeder: EvalFeeder
     desk: Desk
-    rounds: Rounds
-    trainings: Trainings
+    rounds: RoundRunner
+    training_settings: TrainingSettings
     accounts: Accounts
-    examiner: Examiner
+    quality_cache: QualityCache
     webhooks: Webhooks
     trial: Trial
     triggers: Triggers
     rebuilds: Rebuilds
-    errands: Errands
-    imports: Imports
-    exports: Exports
+    jobs: Jobs
+    uploads: Uploads
+    export_files: ExportFiles
     backups: Backups
     settings_file: SettingsFile = HERE
 
@@ -107,8 +107,8 @@ async def open_services(
     be served): in no case does anything else serve in its place.
     """
     base = await asyncio.to_thread(load_base, settings.model.name, options=settings.model.options)
-    trainings = Trainings(settings.training, base.model.num_parameters())
-    rank = trainings.of().rank
+    training_settings = TrainingSettings(settings.training, base.model.num_parameters())
+    rank = training_settings.of().rank
     max_rank = settings.max_rank or max(_LEAST_MAX_RANK, rank)
     trained = await asyncio.to_thread(check_training, base, rank=min(rank, max_rank))
     for words in (await asyncio.to_thread(check_template, base)).missing():
@@ -132,20 +132,22 @@ async def open_services(
         probes=tuple(map(tuple, read_prompts(settings.probes or _SEED / "probes.jsonl"))),
         answers=settings.evaluation.answers,
     )
-    shelf = AdapterShelf(home.adapters)
+    adapter_store = AdapterStore(home.adapters)
     planner = Planner(
         store.versions,
-        shelf,
+        adapter_store,
         template=template,
-        trainings=trainings,
+        training_settings=training_settings,
         max_rank=max_rank,
         rules=settings.rounds.selection,
         file=file,
-        assert_fits=RoundDisk(home.rounds, base, shelf).assert_fits,
+        assert_fits=RoundDiskSpace(home.rounds, base, adapter_store).assert_fits,
     )
     try:
         await engine.check(trained)
-        services = _wire(home, settings, store, base, engine, trainings, planner, shelf, file, trained.activations)
+        services = _wire(
+            home, settings, store, base, engine, training_settings, planner, adapter_store, file, trained.activations
+        )
         if serve_champion:
             await services.router.start()
         yield services
@@ -170,7 +172,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        await asyncio.gather(closed_in_time(services.errands.close()), closed_in_time(_close_rounds(services)))
+        await asyncio.gather(closed_in_time(services.jobs.close()), closed_in_time(_close_rounds(services)))
 
 
 async def _close_rounds(services: Services) -> None:
@@ -201,15 +203,15 @@ def _wire(
     store: PreferenceStore,
     base: Base,
     engine: Engine,
-    trainings: Trainings,
+    training_settings: TrainingSettings,
     planner: Planner,
-    shelf: AdapterShelf,
+    adapter_store: AdapterStore,
     file: SettingsFile,
     activations: Activations,
 ) -> Services:
-    router = Router(engine, shelf, store.versions)
+    router = Router(engine, adapter_store, store.versions)
     webhooks = Webhooks(settings.webhooks, store.outbox, now_ms)
-    matches = Matches(
+    eval_feeder = EvalFeeder(
         store,
         engine,
         router,
@@ -227,34 +229,34 @@ def _wire(
         buffer=settings.buffer,
         workers=settings.max_rows // 2 + 1,  # one waits for rows, so that none stand empty
         queue=settings.queue,
-        matches=matches,
+        eval_feeder=eval_feeder,
         source=random.Random(),
         file=file,
     )
-    adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
-    rounds = Rounds(
+    registry = ModelRegistry(store, router, adapter_store, moved=feeder.wake, publish=webhooks.publish)
+    rounds = RoundRunner(
         store,
         router,
-        shelf,
+        adapter_store,
         directory=home.rounds,
         planner=planner,
         trainer=TrainerProcess(settings.trainer),
-        tell=webhooks.tell,
-        gatekeeper=Gatekeeper(adapters, router, promotion=settings.promotion, limits=settings.limits),
-        room=Sharing(settings.serve_during_training, engine, feeder, base, activations).training,
+        publish=webhooks.publish,
+        gatekeeper=PromotionPolicy(registry, router, promotion=settings.promotion, limits=settings.limits),
+        room=GpuSharing(settings.serve_during_training, engine, feeder, base, activations).training,
         file=file,
     )
-    errands = Errands()
+    jobs = Jobs()
     return Services(
         settings=settings,
         store=store,
         base=base,
         engine=engine,
         router=router,
-        shelf=shelf,
-        adapters=adapters,
+        adapter_store=adapter_store,
+        registry=registry,
         feeder=feeder,
-        matches=matches,
+        eval_feeder=eval_feeder,
         desk=Desk(
             store,
             feeder,
@@ -268,14 +270,14 @@ def _wire(
         rounds=rounds,
         triggers=Triggers(store, rounds, settings.rounds),
         rebuilds=Rebuilds(store, rounds),
-        errands=errands,
-        imports=Imports(store, errands, home.imports, settings.imports.limits, file),
-        exports=Exports(store, errands, home.exports),
+        jobs=jobs,
+        uploads=Uploads(store, jobs, home.imports, settings.imports.limits, file),
+        export_files=ExportFiles(store, jobs, home.exports),
         backups=Backups(home, settings.backup),
-        trial=Trial(store, adapters, roll_back=settings.roll_back, most_votes=settings.trial_votes),
-        trainings=trainings,
+        trial=Trial(store, registry, roll_back=settings.roll_back, most_votes=settings.trial_votes),
+        training_settings=training_settings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
-        examiner=Examiner(store, now_ms),
+        quality_cache=QualityCache(store, now_ms),
         webhooks=webhooks,
         settings_file=file,
     )

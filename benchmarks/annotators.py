@@ -29,7 +29,7 @@ from app.client.client import running_server
 from app.home import Home
 from app.people.accounts import Accounts
 from app.services import import_prompts, open_store
-from app.serving.engine import BASE, Job, complete
+from app.serving.engine import BASE, SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from app.settings.settings import Settings
 from data.records import NewCompletion, Role
@@ -94,7 +94,7 @@ async def fill(home: Home, settings: Settings, pairs: int, people: int) -> list[
             import_prompts(store, None)
             prompts = store.prompts.sample(None, _SAMPLED, 0)
             drawn = await asyncio.gather(
-                *(complete(engine, Job(prompt.messages, BASE, (1, 2), settings.sampling)) for prompt in prompts)
+                *(complete(engine, SamplingJob(prompt.messages, BASE, (1, 2), settings.sampling)) for prompt in prompts)
             )
             await asyncio.to_thread(_keep, store, [prompt.id for prompt in prompts], drawn, pairs)
             accounts = Accounts(store)

@@ -20,10 +20,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.datasets.exporter import ExportOrder, Tally, columns_of, write
-from app.datasets.importer import keep
+from app.datasets.exporter import ExportOrder, ExportTally, columns_of, write
+from app.datasets.importer import save
 from app.file_reading.look import Brought
-from app.file_reading.process import look
+from app.file_reading.process import inspect
 from data.containers.container import FileLimits
 from data.exchange.export_query import ExportQuery
 from data.exchange.imports import Chunk
@@ -92,7 +92,7 @@ def export(home: Path, out: Path, format_: str, container: str) -> int:
     """Export every judgment."""
     out.unlink(missing_ok=True)
     with PreferenceStore.open(home / "prefloop.db") as store:
-        tally = Tally()
+        tally = ExportTally()
         write(store, every_judgment(format_, container), out, tally)
     return tally.rows.total()
 
@@ -101,8 +101,8 @@ def bring(home: Path, file: Path) -> int:
     """Import a file into a new store."""
     home.mkdir()
     with PreferenceStore.open(home / "prefloop.db") as store:
-        seen = look(Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
-        done = keep(store, seen, FileLimits(), home / "imports")
+        seen = inspect(Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
+        done = save(store, seen, FileLimits(), home / "imports")
     assert done.counts["added"] == seen.rows, done.counts
     return seen.rows
 

@@ -32,13 +32,13 @@ from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.records import FinishReason, Message, Sampling
 from data.support.repetition import repetition
 from trainer.algorithms.dpo import PreferenceObjective, train_on_pairs
-from trainer.algorithms.training_run import Run
+from trainer.algorithms.training_run import RunContext
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Forward
 from trainer.forward.packing import Group
 from trainer.forward.probe import choose_forward
 from trainer.forward.reference import group_logps, reference_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import DPOConfig, training_config
 from trainer.interface.intervals import interval_of_mean
 from trainer.interface.manifest import Interval
@@ -46,7 +46,7 @@ from trainer.interface.round_dir import RoundDir
 from trainer.model.adapter import Adapter
 from trainer.model.base import Base, load_base
 from trainer.model.policy import Policy
-from trainer.sampling.sampler import Request, Row, Sampler
+from trainer.sampling.sampler import Request, SampledRow, Sampler
 
 SEED_PROMPTS = Path(__file__).parent.parent / "data" / "seed" / "prompts.jsonl"
 LONGEST_PROMPT, LONGEST_ANSWER, UNSEEN, SEEN, TOLD = 64, 96, 100, 300, 30
@@ -171,14 +171,14 @@ def run_cell(cell: Cell, base: Base, answers: Path, out: Path) -> None:
     assert isinstance(config, DPOConfig)
     directory = RoundDir(out / cell.name)
     directory.path.mkdir(parents=True, exist_ok=True)
-    budget = Budget(config.token_budget, print)
+    budget = TokenBudget(config.token_budget, print)
     policy = Policy.from_base(base, rank=config.rank, alpha=config.alpha, seed=cell.seed)
     forward = choose_forward(base.model).forward
     groups = [pair.group for pair in (*train, *told)]
     before = reference_logps(policy, forward, groups, budget, file=directory.reference, snapshot_sha256=cell.name)
     objective = PreferenceObjective(policy, forward, config, before, None)
     steps = train_on_pairs(
-        Run(directory, config, cell.seed, lambda: False, directory.set_progress, budget), objective, train
+        RunContext(directory, config, cell.seed, lambda: False, directory.set_progress, budget), objective, train
     )
     trained = time.process_time() - began
     with policy.acting():
@@ -216,7 +216,7 @@ def judged_pairs(base: Base, kept: Sequence[Mapping[str, Any]], taste: StudyTast
 
 
 def _against_base(
-    policy: Policy, forward: Forward, kept: Sequence[Mapping[str, Any]], taste: StudyTaste, budget: Budget
+    policy: Policy, forward: Forward, kept: Sequence[Mapping[str, Any]], taste: StudyTaste, budget: TokenBudget
 ) -> dict[str, Any]:
     """What the taste says of a policy's answers to unseen prompts beside the base's, and how far they are from it."""
     base = policy.base
@@ -247,7 +247,7 @@ def _against_base(
     }
 
 
-def _answers(base: Base, adapter: Adapter, prompts: Sequence[tuple[int, ...]]) -> list[Row]:
+def _answers(base: Base, adapter: Adapter, prompts: Sequence[tuple[int, ...]]) -> list[SampledRow]:
     sampler = Sampler(base, max_rows=ROWS, max_adapters=1, max_rank=adapter.rank)
     sampler.load("policy", adapter)
     plain = Sampling(temperature=1.0, max_new_tokens=LONGEST_ANSWER)
@@ -267,7 +267,7 @@ def _gain(logps: tuple[float, ...]) -> float:
     return chosen - rejected
 
 
-def _kept(row: Row) -> dict[str, Any]:
+def _kept(row: SampledRow) -> dict[str, Any]:
     return {"ids": row.token_ids, "cut": row.finish_reason is FinishReason.LENGTH}
 
 

@@ -29,14 +29,14 @@ from httpx import ASGITransport, AsyncClient
 from rich.console import Console
 from rich.table import Table
 
-from app.annotation.quality_cache import Examiner
+from app.annotation.quality_cache import QualityCache
 from app.api.auth import admin, caller
 from app.api.exports import build_exports_api
 from app.api.quality import build_quality_api
 from app.api.rounds import build_rounds_api
-from app.background.jobs import Errands
-from app.datasets.export_files import Exports
-from app.rounds.runner import Rounds
+from app.background.jobs import Jobs
+from app.datasets.export_files import ExportFiles
+from app.rounds.runner import RoundRunner
 from app.rounds.schedule import RoundSettings
 from app.rounds.triggers import Triggers
 from data.records import Annotator, Role
@@ -212,10 +212,10 @@ def _app(store: PreferenceStore) -> FastAPI:
         return boss
 
     app.dependency_overrides[caller] = app.dependency_overrides[admin] = me
-    rounds = cast("Rounds", None)  # of which a preview asks nothing
-    app.include_router(build_quality_api(store, Examiner(store, now_ms)))
+    rounds = cast("RoundRunner", None)  # of which a preview asks nothing
+    app.include_router(build_quality_api(store, QualityCache(store, now_ms)))
     app.include_router(build_rounds_api(store, rounds, Triggers(store, rounds, RoundSettings())))
-    app.include_router(build_exports_api(store, Exports(store, Errands(), Path(tempfile.gettempdir()))))
+    app.include_router(build_exports_api(store, ExportFiles(store, Jobs(), Path(tempfile.gettempdir()))))
     return app
 
 

@@ -38,7 +38,7 @@ from data.records import Annotator, Choice, Lease, Role, RoundState, Sampling, V
 from trainer.interface.model_settings import BUILT_IN
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import load_base
-from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
 from trainer.preflight.model_check import check_training
 
 _ENDS = 64
@@ -143,7 +143,7 @@ async def measure(settings: Settings, folder: Path, *, people: int, think: float
             crowd = Crowd(services, hired, think)
             device = services.base.model.device
             twin = load_base(services.base.name)  # the other is at work
-            activations = check_training(twin, rank=services.trainings.of().rank).activations
+            activations = check_training(twin, rank=services.training_settings.of().rank).activations
             while len(crowd.phase.waits) < judgments:
                 await asyncio.sleep(_PAUSE_SECONDS)
             before, free_before = crowd.phase, free_bytes(device)
@@ -171,7 +171,7 @@ async def measure(settings: Settings, folder: Path, *, people: int, think: float
                 none=during.none,
                 state=state,
                 seconds=seconds,
-                estimate=Footprint.of(directory, services.base, activations, free=free_before).bytes / _MIB,
+                estimate=MemoryEstimate.of(directory, services.base, activations, free=free_before).bytes / _MIB,
                 trainer_peak=manifest.report.memory_mb,
                 free_before=free_before / _MIB,
                 free_during=least / _MIB,

@@ -31,11 +31,11 @@ from benchmarks.mixes import MIXES
 from benchmarks.models import random_adapter
 from benchmarks.workloads import RandomWorkload, RealWorkload, Workload
 from trainer.algorithms.dpo import PreferenceObjective
-from trainer.algorithms.optimizer import Learner
+from trainer.algorithms.optimizer import LoraOptimizer
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed
-from trainer.forward.reference import Reference, group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.reference import ReferenceLogps, group_logps
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import DPOConfig
 from trainer.model.base import Base
 from trainer.model.policy import Policy
@@ -99,15 +99,15 @@ def ours(case: Case, base: Base) -> tuple[Step, Step]:
     """Our step, and the pass that gives a batch's reference log-probs, which `trainer.round` makes before."""
     policy = Policy.from_base(base, rank=16, alpha=32, seed=0)
     _fill(policy)
-    budget = Budget(8192, print)
+    budget = TokenBudget(8192, print)
     config = DPOConfig(beta=BETA, learning_rate=RATE, warmup=0.0)
-    learner = Learner(policy.lora.parameters, config, steps=1000, budget=budget)
+    learner = LoraOptimizer(policy.lora.parameters, config, steps=1000, budget=budget)
 
-    def reference(batch: Sequence[TokenPair]) -> Reference:
+    def reference(batch: Sequence[TokenPair]) -> ReferenceLogps:
         with policy.reference():
             return group_logps(policy, Packed(), [pair.group for pair in batch], budget)
 
-    known: Reference = {}
+    known: ReferenceLogps = {}
     for batch in case.batches(base):
         known |= reference(batch)
     objective = PreferenceObjective(policy, Packed(), config, known, None)
@@ -188,7 +188,7 @@ def theirs(case: Case, peer: Peer, base: Base) -> Step:
 
 
 def _known_reference(trainer: object, batches: Sequence[Sequence[TokenPair]]) -> dict[TokenPair, dict[str, float]]:
-    """Reference log-probs by TRL's own function, as its precomputation does."""
+    """ReferenceLogps log-probs by TRL's own function, as its precomputation does."""
     known = {}
     for batch in batches:
         for pair in batch:

@@ -14,12 +14,12 @@ from data.annotation.gold import Gold
 from data.annotation.guidelines import Guidelines
 from data.annotation.judgments import Judgments
 from data.annotation.pairs import Pairs
-from data.annotation.quality_votes import Ballots
+from data.annotation.quality_votes import QualityVotes
 from data.barring.barring import Barring
 from data.barring.quarantines import Quarantines
 from data.barring.reading_speed import SKIMMING
 from data.db.database import Database
-from data.exchange.export_rows import Outgoing
+from data.exchange.export_rows import ExportRows
 from data.exchange.exports import Exports
 from data.exchange.imports import Imports
 from data.people.devices import Devices
@@ -31,7 +31,7 @@ from data.prompts.prompts import Prompts
 from data.rounds.rounds import Rounds
 from data.rounds.waiting import RoundRequests
 from data.support.clock import Clock, now_ms
-from data.versions.comparisons import Contests
+from data.versions.comparisons import Comparisons
 from data.versions.decisions import Decisions
 from data.versions.lineage import Lineage
 from data.versions.prompt_formats import PromptFormats
@@ -63,10 +63,10 @@ class PreferenceStore:
         self.gold = Gold(database, clock, self.prompts, self.pairs)
         self.guidelines = Guidelines(database, clock)
         self.quarantines = Quarantines(database, clock)
-        self.ballots = Ballots(database)
+        self.ballots = QualityVotes(database)
         self.exports = Exports(database, clock)
-        self.outgoing = Outgoing(database, self.ballots, barring)
-        self.contests = Contests(database, barring)
+        self.outgoing = ExportRows(database, self.ballots, barring)
+        self.contests = Comparisons(database, barring)
         self.flags = Flags(database)
         self.activities = Activities(database)
         self.outbox = Outbox(database, clock)

@@ -9,11 +9,10 @@ from tokenizers.trainers import BpeTrainer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from data.records import Message
-from trainer.evaluation.canary import Answer, make_canary
+from trainer.evaluation.canary import CanaryAnswer, make_canary
 from trainer.forward.probe import choose_forward
 from trainer.interface.manifest import (
     Agreement,
-    Comparison,
     Divergence,
     Drift,
     Evaluation,
@@ -22,6 +21,7 @@ from trainer.interface.manifest import (
     Manner,
     Probe,
     Report,
+    RivalScores,
 )
 from trainer.model.adapter import directory_sha256
 from trainer.model.base import load_base
@@ -57,9 +57,9 @@ REPORT = Report(
 _MANNER = Manner(answers=64, mean_length=40.0, eos_rate=0.95, distinct_1=0.4, distinct_2=0.8, repetition=0.02)
 
 
-def compared(rival: str, manner: Manner = _MANNER) -> Comparison:
+def compared(rival: str, manner: Manner = _MANNER) -> RivalScores:
     """A challenger that does well against a rival."""
-    return Comparison(
+    return RivalScores(
         rival=rival,
         heldout=Agreement(pairs=20, accuracy=0.75, margin=3.0, chosen_shift=-2.0, rejected_shift=-5.0),
         accuracy=Interval(low=0.53, high=0.89),
@@ -126,6 +126,6 @@ def save_adapter(model: Path, out: Path, *, seed: int, strength: float = 0.05) -
         revision=base.revision,
         steps=1,
         report=REPORT,
-        canary=make_canary(policy, choose_forward(base.model).forward, [Answer(EGG, ANSWER)]),
+        canary=make_canary(policy, choose_forward(base.model).forward, [CanaryAnswer(EGG, ANSWER)]),
         software={},
     )

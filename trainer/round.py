@@ -12,9 +12,9 @@ from typing import assert_never
 from data.errors import RoundError
 from trainer.algorithms.dpo import PreferenceObjective, train_on_pairs
 from trainer.algorithms.early_stop import watch_heldout
-from trainer.algorithms.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
+from trainer.algorithms.kto import KTOExample, KTOObjective, examples, ratings_of, train_on_ratings
 from trainer.algorithms.ppo import Actor, train_by_ppo
-from trainer.algorithms.training_run import Run
+from trainer.algorithms.training_run import RunContext
 from trainer.evaluation.canary import make_canary
 from trainer.evaluation.contenders import Contenders, rows_for
 from trainer.evaluation.evaluation import (
@@ -32,10 +32,10 @@ from trainer.evaluation.report import agreed, drift
 from trainer.evaluation.scoring import Scorer
 from trainer.forward.activation_count import count_activations
 from trainer.forward.logprobs import Forward
-from trainer.forward.memory_choice import Choice, choose
-from trainer.forward.probe import Chosen, choose_forward
-from trainer.forward.reference import Reference, reference_logps
-from trainer.forward.token_budget import Budget, peak_memory_mb
+from trainer.forward.memory_choice import MemoryChoice, choose
+from trainer.forward.probe import ForwardChoice, choose_forward
+from trainer.forward.reference import ReferenceLogps, reference_logps
+from trainer.forward.token_budget import TokenBudget, peak_memory_mb
 from trainer.interface.config import (
     FromBase,
     FromMerged,
@@ -60,25 +60,27 @@ _ANY_RANK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class RoundRun:
     """A round under way; notes are for people."""
 
     directory: RoundDir
     config: RoundConfig
     snapshot_sha256: str
     policy: Policy
-    forward: Chosen
+    forward: ForwardChoice
     data: Data
     notes: list[str]
-    budget: Budget
+    budget: TokenBudget
     stop: Callable[[], bool]
     clock: RoundClock
 
-    def run(self) -> Run:
+    def run(self) -> RunContext:
         """What a training run is given."""
-        return Run(self.directory, self.config.training, self.config.seed, self.stop, self.clock.tell, self.budget)
+        return RunContext(
+            self.directory, self.config.training, self.config.seed, self.stop, self.clock.tell, self.budget
+        )
 
-    def kto_examples(self) -> list[Example]:
+    def kto_examples(self) -> list[KTOExample]:
         """What KTO trains on; nothing for other algorithms."""
         if not isinstance(self.config.training, KTOConfig):
             return []
@@ -118,7 +120,7 @@ def start_policy(base: Base, config: RoundConfig, parent: Adapter | None) -> Pol
             )
 
 
-def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> Round:
+def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> RoundRun:
     """Read and check everything, load the model, tokenize, and see how much goes through it at a time."""
     clock = RoundClock(directory)
     snapshot_sha256 = directory.snapshot_sha256()
@@ -137,11 +139,11 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
     chosen = _memory(directory, config.training, policy, forward.forward, data)
     notes = [*data.cuts.notes(), *unasked(base, config.probes), *chosen.notes]
     policy.recompute_above = chosen.use.recompute_above
-    budget = Budget(chosen.use.token_budget, notes.append)
-    return Round(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
+    budget = TokenBudget(chosen.use.token_budget, notes.append)
+    return RoundRun(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
 
 
-def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> Choice:
+def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> MemoryChoice:
     """How much to take at a time; it stands in the directory then, for whoever sees that it was too much."""
     device = policy.model.device
     chosen = choose(
@@ -165,7 +167,7 @@ def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | Non
     return read_adapter(path, base.model, max_rank=_ANY_RANK)
 
 
-def _reference(round_: Round) -> Reference:
+def _reference(round_: RoundRun) -> ReferenceLogps:
     """Log-probabilities of all examples under the reference, computed once a snapshot."""
     round_.clock.tell(Progress(phase="reference"))
     groups = [pair.group for pair in (*round_.data.train, *round_.data.heldout)]
@@ -180,7 +182,7 @@ def _reference(round_: Round) -> Reference:
     )
 
 
-def _train(round_: Round, reference: Reference) -> tuple[int, RewardReport | None]:
+def _train(round_: RoundRun, reference: ReferenceLogps) -> tuple[int, RewardReport | None]:
     """Train the policy by the configured algorithm; returns the steps, and what a reward model was worth."""
     policy, forward, data, config = round_.policy, round_.forward.forward, round_.data, round_.config
     checks, say = config.training.heldout_checks, round_.notes.append
@@ -207,7 +209,7 @@ def _train(round_: Round, reference: Reference) -> tuple[int, RewardReport | Non
             assert_never(never)
 
 
-def _measure(round_: Round, reference: Reference, steps: int, reward: RewardReport | None) -> Manifest:
+def _measure(round_: RoundRun, reference: ReferenceLogps, steps: int, reward: RewardReport | None) -> Manifest:
     """Save the adapter and say what it is like; nothing is drawn or computed twice."""
     directory, config, policy, data = round_.directory, round_.config, round_.policy, round_.data
     round_.clock.tell(Progress(phase="measuring", step=steps, steps=steps))
@@ -225,7 +227,7 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
         others={**exam.adapters, start: policy.reference_adapter()},
         tell=progress.scored,
     )
-    scorer.know(start, reference)
+    scorer.add(start, reference)
     here = scorer.logps(CHALLENGER, judged)
     evaluation = evaluate(exam, samples, scorer)
     report = Report(
@@ -258,7 +260,7 @@ def _measure(round_: Round, reference: Reference, steps: int, reward: RewardRepo
     return manifest.model_copy(update={"report": report.model_copy(update={"seconds": round_.clock.seconds})})
 
 
-def _draw(round_: Round, exam: Exam, progress: EvaluationProgress) -> Samples:
+def _draw(round_: RoundRun, exam: Exam, progress: EvaluationProgress) -> Samples:
     """Fresh answers of all, the challenger's by the adapter as it was saved."""
     base, saved = round_.policy.base, read_adapter(round_.directory.adapter, round_.policy.model, max_rank=_ANY_RANK)
     contenders = Contenders(base, {**exam.adapters, CHALLENGER: saved}, rows=rows_for(base, exam.sampling))
@@ -266,7 +268,7 @@ def _draw(round_: Round, exam: Exam, progress: EvaluationProgress) -> Samples:
     return draw_samples(base, contenders, exam, prompts, seed=seed, ended=progress.answered)
 
 
-def _exam(round_: Round) -> Exam:
+def _exam(round_: RoundRun) -> Exam:
     config = round_.config
     adapter = _frozen_adapter(round_.directory.champion, config.champion_sha256, round_.policy.base)
     champion = None if adapter is None else Champion(config.champion, adapter)

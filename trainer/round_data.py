@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from data.errors import PromptError, RoundError
 from data.records import Message
-from trainer.evaluation.canary import Answer
+from trainer.evaluation.canary import CanaryAnswer
 from trainer.forward.encoding import Cuts, Encoder, TokenPair, TokenRating
 from trainer.forward.packing import Group
 from trainer.interface.config import KTOConfig, RoundConfig
@@ -23,7 +23,7 @@ class Data:
     heldout: list[TokenPair]
     rated: list[TokenRating]
     prompts: list[tuple[Message, ...]]
-    judged: list[Answer]
+    judged: list[CanaryAnswer]
     cuts: Cuts
 
     def groups(self) -> list[Group]:
@@ -43,7 +43,9 @@ def read_data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
         heldout=kept,
         rated=ratings,
         prompts=[example.prompt for example in heldout or pairs or rated],
-        judged=[Answer(line.prompt, ids) for line in (pairs or rated)[:_JUDGED] for ids in encoder.completions(line)],
+        judged=[
+            CanaryAnswer(line.prompt, ids) for line in (pairs or rated)[:_JUDGED] for ids in encoder.completions(line)
+        ],
         cuts=encoder.cuts,
     )
     if not (data.train or (data.rated and isinstance(config.training, KTOConfig))):

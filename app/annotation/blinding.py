@@ -13,7 +13,7 @@ _STORE_FAILED = "The server cannot read or save just now. An admin can see why."
 _NO_PAIR = "No pair can be made just now. An admin can see why."
 
 
-def told(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
+def redact_for(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
     """The error as this person may see it: what was wrong with his own act as it is, the rest only for admins."""
     if _sees_all(annotator):
         return error
@@ -26,7 +26,7 @@ def told(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
     return PrefloopError(_STORE_FAILED if isinstance(error, HomeError) else _FAILED)
 
 
-def trouble_told(trouble: str | None, annotator: Annotator) -> str | None:
+def last_error_for(trouble: str | None, annotator: Annotator) -> str | None:
     """Why no pair can be made, as this person may see it; None if there is no trouble."""
     return trouble if trouble is None or _sees_all(annotator) else _NO_PAIR
 

@@ -63,7 +63,7 @@ class Desk:
     async def next(self, annotator: Annotator) -> Lease | None:
         """The pair to judge: the one already lent to this annotator, else a ready one, else None."""
         lease = await asyncio.to_thread(self._lend, annotator.id, self._router.champion)
-        self._feeder.poke()
+        self._feeder.wake()
         return lease
 
     def _lend(self, annotator_id: int, champion: str) -> Lease | None:

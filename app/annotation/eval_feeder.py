@@ -11,10 +11,10 @@ from enum import StrEnum
 from app.annotation.queue_settings import QueueSettings
 from app.annotation.set_aside import SetAside
 from app.background.loop import in_words
-from app.serving.engine import Engine, Job, complete
+from app.serving.engine import Engine, SamplingJob, complete
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
-from app.versions.comparison import Rivals, rivals
+from app.versions.comparison import Comparison, current_comparison
 from data.errors import AdapterError, InputError, PromptError
 from data.records import FinishReason, NewCompletion, Prompt, Purpose, Sampling, Split
 from data.store import PreferenceStore
@@ -48,7 +48,7 @@ def alike(a: NewCompletion, b: NewCompletion) -> bool:
     return a.text.split() == b.text.split()
 
 
-class Matches:
+class EvalFeeder:
     """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all.
 
     A version is measured by all it says: an answer that is empty or was cut off is what its users would get.
@@ -77,7 +77,7 @@ class Matches:
         self._buffer = buffer
         self._random = source
         self._file = file
-        self._rivals: Rivals | None = None
+        self._comparison: Comparison | None = None
         self._tidied = False
         self._given_up = False
         self._alike = 0
@@ -101,22 +101,22 @@ class Matches:
         self.trouble = self._explain(failed, found)
         return True in made
 
-    def _look(self) -> Rivals | None:
+    def _look(self) -> Comparison | None:
         """The two that people compare; when they are others than before, what waits of those before is withdrawn."""
-        found = rivals(self._store)
-        if found != self._rivals or not self._tidied:
+        found = current_comparison(self._store)
+        if found != self._comparison or not self._tidied:
             of = None if found is None else (found.serving, found.other)
             self._store.pairs.withdraw_evaluations_except(of)
-            self._rivals, self._tidied = found, True
+            self._comparison, self._tidied = found, True
             self._given_up, self._alike, self.trouble = False, 0, None
         return found
 
-    def _missing(self, found: Rivals) -> int:
+    def _missing(self, found: Comparison) -> int:
         wanted = math.ceil((self._queue.trial if found.trial else self._queue.evaluation) * self._buffer)
         ready = self._store.pairs.ready(found.serving, purpose=Purpose.EVAL, against=found.other)
         return max(0, wanted - ready)
 
-    async def _play(self, found: Rivals) -> bool:
+    async def _play(self, found: Comparison) -> bool:
         async with self._one_at_a_time:
             prompt = await asyncio.to_thread(self._next_prompt)
         if prompt is None:
@@ -139,7 +139,7 @@ class Matches:
 
     async def _answer(self, prompt: Prompt, version: str) -> NewCompletion:
         seeds = (self._random.randrange(_SEEDS),)
-        [completion] = await complete(self._engine, Job(prompt.messages, version, seeds, self._sampling))
+        [completion] = await complete(self._engine, SamplingJob(prompt.messages, version, seeds, self._sampling))
         return completion
 
     def _next_prompt(self) -> Prompt | None:
@@ -158,7 +158,7 @@ class Matches:
             self._asked.add(found.id)
         return found
 
-    def _explain(self, failed: Exception | None, found: Rivals) -> str | None:
+    def _explain(self, failed: Exception | None, found: Comparison) -> str | None:
         """Why no pairs are made, in words; None if nothing is wrong."""
         if failed is None:
             return self._file.located(_ALL_ALIKE) if self._alike >= _MANY_ALIKE else None

@@ -13,12 +13,12 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from app.annotation.crew import Crew
-from app.annotation.eval_feeder import Matches, flaw
+from app.annotation.eval_feeder import EvalFeeder, flaw
 from app.annotation.prompt_line import PromptLine
 from app.annotation.queue_settings import QueueSettings
 from app.annotation.tries import Tries
 from app.background.loop import in_words
-from app.serving.engine import BASE, Engine, Job
+from app.serving.engine import BASE, Engine, SamplingJob
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
 from data.annotation.strategies import StrategyName
@@ -48,7 +48,7 @@ class Feeder:
     """Fills the buffer of ready pairs in the background, and makes single pairs on demand.
 
     workers: how many pairs are made at once; queue: how many people judge a pair, and whether its margin is wanted;
-    matches: makes pairs that measure. tries: of pairs to train on, since the server started.
+    eval_feeder: makes pairs that measure. tries: of pairs to train on, since the server started.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Feeder:
         buffer: int,
         workers: int,
         queue: QueueSettings,
-        matches: Matches,
+        eval_feeder: EvalFeeder,
         source: random.Random,
         file: SettingsFile = HERE,
     ) -> None:
         self.ready = 0
         self.trouble: str | None = None
-        self.aside = matches.aside
+        self.aside = eval_feeder.aside
         self.tries = Tries()
         self._store = store
         self._engine = engine
@@ -76,7 +76,7 @@ class Feeder:
         self._buffer = buffer
         self._workers = workers
         self._queue = queue
-        self._matches = matches
+        self._eval_feeder = eval_feeder
         self._file = file
         self._random = source
         self._filled_for: str | None = None
@@ -89,7 +89,7 @@ class Feeder:
         self._makers = Crew(self._wake.set)
         self._matchmakers = Crew(self._wake.set)
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Look at the buffer now: a pair was taken, or the champion changed."""
         self._wake.set()
 
@@ -110,7 +110,7 @@ class Feeder:
         """Wait until the buffer is full, no pair can be made, or so many seconds have passed."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.trouble and await self._missing():
-            self.poke()
+            self.wake()
             await asyncio.sleep(_PAUSE_SECONDS)
 
     @asynccontextmanager
@@ -123,7 +123,7 @@ class Feeder:
             yield
         finally:
             self._resting = False
-            self.poke()
+            self.wake()
 
     async def drafts(self, prompt: Prompt | None = None) -> AsyncGenerator[Draft, None]:
         """Make one pair now, telling how far it is; the last item has the stored pair.
@@ -200,7 +200,7 @@ class Feeder:
         """Make pairs that measure, if some are missing."""
         self._no_match_before = time.monotonic() + _PAUSE_SECONDS
         try:
-            if await self._matches.make():
+            if await self._eval_feeder.make():
                 self._no_match_before = 0.0
         except Exception as error:
             self._hold(error)
@@ -229,7 +229,7 @@ class Feeder:
         for _ in range(_ATTEMPTS):
             async with self._router.lease() as version:
                 seeds = (self._random.randrange(_SEEDS), self._random.randrange(_SEEDS))
-                job = Job(prompt.messages, version, seeds, self._sampling)
+                job = SamplingJob(prompt.messages, version, seeds, self._sampling)
                 completions: tuple[NewCompletion, ...] = ()
                 async with aclosing(self._engine.stream(job)) as stream:
                     async for answers in stream:

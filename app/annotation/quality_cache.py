@@ -20,7 +20,7 @@ class Quality:
     course: tuple[Span, ...]
 
 
-class Examiner:
+class QualityCache:
     """Measures everybody, off the event loop: hundreds of thousands of judgments take seconds."""
 
     def __init__(self, store: PreferenceStore, clock: Clock) -> None:

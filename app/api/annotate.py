@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.annotation.blinding import trouble_told
+from app.annotation.blinding import last_error_for
 from app.annotation.desk import Desk
 from app.annotation.feeder import Feeder
 from app.api.auth import Caller
@@ -21,8 +21,8 @@ from data.records import Annotator, Choice, Completion, Flag, Judgment, Lease, M
 LONGEST_PROMPT = 20_000
 _PAGE = 50
 
-Text = Annotated[str, Field(max_length=LONGEST_PROMPT)]
-Reasons = Annotated[
+PromptText = Annotated[str, Field(max_length=LONGEST_PROMPT)]
+JudgmentReasons = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)], ...], Field(max_length=MOST_REASONS)
 ]
 
@@ -31,8 +31,8 @@ class RemarksIn(BaseModel):
     """What is said of a pair besides the choice, in the sides that were shown."""
 
     model_config = ConfigDict(extra="forbid")
-    reasons_a: Reasons = ()
-    reasons_b: Reasons = ()
+    reasons_a: JudgmentReasons = ()
+    reasons_b: JudgmentReasons = ()
     comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
     flag: Flag | None = None
     edit: Annotated[str, Field(max_length=LONGEST_WRITTEN)] | None = None
@@ -57,7 +57,7 @@ class PromptIn(BaseModel):
     """What the user says: first, or after a judgment's better answer."""
 
     model_config = ConfigDict(extra="forbid")
-    text: Text
+    text: PromptText
     after: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
 
 
@@ -132,7 +132,7 @@ class StatsOut(BaseModel):
     median_seconds: float | None
 
 
-class GuidelineOut(BaseModel):
+class ShownGuidelineOut(BaseModel):
     """What annotators judge by, as Markdown."""
 
     version: str | None
@@ -144,7 +144,7 @@ class DeskInfo(BaseModel):
     """What a judgment may hold."""
 
     reasons: tuple[str, ...]
-    guideline: GuidelineOut
+    guideline: ShownGuidelineOut
 
 
 def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
@@ -156,9 +156,9 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
         """The reasons a judgment may bear, and the guidelines."""
         newest = await desk.guideline()
         guideline = (
-            GuidelineOut(version=None, body="", translations={})
+            ShownGuidelineOut(version=None, body="", translations={})
             if newest is None
-            else GuidelineOut(version=newest.version, body=newest.body, translations=newest.translations)
+            else ShownGuidelineOut(version=newest.version, body=newest.body, translations=newest.translations)
         )
         return DeskInfo(reasons=desk.reasons, guideline=guideline)
 
@@ -166,7 +166,7 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
     async def next_pair(me: Caller) -> PairOut:
         """The pair to judge: the one already lent to the caller, or another."""
         lease = await desk.next(me)
-        return PairOut(trouble=trouble_told(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
+        return PairOut(trouble=last_error_for(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
 
     @routes.post("/judgments")
     async def judge(body: JudgmentIn, me: Caller) -> JudgmentOut:
@@ -204,7 +204,7 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
         lease = None
         async for item in desk.live(me, prompt.sha256):
             lease = item.lease
-        return PairOut(trouble=trouble_told(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
+        return PairOut(trouble=last_error_for(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
 
     @routes.get("/stats")
     async def stats(me: Caller) -> StatsOut:

@@ -12,7 +12,7 @@ from app.api.audit import audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
-from app.datasets.export_files import Exports
+from app.datasets.export_files import ExportFiles
 from app.datasets.export_preview import Preview
 from app.datasets.exporter import ExportOrder, usual_query
 from data.containers.registry import CONTAINERS
@@ -129,7 +129,7 @@ class ShelvesOut(BaseModel):
     containers: list[str]
 
 
-def build_exports_api(store: PreferenceStore, exports: Exports) -> APIRouter:
+def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter:
     """The routes under /exports; to be included for admins only."""
     routes = APIRouter(prefix="/exports", tags=["datasets"], responses=refusals(), route_class=audited(store.audit))
     looking = APIRouter()  # what is sent there changes nothing

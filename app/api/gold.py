@@ -10,14 +10,14 @@ from app.api.audit import audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from data.annotation.gold import Agreed, KnownPair
-from data.annotation.quality_votes import Tally
+from data.annotation.quality_votes import GoldTally
 from data.records import Choice, Message, Pair
 from data.store import PreferenceStore
 
 _LONGEST = 20_000
 
-Explanation = Annotated[str, Field(max_length=2000)]
-Text = Annotated[str, Field(max_length=_LONGEST)]
+GoldExplanation = Annotated[str, Field(max_length=2000)]
+GoldText = Annotated[str, Field(max_length=_LONGEST)]
 
 
 class KnownIn(Body):
@@ -25,19 +25,19 @@ class KnownIn(Body):
 
     pair_id: Annotated[int, Field(ge=1, le=LARGEST_ID)]
     choice: Expectable
-    explanation: Explanation = ""
+    explanation: GoldExplanation = ""
 
 
 class WrittenIn(Body):
     """A known pair to write: the good answer is expected to win."""
 
-    prompt: Text
-    good: Text
-    bad: Text
-    explanation: Explanation = ""
+    prompt: GoldText
+    good: GoldText
+    bad: GoldText
+    explanation: GoldExplanation = ""
 
 
-class PairOut(BaseModel):
+class GoldPairOut(BaseModel):
     """A conversation and two answers, with what the model reasoned before each, null if it did not."""
 
     pair_id: int
@@ -49,7 +49,7 @@ class PairOut(BaseModel):
     choice: Choice
 
 
-class KnownOut(PairOut):
+class KnownOut(GoldPairOut):
     """A known pair: what is expected, and how people did. made_of: the pair it repeats, if it was not written."""
 
     explanation: str
@@ -60,7 +60,7 @@ class KnownOut(PairOut):
     judged: int
 
 
-class CandidateOut(PairOut):
+class CandidateOut(GoldPairOut):
     """A pair of which everybody says the same, and how many they are."""
 
     votes: int
@@ -74,7 +74,7 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
     def gold() -> list[KnownOut]:
         """Every known pair, newest first, retired ones among them."""
         tallies = store.ballots.tallies()
-        return [_known(known, tallies.get(known.pair.id, Tally(0, 0))) for known in store.gold.all()]
+        return [_known(known, tallies.get(known.pair.id, GoldTally(0, 0))) for known in store.gold.all()]
 
     @routes.get("/candidates")
     def gold_candidates() -> list[CandidateOut]:
@@ -86,13 +86,13 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
         """Make a known pair of the same answers as a pair."""
         choice = Choice(body.choice)
         known = store.gold.make(body.pair_id, choice, explanation=body.explanation, made_by=me.id)
-        return _known(known, Tally(0, 0))
+        return _known(known, GoldTally(0, 0))
 
     @routes.post("/written", status_code=201, responses=refusals(409))
     def write_gold(body: WrittenIn, me: Admin) -> KnownOut:
         """Make a known pair of two written answers."""
         known = store.gold.write(body.prompt, body.good, body.bad, explanation=body.explanation, made_by=me.id)
-        return _known(known, Tally(0, 0))
+        return _known(known, GoldTally(0, 0))
 
     @routes.post("/{pair_id}/retire", status_code=204, responses=refusals(404))
     def retire_gold(pair_id: Id) -> None:
@@ -102,8 +102,8 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
     return routes
 
 
-def _pair(pair: Pair, choice: Choice) -> PairOut:
-    return PairOut(
+def _pair(pair: Pair, choice: Choice) -> GoldPairOut:
+    return GoldPairOut(
         pair_id=pair.id,
         messages=pair.prompt.messages,
         a=pair.a.text,
@@ -114,7 +114,7 @@ def _pair(pair: Pair, choice: Choice) -> PairOut:
     )
 
 
-def _known(known: KnownPair, tally: Tally) -> KnownOut:
+def _known(known: KnownPair, tally: GoldTally) -> KnownOut:
     return KnownOut(
         **dict(_pair(known.pair, known.expected.choice)),
         explanation=known.expected.explanation,

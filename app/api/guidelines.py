@@ -12,24 +12,24 @@ from data.annotation.guidelines import LONGEST
 from data.records import Guideline
 from data.store import PreferenceStore
 
-Text = Annotated[str, Field(max_length=LONGEST)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+GuidelineText = Annotated[str, Field(max_length=LONGEST)]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 
 
 class GuidelineIn(Body):
     """A text to put in force (Markdown). translations: the same by language tag ("zh")."""
 
-    body: Text
-    translations: Annotated[dict[Language, Text], Field(default_factory=dict)]
+    body: GuidelineText
+    translations: Annotated[dict[LanguageCode, GuidelineText], Field(default_factory=dict)]
 
 
 class PreviewIn(Body):
     """A text to see as annotators would."""
 
-    body: Text
+    body: GuidelineText
 
 
-class PreviewOut(BaseModel):
+class GuidelinePreviewOut(BaseModel):
     """The text as HTML that is safe to put into a page."""
 
     html: str
@@ -64,9 +64,9 @@ def build_guidelines_api(store: PreferenceStore, markdown: Markdown) -> APIRoute
         return _guideline(published, store.guidelines.uses().get(published.id, 0))
 
     @routes.post("/guidelines/preview")
-    def preview(body: PreviewIn) -> PreviewOut:
+    def preview(body: PreviewIn) -> GuidelinePreviewOut:
         """A text as annotators would see it."""
-        return PreviewOut(html=markdown.html(body.body))
+        return GuidelinePreviewOut(html=markdown.html(body.body))
 
     routes.include_router(changing)
     return routes

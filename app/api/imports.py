@@ -12,7 +12,7 @@ from app.api.auth import Admin
 from app.api.disconnects import while_connected
 from app.api.errors import Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
-from app.datasets.uploads import Imports, Upload
+from app.datasets.uploads import Upload, Uploads
 from app.file_reading.look import Look
 from data.records import Choice, Import, ImportKind, ImportState, Message
 from data.records.judged_pair import JudgedPair
@@ -78,7 +78,7 @@ class ImportOut(BaseModel):
     ended_at: int | None
 
 
-def build_imports_api(store: PreferenceStore, imports: Imports) -> APIRouter:
+def build_imports_api(store: PreferenceStore, imports: Uploads) -> APIRouter:
     """The routes under /imports; to be included for admins only."""
     routes = APIRouter(prefix="/imports", tags=["datasets"], responses=refusals(), route_class=audited(store.audit))
     looking = APIRouter()  # what is sent there changes nothing
@@ -100,7 +100,7 @@ def build_imports_api(store: PreferenceStore, imports: Imports) -> APIRouter:
         """Send a file, and see what it holds before anything of it is kept. Who leaves meanwhile ends the look."""
         upload = Upload(name, kind, format or None, source, license)
         file = await imports.receive(upload, request.stream())
-        token, seen = await while_connected(request, imports.look(upload, file))
+        token, seen = await while_connected(request, imports.inspect(upload, file))
         return look_out(token, seen)
 
     @routes.post("", status_code=202, responses=refusals(404))

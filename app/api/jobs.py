@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from app.api.errors import Id, refusals
 from app.api.report_schema import NoteOut
-from app.background.jobs import Errand, Errands, ErrandState
+from app.background.jobs import Job, Jobs, JobState
 
 
 class ErrandOut(BaseModel):
@@ -13,14 +13,14 @@ class ErrandOut(BaseModel):
 
     id: int
     kind: str
-    state: ErrandState
+    state: JobState
     done: int
     of: int
     result: int | None
     reason: NoteOut | None
 
 
-def errand_out(errand: Errand) -> ErrandOut:
+def errand_out(errand: Job) -> ErrandOut:
     """An errand as the API has it."""
     error = errand.error
     return ErrandOut(
@@ -34,7 +34,7 @@ def errand_out(errand: Errand) -> ErrandOut:
     )
 
 
-def build_errands_api(errands: Errands) -> APIRouter:
+def build_errands_api(errands: Jobs) -> APIRouter:
     """The routes under /errands; to be included for admins only."""
     routes = APIRouter(prefix="/errands", tags=["datasets"], responses=refusals())
 

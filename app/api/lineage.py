@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from app.api.errors import LARGEST_ID, Id, refusals
 from data.records import Message
 from data.store import PreferenceStore
-from data.versions.lineage import Answer, Origin, Touch, Used
+from data.versions.lineage import Touch, TracedCompletion, Used, VersionOrigin
 
 _MOST_USED = 200
-Text = Annotated[str, Query(min_length=2, max_length=2000)]
+SearchText = Annotated[str, Query(min_length=2, max_length=2000)]
 
 
 class AnswerOut(BaseModel):
@@ -48,7 +48,7 @@ def build_lineage_api(store: PreferenceStore) -> APIRouter:
     routes = APIRouter(prefix="/lineage", tags=["lineage"], responses=refusals(404))
 
     @routes.get("/answers")
-    def find_answers(text: Text) -> list[AnswerOut]:
+    def find_answers(text: SearchText) -> list[AnswerOut]:
         """The newest answers that hold a text, twenty at most."""
         return [answer_out(found) for found in store.lineage.find(text)]
 
@@ -58,7 +58,7 @@ def build_lineage_api(store: PreferenceStore) -> APIRouter:
         return answer_out(store.lineage.answer(answer_id))
 
     @routes.get("/versions/{name}")
-    def origins(name: str) -> list[Origin]:
+    def origins(name: str) -> list[VersionOrigin]:
         """A version and those it comes from, back to the base, each with the round and the people behind it."""
         return store.lineage.origins(name)
 
@@ -76,7 +76,7 @@ def build_lineage_api(store: PreferenceStore) -> APIRouter:
     return routes
 
 
-def answer_out(found: Answer) -> AnswerOut:
+def answer_out(found: TracedCompletion) -> AnswerOut:
     """An answer as the API sends it."""
     return AnswerOut(
         id=found.id,

@@ -18,7 +18,7 @@ from data.annotation.answer_lengths import Lengths
 from data.records import RoundState
 from data.store import PreferenceStore
 from data.versions.bradley_terry import ladder, wins
-from data.versions.standing import Standing
+from data.versions.standing import VersionStatus
 from data.versions.versions import BASE
 
 _DAYS = 30
@@ -142,8 +142,8 @@ def build_overview_api(services: Services) -> APIRouter:
 
 
 def _overview(services: Services, offset_minutes: int) -> OverviewOut:
-    views = services.adapters.all()
-    [serving] = [view for view in views if view.standing is Standing.SERVES]
+    views = services.registry.all()
+    [serving] = [view for view in views if view.standing is VersionStatus.SERVES]
     rounds = [services.rounds.view(entry.id) for entry in services.store.rounds.all()[:_RECENT_ROUNDS]]
     model = services.store.versions.base_model()
     assert model is not None  # the store of a server is bound to one
@@ -159,15 +159,15 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         tries=_tries(services.feeder.tries),
         lengths=_lengths(services.store.lengths.of(serving.version.name)),
         set_aside=_set_aside(services.feeder.aside),
-        match_trouble=services.matches.trouble,
+        match_trouble=services.eval_feeder.trouble,
         trial_trouble=services.trial.trouble,
         trigger_trouble=services.triggers.trouble,
         backup_trouble=services.backups.trouble,
         strengths=_strengths(services.store, [view.version.name for view in views]),
         days=[_day(day) for day in services.store.daily.last(_DAYS, offset_minutes=offset_minutes)],
         rounds=[_round(view) for view in reversed(rounds)],
-        waiting=[view.version.name for view in views if view.standing is Standing.WAITS],
-        on_trial=[view.version.name for view in views if view.standing is Standing.ON_TRIAL],
+        waiting=[view.version.name for view in views if view.standing is VersionStatus.WAITS],
+        on_trial=[view.version.name for view in views if view.standing is VersionStatus.ON_TRIAL],
         flags=services.store.flags.count(),
         notes=list(services.settings.limits.notes),
     )

@@ -52,7 +52,7 @@ class InviteIn(Body):
     days: Days = 7
 
 
-class AddedOut(BaseModel):
+class PersonAddedOut(BaseModel):
     """An account that was made."""
 
     login: str
@@ -88,10 +88,10 @@ def _add_people(routes: APIRouter, accounts: Accounts) -> None:
         return accounts.people.all()
 
     @routes.post("/users", status_code=201, responses=refusals(409, 429))
-    async def add_user(body: NewAccount) -> AddedOut:
+    async def add_user(body: NewAccount) -> PersonAddedOut:
         """Make an account."""
         added = await accounts.add_queued(body.login, body.role, body.password)
-        return AddedOut(login=added.login, role=added.role)
+        return PersonAddedOut(login=added.login, role=added.role)
 
     @routes.post("/people/{person_id}/disable", responses=refusals(404, 409))
     def disable(person_id: Id) -> Annotator:

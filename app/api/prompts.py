@@ -12,7 +12,7 @@ from app.api.audit import audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from data.exchange.read_prompts import prompts_in
-from data.prompts.catalogue import PromptLine, PromptQuery, SourceCount
+from data.prompts.catalogue import CataloguePrompt, PromptQuery, SourceCount
 from data.records import Split
 from data.store import PreferenceStore
 
@@ -28,13 +28,13 @@ class FileIn(Body):
     text: Annotated[str, Field(max_length=_LONGEST_FILE)]
 
 
-class PromptIn(Body):
+class PromptEditIn(Body):
     """What the user says last, in place of what a prompt has."""
 
     text: Annotated[str, Field(min_length=1, max_length=_LONGEST_PROMPT)]
 
 
-class AddedOut(BaseModel):
+class PromptsAddedOut(BaseModel):
     """What came of a file: prompts that are new, and those that were there before."""
 
     added: int
@@ -60,7 +60,7 @@ def build_prompts_api(store: PreferenceStore, *, moved: Callable[[], None]) -> A
         retired: bool | None = None,
         limit: Annotated[int, Query(ge=1, le=_MOST_LINES)] = 50,
         before: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
-    ) -> list[PromptLine]:
+    ) -> list[CataloguePrompt]:
         """The newest prompts that fit, newest first; the next page is `before` the last one's id."""
         query = PromptQuery(words=words, split=split, source=source, retired=retired)
         return store.catalogue.page(query, limit=limit, before=before)
@@ -71,14 +71,14 @@ def build_prompts_api(store: PreferenceStore, *, moved: Callable[[], None]) -> A
         return store.catalogue.sources()
 
     @changing.post("/file", status_code=201)
-    async def add_prompts(body: FileIn) -> AddedOut:
+    async def add_prompts(body: FileIn) -> PromptsAddedOut:
         """Add the prompts of a file, all of them or, after an error, none."""
         added, known = await asyncio.to_thread(_add, store, Path(body.name).name, body.text)
         moved()
-        return AddedOut(added=added, known=known)
+        return PromptsAddedOut(added=added, known=known)
 
     @changing.post("/{prompt_id}/edit", status_code=201, responses=refusals(404))
-    async def edit_prompt(prompt_id: Id, body: PromptIn, me: Admin) -> EditedOut:
+    async def edit_prompt(prompt_id: Id, body: PromptEditIn, me: Admin) -> EditedOut:
         """Put another prompt in this one's place; this one is retired."""
         edited = await asyncio.to_thread(store.prompts.edit, prompt_id, body.text, me.id)
         moved()

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.annotation.quality_cache import Examiner, Quality
+from app.annotation.quality_cache import Quality, QualityCache
 from app.api.audit import audited
 from app.api.auth import Admin
 from app.api.errors import Body, Id, refusals
@@ -50,7 +50,7 @@ class FlagOut(BaseModel):
     created_at: int
 
 
-def build_quality_api(store: PreferenceStore, examiner: Examiner) -> APIRouter:
+def build_quality_api(store: PreferenceStore, examiner: QualityCache) -> APIRouter:
     """The routes of those who look after quality; to be included for admins only."""
     routes = APIRouter(tags=["quality"], responses=refusals(), route_class=audited(store.audit))
     _add_report(routes, store, examiner)
@@ -59,7 +59,7 @@ def build_quality_api(store: PreferenceStore, examiner: Examiner) -> APIRouter:
     return routes
 
 
-def _add_report(routes: APIRouter, store: PreferenceStore, examiner: Examiner) -> None:
+def _add_report(routes: APIRouter, store: PreferenceStore, examiner: QualityCache) -> None:
     @routes.get("/quality")
     async def quality(days: Annotated[int | None, Query(ge=1, le=_MOST_DAYS)] = None) -> QualityOut:
         """The measures of all and of each person who has judged; of the last days, or of all time."""

@@ -13,7 +13,7 @@ from app.api.report_schema import ReportOut, report_out
 from app.reports.markdown_file import Setting, excluded_of, round_report, settings_of
 from app.reports.round_tables import report_words
 from app.rounds.algorithms import Algorithm
-from app.rounds.runner import Rounds
+from app.rounds.runner import RoundRunner
 from data.errors import NotFoundError
 from data.records import Round, RoundState
 from data.store import PreferenceStore
@@ -89,7 +89,7 @@ class LogOut(BaseModel):
     size: int
 
 
-def build_round_records_api(store: PreferenceStore, rounds: Rounds) -> APIRouter:
+def build_round_records_api(store: PreferenceStore, rounds: RoundRunner) -> APIRouter:
     """The reading routes under /rounds; to be included for admins only, and before those that take any id."""
     routes = APIRouter(prefix="/rounds", tags=["rounds"], responses=refusals(404))
 
@@ -119,7 +119,7 @@ def build_round_records_api(store: PreferenceStore, rounds: Rounds) -> APIRouter
     return routes
 
 
-def _add_reports(routes: APIRouter, store: PreferenceStore, rounds: Rounds) -> None:
+def _add_reports(routes: APIRouter, store: PreferenceStore, rounds: RoundRunner) -> None:
     @routes.get("/{round_id}/report")
     def report(round_id: Id) -> ReportOut:
         """What came of it, in words to be read in the reader's language."""
@@ -136,7 +136,7 @@ def _add_reports(routes: APIRouter, store: PreferenceStore, rounds: Rounds) -> N
         return Response(text, media_type="text/markdown", headers={"content-disposition": name})
 
 
-def _directory(store: PreferenceStore, rounds: Rounds, round_id: int) -> RoundDir:
+def _directory(store: PreferenceStore, rounds: RoundRunner, round_id: int) -> RoundDir:
     """The directory of a round that exists. Raises NotFoundError."""
     return rounds.directory(store.rounds.by_id(round_id).id)
 
@@ -168,7 +168,7 @@ def _record(entry: Round, manifest: Manifest | None, names: dict[int, str], vers
     }
 
 
-def _full_record(store: PreferenceStore, rounds: Rounds, round_id: int) -> FullRecordOut:
+def _full_record(store: PreferenceStore, rounds: RoundRunner, round_id: int) -> FullRecordOut:
     entry = store.rounds.by_id(round_id)
     manifest, progress = rounds.manifest(round_id), rounds.directory(round_id).progress()
     return FullRecordOut(
@@ -205,7 +205,7 @@ def _log(directory: RoundDir, after: int | None) -> LogOut:
     return LogOut(text=text, start=start, next=start + taken, size=size)
 
 
-def _markdown(store: PreferenceStore, rounds: Rounds, round_id: int) -> str:
+def _markdown(store: PreferenceStore, rounds: RoundRunner, round_id: int) -> str:
     view = rounds.view(round_id)
     version = _versions(store).get(round_id)
     decisions = [] if version is None else store.decisions.of(version)

@@ -11,7 +11,7 @@ from app.api.auth import Admin
 from app.api.errors import Id
 from app.api.report_schema import NoteOut
 from app.rounds.algorithms import Algorithm
-from app.rounds.runner import Rounds, RoundView
+from app.rounds.runner import RoundRunner, RoundView
 from app.rounds.schedule import Due, NotDue
 from app.rounds.triggers import Triggers
 from data.errors import NotFoundError
@@ -47,7 +47,7 @@ class EntryOut(BaseModel):
     ended_at: int | None
 
 
-class PreviewOut(BaseModel):
+class RoundPreviewOut(BaseModel):
     """What a round would use: pairs that train, held-out ones, pairs of two bad answers.
 
     excluded: judgments left out, by reason. flip_rate: the share of flipped votes, null while it is not known. sha256:
@@ -70,7 +70,7 @@ class PreviewOut(BaseModel):
     trouble: str | None
 
 
-def build_rounds_api(store: PreferenceStore, rounds: Rounds, triggers: Triggers) -> APIRouter:
+def build_rounds_api(store: PreferenceStore, rounds: RoundRunner, triggers: Triggers) -> APIRouter:
     """The routes under /rounds."""
     routes = APIRouter(prefix="/rounds", tags=["rounds"], route_class=audited(store.audit))
 
@@ -89,7 +89,7 @@ def build_rounds_api(store: PreferenceStore, rounds: Rounds, triggers: Triggers)
         return [_entry(entry) for entry in store.rounds.all()]
 
     @routes.get("/preview")
-    async def preview() -> PreviewOut:
+    async def preview() -> RoundPreviewOut:
         """What a round would use now, and what the next one waits for."""
         return await asyncio.to_thread(_preview, store, triggers)
 
@@ -134,10 +134,10 @@ def _entry(entry: Round) -> EntryOut:
     )
 
 
-def _preview(store: PreferenceStore, triggers: Triggers) -> PreviewOut:
+def _preview(store: PreferenceStore, triggers: Triggers) -> RoundPreviewOut:
     outline: Outline = triggers.outline()
     outlook = triggers.outlook()
-    return PreviewOut(
+    return RoundPreviewOut(
         train=outline.train,
         heldout=outline.heldout,
         both_bad=outline.both_bad,

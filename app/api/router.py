@@ -36,7 +36,7 @@ from app.datasets.exporter import ExportOrder, usual_query
 from app.markdown.render import Markdown
 from app.people.visitor import visitor_of
 from app.services import Services
-from app.serving.engine import Job, complete
+from app.serving.engine import SamplingJob, complete
 from data.records import Message, NewCompletion, Sampling, Split
 
 MAX_ANSWERS = 8
@@ -46,7 +46,7 @@ MAX_PROMPTS = 10_000
 Seed = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 
-class Credentials(BaseModel):
+class LoginIn(BaseModel):
     """Who signs in."""
 
     login: Annotated[str, Field(max_length=64)]
@@ -80,21 +80,21 @@ def build_api(services: Services) -> APIRouter:
     for routes in (
         build_people_api(services.accounts, services.store.audit),
         build_activity_api(services.store),
-        build_quality_api(services.store, services.examiner),
+        build_quality_api(services.store, services.quality_cache),
         build_guidelines_api(services.store, Markdown()),
         build_gold_api(services.store),
-        build_prompts_api(services.store, moved=services.feeder.poke),
+        build_prompts_api(services.store, moved=services.feeder.wake),
         build_overview_api(services),
-        build_trial_api(services.store, services.trial, services.matches),
+        build_trial_api(services.store, services.trial, services.eval_feeder),
         build_lineage_api(services.store),
-        build_settings_api(services.settings, services.trainings),
-        build_adapters_api(services.store, services.adapters),
+        build_settings_api(services.settings, services.training_settings),
+        build_adapters_api(services.store, services.registry),
         build_round_records_api(services.store, services.rounds),
         build_rounds_api(services.store, services.rounds, services.triggers),
         build_rebuilds_api(services.store, services.rebuilds),
-        build_imports_api(services.store, services.imports),
-        build_exports_api(services.store, services.exports),
-        build_errands_api(services.errands),
+        build_imports_api(services.store, services.uploads),
+        build_exports_api(services.store, services.export_files),
+        build_errands_api(services.jobs),
         _operator_routes(services),
     ):
         api.include_router(routes, dependencies=[Depends(admin)])
@@ -105,7 +105,7 @@ def _session_routes(services: Services) -> APIRouter:
     routes = APIRouter(tags=["session"])
 
     @routes.post("/session", responses=refusals(429))
-    async def sign_in(body: Credentials, request: Request) -> dict[str, str]:
+    async def sign_in(body: LoginIn, request: Request) -> dict[str, str]:
         """A bearer token for a login and password."""
         visitor = visitor_of(request)
         token, annotator = await services.accounts.sign_in_queued(body.login, body.password, visitor)
@@ -128,7 +128,7 @@ def _operator_routes(services: Services) -> APIRouter:
         """Answers by a named version, for measuring one version against another."""
         sampling = body.sampling or services.settings.sampling
         async with services.router.lease(body.version) as version:
-            jobs = [Job(job.messages, version, job.seeds, sampling) for job in body.jobs]
+            jobs = [SamplingJob(job.messages, version, job.seeds, sampling) for job in body.jobs]
             drawn = await asyncio.gather(*(complete(services.engine, job) for job in jobs))
         return {"version": version, "completions": [[_measured(c) for c in answers] for answers in drawn]}
 
@@ -140,7 +140,7 @@ def _operator_routes(services: Services) -> APIRouter:
         """
         order = ExportOrder(format=format, query=usual_query(format))
         order.check()
-        lines = services.exports.lines(order)
+        lines = services.export_files.lines(order)
         return StreamingResponse(lines, media_type="application/x-ndjson", headers={"X-Format": format})
 
     @routes.get("/prompts")

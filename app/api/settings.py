@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 
 from app.api.errors import refusals
-from app.rounds.training_settings import Trainings, training_of
+from app.rounds.training_settings import TrainingSettings, training_of
 from app.settings.effective import EffectiveSetting, effective
 from app.settings.settings import Settings
 
 
-def build_settings_api(settings: Settings, trainings: Trainings) -> APIRouter:
+def build_settings_api(settings: Settings, trainings: TrainingSettings) -> APIRouter:
     """The routes of those who want to know what is set; to be included for admins only."""
     routes = APIRouter(tags=["settings"], responses=refusals())
 

@@ -5,16 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from app.annotation.eval_feeder import Matches
+from app.annotation.eval_feeder import EvalFeeder
 from app.api.errors import LARGEST_ID, refusals
-from app.versions.trial import Match, Trial
+from app.versions.trial import Trial, TrialState
 from data.store import PreferenceStore
 from data.versions.bradley_terry import Rung, ladder
-from data.versions.sequential_test import THRESHOLD, Evidence, Outcome, course
+from data.versions.sequential_test import THRESHOLD, Evidence, TestOutcome, course
 from data.versions.versions import BASE
 
-Name = Annotated[str, Query(max_length=64)]
-Moment = Annotated[int, Query(ge=0, le=LARGEST_ID, description="ms since the Unix epoch")]
+VersionQuery = Annotated[str, Query(max_length=64)]
+Since = Annotated[int, Query(ge=0, le=LARGEST_ID, description="ms since the Unix epoch")]
 
 _MOST_POINTS = 300
 
@@ -52,7 +52,7 @@ class MatchOut(BaseModel):
     better: float
     worse: float
     threshold: float
-    outcome: Outcome
+    outcome: TestOutcome
     course: list[PointOut]
 
 
@@ -71,7 +71,7 @@ class VoteOut(BaseModel):
     at: int
 
 
-def build_trial_api(store: PreferenceStore, trial: Trial, matches: Matches) -> APIRouter:
+def build_trial_api(store: PreferenceStore, trial: Trial, matches: EvalFeeder) -> APIRouter:
     """The routes of those who want to know what people prefer; to be included for admins only."""
     routes = APIRouter(tags=["adapters"], responses=refusals())
 
@@ -82,7 +82,7 @@ def build_trial_api(store: PreferenceStore, trial: Trial, matches: Matches) -> A
         return None if match is None else _match(match, trial.most_votes, matches.trouble)
 
     @routes.get("/trial/votes", responses=refusals(404))
-    def votes_between_two(challenger: Name, champion: Name, since: Moment = 0) -> list[VoteOut]:
+    def votes_between_two(challenger: VersionQuery, champion: VersionQuery, since: Since = 0) -> list[VoteOut]:
         """The votes that may count between two versions, oldest first, from a moment on.
 
         With the `since` of the match that runs they are what its evidence is computed from; with that of a decision by
@@ -100,15 +100,15 @@ def build_trial_api(store: PreferenceStore, trial: Trial, matches: Matches) -> A
     return routes
 
 
-def _match(match: Match, most_votes: int, trouble: str | None) -> MatchOut:
+def _match(match: TrialState, most_votes: int, trouble: str | None) -> MatchOut:
     found = match.evidence
     low, high = found.interval()
     return MatchOut(
-        challenger=match.rivals.challenger,
-        champion=match.rivals.champion,
-        trial=match.rivals.trial,
-        since=match.rivals.since,
-        most_votes=most_votes if match.rivals.trial else None,
+        challenger=match.comparison.challenger,
+        champion=match.comparison.champion,
+        trial=match.comparison.trial,
+        since=match.comparison.since,
+        most_votes=most_votes if match.comparison.trial else None,
         trouble=trouble,
         wins=found.wins,
         losses=found.losses,
@@ -143,9 +143,9 @@ def _votes(store: PreferenceStore, challenger: str, champion: str, *, since: int
     return votes
 
 
-def _course(match: Match) -> list[PointOut]:
+def _course(match: TrialState) -> list[PointOut]:
     """The last point is always there."""
-    points = course(contest.winner == match.rivals.challenger for contest in match.votes if contest.winner is not None)
+    points = course(vote.winner == match.comparison.challenger for vote in match.votes if vote.winner is not None)
     stride = max(1, -(-len(points) // _MOST_POINTS))
     return [_point(evidence) for evidence in points[::-stride][::-1]]
 

@@ -15,17 +15,17 @@ from starlette.background import BackgroundTask
 from app.api.audit import audited
 from app.api.auth import Admin
 from app.api.errors import Body, refusals
-from app.versions.registry import Adapters, AdapterView, adapter_views
+from app.versions.registry import AdapterView, ModelRegistry, adapter_views
 from data.records import Ruling
 from data.store import PreferenceStore
-from data.versions.standing import Standing
+from data.versions.standing import VersionStatus
 
-Name = Annotated[str, InPath(max_length=64)]
+VersionName = Annotated[str, InPath(max_length=64)]
 
 _ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {"schema": {"type": "string"}}}}}
 
 
-class Why(Body):
+class VersionReasonIn(Body):
     """The reason for an act, for those who ask later."""
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
@@ -57,7 +57,7 @@ class AdapterOut(BaseModel):
     """
 
     name: str
-    standing: Standing
+    standing: VersionStatus
     parent: str | None
     round: int | None
     sha256: str | None
@@ -81,7 +81,7 @@ class ChampionOut(BaseModel):
     champion: str
 
 
-def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
+def build_adapters_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRouter:
     """The routes of those who answer for what serves; to be included for admins only."""
     routes = APIRouter(
         prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
@@ -96,7 +96,7 @@ def build_adapters_api(store: PreferenceStore, adapters: Adapters) -> APIRouter:
     _add_moves(routes, adapters)
 
     @handing_out.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
-    async def download_version(name: Name) -> FileResponse:
+    async def download_version(name: VersionName) -> FileResponse:
         """A version as a zip of a directory that PEFT takes."""
         packed = await asyncio.to_thread(_pack, adapters.files(name), name)
         return FileResponse(
@@ -111,34 +111,34 @@ def adapters_out(store: PreferenceStore) -> AdaptersOut:
     """All versions of a store as they are sent."""
     views = adapter_views(store)
     names = store.people.pseudonyms()
-    champion = next((view.version.name for view in views if view.standing is Standing.SERVES), None)
+    champion = next((view.version.name for view in views if view.standing is VersionStatus.SERVES), None)
     return AdaptersOut(champion=champion, versions=[_out(view, names) for view in views])
 
 
-def _add_moves(routes: APIRouter, adapters: Adapters) -> None:
+def _add_moves(routes: APIRouter, adapters: ModelRegistry) -> None:
     @routes.post("/{name}/promote")
-    async def promote(name: Name, body: Why, me: Admin) -> ChampionOut:
+    async def promote(name: VersionName, body: VersionReasonIn, me: Admin) -> ChampionOut:
         """Let a version serve: verified, loaded, proved by its canary, then swapped in."""
         await adapters.promote(name, reason=body.reason, actor_id=me.id)
         return ChampionOut(champion=name)
 
     @routes.post("/roll-back")
-    async def roll_back(body: Why, me: Admin) -> ChampionOut:
+    async def roll_back(body: VersionReasonIn, me: Admin) -> ChampionOut:
         """Serve again what served before, and refuse what serves now."""
         return ChampionOut(champion=await adapters.roll_back(reason=body.reason, actor_id=me.id))
 
     @routes.post("/{name}/try", status_code=204)
-    async def put_on_trial(name: Name, body: Why, me: Admin) -> None:
+    async def put_on_trial(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
         """Let annotators compare a version with the one that serves, until their votes settle it."""
         await adapters.put_on_trial(name, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/refuse", status_code=204)
-    async def refuse(name: Name, body: Why, me: Admin) -> None:
+    async def refuse(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
         """Decide that a version shall not serve; it can still be promoted later."""
         await adapters.rule(name, Ruling.REFUSE, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/retire", status_code=204)
-    async def retire(name: Name, body: Why, me: Admin) -> None:
+    async def retire(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
         """Put a version away for good; its files stay."""
         await adapters.rule(name, Ruling.RETIRE, reason=body.reason, actor_id=me.id)
 

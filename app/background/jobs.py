@@ -14,7 +14,7 @@ from data.errors import NotFoundError, PrefloopError
 _KEPT = 50
 
 
-class ErrandState(StrEnum):
+class JobState(StrEnum):
     """WAITING for another to end, RUNNING, DONE, or FAILED for a reason."""
 
     WAITING = "waiting"
@@ -24,14 +24,14 @@ class ErrandState(StrEnum):
 
 
 @dataclass(slots=True)
-class Errand:
+class Job:
     """A piece of work. done: how much of it so far, of so much; result: the id of what came of it, once it is DONE."""
 
     id: int
     kind: str
     of: int
     done: int = 0
-    state: ErrandState = ErrandState.WAITING
+    state: JobState = JobState.WAITING
     error: PrefloopError | None = None
     result: int | None = None
     stopping: bool = False
@@ -43,18 +43,18 @@ class Errand:
             raise PrefloopError("the server ended; ask for it again, and it goes on")
 
 
-class Errands:
+class Jobs:
     """The errands of a server. The newest are remembered as long as it runs."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._errands: dict[int, Errand] = {}
+        self._errands: dict[int, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
 
-    def begin(self, kind: str, of: int, work: Callable[[Errand], int]) -> Errand:
+    def begin(self, kind: str, of: int, work: Callable[[Job], int]) -> Job:
         """Have work done in a thread; it says how far it is, and answers with the id of what came of it."""
-        errand = Errand(next(self._numbers), kind, of)
+        errand = Job(next(self._numbers), kind, of)
         self._errands[errand.id] = errand
         while len(self._errands) > _KEPT:
             del self._errands[min(self._errands)]
@@ -63,7 +63,7 @@ class Errands:
         task.add_done_callback(self._tasks.discard)
         return errand
 
-    def by_id(self, number: int) -> Errand:
+    def by_id(self, number: int) -> Job:
         """The errand with this number. Raises NotFoundError."""
         if number not in self._errands:
             raise NotFoundError("There is no errand {number}.", number=number)
@@ -75,18 +75,18 @@ class Errands:
             errand.stopping = True
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, errand: Errand, work: Callable[[Errand], int]) -> None:
+    async def _run(self, errand: Job, work: Callable[[Job], int]) -> None:
         async with self._turn:
-            errand.state = ErrandState.RUNNING
+            errand.state = JobState.RUNNING
             try:
                 errand.tell(0)
                 errand.result = await asyncio.to_thread(work, errand)
-                errand.state = ErrandState.DONE
+                errand.state = JobState.DONE
             except PrefloopError as error:
-                errand.error, errand.state = error, ErrandState.FAILED
+                errand.error, errand.state = error, JobState.FAILED
             except OSError as error:
                 errand.error = PrefloopError(f"a file cannot be read or written: {error}")
-                errand.state = ErrandState.FAILED
+                errand.state = JobState.FAILED
             except BaseException:
-                errand.error, errand.state = PrefloopError("it broke off; see the server's log"), ErrandState.FAILED
+                errand.error, errand.state = PrefloopError("it broke off; see the server's log"), JobState.FAILED
                 raise

@@ -48,7 +48,7 @@ class Event(StrEnum):
     VERSION_ROLLED_BACK = "version.rolled_back"
 
 
-Tell = Callable[[Event, Mapping[str, object]], Awaitable[None]]
+Publish = Callable[[Event, Mapping[str, object]], Awaitable[None]]
 """Takes what happened, and what is to be known of it."""
 
 
@@ -115,7 +115,7 @@ class Webhooks:
         self._clock = clock
         self._wake = asyncio.Event()
 
-    async def tell(self, event: Event, detail: Mapping[str, object]) -> None:
+    async def publish(self, event: Event, detail: Mapping[str, object]) -> None:
         """Keep an event for all who want it; `run` delivers it."""
         wanting = [hook.url for hook in self._hooks.values() if not hook.events or event in hook.events]
         if not wanting:

@@ -165,13 +165,13 @@ def _bring(
     from app.datasets.rejected_rows import bad_rows_of
 
     with desk_of(home, make=True) as desk, _bar("importing") as told:
-        seen = desk.look(file, kind, brought, told)
+        seen = desk.inspect(file, kind, brought, told)
         if not as_json:
             read_as = f", {seen['format']}" if seen["format"] else ""
             typer.echo(f"{file}: {seen['container']}{read_as}; {seen['good']} of {seen['rows']} rows are good")
             for row in seen["bad"]:
                 typer.echo(f"  {seen['unit']} {row['number']}: {row['reason']}")
-        done = seen if dry_run else desk.keep(seen, told)
+        done = seen if dry_run else desk.save(seen, told)
     if as_json:
         show_json(done)
     elif not dry_run:

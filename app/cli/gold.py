@@ -11,7 +11,7 @@ from app.cli.output import answer, columns
 from app.cli.server import server_of
 
 PairId = Annotated[int, typer.Argument(help="The pair's number.")]
-Explanation = Annotated[str, typer.Option(help="Shown to whoever is told how the known pairs went.")]
+ExplanationOption = Annotated[str, typer.Option(help="Shown to whoever is told how the known pairs went.")]
 
 gold = typer.Typer(no_args_is_help=True, help="Known pairs, by which people are measured.")
 
@@ -34,7 +34,11 @@ def candidates(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @gold.command("make")
 def make(
-    pair: PairId, choice: Expectable, explanation: Explanation = "", home: HomePath = HOME, as_json: AsJson = False
+    pair: PairId,
+    choice: Expectable,
+    explanation: ExplanationOption = "",
+    home: HomePath = HOME,
+    as_json: AsJson = False,
 ) -> None:
     """Make a known pair of the same two answers as a pair; a and b are the pair's own."""
     with server_of(home) as server:
@@ -44,7 +48,12 @@ def make(
 
 @gold.command("write")
 def write(
-    prompt: str, good: str, bad: str, explanation: Explanation = "", home: HomePath = HOME, as_json: AsJson = False
+    prompt: str,
+    good: str,
+    bad: str,
+    explanation: ExplanationOption = "",
+    home: HomePath = HOME,
+    as_json: AsJson = False,
 ) -> None:
     """Make a known pair of two written answers, of which the good one is expected to win."""
     with server_of(home) as server:

@@ -12,7 +12,7 @@ from app.cli.server import server_of
 from data.errors import InputError, NotFoundError
 
 Version = Annotated[str | None, typer.Option(help="An older one, as `prefloop guidelines list` names it.")]
-Language = Annotated[str | None, typer.Option(help="The translation into this language, such as zh.")]
+LanguageOption = Annotated[str | None, typer.Option(help="The translation into this language, such as zh.")]
 Translations = Annotated[list[str] | None, typer.Option(help="The same in another language, as zh=FILE.")]
 
 guidelines = typer.Typer(no_args_is_help=True, help="What everybody judges by.")
@@ -27,7 +27,9 @@ def list_versions(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 
 @guidelines.command("show")
-def show(version: Version = None, language: Language = None, home: HomePath = HOME, as_json: AsJson = False) -> None:
+def show(
+    version: Version = None, language: LanguageOption = None, home: HomePath = HOME, as_json: AsJson = False
+) -> None:
     """The text in force, or that of an older version, in Markdown."""
     with server_of(home) as server:
         versions = server.get("/guidelines")

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _MOST_DAYS = 366
 
-Password = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)]
-Days = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it is good for, if it is not used.")]
+PasswordOption = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)]
+DaysOption = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it is good for, if it is not used.")]
 NewRole = Annotated[Role, typer.Option(help="What the person may do.")]
 InviteId = Annotated[int, typer.Argument(help="The invite's number.")]
-Why = Annotated[str, typer.Option(help="Why, for those who ask later.")]
+WhyOption = Annotated[str, typer.Option(help="Why, for those who ask later.")]
 
 users = typer.Typer(no_args_is_help=True, help="Accounts and invites.")
 
@@ -36,7 +36,7 @@ def add(
     login: str,
     home: HomePath = HOME,
     role: NewRole = Role.ANNOTATOR,
-    password: Password = "",
+    password: PasswordOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an account."""
@@ -54,7 +54,9 @@ def list_people(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 
 @users.command("invite")
-def invite(home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, days: Days = 7, as_json: AsJson = False) -> None:
+def invite(
+    home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, days: DaysOption = 7, as_json: AsJson = False
+) -> None:
     """Print a link by which one new person can make an account."""
     with _roster(Home(home)) as roster:
         _show_link(roster, roster.invite(role, days), as_json=as_json)
@@ -78,14 +80,14 @@ def withdraw(number: InviteId, home: HomePath = HOME, as_json: AsJson = False) -
 
 
 @users.command("link")
-def link(login: str, home: HomePath = HOME, days: Days = 1, as_json: AsJson = False) -> None:
+def link(login: str, home: HomePath = HOME, days: DaysOption = 1, as_json: AsJson = False) -> None:
     """Print a link that signs a person in once."""
     with _roster(Home(home)) as roster:
         _show_link(roster, roster.link(login, days), as_json=as_json)
 
 
 @users.command("password")
-def password(login: str, home: HomePath = HOME, password: Password = "", as_json: AsJson = False) -> None:
+def password(login: str, home: HomePath = HOME, password: PasswordOption = "", as_json: AsJson = False) -> None:
     """Give a person a new password; their sessions, API tokens and links end."""
     with _roster(Home(home)) as roster:
         roster.set_password(login, password)
@@ -126,7 +128,7 @@ def sign_out(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None
 
 
 @users.command("quarantine")
-def quarantine(login: str, reason: Why, home: HomePath = HOME, as_json: AsJson = False) -> None:
+def quarantine(login: str, reason: WhyOption, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Leave a person's judgments out of rounds from now on; they are kept, and the person is not told."""
     from app.client.people import ServedRoster
 

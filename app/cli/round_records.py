@@ -12,7 +12,7 @@ from app.cli.server import server_of
 from data.errors import InputError
 
 if TYPE_CHECKING:
-    from app.client.client import Remote
+    from app.client.client import Client
 
 round_records = typer.Typer()
 
@@ -54,14 +54,14 @@ def log(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None
     answer(found, found["text"].rstrip("\n"), as_json=as_json)
 
 
-def _reported(server: "Remote", number: int) -> dict[str, Any] | None:
+def _reported(server: "Client", number: int) -> dict[str, Any] | None:
     """The report's words and values, None for a round whose training has not ended, or not well."""
     if not server.get(f"/rounds/{number}/record")["reported"]:
         return None
     return dict(server.get(f"/rounds/{number}/report"))
 
 
-def _whole_log(server: "Remote", number: int) -> dict[str, Any]:
+def _whole_log(server: "Client", number: int) -> dict[str, Any]:
     """The log as the API has a part of it, all parts in one."""
     part = server.get(f"/rounds/{number}/log", after=0)
     texts = [part["text"]]

@@ -9,11 +9,11 @@ from app.home import Home
 from data.errors import HomeError
 
 if TYPE_CHECKING:
-    from app.client.client import Remote
+    from app.client.client import Client
 
 
 @contextmanager
-def server_of(home: Path) -> "Iterator[Remote]":
+def server_of(home: Path) -> "Iterator[Client]":
     """The server of a home, as its owner. Raises HomeError when none runs."""
     from app.client.client import running_server
 

@@ -20,7 +20,7 @@ from data.support.disk import written_to
 _TIMEOUT_SECONDS = 120.0
 
 
-class Remote:
+class Client:
     """One person's view of a server's API."""
 
     def __init__(self, url: str, token: str | None = None, *, certificate: str | None = None) -> None:
@@ -35,7 +35,7 @@ class Remote:
             verify=_trust(certificate),
         )
 
-    def __enter__(self) -> "Remote":
+    def __enter__(self) -> "Client":
         return self
 
     def __exit__(
@@ -109,7 +109,7 @@ class Remote:
         return response
 
 
-def running_server(home: Home) -> Remote | None:
+def running_server(home: Home) -> Client | None:
     """The server that runs on a home, as its owner; None when none does."""
     card = home.card()
     if card is None:
@@ -119,7 +119,7 @@ def running_server(home: Home) -> Remote | None:
         httpx.get(f"{card.url}/healthz", timeout=5.0, trust_env=False, verify=trust).raise_for_status()
     except httpx.HTTPError:
         return None
-    return Remote(card.url, card.token, certificate=card.certificate)
+    return Client(card.url, card.token, certificate=card.certificate)
 
 
 def _trust(certificate: str | None) -> ssl.SSLContext | bool:

@@ -15,15 +15,15 @@ from pydantic import ValidationError
 
 from app.api.exports import ExportIn, export_out, preview_out
 from app.api.imports import import_out, look_out
-from app.client.client import Remote, running_server
+from app.client.client import Client, running_server
 from app.client.local import opened_home
 from app.datasets.export_preview import preview
-from app.datasets.exporter import ExportOrder, Tally, file_info, write
+from app.datasets.exporter import ExportOrder, ExportTally, file_info, write
 from app.datasets.hub import publish
-from app.datasets.importer import keep
+from app.datasets.importer import save
 from app.datasets.manifest import manifest_path, renamed
 from app.file_reading.look import Brought, Look
-from app.file_reading.process import look
+from app.file_reading.process import inspect
 from app.home import Home
 from app.settings.settings import Settings, load_settings
 from data.containers.container import Unreadable
@@ -35,7 +35,7 @@ from data.store import PreferenceStore
 from data.support.atomic_files import replacing
 from data.support.disk import written_to
 
-Told = Callable[[int, int | None], None]
+TransferTold = Callable[[int, int | None], None]
 """Hears how much is done, and of how much, if that is known."""
 
 _LOOK_AGAIN_SECONDS = 0.3
@@ -44,23 +44,25 @@ _LOOK_AGAIN_SECONDS = 0.3
 class DatasetsDesk(Protocol):
     """Takes and gives datasets. All raise PrefloopError with words."""
 
-    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    def preview(self, asked: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
         """What an export would hold, as the API has it."""
         ...
 
-    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+    def export(self, asked: Mapping[str, Any], out: Path, told: TransferTold) -> dict[str, Any]:
         """Write a file and its manifest; the export as the API has it."""
         ...
 
-    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+    def publish(self, asked: Mapping[str, Any], repo: str, told: TransferTold, *, private: bool) -> dict[str, Any]:
         """Put a dataset on the hub; the export as the API has it."""
         ...
 
-    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+    def inspect(
+        self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: TransferTold
+    ) -> dict[str, Any]:
         """What a file holds, as the API has it."""
         ...
 
-    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    def save(self, seen: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
         """Take in a file that was looked at; the import as the API has it."""
         ...
 
@@ -97,29 +99,31 @@ class _AtHome:
         self._store = store
         self._looks: dict[str, Look] = {}
 
-    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    def preview(self, asked: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
         order = _order(asked)
         of = self._store.outgoing.count(order.query)
-        seen = preview(self._store, order, Tally(told=lambda done: told(done, of)))
+        seen = preview(self._store, order, ExportTally(told=lambda done: told(done, of)))
         return preview_out(seen).model_dump(mode="json")
 
-    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+    def export(self, asked: Mapping[str, Any], out: Path, told: TransferTold) -> dict[str, Any]:
         order = _order(asked)
         of = self._store.outgoing.count(order.query)
         with written_to(out):
-            made = write(self._store, order, out, Tally(told=lambda done: told(done, of)))
+            made = write(self._store, order, out, ExportTally(told=lambda done: told(done, of)))
         self._keep("export_preferences", format=order.format, export=made.id, out=str(out))
         return _made(made)
 
-    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+    def publish(self, asked: Mapping[str, Any], repo: str, told: TransferTold, *, private: bool) -> dict[str, Any]:
         order = _order(asked)
         of = self._store.outgoing.count(order.query)
-        published = publish(self._store, order, repo, Tally(told=lambda done: told(done, of)), private=private)
+        published = publish(self._store, order, repo, ExportTally(told=lambda done: told(done, of)), private=private)
         self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
         return _made(published)
 
-    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
-        seen = look(
+    def inspect(
+        self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: TransferTold
+    ) -> dict[str, Any]:
+        seen = inspect(
             Brought(file, file.name, kind, brought.get("format")),
             self._limits,
             source=brought.get("source"),
@@ -129,11 +133,11 @@ class _AtHome:
         self._looks[str(file)] = seen
         return look_out(str(file), seen).model_dump(mode="json")
 
-    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    def save(self, seen: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
         looked = self._looks[seen["upload"]]
         rows = looked.rows
         self._keep("import_file", kind=looked.file.kind, name=looked.file.name, source=looked.file.source)
-        done = keep(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
+        done = save(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
         return import_out(done).model_dump(mode="json")
 
     def imports(self) -> list[dict[str, Any]]:
@@ -149,16 +153,16 @@ class _AtHome:
 class _AtServer:
     """The API of a running server, as its owner."""
 
-    def __init__(self, server: Remote, home: Home) -> None:
+    def __init__(self, server: Client, home: Home) -> None:
         self._server = server
         self._home = home
 
-    def preview(self, asked: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    def preview(self, asked: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
         told(0, None)  # the server says how far it is only of what it makes
         seen: dict[str, Any] = self._server.post_and_wait("/exports/preview", **asked)
         return seen
 
-    def export(self, asked: Mapping[str, Any], out: Path, told: Told) -> dict[str, Any]:
+    def export(self, asked: Mapping[str, Any], out: Path, told: TransferTold) -> dict[str, Any]:
         order = _order(asked)
         order.check_name(out.name)
         endings = by_name(order.container).suffixes
@@ -183,12 +187,14 @@ class _AtServer:
         made: dict[str, Any] = self._server.get(f"/exports/{number}")
         return made
 
-    def publish(self, asked: Mapping[str, Any], repo: str, told: Told, *, private: bool) -> dict[str, Any]:
+    def publish(self, asked: Mapping[str, Any], repo: str, told: TransferTold, *, private: bool) -> dict[str, Any]:
         number = self._result(self._server.post("/exports/publish", **asked, repo=repo, private=private), told)
         made: dict[str, Any] = self._server.get(f"/exports/{number}")
         return made
 
-    def look(self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: Told) -> dict[str, Any]:
+    def inspect(
+        self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: TransferTold
+    ) -> dict[str, Any]:
         told(0, None)  # the server says nothing before it has read all
         said = {key: value for key, value in brought.items() if value is not None}
         if not file.is_dir():
@@ -202,7 +208,7 @@ class _AtServer:
             JSONL.write(rows, None, {"train": map(_sent, (row for _, row in found))})
             return self._look(rows, kind, {"source": file.name} | said)
 
-    def keep(self, seen: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    def save(self, seen: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
         number = self._result(self._server.post("/imports", upload=seen["upload"]), told)
         done: dict[str, Any] = self._server.get(f"/imports/{number}")
         return done
@@ -219,7 +225,7 @@ class _AtServer:
         seen: dict[str, Any] = self._server.upload("/imports/look", file, name=file.name, kind=kind.value, **said)
         return seen
 
-    def _result(self, errand: dict[str, Any], told: Told) -> int:
+    def _result(self, errand: dict[str, Any], told: TransferTold) -> int:
         """The id of what comes of an errand, once it has. Raises PrefloopError when nothing does."""
         while errand["state"] in ("waiting", "running"):
             told(errand["done"], errand["of"])

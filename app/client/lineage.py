@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi.encoders import jsonable_encoder
 
 from app.api.lineage import answer_out
-from app.client.client import Remote, running_server
+from app.client.client import Client, running_server
 from app.client.local import opened_store
 from app.home import Home
 from data.versions.lineage import Lineage
@@ -54,7 +54,7 @@ class StoredLineages:
 class RemoteLineages:
     """Lineages of a running server."""
 
-    def __init__(self, server: Remote) -> None:
+    def __init__(self, server: Client) -> None:
         self._server = server
 
     def answer(self, number: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from app.client.people import StoredRoster
 from app.home import Home
 from app.people.accounts import Accounts
 from app.services import Services, open_services, open_store
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from app.settings.settings import Settings, load_settings
 from app.versions.registry import adapter_files
 from data.db.lock import HomeLock
@@ -60,14 +60,14 @@ def list_adapters(home: Home) -> dict[str, Any]:
 async def promote_adapter(home: Home, name: str, reason: str) -> None:
     """Make a version the champion after the same proof that a server asks for: the model is loaded for it."""
     async with _services(home) as services:
-        await services.adapters.promote(name, reason=reason)
+        await services.registry.promote(name, reason=reason)
         await _keep(services, "promote", name=name, reason=reason)
 
 
 async def roll_back(home: Home, reason: str) -> str:
     """Make the version that served before the champion, by the same proof; returns its name."""
     async with _services(home) as services:
-        champion = await services.adapters.roll_back(reason=reason)
+        champion = await services.registry.roll_back(reason=reason)
         await _keep(services, "roll_back", reason=reason)
     return champion
 
@@ -75,14 +75,14 @@ async def roll_back(home: Home, reason: str) -> str:
 async def rule_on_adapter(home: Home, name: str, ruling: Ruling, reason: str) -> None:
     """Decide on a version without serving it."""
     async with _services(home) as services:
-        await services.adapters.rule(name, ruling, reason=reason)
+        await services.registry.rule(name, ruling, reason=reason)
         await _keep(services, ruling.value, name=name, reason=reason)
 
 
 def copy_adapter(home: Home, name: str, out: Path) -> None:
     """Copy a version's verified directory to a new one."""
     with opened_home(home) as (_, store):
-        shutil.copytree(adapter_files(store, AdapterShelf(home.adapters), name), out)
+        shutil.copytree(adapter_files(store, AdapterStore(home.adapters), name), out)
         store.audit.add(None, "download_version", {"name": name})
 
 

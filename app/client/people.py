@@ -6,8 +6,8 @@ Knows nothing of commands or of what they print.
 from typing import Any, Protocol
 
 from app.api.account import EndedOut
-from app.api.people import AddedOut, LinkOut, NewInviteOut
-from app.client.client import Remote
+from app.api.people import LinkOut, NewInviteOut, PersonAddedOut
+from app.client.client import Client
 from app.people.accounts import DAY_MS, Accounts
 from data.activity.audit import Audit
 from data.errors import NotFoundError
@@ -23,7 +23,7 @@ class Roster(Protocol):
         """Where links lead to, as far as this machine knows."""
         ...
 
-    def add(self, login: str, role: Role, password: str) -> AddedOut:
+    def add(self, login: str, role: Role, password: str) -> PersonAddedOut:
         """Make an account."""
         ...
 
@@ -80,11 +80,11 @@ class StoredRoster:
         self._accounts = accounts
         self._audit = audit
 
-    def add(self, login: str, role: Role, password: str) -> AddedOut:
+    def add(self, login: str, role: Role, password: str) -> PersonAddedOut:
         """Make an account."""
         added = self._accounts.add(login, role, password)
         self._keep("add_user", login=login, role=role)
-        return AddedOut(login=added.login, role=added.role)
+        return PersonAddedOut(login=added.login, role=added.role)
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""
@@ -157,13 +157,13 @@ class StoredRoster:
 class ServedRoster:
     """The roster of a running server, over its API."""
 
-    def __init__(self, server: Remote) -> None:
+    def __init__(self, server: Client) -> None:
         self.url = server.url
         self._server = server
 
-    def add(self, login: str, role: Role, password: str) -> AddedOut:
+    def add(self, login: str, role: Role, password: str) -> PersonAddedOut:
         """Make an account."""
-        return AddedOut.model_validate(self._server.post("/users", login=login, password=password, role=role))
+        return PersonAddedOut.model_validate(self._server.post("/users", login=login, password=password, role=role))
 
     def all(self) -> list[Annotator]:
         """Everybody, in the order they were added."""

@@ -6,7 +6,7 @@ Knows the server only by its API, and nothing of commands.
 import time
 from typing import Any
 
-from app.client.client import Remote
+from app.client.client import Client
 from data.errors import RoundError
 from data.rounds.waiting import AFTER_WAITING
 
@@ -15,13 +15,13 @@ _LOOK_SECONDS = 1.0
 _PATIENCE_SECONDS = 120.0
 
 
-def newest_round(server: Remote) -> int:
+def newest_round(server: Client) -> int:
     """The newest round's number, 0 if there is none."""
     rounds = server.get("/rounds")
     return int(rounds[0]["id"]) if rounds else 0
 
 
-def ended(server: Remote, number: int, *, look_seconds: float = _LOOK_SECONDS) -> dict[str, Any]:
+def ended(server: Client, number: int, *, look_seconds: float = _LOOK_SECONDS) -> dict[str, Any]:
     """A round once it is over, as the API has it."""
     while (found := server.get(f"/rounds/{number}"))["state"] in _RUNNING:
         time.sleep(look_seconds)
@@ -29,7 +29,7 @@ def ended(server: Remote, number: int, *, look_seconds: float = _LOOK_SECONDS) -
 
 
 def begun(
-    server: Remote, *, after: int, look_seconds: float = _LOOK_SECONDS, patience_seconds: float = _PATIENCE_SECONDS
+    server: Client, *, after: int, look_seconds: float = _LOOK_SECONDS, patience_seconds: float = _PATIENCE_SECONDS
 ) -> int:
     """The number of the round that waits its turn, once it has begun; after: the newest round when it was asked for.
 
@@ -52,14 +52,14 @@ def begun(
     return number
 
 
-def _asked_for(server: Remote, after: int) -> int | None:
+def _asked_for(server: Client, after: int) -> int | None:
     found = [entry["id"] for entry in server.get("/rounds") if entry["id"] > after and entry["cause"] == AFTER_WAITING]
     return min(found, default=None)
 
 
-def _newest_act(server: Remote) -> int:
+def _newest_act(server: Client) -> int:
     return max((act["id"] for act in server.get("/audit", limit=1)), default=0)
 
 
-def _withdrawn(server: Remote, last_act: int) -> bool:
+def _withdrawn(server: Client, last_act: int) -> bool:
     return any(act["id"] > last_act and act["action"] == "withdraw_round" for act in server.get("/audit"))

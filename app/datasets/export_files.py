@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from typing import IO
 
-from app.background.jobs import Errand, Errands
+from app.background.jobs import Job, Jobs
 from app.datasets.export_preview import Preview, preview
-from app.datasets.exporter import ExportOrder, Tally, exported_rows, write
+from app.datasets.exporter import ExportOrder, ExportTally, exported_rows, write
 from app.datasets.hub import publish
 from app.datasets.manifest import manifest_path
 from data.containers.registry import by_name as container_named
@@ -23,10 +23,10 @@ _NAME = "preferences"
 _BLOCK = 1 << 16
 
 
-class Exports:
+class ExportFiles:
     """The exports of a home, each a directory with a file and its manifest."""
 
-    def __init__(self, store: PreferenceStore, errands: Errands, directory: Path) -> None:
+    def __init__(self, store: PreferenceStore, errands: Jobs, directory: Path) -> None:
         self._store = store
         self._errands = errands
         self._directory = directory
@@ -43,7 +43,7 @@ class Exports:
             if self._previews[asked_by] is not this:
                 raise ConflictError("Another preview was asked for meanwhile.")
 
-        return preview(self._store, order, Tally(told=still_wanted))
+        return preview(self._store, order, ExportTally(told=still_wanted))
 
     def lines(self, order: ExportOrder) -> Iterator[bytes]:
         """All rows of a checked order as JSON lines, in blocks, once all are read: half a file looks like a whole.
@@ -54,13 +54,13 @@ class Exports:
             self._directory.mkdir(parents=True, exist_ok=True)
             with ExitStack() as kept:
                 file = kept.enter_context(TemporaryFile(dir=self._directory))
-                for row in exported_rows(self._store, order, Tally()):
+                for row in exported_rows(self._store, order, ExportTally()):
                     file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
                 file.seek(0)
                 kept.pop_all()
         return _blocks(file)
 
-    def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Errand:
+    def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Job:
         """Have a file made, whose name has an ending of its container, the first if None.
 
         Raises InputError for an order that does not make sense.
@@ -72,10 +72,10 @@ class Exports:
                 "The name of a {container} file does not end in {ending}.", container=order.container, ending=ending
             )
 
-        def work(errand: Errand) -> int:
+        def work(errand: Job) -> int:
             with written_to(self._directory), self._fresh(errand.id) as fresh:
                 out = fresh / f"{_NAME}{endings[0] if ending is None else ending}"
-                made = write(self._store, order, out, Tally(told=errand.tell), made_by=made_by)
+                made = write(self._store, order, out, ExportTally(told=errand.tell), made_by=made_by)
                 if out.is_dir():
                     _pack(out)
                 fresh.replace(self._folder(made.id))
@@ -83,13 +83,13 @@ class Exports:
 
         return self._errands.begin("export", self._store.outgoing.count(order.query), work)
 
-    def publish(self, order: ExportOrder, repo: str, made_by: int, *, private: bool) -> Errand:
+    def publish(self, order: ExportOrder, repo: str, made_by: int, *, private: bool) -> Job:
         """Have a dataset put on the hub. Raises InputError for an order that does not make sense."""
         order.check()
 
-        def work(errand: Errand) -> int:
+        def work(errand: Job) -> int:
             with written_to(Path(gettempdir())):
-                tally = Tally(told=errand.tell)
+                tally = ExportTally(told=errand.tell)
                 return publish(self._store, order, repo, tally, private=private, made_by=made_by).id
 
         return self._errands.begin("publish", self._store.outgoing.count(order.query), work)

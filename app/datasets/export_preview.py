@@ -10,7 +10,8 @@ from itertools import islice
 
 import numpy as np
 
-from app.datasets.exporter import PARTS, ExportOrder, Row, Tally, exported_rows, json_columns
+from app.datasets.exporter import PARTS, ExportOrder, ExportTally, exported_rows, json_columns
+from data.formats.row import FileRow
 from data.records import Split
 from data.store import PreferenceStore
 
@@ -32,23 +33,23 @@ class Preview:
     """
 
     counts: Mapping[str, int]
-    rows: tuple[Row, ...]
+    rows: tuple[FileRow, ...]
     json_columns: tuple[str, ...]
     tried: int | None = None
 
 
-def preview(store: PreferenceStore, order: ExportOrder, tally: Tally | None = None) -> Preview:
+def preview(store: PreferenceStore, order: ExportOrder, tally: ExportTally | None = None) -> Preview:
     """What an order would give, without a file. tally: as write has it. Raises InputError as ExportOrder.check does.
 
     Languages are told from texts, so where some are asked for, all are read.
     """
     order.check()
-    tally = tally or Tally()
+    tally = tally or ExportTally()
     large = store.outgoing.count(order.query) > ALL_READ and not order.query.languages
     return _of_some(store, order, tally) if large else _of_all(store, order, tally)
 
 
-def _of_all(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview:
+def _of_all(store: PreferenceStore, order: ExportOrder, tally: ExportTally) -> Preview:
     rows = exported_rows(store, order, tally)
     shown = tuple(islice(rows, _SHOWN))
     for _ in rows:
@@ -56,12 +57,12 @@ def _of_all(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview
     return Preview(tally.counts(), shown, json_columns(order.format, order.container))
 
 
-def _of_some(store: PreferenceStore, order: ExportOrder, tally: Tally) -> Preview:
+def _of_some(store: PreferenceStore, order: ExportOrder, tally: ExportTally) -> Preview:
     outline = store.outgoing.outline(order.query)
     tally.add(outline.judgments)
     some = np.linspace(0, len(outline.taken) - 1, min(TRIED, len(outline.taken))).astype(np.int64)
     pair_ids: list[int] = outline.taken[some].tolist()
-    tried = Tally()
+    tried = ExportTally()
     rows = exported_rows(store, order, tried, among=pair_ids)
     shown = tuple(islice(rows, _SHOWN))
     for _ in rows:

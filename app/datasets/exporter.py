@@ -4,7 +4,7 @@ Knows nothing of tables, nor of who ordered it; of formats and containers only t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from data.exchange.export_rows import LeftOut
 from data.formats.dataset_info import LOADED, dataset_info
 from data.formats.provenance import PROVENANCE, provenance_cells
 from data.formats.registry import by_name as format_named
+from data.formats.row import FileRow
 from data.records import Choice, Export, Guideline, NewExport, Split
 from data.records.judged_pair import JudgedPair
 from data.rounds.aggregation import Aggregation
@@ -38,7 +39,6 @@ _BY_FORMAT = frozenset({"aggregation", "ties", "both_bad"})
 """Of a query, what usual_query has otherwise for one format than for another."""
 
 _TOLD_EVERY = 1_000
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Pair:
 
 
 @dataclass(slots=True)
-class Tally:
+class ExportTally:
     """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
 
     pairs, written, rows: by part, how many pairs, judgments of them, and rows; a pair whose judgments follow one by one
@@ -171,7 +171,9 @@ class Tally:
         }
 
 
-def write(store: PreferenceStore, order: ExportOrder, out: Path, tally: Tally, *, made_by: int | None = None) -> Export:
+def write(
+    store: PreferenceStore, order: ExportOrder, out: Path, tally: ExportTally, *, made_by: int | None = None
+) -> Export:
     """Make the file, beside it the manifest, and remember both. tally: filled on the way, to be looked at meanwhile.
 
     Raises InputError as ExportOrder.check does, or if nothing is left to write; OSError when it cannot be written.
@@ -212,7 +214,7 @@ def columns_of(order: ExportOrder) -> pa.Schema:
     return pa.unify_schemas([columns, PROVENANCE]) if order.provenance else columns
 
 
-def parts_of(store: PreferenceStore, order: ExportOrder, tally: Tally, *, apart: bool) -> Parts:
+def parts_of(store: PreferenceStore, order: ExportOrder, tally: ExportTally, *, apart: bool) -> Parts:
     """The rows of an order; apart: train and test each for itself, else all in the order of the pairs.
 
     The last part raises InputError at its end when there was no row at all, so that no file is made.
@@ -230,7 +232,7 @@ def parts_of(store: PreferenceStore, order: ExportOrder, tally: Tally, *, apart:
     return parts | {last: _or_nothing(parts[last], tally)}
 
 
-def _or_nothing(rows: Iterator[Row], tally: Tally) -> Iterator[Row]:
+def _or_nothing(rows: Iterator[FileRow], tally: ExportTally) -> Iterator[FileRow]:
     yield from rows
     if not tally.pairs:
         reasons = (tally.left_out + tally.unheld).most_common()
@@ -238,7 +240,7 @@ def _or_nothing(rows: Iterator[Row], tally: Tally) -> Iterator[Row]:
         raise InputError(f"nothing is left to write: {why}")
 
 
-def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: Tally) -> NewExport:
+def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: ExportTally) -> NewExport:
     """What is remembered of a file with this digest."""
     guideline = store.guidelines.newest()
     return NewExport(
@@ -270,11 +272,11 @@ def request_of(order: ExportOrder) -> dict[str, Any]:
 def exported_rows(
     store: PreferenceStore,
     order: ExportOrder,
-    tally: Tally,
+    tally: ExportTally,
     unsaid: Set[str] = frozenset(),
     *,
     among: Sequence[int] | None = None,
-) -> Iterator[Row]:
+) -> Iterator[FileRow]:
     """The rows of a file; counted on the way, with what is left out of it, but for the reasons in `unsaid`.
 
     among: of these pairs alone. The order has been checked.

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the library that it asks by
 
-from app.datasets.exporter import ExportOrder, Tally, columns_of, guideline_of, new_export, parts_of
+from app.datasets.exporter import ExportOrder, ExportTally, columns_of, guideline_of, new_export, parts_of
 from app.datasets.hub_card import dataset_card
 from app.datasets.manifest import manifest_text
 from data.containers.parquet import PARQUET
@@ -33,7 +33,7 @@ def publish(
     store: PreferenceStore,
     order: ExportOrder,
     repo: str,
-    tally: Tally,
+    tally: ExportTally,
     *,
     private: bool = True,
     made_by: int | None = None,

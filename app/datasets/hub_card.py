@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from huggingface_hub import DatasetCardData
 
-from app.datasets.exporter import Tally
+from app.datasets.exporter import ExportTally
 from app.datasets.hub_licenses import card_license
 from data.records import BaseModel, Guideline, NewExport
 
@@ -13,7 +13,7 @@ _NOBODY = "Who judged is not told."
 
 
 def dataset_card(
-    title: str, made: NewExport, tally: Tally, guideline: Guideline | None, model: BaseModel | None = None
+    title: str, made: NewExport, tally: ExportTally, guideline: Guideline | None, model: BaseModel | None = None
 ) -> str:
     """The README.md of a dataset whose splits are data/train.parquet and data/test.parquet.
 
@@ -23,7 +23,7 @@ def dataset_card(
     return f"---\n{_metadata(title, tally)}\n---\n\n" + "\n\n".join(text) + "\n"
 
 
-def _metadata(title: str, tally: Tally) -> str:
+def _metadata(title: str, tally: ExportTally) -> str:
     license_ = card_license(tally.licenses)
     splits = [{"split": part, "path": f"data/{part}.parquet"} for part in sorted(tally.pairs, reverse=True)]
     card = DatasetCardData(
@@ -36,7 +36,7 @@ def _metadata(title: str, tally: Tally) -> str:
     return card.to_yaml()
 
 
-def _text(title: str, made: NewExport, tally: Tally, guideline: Guideline | None) -> Iterable[str]:
+def _text(title: str, made: NewExport, tally: ExportTally, guideline: Guideline | None) -> Iterable[str]:
     yield f"# {title}"
     yield (
         f"Preferences of people between two answers, in the format `{made.format}`. Made by {made.software}; what was "
@@ -72,7 +72,7 @@ def _model_text(model: BaseModel | None) -> Iterable[str]:
     yield f"Answers that were not imported are of `{model.title}` and adapters of it. Its licence: {license_}."
 
 
-def _agreement(tally: Tally) -> str:
+def _agreement(tally: ExportTally) -> str:
     if not tally.compared:
         return "Every pair was judged by one person."
     mean = tally.agreement / tally.compared

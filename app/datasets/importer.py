@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from app.datasets.rejected_rows import BadRows
-from app.file_reading.look import Kept, Look, Progress, ReadRow, unheard
+from app.file_reading.look import KeptRow, Look, ReadRow, RowProgress, unheard
 from app.file_reading.process import Alive, rows_after
 from data.containers.container import FileLimits
 from data.errors import InputError
@@ -24,14 +24,14 @@ RowsAfter = Callable[[Path, ImportFile, FileLimits, int, Alive], Generator[ReadR
 """Gives the rows of a file from behind one on, as file_process.rows_after does."""
 
 
-def keep(
+def save(
     store: PreferenceStore,
     seen: Look,
     limits: FileLimits,
     directory: Path,
     *,
     started_by: int | None = None,
-    progress: Progress = unheard,
+    progress: RowProgress = unheard,
     rows_after: RowsAfter = rows_after,
 ) -> Import:
     """Keep the rows of a file that was looked at; one that broke off goes on behind the last chunk that was kept.
@@ -69,7 +69,7 @@ def _chunks(rows: Iterator[ReadRow]) -> Iterator[list[ReadRow]]:
         yield held
 
 
-def _length(kept: Kept) -> int:
+def _length(kept: KeptRow) -> int:
     if isinstance(kept, JudgedPair):
         return len(kept.a) + len(kept.b) + _length(kept.prompt)
     return sum(len(message["content"]) for message in kept)

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.background.jobs import Errand, Errands
-from app.datasets.importer import keep
+from app.background.jobs import Job, Jobs
+from app.datasets.importer import save
 from app.datasets.rejected_rows import bad_rows_of
-from app.file_reading.look import Brought, Look, Progress
-from app.file_reading.process import look
+from app.file_reading.look import Brought, Look, RowProgress
+from app.file_reading.process import inspect
 from app.settings_file import HERE, SettingsFile
 from data.containers.container import FileLimits
 from data.containers.registry import CONTAINERS
@@ -55,13 +55,13 @@ def _ending(name: str) -> str:
     return other[0] if other else ""
 
 
-class Imports:
+class Uploads:
     """The imports of a home. A file that nobody takes in is forgotten with the next server, or for newer ones."""
 
     def __init__(
         self,
         store: PreferenceStore,
-        errands: Errands,
+        errands: Jobs,
         directory: Path,
         limits: FileLimits,
         settings: SettingsFile = HERE,
@@ -110,7 +110,7 @@ class Imports:
                     )
                 file.write(block)
 
-    async def look(self, upload: Upload, file: Path) -> tuple[str, Look]:
+    async def inspect(self, upload: Upload, file: Path) -> tuple[str, Look]:
         """Read a file that came in to its end; the answer is the token to take it in by.
 
         Cancelled, it ends within a moment, and the file is thrown away, as with any error. Raises InputError.
@@ -130,11 +130,11 @@ class Imports:
         finally:
             ended.set()
 
-    def _look(self, upload: Upload, file: Path, go_on: Progress) -> tuple[str, Look]:
+    def _look(self, upload: Upload, file: Path, go_on: RowProgress) -> tuple[str, Look]:
         token = file.parent.name
         brought = Brought(file, upload.file_name, upload.kind, upload.format)
         try:
-            seen = look(brought, self._limits, source=upload.source, license=upload.license, progress=go_on)
+            seen = inspect(brought, self._limits, source=upload.source, license=upload.license, progress=go_on)
         except BaseException:
             shutil.rmtree(file.parent, ignore_errors=True)
             raise
@@ -143,16 +143,16 @@ class Imports:
             self.forget(next(iter(self._looks)))
         return token, seen
 
-    def begin(self, token: str, started_by: int) -> Errand:
+    def begin(self, token: str, started_by: int) -> Job:
         """Take in a file that was looked at. Raises NotFoundError."""
         seen = self._looks.pop(token, None)
         if seen is None:
             raise NotFoundError("This file is not here any more. Choose it again.")
 
-        def work(errand: Errand) -> int:
+        def work(errand: Job) -> int:
             try:
                 with written_to(self._directory):
-                    return keep(
+                    return save(
                         self._store, seen, self._limits, self._directory, started_by=started_by, progress=errand.tell
                     ).id
             finally:

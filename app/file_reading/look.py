@@ -29,10 +29,10 @@ _TOLD_EVERY = 1_000
 _SHOWN = 5
 _REASONS_SHOWN = 20
 
-Kept = JudgedPair | tuple[Message, ...]
+KeptRow = JudgedPair | tuple[Message, ...]
 """What is kept of a row: a judged pair, or a prompt."""
 
-Progress = Callable[[int], None]
+RowProgress = Callable[[int], None]
 """Told, from time to time, how many rows have been dealt with."""
 
 
@@ -54,7 +54,7 @@ class ReadRow(NamedTuple):
     """A row, or a few together, the last one's number: what there is to keep, or why there is nothing."""
 
     number: int
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptRow, ...]
     reason: str | None = None
     rows: int = 1
 
@@ -69,7 +69,7 @@ class Look:
     rows: int
     good: int
     bad: tuple[BadRow, ...]
-    shown: tuple[Kept, ...]
+    shown: tuple[KeptRow, ...]
 
 
 def look_at(
@@ -78,7 +78,7 @@ def look_at(
     *,
     source: str | None = None,
     license: str | None = None,
-    progress: Progress = unheard,
+    progress: RowProgress = unheard,
 ) -> Look:
     """Read a file to its end, and keep nothing of it. source: the file's name if None.
 
@@ -89,10 +89,10 @@ def look_at(
         return _looked(brought.path, _identified(brought, limits, source or brought.name, license), limits, progress)
 
 
-def _looked(path: Path, file: ImportFile, limits: FileLimits, progress: Progress) -> Look:
+def _looked(path: Path, file: ImportFile, limits: FileLimits, progress: RowProgress) -> Look:
     count = good = 0
     bad: list[BadRow] = []
-    shown: list[Kept] = []
+    shown: list[KeptRow] = []
     unit, rows = rows_of(path, file, limits)
     for row in rows:
         count += row.rows

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from app.file_reading.look import Brought, Look, Progress, ReadRow, unheard
+from app.file_reading.look import Brought, Look, ReadRow, RowProgress, unheard
 from app.file_reading.wire import brought_out, error_in, file_out, limits_out, line_of, look_in, row_in
 from data.containers.byte_stream import size
 from data.containers.container import FileLimits
@@ -40,13 +40,13 @@ Alive = Callable[[], None]
 """Called every moment while a file is read; what it raises ends the reading."""
 
 
-def look(
+def inspect(
     brought: Brought,
     limits: FileLimits,
     *,
     source: str | None = None,
     license: str | None = None,
-    progress: Progress = unheard,
+    progress: RowProgress = unheard,
 ) -> Look:
     """What a file holds, as file_look.look_at has it; progress is also called while nothing happens.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.file_reading.look import Brought, Kept, Look, ReadRow
+from app.file_reading.look import Brought, KeptRow, Look, ReadRow
 from data.containers.container import FileLimits
 from data.errors import InputError
 from data.records import BadRow, Choice, ImportFile, ImportKind, Message
@@ -114,7 +114,7 @@ def _pair_out(pair: JudgedPair, prompts: dict[int, tuple[int, object]], texts: d
     }
 
 
-def _kept_in(sent: Any, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> Kept:  # noqa: ANN401  # JSON
+def _kept_in(sent: Any, prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> KeptRow:  # noqa: ANN401  # JSON
     if not isinstance(sent, dict):
         return tuple(sent)
     prompt, a, b = prompts[sent["prompt"]], texts[sent["a"]], texts[sent["b"]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.background.loop import in_words
 from app.home import Home
-from data.db.backups import Backup, Told, backups_in, keep_newest, unheard
+from data.db.backups import Backup, CopyTold, backups_in, keep_newest, unheard
 from data.db.backups import back_up as copy_home
 from data.errors import HomeError, PrefloopError
 from data.support.clock import Clock, now_ms
@@ -34,7 +34,7 @@ def directory_of(home: Home, chosen: Path | None) -> Path:
 
 
 def back_up(
-    home: Home, directory: Path, *, keep: int | None = None, clock: Clock = now_ms, told: Told = unheard
+    home: Home, directory: Path, *, keep: int | None = None, clock: Clock = now_ms, told: CopyTold = unheard
 ) -> dict[str, Any]:
     """Make a backup, then delete those beyond the newest `keep`, if so many are to stay. Raises HomeError.
 

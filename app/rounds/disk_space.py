@@ -7,7 +7,7 @@ a checkpoint has.
 from pathlib import Path
 
 from app.rounds.planner import parent_of
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from app.serving.engine import BASE
 from data.errors import ConflictError
 from data.support.disk import free_bytes
@@ -23,10 +23,10 @@ _REST = 16_000_000  # bytes of texts, metrics, log and the store's growth
 _MB = 1_000_000
 
 
-class RoundDisk:
+class RoundDiskSpace:
     """The disk that rounds of a base are written to."""
 
-    def __init__(self, directory: Path, base: Base, shelf: AdapterShelf) -> None:
+    def __init__(self, directory: Path, base: Base, shelf: AdapterStore) -> None:
         """directory: of all rounds."""
         linears = lora_targets(base.model).values()
         self._weights_by_rank = sum(one.in_features + one.out_features for one in linears)

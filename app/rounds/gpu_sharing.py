@@ -15,7 +15,7 @@ from data.errors import RoundError
 from trainer.forward.activation_count import Activations
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
-from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
 
 
 class ServeDuringTraining(StrEnum):
@@ -33,7 +33,7 @@ _FILL_SECONDS = 120.0
 _GIB = 2**30
 
 
-class Sharing:
+class GpuSharing:
     """Shares the machine between serving and training, as `mode` says."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Sharing:
                 await self._assert_room(directory)
                 yield
                 return
-            await self._engine.park()
+            await self._engine.offload()
             try:
                 await self._assert_room(directory)
                 yield
@@ -72,7 +72,7 @@ class Sharing:
 
     async def _come_back(self) -> None:
         try:
-            await self._engine.unpark()
+            await self._engine.reload()
         except RuntimeError as error:  # as torch says that memory ran out
             raise RoundError(
                 f"the model could not come back from the CPU's memory ({error}); free the memory that something else "
@@ -83,7 +83,7 @@ class Sharing:
         if await asyncio.to_thread(directory.taken):
             return
         free = await asyncio.to_thread(free_bytes, self._base.model.device)
-        needed = await asyncio.to_thread(Footprint.of, directory, self._base, self._activations, free=free)
+        needed = await asyncio.to_thread(MemoryEstimate.of, directory, self._base, self._activations, free=free)
         if needed.bytes > free:
             ways = "" if self._mode is ServeDuringTraining.OFFLOAD else f'set serve_during_training = "offload" {TOP}, '
             raise RoundError(

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from app.rounds.algorithms import Algorithm
-from app.rounds.training_settings import Trainings
-from app.serving.adapter_store import AdapterShelf
+from app.rounds.training_settings import TrainingSettings
+from app.serving.adapter_store import AdapterStore
 from app.serving.engine import BASE
 from app.settings_file import HERE, TOP, SettingsFile
 from data.errors import ConflictError, RoundError
@@ -46,10 +46,10 @@ class Planner:
     def __init__(
         self,
         versions: Versions,
-        shelf: AdapterShelf,
+        shelf: AdapterStore,
         *,
         template: RoundConfig,
-        trainings: Trainings,
+        training_settings: TrainingSettings,
         max_rank: int,
         rules: SelectionRules = TAKE_ALL,
         file: SettingsFile = HERE,
@@ -61,7 +61,7 @@ class Planner:
         self._versions = versions
         self._shelf = shelf
         self._template = template
-        self._trainings = trainings
+        self._trainings = training_settings
         self._max_rank = max_rank
 
     @property

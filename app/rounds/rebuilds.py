@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from app.background.loop import in_words
-from app.rounds.runner import Rounds
+from app.rounds.runner import RoundRunner
 from data.errors import ConflictError, InputError, RoundRunsError
 from data.records import Annotator, Round, Without
 from data.store import PreferenceStore
@@ -29,7 +29,7 @@ class Plan:
 class Rebuilds:
     """Takes rounds of a store again. What cannot be is kept in `trouble`, and ends it."""
 
-    def __init__(self, store: PreferenceStore, rounds: Rounds) -> None:
+    def __init__(self, store: PreferenceStore, rounds: RoundRunner) -> None:
         self.trouble: str | None = None
         self._store = store
         self._rounds = rounds

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.background.webhooks import Event, Tell
+from app.background.webhooks import Event, Publish
 from app.rounds.algorithms import Algorithm
 from app.rounds.failure import why_ended
 from app.rounds.planner import Planner, admission, parent_of
 from app.rounds.trainer_process import TrainerProcess
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
-from app.versions.promotion import Gatekeeper
+from app.versions.promotion import PromotionPolicy
 from data.errors import ConflictError, DiskFullError, PrefloopError, RoundError
 from data.records import Annotator, Round, RoundState, Without
 from data.store import PreferenceStore
@@ -42,10 +42,10 @@ class RoundView:
     manifest: Manifest | None
 
 
-class Rounds:
+class RoundRunner:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
-    trainer: the process that trains. tell: takes how a round ended.
+    trainer: the process that trains. publish: takes how a round ended.
     gatekeeper: decides what becomes of the versions. room: within it, there is room for a round to train.
     """
 
@@ -53,13 +53,13 @@ class Rounds:
         self,
         store: PreferenceStore,
         router: Router,
-        shelf: AdapterShelf,
+        shelf: AdapterStore,
         *,
         directory: Path,
         planner: Planner,
         trainer: TrainerProcess,
-        tell: Tell,
-        gatekeeper: Gatekeeper,
+        publish: Publish,
+        gatekeeper: PromotionPolicy,
         room: Callable[[RoundDir], AbstractAsyncContextManager[None]],
         file: SettingsFile = HERE,
     ) -> None:
@@ -69,7 +69,7 @@ class Rounds:
         self._directory = directory
         self._planner = planner
         self._trainer = trainer
-        self._tell = tell
+        self._publish = publish
         self._gatekeeper = gatekeeper
         self._room = room
         self._file = file
@@ -216,7 +216,7 @@ class Rounds:
             except DiskFullError:
                 await asyncio.sleep(_ROOM_SECONDS)
         if state.ended:
-            await self._tell(Event.ROUND_FINISHED, {"round": round_id, "state": state.value, "reason": reason})
+            await self._publish(Event.ROUND_FINISHED, {"round": round_id, "state": state.value, "reason": reason})
 
     async def _train(self, round_id: int) -> Manifest:
         """The manifest of a round, trained if there is none yet."""

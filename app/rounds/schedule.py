@@ -80,7 +80,7 @@ class RoundSettings(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ScheduleInputs:
     """What a decision rests on: training pairs a round would use, decisive judgments since the last round began, when
     that was (local; the first start, before any), whether one is under way, and the version on trial, if one is.
     """
@@ -108,7 +108,7 @@ class NotDue:
     until: datetime | None = None
 
 
-def due(now: datetime, settings: RoundSettings, standing: Standing) -> Due | NotDue:
+def due(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> Due | NotDue:
     """Whether a round is to start by itself; now and standing.last: local times of one zone, with its summer time."""
     if not settings.automatic:
         return NotDue("Rounds start by hand.")
@@ -127,7 +127,7 @@ def due(now: datetime, settings: RoundSettings, standing: Standing) -> Due | Not
     return _held(now, settings, standing) or Due(ready[0].by)
 
 
-def _held(now: datetime, settings: RoundSettings, standing: Standing) -> NotDue | None:
+def _held(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> NotDue | None:
     """Why a round that a trigger asks for does not start all the same; None if it does."""
     if standing.judged == 0:
         return NotDue("Nothing has been judged since the last round.")
@@ -152,7 +152,7 @@ class _Trigger:
     values: Mapping[str, str | int]
 
 
-def _triggers(now: datetime, settings: RoundSettings, standing: Standing) -> Iterator[_Trigger]:
+def _triggers(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> Iterator[_Trigger]:
     if settings.every_judgments:
         missing = settings.every_judgments - standing.judged
         yield _Trigger(

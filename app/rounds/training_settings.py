@@ -18,7 +18,7 @@ tunes the one algorithm it is written for; a learning rate that is right for DPO
 
 
 @dataclass(frozen=True, slots=True)
-class Trainings:
+class TrainingSettings:
     """The trainings of a model with so many parameters. given: what `[training]` says."""
 
     given: Mapping[str, object]

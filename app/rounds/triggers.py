@@ -12,8 +12,8 @@ from datetime import datetime
 from app.background.loop import in_words
 from app.rounds.algorithms import Algorithm
 from app.rounds.local_zone import LOCAL
-from app.rounds.runner import Rounds
-from app.rounds.schedule import Due, NotDue, RoundSettings, Standing, due
+from app.rounds.runner import RoundRunner
+from app.rounds.schedule import Due, NotDue, RoundSettings, ScheduleInputs, due
 from data.errors import RoundRunsError
 from data.records import Annotator, Outline, Round, RoundRequest
 from data.rounds.counterfactual import TOO_FAST
@@ -34,7 +34,7 @@ class Triggers:
     def __init__(
         self,
         store: PreferenceStore,
-        rounds: Rounds,
+        rounds: RoundRunner,
         settings: RoundSettings,
         *,
         now: Callable[[], datetime] = local_time,
@@ -110,10 +110,10 @@ class Triggers:
         """Whether a round is to start by itself, and what it waits for."""
         now = self._now()
         if not self._settings.automatic:
-            return due(now, self._settings, Standing(0, 0, now, running=False))
+            return due(now, self._settings, ScheduleInputs(0, 0, now, running=False))
         newest = next((entry for entry in self._store.rounds.all() if entry.rebuilds_id is None), None)
         last = newest.created_at if newest else self._store.versions.serving_history()[0].created_at
-        standing = Standing(
+        standing = ScheduleInputs(
             pairs=self._settings.least_pairs,
             judged=self._store.judgments.decisive_since(newest.newest_judgment if newest else 0),
             last=datetime.fromtimestamp(last / 1000, now.tzinfo),

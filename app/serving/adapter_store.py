@@ -20,13 +20,13 @@ _WAY_OUT = (
 )
 
 
-class _Proof(BaseModel):
+class _ServedManifest(BaseModel):
     """What serving needs of a manifest: a version outlives the form of its report."""
 
     canary: Canary
 
 
-class AdapterShelf:
+class AdapterStore:
     """`adapters/` of a home: one directory a version, never overwritten, never renamed."""
 
     def __init__(self, path: Path) -> None:
@@ -86,6 +86,6 @@ class AdapterShelf:
         """The canary of a version. Raises AdapterError when its manifest is missing or damaged."""
         file = self.path(name) / _MANIFEST
         try:
-            return _Proof.model_validate_json(file.read_text()).canary
+            return _ServedManifest.model_validate_json(file.read_text()).canary
         except (OSError, ValueError) as error:
             raise AdapterError(f"adapter {name} is refused: {file} cannot be read ({error})") from error

@@ -15,7 +15,7 @@ BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SamplingJob:
     """Answers to draw for one prompt by one version: one per seed."""
 
     messages: tuple[Message, ...]
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """In words, how answers go through the model: fast or slow, and why."""
         ...
 
-    def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
+    def stream(self, job: SamplingJob) -> AsyncGenerator[Answers, None]:
         """Answer a job; the last item has the completions.
 
         Raises InputError when the prompt leaves no room, AdapterError when the version is not loaded,
@@ -68,15 +68,15 @@ class Engine(Protocol):
         """The same for a canary's answer, to its prompt as it was read in training."""
         ...
 
-    async def park(self) -> None:
-        """Leave the accelerator's memory, once the jobs under way have ended, until `unpark`.
+    async def offload(self) -> None:
+        """Leave the accelerator's memory, once the jobs under way have ended, until `reload`.
 
         Meanwhile whatever else is asked raises ConflictError; what was loaded stays so.
         """
         ...
 
-    async def unpark(self) -> None:
-        """Come back with all that was loaded. Nothing happens to one that is not parked."""
+    async def reload(self) -> None:
+        """Come back with all that was loaded. Nothing happens to one that is not offloaded."""
         ...
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Engine(Protocol):
         ...
 
 
-async def complete(engine: Engine, job: Job) -> tuple[NewCompletion, ...]:
+async def complete(engine: Engine, job: SamplingJob) -> tuple[NewCompletion, ...]:
     """Answer a job to its end."""
     completions = None
     async for answers in engine.stream(job):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from app.serving.engine import BASE, Answers, Job
+from app.serving.engine import BASE, Answers, SamplingJob
 from app.settings_file import HERE, TOP, SettingsFile
 from data.errors import AdapterError, ConflictError, ModelError, PrefloopError
 from data.records import Message, NewCompletion
@@ -26,7 +26,7 @@ from trainer.model.adapter import read_adapter
 from trainer.model.base import Base
 from trainer.preflight.model_check import Trained, check_sampling, new_sampler
 from trainer.prompting.reasoning import Answer
-from trainer.sampling.sampler import Request, Row
+from trainer.sampling.sampler import Request, SampledRow
 
 _T = TypeVar("_T")
 _FLUSH_SECONDS = 0.12
@@ -37,10 +37,10 @@ _PARKED = "The model makes room for training and answers again when that has end
 class _Ticket:
     """A job on its way through the engine thread, and the mailbox of who waits for it."""
 
-    def __init__(self, job: Job, prompt_ids: tuple[int, ...]) -> None:
+    def __init__(self, job: SamplingJob, prompt_ids: tuple[int, ...]) -> None:
         self.job = job
         self.prompt_ids = prompt_ids
-        self.rows: list[Row] = []
+        self.rows: list[SampledRow] = []
         self.given_up = False
         self._loop = asyncio.get_running_loop()
         self._mail: asyncio.Queue[Answers | Exception] = asyncio.Queue()
@@ -103,7 +103,7 @@ class InProcessEngine:
         """See Engine.way."""
         return self._sampler.way
 
-    async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
+    async def stream(self, job: SamplingJob) -> AsyncGenerator[Answers, None]:
         """See Engine.stream."""
         self._assert_here()
         prompt_ids = self.base.prompt_ids(job.messages)
@@ -150,8 +150,8 @@ class InProcessEngine:
         adapter = None if version == BASE else version
         return await self._call(lambda: self._sampler.score(prompt_ids, tuple(token_ids), adapter))
 
-    async def park(self) -> None:
-        """See Engine.park."""
+    async def offload(self) -> None:
+        """See Engine.offload."""
         self._parked = True
         try:
             await self._call(self._park)
@@ -159,9 +159,9 @@ class InProcessEngine:
             self._parked = False
             raise
 
-    async def unpark(self) -> None:
-        """See Engine.unpark."""
-        await self._call(self._sampler.unpark)
+    async def reload(self) -> None:
+        """See Engine.reload."""
+        await self._call(self._sampler.reload)
         self._parked = False
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ class InProcessEngine:
     def _park(self) -> None:
         while self._running or self._waiting:
             self._turn()
-        self._sampler.park()
+        self._sampler.offload()
 
     def _unload(self, version: str) -> None:
         self._drop_given_up()
@@ -279,7 +279,7 @@ class InProcessEngine:
         self._waiting.clear()
 
 
-def _completion(job: Job, row: Row, answer: Answer) -> NewCompletion:
+def _completion(job: SamplingJob, row: SampledRow, answer: Answer) -> NewCompletion:
     if row.finish_reason is None:
         raise RuntimeError("a row that has not ended is no completion")
     return NewCompletion(

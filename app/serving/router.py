@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from app.serving.engine import BASE, Engine
 from data.errors import AdapterError
 from data.records import AdapterVersion, ServingAction
 from data.versions.versions import Versions
-from trainer.evaluation.canary import prove
+from trainer.evaluation.canary import verify
 
 
 class Router:
     """Owns the champion pointer over one engine."""
 
-    def __init__(self, engine: Engine, shelf: AdapterShelf, versions: Versions) -> None:
+    def __init__(self, engine: Engine, shelf: AdapterStore, versions: Versions) -> None:
         self.champion = BASE
         self._engine = engine
         self._shelf = shelf
@@ -100,7 +100,7 @@ class Router:
         canary = await asyncio.to_thread(self._shelf.canary, name)
         served, served_base = [await self._engine.score_canary(canary, version) for version in (name, BASE)]
         try:
-            prove(canary, served=served, served_base=served_base)
+            verify(canary, served=served, served_base=served_base)
         except AdapterError as error:
             raise AdapterError(f"adapter {name} is refused: {error}") from error
 

@@ -13,7 +13,7 @@ _TRAINING = "training"
 _MODEL, _NAME = "model", "name"
 
 
-class Source(StrEnum):
+class SettingSource(StrEnum):
     """Where a value came from: nobody gave one, prefloop.toml, or the command line."""
 
     DEFAULT = "default"
@@ -28,7 +28,7 @@ class EffectiveSetting:
     key: str
     value: object
     default: object
-    source: Source
+    source: SettingSource
 
 
 def effective(settings: Settings, training: TrainingConfig, default_training: TrainingConfig) -> list[EffectiveSetting]:
@@ -43,22 +43,22 @@ def _general(settings: Settings) -> Iterator[EffectiveSetting]:
     values, defaults = (one.model_dump(mode="json", exclude={_TRAINING}) for one in (settings, Settings()))
     for name, value in values.items():
         if not isinstance(value, dict):
-            source = _source(settings, name) if name in settings.model_fields_set else Source.DEFAULT
+            source = _source(settings, name) if name in settings.model_fields_set else SettingSource.DEFAULT
             yield EffectiveSetting(name, value, defaults[name], source)
             continue
         given = _given(getattr(settings, name), value, defaults[name])
-        sources = {key: _source(settings, name, key) if key in given else Source.DEFAULT for key in value}
+        sources = {key: _source(settings, name, key) if key in given else SettingSource.DEFAULT for key in value}
         if name == _MODEL:  # its short form
             yield EffectiveSetting(name, value[_NAME], defaults[name][_NAME], sources[_NAME])
         for key, part in value.items():
             yield EffectiveSetting(f"{name}.{key}", part, defaults[name].get(key), sources[key])
 
 
-def _source(settings: Settings, name: str, key: str = "") -> Source:
+def _source(settings: Settings, name: str, key: str = "") -> SettingSource:
     """Where a value that was given came from; the flag of the model gives the name alone."""
     flag = f"{name}.{key}" if name == _MODEL and key != _NAME else name
     by_flag = flag in settings.flags
-    return Source.FLAG if by_flag else Source.FILE
+    return SettingSource.FLAG if by_flag else SettingSource.FILE
 
 
 def _given(section: object, values: Mapping[str, object], defaults: Mapping[str, object]) -> Set[str]:
@@ -73,5 +73,5 @@ def _training(
 ) -> Iterator[EffectiveSetting]:
     usual = defaults.model_dump(mode="json")
     for key, value in training.model_dump(mode="json").items():
-        source = Source.FILE if key in given else Source.DEFAULT
+        source = SettingSource.FILE if key in given else SettingSource.DEFAULT
         yield EffectiveSetting(f"{_TRAINING}.{key}", value, usual.get(key), source)

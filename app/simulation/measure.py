@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from app.client.client import Remote
+from app.client.client import Client
 from app.simulation.tastes import Taste
 from data.errors import PrefloopError
 from data.records import FinishReason, Message
@@ -36,7 +36,7 @@ class MeasuredAnswer:
         return self.cut_off or not self.text.strip() or repetition(self.text.split()) >= _REPEATS_ITSELF
 
 
-def unseen_prompts(owner: Remote, count: int, *, seed: int) -> list[list[Message]]:
+def unseen_prompts(owner: Client, count: int, *, seed: int) -> list[list[Message]]:
     """Held-out prompts, repeated as often as `count` needs. Raises PrefloopError when there are none."""
     prompts = owner.get("/prompts", split="heldout", count=count, seed=seed)["prompts"]
     if not prompts:
@@ -45,7 +45,7 @@ def unseen_prompts(owner: Remote, count: int, *, seed: int) -> list[list[Message
 
 
 def answers_of(
-    owner: Remote, version: str, prompts: Sequence[list[Message]], *, seed: int, say: Callable[[str], None]
+    owner: Client, version: str, prompts: Sequence[list[Message]], *, seed: int, say: Callable[[str], None]
 ) -> list[MeasuredAnswer]:
     """One answer to each prompt by a version: from its own distribution, as long as the server's settings allow."""
     limit = next(one["value"] for one in owner.get("/settings") if one["key"] == f"sampling.{_LIMIT}")

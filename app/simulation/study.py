@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.client.client import Remote, running_server
+from app.client.client import Client, running_server
 from app.client.rounds import begun, ended, newest_round
 from app.home import Home
 from app.rounds.algorithms import Algorithm
@@ -109,7 +109,7 @@ class _Tally:
 
 
 @contextmanager
-def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path | None = None) -> Iterator[Remote]:
+def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path | None = None) -> Iterator[Client]:
     """The server that runs on a home, or one started for the time of the block, as its owner.
 
     model, prompts: what it is started with. Raises ConflictError when they are given and a server runs already.
@@ -139,7 +139,7 @@ def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path |
         process.wait()
 
 
-def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
+def simulate(study: Study, owner: Client, say: Say) -> list[RoundRow]:
     """Carry a study through on a server; returns round 0, the base against itself, first.
 
     Raises RoundError when a round fails.
@@ -163,7 +163,7 @@ def simulate(study: Study, owner: Remote, say: Say) -> list[RoundRow]:
     return rows
 
 
-def _await_server(home: Home, process: "subprocess.Popen[bytes]") -> Remote:
+def _await_server(home: Home, process: "subprocess.Popen[bytes]") -> Client:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         remote = running_server(home)
@@ -174,25 +174,25 @@ def _await_server(home: Home, process: "subprocess.Popen[bytes]") -> Remote:
     raise PrefloopError(f"the server did not start: {log[-1] if log else 'it said nothing'}")
 
 
-def _hire(study: Study, owner: Remote) -> list[tuple[Remote, random.Random]]:
+def _hire(study: Study, owner: Client) -> list[tuple[Client, random.Random]]:
     """Accounts for the annotators, signed in, each with a random source of their own."""
     people = []
     batch = secrets.token_hex(3)
     for number in range(study.annotators):
         login, password = f"sim-{batch}-{number + 1}", secrets.token_urlsafe(16)
         owner.post("/users", login=login, password=password, role="annotator")
-        remote = Remote(owner.url, certificate=owner.certificate)
+        remote = Client(owner.url, certificate=owner.certificate)
         remote.sign_in(login, password)
         people.append((remote, random.Random(f"{study.seed}/{number}")))
     return people
 
 
-def _judge(study: Study, people: Sequence[tuple[Remote, random.Random]]) -> _Tally:
+def _judge(study: Study, people: Sequence[tuple[Client, random.Random]]) -> _Tally:
     """Let all annotators work until the round's judgments are made. Raises what stopped one of them."""
     tally = _Tally(study.judgments)
     errors: list[BaseException] = []
 
-    def work(remote: Remote, source: random.Random) -> None:
+    def work(remote: Client, source: random.Random) -> None:
         try:
             while tally.take():
                 tally.add(_judge_one(study.taste, remote, source))
@@ -209,7 +209,7 @@ def _judge(study: Study, people: Sequence[tuple[Remote, random.Random]]) -> _Tal
     return tally
 
 
-def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | None:
+def _judge_one(taste: Taste, remote: Client, source: random.Random) -> float | None:
     """Wait for a pair and judge it; returns whether the taste agrees, None where it has no opinion."""
     pair = remote.post("/next")
     while pair["lease"] is None:
@@ -231,7 +231,7 @@ def _judge_one(taste: Taste, remote: Remote, source: random.Random) -> float | N
     return better if verdict.choice == "a" else 1 - better
 
 
-def _train(study: Study, owner: Remote) -> _Outcome:
+def _train(study: Study, owner: Client) -> _Outcome:
     """Run one round to its end."""
     newest = newest_round(owner)
     began = time.monotonic()
@@ -251,7 +251,7 @@ def _train(study: Study, owner: Remote) -> _Outcome:
     )
 
 
-def _go_on(owner: Remote, version: str) -> None:
+def _go_on(owner: Client, version: str) -> None:
     """Let a version that waits for an admin serve: the study measures what a round has learned, also where few held-out
     pairs cannot tell it from what serves. The outcome still says that it waited.
     """

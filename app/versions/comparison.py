@@ -10,7 +10,7 @@ from data.versions.standing import before, standings
 
 
 @dataclass(frozen=True, slots=True)
-class Rivals:
+class Comparison:
     """A challenger and a champion, whose votes count from `since` on, in ms since the Unix epoch.
 
     trial: whether they decide who serves. Without a trial the challenger is the version that serves, measured against
@@ -33,16 +33,16 @@ class Rivals:
         return self.challenger if self.trial else self.champion
 
 
-def rivals(store: PreferenceStore) -> Rivals | None:
+def current_comparison(store: PreferenceStore) -> Comparison | None:
     """The two versions that people compare now; None where there are no two."""
     history = store.versions.serving_history()
     if not history:
         return None
     serving, tried = history[-1], store.decisions.tried()
     if tried is not None and tried.version != serving.version:
-        return Rivals(tried.version, serving.version, trial=True, since=tried.created_at)
+        return Comparison(tried.version, serving.version, trial=True, since=tried.created_at)
     other = version_before(store)
-    return None if other is None else Rivals(serving.version, other, trial=False, since=serving.created_at)
+    return None if other is None else Comparison(serving.version, other, trial=False, since=serving.created_at)
 
 
 def version_before(store: PreferenceStore) -> str | None:

@@ -4,10 +4,10 @@ Fewer losses are no proof, and neither is a margin that chance alone may have ma
 becomes of a version.
 """
 
-from trainer.interface.manifest import Comparison, Divergence
+from trainer.interface.manifest import Divergence, RivalScores
 
 
-def not_told_by_answers(against: Comparison) -> str | None:
+def not_told_by_answers(against: RivalScores) -> str | None:
     """Why a version's fresh answers are no other than its rival's, in words; None if they are, or it is not known."""
     kl = against.kl
     if kl.seeds is None or kl.mean > kl.seeds:
@@ -15,7 +15,7 @@ def not_told_by_answers(against: Comparison) -> str | None:
     return f"it cannot be told from {against.rival}: its answers are {_far(kl, against.rival)}"
 
 
-def not_told_by_pairs(against: Comparison) -> str | None:
+def not_told_by_pairs(against: RivalScores) -> str | None:
     """Why held-out pairs do not tell a version from its rival, in words; None if they do, or are too few for both."""
     margin = against.margin
     if margin is None or not margin.low <= 0 <= margin.high:
@@ -27,7 +27,7 @@ def not_told_by_pairs(against: Comparison) -> str | None:
     )
 
 
-def told_by_answers_alone(against: Comparison) -> str | None:
+def told_by_answers_alone(against: RivalScores) -> str | None:
     """What a promotion rests on where held-out pairs are too few, in words; None where they are not."""
     if against.margin is not None or against.kl.seeds is None:
         return None

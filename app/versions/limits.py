@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from data.support.settings_types import Above, AtLeast, Fraction, Strict
-from trainer.interface.manifest import Comparison, Evaluation, Manner
+from trainer.interface.manifest import Evaluation, Manner, RivalScores
 
 Off = Literal["off"]
 
@@ -107,7 +107,7 @@ def _agreement(evaluation: Evaluation, limits: Limits) -> Iterator[Breach]:
             yield Breach("margin", against.margin.high, limits.margin, words, against.rival)
 
 
-def _accuracy_words(against: Comparison, limit: float) -> str:
+def _accuracy_words(against: RivalScores, limit: float) -> str:
     share, high = against.heldout.accuracy or 0.0, against.accuracy.high if against.accuracy else 0.0
     return (
         f"compared with {against.rival}, it moved towards the preferred answer in only {share:.0%} of "
@@ -115,7 +115,7 @@ def _accuracy_words(against: Comparison, limit: float) -> str:
     )
 
 
-def _margin_words(against: Comparison, limit: float) -> str:
+def _margin_words(against: RivalScores, limit: float) -> str:
     margin = against.heldout.margin or 0.0
     return (
         f"compared with {against.rival}, its margin on {against.heldout.pairs} held-out pairs is {margin:+.1f} nats, "
@@ -211,7 +211,7 @@ def _fall(before: float, now: float) -> float:
     return 1 - now / before if before else 0.0
 
 
-def _rivals(evaluation: Evaluation) -> tuple[Comparison, ...]:
+def _rivals(evaluation: Evaluation) -> tuple[RivalScores, ...]:
     """The champion, and the base where that is another."""
     return (
         (evaluation.against_champion,)

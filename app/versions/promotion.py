@@ -8,10 +8,10 @@ from enum import StrEnum
 from app.serving.router import Router
 from app.versions.difference import not_told_by_answers, not_told_by_pairs, told_by_answers_alone
 from app.versions.limits import Limits, breaches
-from app.versions.registry import Adapters
+from app.versions.registry import ModelRegistry
 from data.errors import ConflictError
 from data.records import RoundState, Ruling
-from trainer.interface.manifest import Comparison, Evaluation
+from trainer.interface.manifest import Evaluation, RivalScores
 
 
 class Promotion(StrEnum):
@@ -25,10 +25,10 @@ class Promotion(StrEnum):
     BY_HAND = "by_hand"
 
 
-class Gatekeeper:
+class PromotionPolicy:
     """Holds versions to the limits, and does with those that break none what `promotion` says."""
 
-    def __init__(self, adapters: Adapters, router: Router, *, promotion: Promotion, limits: Limits) -> None:
+    def __init__(self, adapters: ModelRegistry, router: Router, *, promotion: Promotion, limits: Limits) -> None:
         self._adapters = adapters
         self._router = router
         self._promotion = promotion
@@ -65,7 +65,7 @@ class Gatekeeper:
         await self._adapters.rule(name, Ruling.WAIT, reason=reason)
         return RoundState.WAITING
 
-    def _alike(self, against: Comparison) -> str | None:
+    def _alike(self, against: RivalScores) -> str | None:
         """Why a version cannot be told from the one that serves; on trial people tell, where held-out pairs do not."""
         by_answers = not_told_by_answers(against)
         if by_answers or self._promotion is Promotion.TRIAL:

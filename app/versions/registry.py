@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.background.webhooks import Event, Tell
-from app.serving.adapter_store import AdapterShelf
+from app.background.webhooks import Event, Publish
+from app.serving.adapter_store import AdapterStore
 from app.serving.router import Router
 from app.versions.comparison import version_before
 from data.errors import ConflictError
 from data.records import AdapterVersion, Decision, Ruling, ServingAction
 from data.store import PreferenceStore
 from data.versions.decisions import Numbers, assert_reason
-from data.versions.standing import Serving, Standing, servings, standings
+from data.versions.standing import Serving, VersionStatus, servings, standings
 from data.versions.versions import BASE
 
 Premise = Callable[[], bool]
@@ -38,7 +38,7 @@ class AdapterView:
     """
 
     version: AdapterVersion
-    standing: Standing
+    standing: VersionStatus
     decisions: tuple[Decision, ...]
     servings: tuple[Serving, ...]
     old_format: bool = False
@@ -63,7 +63,7 @@ def adapter_views(store: PreferenceStore) -> list[AdapterView]:
     ]
 
 
-def adapter_files(store: PreferenceStore, shelf: AdapterShelf, name: str) -> Path:
+def adapter_files(store: PreferenceStore, shelf: AdapterStore, name: str) -> Path:
     """The directory of a version, in PEFT's format, verified.
 
     Raises NotFoundError for an unknown version, ConflictError for the base, AdapterError for damaged files.
@@ -74,19 +74,25 @@ def adapter_files(store: PreferenceStore, shelf: AdapterShelf, name: str) -> Pat
     return shelf.verify(name, version.sha256)
 
 
-class Adapters:
+class ModelRegistry:
     """The versions of a home, as those who answer for them handle them. moved: called when another one serves;
-    tell: takes what was decided. One act at a time; a premise is looked at when its act's turn has come.
+    publish: takes what was decided. One act at a time; a premise is looked at when its act's turn has come.
     """
 
     def __init__(
-        self, store: PreferenceStore, router: Router, shelf: AdapterShelf, *, moved: Callable[[], None], tell: Tell
+        self,
+        store: PreferenceStore,
+        router: Router,
+        shelf: AdapterStore,
+        *,
+        moved: Callable[[], None],
+        publish: Publish,
     ) -> None:
         self._store = store
         self._router = router
         self._shelf = shelf
         self._moved = moved
-        self._tell = tell
+        self._publish = publish
         self._one_at_a_time = asyncio.Lock()
 
     def all(self) -> list[AdapterView]:
@@ -112,11 +118,11 @@ class Adapters:
         async with self._one_at_a_time:
             await self._assert_holds(premise)
             standing = await self._standing(name)
-            if standing is Standing.SERVES:
+            if standing is VersionStatus.SERVES:
                 raise ConflictError("{version} serves already", version=name)
-            if standing is Standing.RETIRED:
+            if standing is VersionStatus.RETIRED:
                 raise ConflictError("{version} is retired; promote another version", version=name)
-            action = ServingAction.ROLLBACK if standing is Standing.SERVED else ServingAction.PROMOTE
+            action = ServingAction.ROLLBACK if standing is VersionStatus.SERVED else ServingAction.PROMOTE
             record = partial(
                 self._store.decisions.move,
                 name,
@@ -189,7 +195,7 @@ class Adapters:
         """
         async with self._one_at_a_time:
             await self._assert_holds(premise)
-            if await self._standing(name) is Standing.SERVES:
+            if await self._standing(name) is VersionStatus.SERVES:
                 raise ConflictError("{version} serves; promote another version first", version=name)
             if name == BASE:
                 raise ConflictError("the base model is always there to go back to; choose another version")
@@ -201,7 +207,7 @@ class Adapters:
         """The directory of a version, as adapter_files has it."""
         return adapter_files(self._store, self._shelf, name)
 
-    async def _standing(self, name: str) -> Standing:
+    async def _standing(self, name: str) -> VersionStatus:
         await asyncio.to_thread(self._store.versions.by_name, name)
         return {view.version.name: view.standing for view in await asyncio.to_thread(self.all)}[name]
 
@@ -229,4 +235,4 @@ class Adapters:
     async def _tell_of(self, name: str, ruling: Ruling, reason: str) -> None:
         if ruling in _TOLD:
             champion = await asyncio.to_thread(self._champion)
-            await self._tell(_TOLD[ruling], {"version": name, "reason": reason, "champion": champion})
+            await self._publish(_TOLD[ruling], {"version": name, "reason": reason, "champion": champion})

@@ -8,28 +8,28 @@ import asyncio
 from dataclasses import dataclass
 
 from app.background.loop import in_words
-from app.versions.comparison import Rivals, rivals
-from app.versions.registry import Adapters
+from app.versions.comparison import Comparison, current_comparison
+from app.versions.registry import ModelRegistry
 from data.errors import AdapterError
 from data.records import Ruling
 from data.store import PreferenceStore
-from data.versions.comparisons import Contest, evidence
-from data.versions.sequential_test import Evidence, Outcome
+from data.versions.comparisons import ComparisonVote, evidence
+from data.versions.sequential_test import Evidence, TestOutcome
 
 _EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TrialState:
     """Two versions that people compare, and the votes that count."""
 
-    rivals: Rivals
-    votes: tuple[Contest, ...]
+    comparison: Comparison
+    votes: tuple[ComparisonVote, ...]
 
     @property
     def evidence(self) -> Evidence:
         """What the votes come to, for the challenger."""
-        return evidence(self.votes, self.rivals.challenger)
+        return evidence(self.votes, self.comparison.challenger)
 
 
 class Trial:
@@ -39,20 +39,20 @@ class Trial:
     settled, those for neither among them, ends without a winner.
     """
 
-    def __init__(self, store: PreferenceStore, adapters: Adapters, *, roll_back: bool, most_votes: int) -> None:
+    def __init__(self, store: PreferenceStore, adapters: ModelRegistry, *, roll_back: bool, most_votes: int) -> None:
         self.trouble: str | None = None
         self.most_votes = most_votes
         self._store = store
         self._adapters = adapters
         self._roll_back = roll_back
 
-    def match(self) -> Match | None:
+    def match(self) -> TrialState | None:
         """The match that runs; None where no two versions are compared."""
-        found = rivals(self._store)
+        found = current_comparison(self._store)
         if found is None:
             return None
         votes = self._store.contests.between(found.challenger, found.champion, since=found.since)
-        return Match(found, tuple(votes))
+        return TrialState(found, tuple(votes))
 
     async def run(self) -> None:
         """Decide as votes come in, until cancelled. What cannot be done is kept in `trouble` and tried again."""
@@ -75,62 +75,62 @@ class Trial:
         match = await asyncio.to_thread(self.match)
         if match is None:
             return
-        if match.rivals.trial:
+        if match.comparison.trial:
             await self._end(match)
-        elif match.evidence.outcome is Outcome.WORSE and self._roll_back:
+        elif match.evidence.outcome is TestOutcome.WORSE and self._roll_back:
             await self._adapters.roll_back(
                 reason=_words(match), numbers=_numbers(match), premise=lambda: self._still(match)
             )
 
-    async def _end(self, match: Match) -> None:
+    async def _end(self, match: TrialState) -> None:
         """End a trial that is decided; a challenger that won but cannot be served is left to an admin."""
         match match.evidence.outcome:
-            case Outcome.BETTER:
+            case TestOutcome.BETTER:
                 try:
                     await self._adapters.promote(
-                        match.rivals.challenger,
+                        match.comparison.challenger,
                         reason=_words(match),
                         numbers=_numbers(match),
                         premise=lambda: self._still(match),
                     )
                 except AdapterError as error:
                     await self._rule(match, Ruling.WAIT, f"{_words(match)}, but: {error}")
-            case Outcome.WORSE:
+            case TestOutcome.WORSE:
                 await self._rule(match, Ruling.REFUSE, _words(match))
-            case Outcome.OPEN if len(match.votes) >= self.most_votes:
-                words = f"not settled after {len(match.votes)} votes; {match.rivals.champion} stays"
+            case TestOutcome.OPEN if len(match.votes) >= self.most_votes:
+                words = f"not settled after {len(match.votes)} votes; {match.comparison.champion} stays"
                 await self._rule(match, Ruling.WAIT, words)
 
-    async def _rule(self, match: Match, ruling: Ruling, reason: str) -> None:
+    async def _rule(self, match: TrialState, ruling: Ruling, reason: str) -> None:
         await self._adapters.rule(
-            match.rivals.challenger,
+            match.comparison.challenger,
             ruling,
             reason=reason,
             numbers=_numbers(match),
             premise=lambda: self._still(match),
         )
 
-    def _still(self, match: Match) -> bool:
+    def _still(self, match: TrialState) -> bool:
         """Whether people compare the same two: an admin may have moved or ruled on one of them meanwhile."""
-        return rivals(self._store) == match.rivals
+        return current_comparison(self._store) == match.comparison
 
     def _state(self) -> tuple[object, ...]:
         """What a decision can depend on; as long as it is the same, there is nothing new to decide."""
         standing = tuple(quarantine.annotator_id for quarantine in self._store.quarantines.in_force())
-        return self._store.judgments.last_id(), rivals(self._store), standing
+        return self._store.judgments.last_id(), current_comparison(self._store), standing
 
 
-def _words(match: Match) -> str:
+def _words(match: TrialState) -> str:
     found = match.evidence
-    return f"it won {found.wins} of {found.votes} votes against {match.rivals.champion}"
+    return f"it won {found.wins} of {found.votes} votes against {match.comparison.champion}"
 
 
-def _numbers(match: Match) -> dict[str, float | int | str | None]:
+def _numbers(match: TrialState) -> dict[str, float | int | str | None]:
     found = match.evidence
     low, high = found.interval()
     return {
-        "against": match.rivals.champion,
-        "since": match.rivals.since,
+        "against": match.comparison.champion,
+        "since": match.comparison.since,
         "wins": found.wins,
         "losses": found.losses,
         "undecided": len(match.votes) - found.votes,

@@ -81,7 +81,7 @@ _ADMINS_ONLY = (
 )
 
 
-class Gate:
+class AuthMiddleware:
     """Lets a request through to the app, or answers it."""
 
     def __init__(self, app: ASGIApp, accounts: Accounts) -> None:

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from app.annotation.blinding import told
+from app.annotation.blinding import redact_for
 from app.api.router import build_api
 from app.home import Home, ServerCard
 from app.models.license import say_license
@@ -154,6 +154,6 @@ async def _name_the_unfit(_: Request, error: Exception) -> Response:
 async def _explain(request: Request, raised: Exception) -> JSONResponse:
     assert isinstance(raised, PrefloopError)
     status = next(status for kind, status in _STATUS if isinstance(raised, kind))
-    error = told(raised, getattr(request.state, "annotator", None))
+    error = redact_for(raised, getattr(request.state, "annotator", None))
     waits = {"retry-after": str(raised.seconds)} if isinstance(raised, BusyError) else {}
     return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status, waits)

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.people.accounts import Accounts
 from app.people.visitor import DEVICE_COOKIE, SESSION_COOKIE, token_of, visitor_of
-from app.web.auth_gate import SIGN_IN, Gate
+from app.web.auth_gate import SIGN_IN, AuthMiddleware
 from data.errors import BusyError, ConflictError, InputError, PrefloopError
 from data.people.devices import LASTS_MS
 from data.records import Annotator
@@ -21,7 +21,7 @@ from data.records import Annotator
 HOME = "/annotate/"
 
 
-class Credentials(BaseModel):
+class SignInForm(BaseModel):
     """What the sign-in page sends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,7 +48,7 @@ class Joining(BaseModel):
 def add_security(app: FastAPI, accounts: Accounts) -> None:
     """Add the sign-in routes and put the gate in front of everything the app will ever mount."""
     app.add_middleware(CORSMiddleware, allow_origins=[])  # also turns off Gradio's own, which allows any origin
-    app.add_middleware(Gate, accounts=accounts)
+    app.add_middleware(AuthMiddleware, accounts=accounts)
     _add_ways_in(app, accounts)
 
     @app.post("/auth/logout", include_in_schema=False)
@@ -66,7 +66,7 @@ def add_security(app: FastAPI, accounts: Accounts) -> None:
 
 def _add_ways_in(app: FastAPI, accounts: Accounts) -> None:
     @app.post("/auth/login", include_in_schema=False)
-    async def login(credentials: Credentials, request: Request) -> Response:
+    async def login(credentials: SignInForm, request: Request) -> Response:
         visitor = visitor_of(request)
         try:
             entry = await accounts.sign_in_queued(credentials.login.strip(), credentials.password, visitor)

@@ -12,7 +12,7 @@ Detail = Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class AuditEntry:
     """One thing done. created_at: ms since the Unix epoch.
 
     actor_id: by whom; None from the command line, when no server ran that could tell who it was.
@@ -42,7 +42,7 @@ class Audit:
         }
         self._database.write(lambda db: insert(db, "audit", row))
 
-    def newest(self, limit: int, *, before: int | None = None) -> list[Act]:
+    def newest(self, limit: int, *, before: int | None = None) -> list[AuditEntry]:
         """The newest acts, newest first, from before an act's id if given."""
         rows = self._database.rows(
             "select * from audit where :before is null or id < :before order by id desc limit :limit",
@@ -51,5 +51,5 @@ class Audit:
         return [_act(row) for row in rows]
 
 
-def _act(row: Row) -> Act:
-    return Act(row["id"], row["actor_id"], row["action"], json.loads(row["detail"]), row["created_at"])
+def _act(row: Row) -> AuditEntry:
+    return AuditEntry(row["id"], row["actor_id"], row["action"], json.loads(row["detail"]), row["created_at"])

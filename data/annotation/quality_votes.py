@@ -6,8 +6,8 @@ import numpy as np
 
 from data.barring.barring import read_ms
 from data.db.database import Database
-from data.quality.vote import Ballot
-from data.quality.vote_table import BallotTable
+from data.quality.vote import QualityVote
+from data.quality.vote_table import QualityVoteTable
 
 # Once somebody has judged a known pair he may be told what was expected: what he says of it later says nothing of
 # him, and neither does an undo. So there the first word stands; the view has what stands of all other pairs.
@@ -21,20 +21,20 @@ _WORDS = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class GoldTally:
     """How people did on a known pair: how many made the expected choice, of how many."""
 
     right: int
     of: int
 
 
-class Ballots:
+class QualityVotes:
     """The ballots of a store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self) -> list[Ballot]:
+    def all(self) -> list[QualityVote]:
         """Every ballot, oldest first.
 
         A re-ask has the item id of the pair that it asks again. What an edit brought along is no ballot: it was not
@@ -42,18 +42,18 @@ class Ballots:
         """
         return list(self.table())
 
-    def table(self) -> BallotTable:
+    def table(self) -> QualityVoteTable:
         """The same as columns."""
         found = self._where("true")
         return found.taken(np.argsort(found.judgment))
 
-    def cast_here(self, *, since: int = 0) -> BallotTable:
+    def cast_here(self, *, since: int = 0) -> QualityVoteTable:
         """Those cast from a time on (ms since the Unix epoch), but for imported ones: of those nobody here knows how
         the answers were shown, so they tell nothing of habits.
         """
         return self._where("p.imported_sha256 is null and w.created_at >= ?", since)
 
-    def _where(self, condition: str, *params: int) -> BallotTable:
+    def _where(self, condition: str, *params: int) -> QualityVoteTable:
         sql = f"""
             select w.id, w.annotator_id, iif(p.purpose = 'reask', p.repeats_id, p.id), p.purpose, w.choice, w.strength,
               w.swapped, p.length_a, p.length_b, w.elapsed_ms, w.created_at, g.choice
@@ -61,9 +61,9 @@ class Ballots:
             where {condition}
         """
         with self._database.moment() as moment:
-            return BallotTable.read(moment.in_chunks(sql, params))
+            return QualityVoteTable.read(moment.in_chunks(sql, params))
 
-    def tallies(self) -> dict[int, Tally]:
+    def tallies(self) -> dict[int, GoldTally]:
         """How people did on the known pairs that anybody has judged, by pair id; skips are not counted."""
         rows = self._database.rows(
             """
@@ -72,4 +72,4 @@ class Ballots:
             where j.supersedes_id is null and j.choice <> 'skip' group by j.pair_id
             """
         )
-        return {int(row["pair_id"]): Tally(int(row["hits"]), int(row["words"])) for row in rows}
+        return {int(row["pair_id"]): GoldTally(int(row["hits"]), int(row["words"])) for row in rows}

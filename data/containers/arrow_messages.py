@@ -24,7 +24,7 @@ def unpacked_sizes(stream: pa.Buffer) -> Iterator[int]:
 
 
 def _unpacked(message: pa.Message) -> int:
-    table = _Table(memoryview(message.metadata), 0).table_in(_HEADER)
+    table = _FlatTable(memoryview(message.metadata), 0).table_in(_HEADER)
     if message.type == "dictionary":
         table = table.table_in(_ROWS_OF_A_DICTIONARY)
     if not table.has(_PACKING):
@@ -34,7 +34,7 @@ def _unpacked(message: pa.Message) -> int:
     return sum(max(0, _number(body, begin, _LONG)) for begin in table.places(_BUFFERS) if begin >= 0)
 
 
-class _Table:
+class _FlatTable:
     """A table of a flatbuffer, which the number at a place points to. Arrow has made sure that all is where it says."""
 
     def __init__(self, buffer: memoryview, place: int) -> None:
@@ -46,9 +46,9 @@ class _Table:
         """Whether a field is there."""
         return self._offset(field) > 0
 
-    def table_in(self, field: int) -> "_Table":
+    def table_in(self, field: int) -> "_FlatTable":
         """The table that a field points to."""
-        return _Table(self._buffer, self._begin + self._offset(field))
+        return _FlatTable(self._buffer, self._begin + self._offset(field))
 
     def places(self, field: int) -> Iterator[int]:
         """The first of each two numbers, place and length, in the list that a field points to, of all with a length."""

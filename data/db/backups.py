@@ -30,7 +30,7 @@ _MB = 1_000_000
 _FIRST = "manifest.json"
 """Of a round's files: without it the round goes on from its checkpoint, with it all the others are there."""
 
-Told = Callable[[int], None]
+CopyTold = Callable[[int], None]
 """Hears, from time to time, how many bytes have been copied; it may raise to end it, and then nothing is left."""
 
 
@@ -62,7 +62,7 @@ class Backup:
 
 
 def back_up(
-    database: Path, parts: Iterable[Path], directory: Path, *, clock: Clock = now_ms, told: Told = unheard
+    database: Path, parts: Iterable[Path], directory: Path, *, clock: Clock = now_ms, told: CopyTold = unheard
 ) -> Backup:
     """Copy a home into a fresh directory, named by the time, inside `directory`.
 
@@ -91,7 +91,7 @@ def back_up(
     return made
 
 
-def restore(path: Path, home: Path, *, told: Told = unheard) -> Backup:
+def restore(path: Path, home: Path, *, told: CopyTold = unheard) -> Backup:
     """Make a home of a backup; it appears whole, and only if every file is as it was when the backup was made.
 
     Raises InputError for a backup that is none or is damaged, ConflictError unless there is nothing at `home` or an
@@ -112,7 +112,7 @@ def restore(path: Path, home: Path, *, told: Told = unheard) -> Backup:
     return found
 
 
-def verify(path: Path, *, told: Told = unheard) -> Backup:
+def verify(path: Path, *, told: CopyTold = unheard) -> Backup:
     """A backup of which every file is as it was made. Raises InputError as `restore` does."""
     found = read_backup(path)
     for name, kept in found.files.items():
@@ -172,7 +172,7 @@ def _is_fresh(name: str) -> bool:
     return name.endswith((".part", ".tmp")) or name in ("uploads", ".lock") or name.startswith("errand-")
 
 
-def _read(source: Path, target: Path | None, told: Told) -> KeptFile:
+def _read(source: Path, target: Path | None, told: CopyTold) -> KeptFile:
     """Read a file, and copy it where a target is named; what it is like."""
     digest, size = hashlib.sha256(), 0
     if target is not None:
@@ -187,7 +187,7 @@ def _read(source: Path, target: Path | None, told: Told) -> KeptFile:
     return KeptFile(size, digest.hexdigest())
 
 
-def _proved(path: Path, kept: KeptFile, target: Path | None, told: Told) -> None:
+def _proved(path: Path, kept: KeptFile, target: Path | None, told: CopyTold) -> None:
     """Read a file of a backup, and copy it where a target is named. Raises InputError when it is not as it was."""
     if not path.is_file():
         raise InputError(f"the backup is damaged: {path} is gone; take another backup")

@@ -19,11 +19,8 @@ from data.records import Choice, Split
 from data.rounds.aggregation import Aggregation
 from data.rounds.selection import STRENGTH_UNSAID
 from data.rounds.vote_table import starts_of
+from data.support.arrays import Bools, Counts, Floats, Ints
 
-_Ints = npt.NDArray[np.int32]
-_Counts = npt.NDArray[np.int64]
-_Floats = npt.NDArray[np.float64]
-_Bools = npt.NDArray[np.bool_]
 _CHOICES = (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD, Choice.SKIP, Choice.RETRACTED)
 _A, _B, _TIE, _BOTH_BAD = range(4)
 _CODE = {choice.value: code for code, choice in enumerate(_CHOICES)}
@@ -45,26 +42,26 @@ class ExportOutline:
     left_out: Mapping[str, int]
     pairs: Mapping[Split, int]
     written: Mapping[Split, int]
-    taken: _Ints
+    taken: Ints
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _CountedJudgment:
     """The judgments that a query takes, (judgments,) each, and where those of each pair begin, (pairs,)."""
 
-    pair: _Ints
-    annotator: _Ints
+    pair: Ints
+    annotator: Ints
     choice: npt.NDArray[np.int8]
     strength: npt.NDArray[np.int8]
-    heldout: _Bools
+    heldout: Bools
     starts: npt.NDArray[np.intp]
 
     @property
-    def sizes(self) -> _Counts:
+    def sizes(self) -> Counts:
         """How many judgments each pair has."""
         return np.diff(np.append(self.starts, len(self.pair)))
 
-    def of_pairs(self, values: npt.NDArray[np.generic]) -> _Counts:
+    def of_pairs(self, values: npt.NDArray[np.generic]) -> Counts:
         """The sum of a value of each judgment, by pair."""
         return np.add.reduceat(values, self.starts, dtype=np.int64) if len(self.starts) else np.zeros(0, np.int64)
 
@@ -74,8 +71,8 @@ class _Together:
     """What the judgments on each pair come to, (pairs,) each: a code of _CHOICES, and as Outcome has it."""
 
     choice: npt.NDArray[np.int8]
-    strength: _Floats
-    agreement: _Floats
+    strength: Floats
+    agreement: Floats
 
 
 def outline_of(
@@ -99,7 +96,9 @@ def outline_of(
     order = np.lexsort((pair,))
     order = order[why[order] == 0]
     pair = pair[order]
-    said = _Said(pair, annotator[order], choice[order], strength[order], heldout[order] == 1, starts_of(pair))
+    said = _CountedJudgment(
+        pair, annotator[order], choice[order], strength[order], heldout[order] == 1, starts_of(pair)
+    )
     together = _together(said, reliability)
     keeps = _strong(said, together, query, left_out)
     kept = _kept(said, together, keeps, query, left_out)
@@ -146,7 +145,7 @@ def _when(holds: str, reason: str) -> str:
     return f"iif({holds}, '{reason}', null)"
 
 
-def _together(said: _Said, reliability: Mapping[int, float] | None) -> _Together:
+def _together(said: _CountedJudgment, reliability: Mapping[int, float] | None) -> _Together:
     for_a, for_b, for_bad = (said.of_pairs(said.choice == code) for code in (_A, _B, _BOTH_BAD))
     decisive = for_a + for_b
     share = for_a / np.maximum(decisive, 1) if reliability is None else _weighed(said, reliability)
@@ -158,7 +157,7 @@ def _together(said: _Said, reliability: Mapping[int, float] | None) -> _Together
     return _Together(choice, strengths / np.maximum(said.of_pairs(wins), 1), np.maximum(share, 1 - share))
 
 
-def _weighed(said: _Said, reliability: Mapping[int, float]) -> _Floats:
+def _weighed(said: _CountedJudgment, reliability: Mapping[int, float]) -> Floats:
     """The probability that a is better, by how reliable those are who say so."""
     people, at = np.unique(said.annotator, return_inverse=True)
     weights = np.array([float(logit(reliability[number])) for number in people.tolist()])[at]
@@ -167,7 +166,7 @@ def _weighed(said: _Said, reliability: Mapping[int, float]) -> _Floats:
     return np.asarray(1 / (1 + np.exp(-log_odds)), np.float64)
 
 
-def _strong(said: _Said, together: _Together, query: ExportQuery, left_out: dict[str | None, int]) -> _Bools:
+def _strong(said: _CountedJudgment, together: _Together, query: ExportQuery, left_out: dict[str | None, int]) -> Bools:
     """Which pairs are not too weakly judged; the others are counted."""
     decisive = together.choice <= _B
     few = said.sizes < query.votes
@@ -179,8 +178,8 @@ def _strong(said: _Said, together: _Together, query: ExportQuery, left_out: dict
 
 
 def _kept(
-    said: _Said, together: _Together, keeps: _Bools, query: ExportQuery, left_out: dict[str | None, int]
-) -> _Counts:
+    said: _CountedJudgment, together: _Together, keeps: Bools, query: ExportQuery, left_out: dict[str | None, int]
+) -> Counts:
     """How many judgments of each pair are written; those that say what is not asked for are counted."""
     alone = query.aggregation is Aggregation.JUDGMENTS
     choice = said.choice if alone else np.repeat(together.choice, said.sizes)

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from data.annotation.quality_votes import Ballots
+from data.annotation.quality_votes import QualityVotes
 from data.barring.barring import Barring
 from data.db.database import Database, Row
 from data.errors import InputError
@@ -20,7 +20,7 @@ from data.prompts.conversations import messages_in, spoken
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, consensus
 from data.records import Choice
 from data.records.judged_pair import JudgedPair, Provenance, Sampled
-from data.rounds.aggregation import Aggregation, Opinion, Outcome, outcome
+from data.rounds.aggregation import AggregatedVotes, Aggregation, Opinion, outcome
 from data.rounds.selection import STRENGTH_UNSAID
 
 PAIRS_AT_A_TIME = 500
@@ -67,14 +67,14 @@ class _Found(NamedTuple):
     """What is exported of a pair: an outcome, and the judgments that it rests on."""
 
     pair_id: int
-    outcome: Outcome
+    outcome: AggregatedVotes
     said: Sequence[Row]
 
 
-class Outgoing:
+class ExportRows:
     """The judged pairs of a store, for those who take them elsewhere."""
 
-    def __init__(self, database: Database, ballots: Ballots, barring: Barring) -> None:
+    def __init__(self, database: Database, ballots: QualityVotes, barring: Barring) -> None:
         self._database = database
         self._ballots = ballots
         self._barring = barring
@@ -189,11 +189,11 @@ def _of_pair(
         yield _found(pair_id, together, taken, query)
         return
     for row, opinion in zip(taken, opinions, strict=True):
-        alone = Outcome(opinion.choice, opinion.strength, together.agreement)
+        alone = AggregatedVotes(opinion.choice, opinion.strength, together.agreement)
         yield _found(pair_id, alone, [row], query)
 
 
-def _found(pair_id: int, what: Outcome, said: Sequence[Row], query: ExportQuery) -> _Found | LeftOut:
+def _found(pair_id: int, what: AggregatedVotes, said: Sequence[Row], query: ExportQuery) -> _Found | LeftOut:
     if what.choice is Choice.TIE and not query.ties:
         return LeftOut("tie", len(said))
     if what.choice is Choice.BOTH_BAD and not query.both_bad:
@@ -219,7 +219,7 @@ def _not_taken(row: Row, query: ExportQuery) -> str | None:
     return next((reason for reason, holds in doubts if holds), None)
 
 
-def _too_weak(together: Outcome, votes: int, query: ExportQuery) -> str | None:
+def _too_weak(together: AggregatedVotes, votes: int, query: ExportQuery) -> str | None:
     """Why a query does not take what votes on a pair come to; None if it does."""
     if votes < query.votes:
         return "few_votes"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from data.errors import InputError
 from data.prompts.conversations import canonical_text
-from data.prompts.prompts import Origin
+from data.prompts.prompts import PromptOrigin
 from data.records import Choice, Flag, ImportFile, Message, Remarks, Split, Thought, Verdict
 from data.records.judged_pair import JudgedPair, Sampled
 from data.support.digests import canonical, sha256
@@ -22,21 +22,21 @@ IMPORTED_KEY = "import/"
 _NOBODY = ""
 
 
-class Said(NamedTuple):
+class JudgmentKey(NamedTuple):
     """What a judgment says of which pair: the digest of that, and a choice, its answers in the order of their texts."""
 
     pair_sha256: str
     choice: Choice
     strength: int | None
 
-    def agrees(self, other: "Said") -> bool:
+    def agrees(self, other: "JudgmentKey") -> bool:
         """Whether both say the same; an export may say a strength where the judgment said none."""
         strengths = {self.strength, other.strength} - {None}
         return self[:2] == other[:2] and len(strengths) < 2
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ImportedPair:
     """A judged pair with its digests. texts, verdict, models and thoughts are in the order of the texts.
 
     A strength between two, as a mean of votes is, becomes the nearer one; one in the middle becomes 2.
@@ -59,7 +59,7 @@ class Arrival:
     pair: JudgedPair
 
     @classmethod
-    def of(cls, pair: JudgedPair, messages: str, digest: str) -> "Arrival":
+    def of(cls, pair: JudgedPair, messages: str, digest: str) -> "ImportedPair":
         """The arrival of a judged pair, with its prompt's text and digest. Raises InputError for no time or flag."""
         turned = pair.a > pair.b
         choice = pair.choice.mirrored if turned else pair.choice
@@ -88,9 +88,9 @@ class Arrival:
         )
 
     @property
-    def said(self) -> Said:
+    def said(self) -> JudgmentKey:
         """What it says of which pair."""
-        return Said(self.pair_sha256, self.verdict.choice, self.verdict.strength)
+        return JudgmentKey(self.pair_sha256, self.verdict.choice, self.verdict.strength)
 
     @property
     def annotator(self) -> str:
@@ -108,11 +108,11 @@ class Arrival:
         text = canonical_text(messages)
         return text, sha256(text)
 
-    def origin(self, file: ImportFile) -> Origin:
+    def origin(self, file: ImportFile) -> PromptOrigin:
         """Where its prompt comes from: what the row says, or else the file."""
         said = self.pair.provenance
         split = Split.HELDOUT if said.get("split") == Split.HELDOUT else None
-        return Origin(said.get("source") or file.source, split=split, license=said.get("license") or file.license)
+        return PromptOrigin(said.get("source") or file.source, split=split, license=said.get("license") or file.license)
 
 
 def pair_digest(prompt_sha256: str, first: str, second: str) -> str:

@@ -13,9 +13,9 @@ import sqlite_utils
 
 from data.db.database import Database, Row, insert
 from data.errors import ConflictError, InputError, NotFoundError
-from data.exchange.imported_pair import Arrival
+from data.exchange.imported_pair import ImportedPair
 from data.exchange.insert_pairs import keep_pairs
-from data.prompts.prompts import Origin, keep_prompts
+from data.prompts.prompts import PromptOrigin, keep_prompts
 from data.records import BadRow, Import, ImportFile, ImportKind, ImportState, Message
 from data.records.judged_pair import JudgedPair
 from data.support.clock import Clock
@@ -88,16 +88,16 @@ class Imports:
         A prompt that is new is not sampled to: it is there for the answers that came with it.
         """
         now = self._clock()
-        arrivals: dict[int, Arrival] = {}
+        arrivals: dict[int, ImportedPair] = {}
         refused: dict[int, str] = {}
         # the pairs of one row share their prompt: its text is made once, however many they are
         prompts: dict[int, tuple[str, str]] = {}
         for place, (_, pair) in enumerate(pairs):
             shared = id(pair.prompt)
             if shared not in prompts:
-                prompts[shared] = Arrival.of_prompt(pair.prompt)
+                prompts[shared] = ImportedPair.of_prompt(pair.prompt)
             try:
-                arrivals[place] = Arrival.of(pair, *prompts[shared])
+                arrivals[place] = ImportedPair.of(pair, *prompts[shared])
             except InputError as error:
                 refused[place] = str(error)
 
@@ -129,8 +129,8 @@ class Imports:
         Says which rows are left out.
         """
         now = self._clock()
-        texts = [Arrival.of_prompt(messages) for messages in prompts]
-        origin = Origin(begun.file.source, license=begun.file.license)
+        texts = [ImportedPair.of_prompt(messages) for messages in prompts]
+        origin = PromptOrigin(begun.file.source, license=begun.file.license)
 
         def work(db: sqlite_utils.Database) -> _Done:
             kept = keep_prompts(

@@ -16,7 +16,7 @@ from data.annotation.judgments import judgment_row
 from data.annotation.validate_judgment import assert_sensible
 from data.db.database import Row, insert
 from data.errors import InputError
-from data.exchange.imported_pair import IMPORTED_KEY, Arrival, Said, pair_digest
+from data.exchange.imported_pair import IMPORTED_KEY, ImportedPair, JudgmentKey, pair_digest
 from data.people.people import free_pseudonym, is_free
 from data.people.pseudonyms import is_pseudonym
 from data.records import Choice, Import, Purpose, Role
@@ -40,7 +40,7 @@ _JUDGED = """
 """
 
 
-class Kept(NamedTuple):
+class InsertedPairs(NamedTuple):
     """How many pairs and judgments are new, and which arrivals were refused, by their place, with the reason."""
 
     pairs: int
@@ -51,11 +51,11 @@ class Kept(NamedTuple):
 def keep_pairs(
     db: sqlite_utils.Database,
     begun: Import,
-    arrivals: Mapping[int, Arrival],
+    arrivals: Mapping[int, ImportedPair],
     prompt_ids: Mapping[str, int],
     *,
     now: int,
-) -> Kept:
+) -> InsertedPairs:
     """Keep the judgments that are not here yet, with their pairs and answers, inside a write.
 
     arrivals: by their place in the file's chunk. Refused is a second, different word of one person on a pair, one
@@ -63,7 +63,7 @@ def keep_pairs(
     could have said.
     """
     refused: dict[int, str] = {}
-    fresh: dict[int, Arrival] = {}
+    fresh: dict[int, ImportedPair] = {}
     known, judged = _known(db, arrivals.values()), _judged(db, arrivals.values())
     for place, arrival in arrivals.items():
         if arrival.key in known:
@@ -89,10 +89,10 @@ def keep_pairs(
         spoken.add((pair_id, annotator_id))
         said.append(_judgment(arrival, pair_id, annotator_id, now))
     _insert_judgments(db, said, now)
-    return Kept(new_pairs, len(said), refused)
+    return InsertedPairs(new_pairs, len(said), refused)
 
 
-def _known(db: sqlite_utils.Database, arrivals: Collection[Arrival]) -> dict[str, Said]:
+def _known(db: sqlite_utils.Database, arrivals: Collection[ImportedPair]) -> dict[str, JudgmentKey]:
     """The judgments that are here by their keys: imported before, or given here and exported."""
     keys = json.dumps([arrival.key for arrival in arrivals])
     known = {row["idempotency_key"]: _said(row) for row in db.query(_BY.format(column="idempotency_key"), [keys])}
@@ -101,22 +101,22 @@ def _known(db: sqlite_utils.Database, arrivals: Collection[Arrival]) -> dict[str
     return known | given
 
 
-def _judged(db: sqlite_utils.Database, arrivals: Iterable[Arrival]) -> set[str]:
+def _judged(db: sqlite_utils.Database, arrivals: Iterable[ImportedPair]) -> set[str]:
     """Of the pairs whose votes an arrival puts together, those that are judged here: they would count twice."""
     prompts = [arrival.prompt_sha256 for arrival in arrivals if arrival.votes > 1]
     rows = db.query(_JUDGED, [json.dumps(prompts)]) if prompts else ()
     return {pair_digest(row["prompt"], *sorted((row["text_a"], row["text_b"]))) for row in rows}
 
 
-def _said(row: Row) -> Said:
+def _said(row: Row) -> JudgmentKey:
     """What a judgment that is here says of which pair."""
     choice = Choice(row["choice"])
     if row["text_a"] > row["text_b"]:
-        return Said(pair_digest(row["prompt"], row["text_b"], row["text_a"]), choice.mirrored, row["strength"])
-    return Said(pair_digest(row["prompt"], row["text_a"], row["text_b"]), choice, row["strength"])
+        return JudgmentKey(pair_digest(row["prompt"], row["text_b"], row["text_a"]), choice.mirrored, row["strength"])
+    return JudgmentKey(pair_digest(row["prompt"], row["text_a"], row["text_b"]), choice, row["strength"])
 
 
-def _unsayable(arrival: Arrival) -> str | None:
+def _unsayable(arrival: ImportedPair) -> str | None:
     """Why nobody here could have said it; None if somebody could."""
     if arrival.pair.provenance.get("purpose", Purpose.TRAIN.value) != Purpose.TRAIN:
         return f"judged as {arrival.pair.provenance['purpose']}, which never trains"
@@ -130,7 +130,7 @@ def _unsayable(arrival: Arrival) -> str | None:
 def _pair_ids(
     db: sqlite_utils.Database,
     begun: Import,
-    arrivals: Iterable[Arrival],
+    arrivals: Iterable[ImportedPair],
     prompt_ids: Mapping[str, int],
     now: int,
 ) -> tuple[dict[str, int], int]:
@@ -175,7 +175,7 @@ def _pair_ids(
     return ids, len(fresh)
 
 
-def _people(db: sqlite_utils.Database, source: str, arrivals: Iterable[Arrival], now: int) -> dict[str, int]:
+def _people(db: sqlite_utils.Database, source: str, arrivals: Iterable[ImportedPair], now: int) -> dict[str, int]:
     """The annotators that the arrivals name, by name, after those that were missing are added."""
     names = {arrival.annotator for arrival in arrivals}
     sql = "select name, annotator_id from imported_annotator where source = ?"
@@ -194,7 +194,7 @@ def _spoken(db: sqlite_utils.Database, pair_ids: Iterable[int]) -> set[tuple[int
     return {(row["pair_id"], row["annotator_id"]) for row in db.query(sql, [json.dumps(list(pair_ids))])}
 
 
-def _judgment(arrival: Arrival, pair_id: int, annotator_id: int, now: int) -> dict[str, object]:
+def _judgment(arrival: ImportedPair, pair_id: int, annotator_id: int, now: int) -> dict[str, object]:
     """The columns of a judgment, but for its id and its lease's."""
     verdict, remarks = arrival.verdict, arrival.verdict.remarks
     reasons = {"a": remarks.reasons_a, "b": remarks.reasons_b}

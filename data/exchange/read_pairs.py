@@ -20,7 +20,7 @@ from data.records.judged_pair import JudgedPair, Provenance
 _ALONE = "a rating without one of another answer to the same prompt next to it; `prefloop train` learns from those"
 
 
-class Incoming(NamedTuple):
+class PairReader(NamedTuple):
     """What one row says, or a few together: judged pairs, or the reason why there are none.
 
     number: of the last of the rows, so many.
@@ -40,7 +40,7 @@ class _Waiting(NamedTuple):
     origin: Provenance
 
 
-def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[Incoming]:
+def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[PairReader]:
     """Every row of a file of a format, in its order."""
     waiting: _Waiting | None = None
     for number, row in rows:
@@ -52,19 +52,19 @@ def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[Incoming]
             if pair is not None:
                 pair = _from(pair, Provenance(**{**origin, **waiting.origin}))
                 waiting = None
-                yield Incoming(number, (pair,), rows=2)
+                yield PairReader(number, (pair,), rows=2)
                 continue
-            yield Incoming(waiting.number, reason=_ALONE)
+            yield PairReader(waiting.number, reason=_ALONE)
             waiting = None
         if rated is not None:
             waiting = _Waiting(number, rated, origin)
         elif isinstance(examples, str):
-            yield Incoming(number, reason=examples)
+            yield PairReader(number, reason=examples)
         else:
             pairs = (example for example in examples if isinstance(example, JudgedPair))
-            yield Incoming(number, tuple(_from(pair, origin) for pair in pairs))
+            yield PairReader(number, tuple(_from(pair, origin) for pair in pairs))
     if waiting is not None:
-        yield Incoming(waiting.number, reason=_ALONE)
+        yield PairReader(waiting.number, reason=_ALONE)
 
 
 def _examples(format_: Format, row: object) -> list[Example] | str:

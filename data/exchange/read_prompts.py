@@ -15,7 +15,7 @@ from data.containers.byte_stream import NOT_UTF8, Opener
 from data.containers.container import FileLimits, Numbered, Unreadable
 from data.errors import InputError
 from data.formats import row as cells
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.prompts.conversations import message, up_to_last_user
 from data.records import Message
 
@@ -117,7 +117,7 @@ def _conversation(row: object) -> Conversation | Unreadable:
         return Unreadable(str(error))
 
 
-def _told(row: Row, turns: Sequence[Message]) -> Sequence[Message]:
+def _told(row: FileRow, turns: Sequence[Message]) -> Sequence[Message]:
     """The turns after what a column of its own says to the model, unless they begin with that."""
     before = cells.system(row)
     if not before or turns[0]["role"] == "system":
@@ -125,7 +125,7 @@ def _told(row: Row, turns: Sequence[Message]) -> Sequence[Message]:
     return [message({"role": "system", "content": before}), *turns]
 
 
-def _turns(row: Row) -> list[object]:
+def _turns(row: FileRow) -> list[object]:
     cells.assert_text_only(row)
     # a table has all columns in each row, null where a row has none
     key = next((key for key in _KEYS if row.get(key) is not None), None)

@@ -16,7 +16,7 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import RATABLE, Format, ratings
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Message
 from data.records.examples import RatedExample
 from data.records.judged_pair import JudgedPair
@@ -30,23 +30,23 @@ _ASKED = [
 ]
 
 
-def _read_ranking(row: Row) -> list[JudgedPair]:
+def _read_ranking(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     return [JudgedPair(_prompt(row), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
 
 
-def _read_kto(row: Row) -> list[RatedExample]:
+def _read_kto(row: FileRow) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
     return [RatedExample(_prompt(row), cells.answer(row, "output"), desirable=cells.label(row, "kto_tag"))]
 
 
-def _prompt(row: Row) -> tuple[Message, ...]:
+def _prompt(row: FileRow) -> tuple[Message, ...]:
     lines = [cells.text(row, "instruction"), cells.optional_text(row, "input")]
     question = {"role": "user", "content": "\n".join(line for line in lines if line)}
     return cells.ask("instruction", [*_history(row), question], cells.system(row))
 
 
-def _history(row: Row) -> Iterator[dict[str, object]]:
+def _history(row: FileRow) -> Iterator[dict[str, object]]:
     rounds = row.get("history")
     if not isinstance(rounds, list | None):
         raise InputError(f"history is {cells.kind(rounds)}, not a list")

@@ -19,7 +19,7 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import ALL, Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Choice, Message
 from data.records.judged_pair import JudgedPair, Provenance
 
@@ -33,7 +33,7 @@ _SAID = {
 _READ = {winner: choice for choice, winner in _SAID.items()} | {"both_bad": Choice.BOTH_BAD}
 
 
-def json_list(row: Row, key: str) -> list[object]:
+def json_list(row: FileRow, key: str) -> list[object]:
     """A list, which may stand there as its JSON text. Raises InputError."""
     value = row.get(key)
     if isinstance(value, str):
@@ -46,7 +46,7 @@ def json_list(row: Row, key: str) -> list[object]:
     return value
 
 
-def models(row: Row) -> Provenance:
+def models(row: FileRow) -> Provenance:
     """Which models answered, as far as a row says so."""
     said = Provenance()
     if (model := cells.told(row, "model_a")) not in ("", _UNKNOWN):
@@ -65,7 +65,7 @@ def model_cells(pair: JudgedPair) -> dict[str, str]:
     }
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     winner = cells.text(row, "winner")
     if winner not in _READ:
@@ -75,7 +75,7 @@ def _read(row: Row) -> list[JudgedPair]:
     return [JudgedPair(*parted, choice=_READ[winner], provenance=_provenance(row))]
 
 
-def _conversation(row: Row, key: str) -> list[Message]:
+def _conversation(row: FileRow, key: str) -> list[Message]:
     return cells.turns({key: [_whole(key, turn) for turn in json_list(row, key)]}, key)
 
 
@@ -89,7 +89,7 @@ def _whole(key: str, turn: object) -> object:
     return {"role": turn.get("role"), "content": "".join(text for text in texts if isinstance(text, str))}
 
 
-def _provenance(row: Row) -> Provenance:
+def _provenance(row: FileRow) -> Provenance:
     said = models(row)
     if judge := cells.told(row, "judge") or cells.told(row, "judge_hash"):
         said["annotator"] = judge

@@ -16,14 +16,14 @@ from data.formats import row as cells
 from data.formats.arena import json_list, model_cells, models
 from data.formats.columns import TEXT
 from data.formats.format import DECISIVE, Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Choice, Message
 from data.records.judged_pair import JudgedPair
 
 _WINNERS = {"winner_model_a": Choice.A, "winner_model_b": Choice.B, "winner_tie": Choice.TIE}
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     # a CSV file has the number as text
     said = [choice for key, choice in _WINNERS.items() if str(row.get(key)) in ("1", "1.0", "True")]
@@ -34,7 +34,7 @@ def _read(row: Row) -> list[JudgedPair]:
     return [JudgedPair(*parted, choice=said[0], provenance=models(row))]
 
 
-def _conversation(row: Row, key: str) -> list[Message]:
+def _conversation(row: FileRow, key: str) -> list[Message]:
     asked, answered = json_list(row, "prompt"), json_list(row, key)
     if len(asked) != len(answered):
         raise InputError(f"prompt has {len(asked)} texts and {key} {len(answered)}")

@@ -30,7 +30,7 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import ALL, Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Choice
 from data.records.judged_pair import JudgedPair, Provenance
 
@@ -51,7 +51,7 @@ _NEITHER = {
 _RESPONSES = ".responses"
 _RESPONSE = pa.struct([("value", TEXT), ("user_id", TEXT), ("status", TEXT)])
 
-Words = Mapping[str, Choice]
+ResponseNames = Mapping[str, Choice]
 """What a response may be called, letters and digits only, and what it says then."""
 
 
@@ -60,28 +60,28 @@ class _Argilla(Format):
 
     __slots__ = ()
 
-    def matches(self, row: Row) -> bool:
+    def matches(self, row: FileRow) -> bool:
         # A dataset of chosen and rejected answers that was only rated in Argilla is left to the formats of these.
         return super().matches(row) or (
             _is_flat(row) and any(len(names) > 1 for names in _alike(_fields(row)).values())
         )
 
 
-def _shape(row: Row) -> bool:
+def _shape(row: FileRow) -> bool:
     return isinstance(row["fields"], Mapping) and isinstance(row["responses"], Mapping)
 
 
-def _is_flat(row: Row) -> bool:
+def _is_flat(row: FileRow) -> bool:
     return "fields" not in row and any(key.endswith(_RESPONSES) for key in row)
 
 
-def _nested(row: Row) -> Row:
+def _nested(row: FileRow) -> FileRow:
     """A flat row as to_json would have it, and with the statuses."""
     questions = [key.removesuffix(_RESPONSES) for key in row if key.endswith(_RESPONSES)]
     return {"fields": _fields(row), "responses": {question: _responses(row, question) for question in questions}}
 
 
-def _fields(row: Row) -> Row:
+def _fields(row: FileRow) -> FileRow:
     """Of a flat row what may be a prompt or an answer: texts and turns, no numbers, terms or vectors.
 
     Of two that are alike only those that are called answers: the others may be metadata, such as model_a and model_b.
@@ -99,7 +99,7 @@ def _are_turns(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(turn, Mapping) for turn in value)
 
 
-def _responses(row: Row, question: str) -> list[Row]:
+def _responses(row: FileRow, question: str) -> list[FileRow]:
     values, users, statuses = (_column(row, f"{question}{_RESPONSES}{of}") for of in ("", ".users", ".status"))
     if any(of_each and len(of_each) != len(values) for of_each in (users, statuses)):
         raise InputError(f"{question!r:.80} has not as many responses as users or statuses")
@@ -107,12 +107,12 @@ def _responses(row: Row, question: str) -> list[Row]:
     return [{"value": value, "user_id": user, "status": status} for value, user, status in said]
 
 
-def _column(row: Row, key: str) -> list[object]:
+def _column(row: FileRow, key: str) -> list[object]:
     value = row.get(key)
     return value if isinstance(value, list) else []
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """A pair for each response to a row. Raises InputError with the reason why there is none."""
     if _is_flat(row):
         row = _nested(row)
@@ -129,7 +129,7 @@ def _read(row: Row) -> list[JudgedPair]:
     return [JudgedPair(prompt, a, b, choice, None, provenance) for choice, provenance in said]
 
 
-def _answers(fields: Row) -> tuple[str, str]:
+def _answers(fields: FileRow) -> tuple[str, str]:
     """The names of the two answers."""
     found = {common: sorted(names) for common, names in _alike(fields).items() if len(names) == 2}
     if len(found) > 1:
@@ -140,7 +140,7 @@ def _answers(fields: Row) -> tuple[str, str]:
     return one, other
 
 
-def _alike(fields: Row) -> Mapping[str, list[str]]:
+def _alike(fields: FileRow) -> Mapping[str, list[str]]:
     """The names of fields that differ in how they end, by what they have in common."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name, value in fields.items():
@@ -149,7 +149,7 @@ def _alike(fields: Row) -> Mapping[str, list[str]]:
     return alike
 
 
-def _words(names: tuple[str, str]) -> Words:
+def _words(names: tuple[str, str]) -> ResponseNames:
     words = dict(_NEITHER)
     for name, choice in zip(names, (Choice.A, Choice.B), strict=True):
         words[_letters(name)] = words[_letters(name[-1])] = choice
@@ -160,7 +160,7 @@ def _letters(text: str) -> str:
     return re.sub(r"[\W_]", "", text.lower())
 
 
-def _choices(responses: Row, words: Words) -> list[tuple[Choice, Provenance]]:
+def _choices(responses: FileRow, words: ResponseNames) -> list[tuple[Choice, Provenance]]:
     for given in responses.values():
         if not isinstance(given, list):
             continue
@@ -172,16 +172,16 @@ def _choices(responses: Row, words: Words) -> list[tuple[Choice, Provenance]]:
     raise InputError("no question is answered with which answer is better, a tie or both bad")
 
 
-def _counts(response: Row) -> bool:
+def _counts(response: FileRow) -> bool:
     return response.get("status") not in ("draft", "discarded")
 
 
-def _provenance(response: Row) -> Provenance:
+def _provenance(response: FileRow) -> Provenance:
     user = cells.told(response, "user_id")
     return Provenance(annotator=user) if user else Provenance()
 
 
-def _choice(value: object, words: Words) -> Choice | None:
+def _choice(value: object, words: ResponseNames) -> Choice | None:
     """What a response says; None if that is no choice."""
     if isinstance(value, str):
         return words.get(_letters(value))

@@ -11,16 +11,16 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TURN, TURNS
 from data.formats.format import Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.judged_pair import JudgedPair
 
 
-def _shape(row: Row) -> bool:
+def _shape(row: FileRow) -> bool:
     """Whether the answers stand alone; `messages` besides two conversations says one of them once more."""
     return row.get("prompt") is None and isinstance(row["chosen"], dict | str)
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     return [JudgedPair(cells.prompt(row, "messages"), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
 

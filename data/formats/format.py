@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from data.errors import InputError
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Choice
 from data.records.examples import RatedExample
 from data.records.judged_pair import SAYABLE, JudgedPair
@@ -32,17 +32,17 @@ class Format:
 
     name: str
     keys: tuple[str, ...]
-    read: Callable[[Row], Sequence[Example]]
+    read: Callable[[FileRow], Sequence[Example]]
     write: Callable[[JudgedPair], Sequence[Mapping[str, object]]]
     columns: pa.Schema
-    shape: Callable[[Row], bool] = lambda row: True
+    shape: Callable[[FileRow], bool] = lambda row: True
     choices: frozenset[Choice] = DECISIVE
     open: bool = True
     complete: bool = False
     tells_language: bool = False
     reasoning: bool = False
 
-    def matches(self, row: Row) -> bool:
+    def matches(self, row: FileRow) -> bool:
         """Whether a row looks like one of this format; it may still be a bad one."""
         return all(key in row for key in self.keys) and self.shape(row)
 

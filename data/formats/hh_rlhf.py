@@ -19,7 +19,7 @@ from data.errors import InputError
 from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Message
 from data.records.judged_pair import JudgedPair
 
@@ -28,7 +28,7 @@ _MARKERS = {"user": "\n\nHuman:", "assistant": _ANSWER}
 _MARKER = re.compile(r"\n\n(Human|Assistant):")
 
 
-def _shape(row: Row) -> bool:
+def _shape(row: FileRow) -> bool:
     """Whether there are two texts, one of them a transcript, and no prompt besides."""
     chosen, rejected = row["chosen"], row["rejected"]
     if row.get("prompt") is not None or not isinstance(chosen, str) or not isinstance(rejected, str):
@@ -36,7 +36,7 @@ def _shape(row: Row) -> bool:
     return _ANSWER in chosen or _ANSWER in rejected
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     chosen, rejected = cells.text(row, "chosen"), cells.text(row, "rejected")
     if chosen == rejected:

@@ -13,13 +13,13 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.judged_pair import JudgedPair
 
 _INPUT = pa.struct([("messages", TURNS), ("tools", pa.list_(TEXT)), ("parallel_tool_calls", pa.bool_())])
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     asked = cells.entry(row, "input")
     if asked.get("tools"):

@@ -17,7 +17,7 @@ from data.errors import InputError
 from data.formats import row as cells
 from data.formats.columns import TEXT, TURNS
 from data.formats.format import ALL, Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.prompts.conversations import is_unicode
 from data.records import Choice
 from data.records.judged_pair import SAYABLE, JudgedPair, Provenance
@@ -25,22 +25,22 @@ from data.records.judged_pair import SAYABLE, JudgedPair, Provenance
 VERSION = "prefloop/1"
 
 
-class _Said(Provenance, total=False):
+class _JudgmentRow(Provenance, total=False):
     """What stands beside the pair and the choice."""
 
     strength: float
 
 
-_KNOWN = TypeAdapter(_Said)
+_KNOWN = TypeAdapter(_JudgmentRow)
 _LARGEST = 2**63
 _BESIDES = tuple(key for key in Provenance.__annotations__ if key not in ("a", "b"))
 
 
-def _shape(row: Row) -> bool:
+def _shape(row: FileRow) -> bool:
     return cells.told(row, "format").startswith("prefloop/")
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     version = cells.text(row, "format")
     if version != VERSION:
@@ -55,7 +55,7 @@ def _read(row: Row) -> list[JudgedPair]:
     return [JudgedPair(prompt, a, b, Choice(choice), strength, said)]
 
 
-def _said(row: Row) -> _Said:
+def _said(row: FileRow) -> _JudgmentRow:
     known = {key: _without_gaps(row[key]) for key in ("strength", *_BESIDES, "a", "b") if row.get(key) is not None}
     try:
         said = _KNOWN.validate_python(known)

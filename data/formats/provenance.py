@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from data.formats.row import Row, told
+from data.formats.row import FileRow, told
 from data.records import Choice
 from data.records.judged_pair import JudgedPair, Provenance
 
@@ -30,7 +30,7 @@ PROVENANCE = pa.schema(
 LONGEST_NAME = 200
 
 
-def origin_of(row: Row) -> Provenance:
+def origin_of(row: FileRow) -> Provenance:
     """Where a row says that its prompt comes from, and under which license; longer texts than a name are none."""
     said = Provenance()
     if 0 < len(source := told(row, "source").strip()) <= LONGEST_NAME:

@@ -11,12 +11,12 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TURNS
 from data.formats.format import RATABLE, Format, ratings
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.examples import RatedExample
 from data.records.judged_pair import JudgedPair
 
 
-def _read(row: Row) -> list[RatedExample]:
+def _read(row: FileRow) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
     return [cells.rated(row, "messages", "label")]
 

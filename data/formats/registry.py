@@ -25,7 +25,7 @@ from data.formats import (
     trl_unpaired,
 )
 from data.formats.format import Format
-from data.formats.row import Row, assert_text_only, kind
+from data.formats.row import FileRow, assert_text_only, kind
 
 LOOKED_AT = 100
 """Among how many rows, the first of a file, one must show its format."""
@@ -86,7 +86,7 @@ def detect(rows: Iterable[Numbered], unit: str = "row") -> Format:
     )
 
 
-def checked(row: object) -> Row:
+def checked(row: object) -> FileRow:
     """The row, if it is an object that text says all of. Raises InputError with the reason why it is none."""
     if isinstance(row, Unreadable):
         raise InputError(row.reason)

@@ -12,7 +12,7 @@ from data.prompts.conversations import conversation, is_unicode, message
 from data.records import Message
 from data.records.examples import RatedExample
 
-Row = Mapping[str, object]
+FileRow = Mapping[str, object]
 
 _NOT_TEXT = ("images", "videos", "audios", "tools")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
@@ -24,7 +24,7 @@ def kind(value: object) -> str:
     return _KINDS.get(type(value), "a number")
 
 
-def text(row: Row, key: str) -> str:
+def text(row: FileRow, key: str) -> str:
     """A text, exactly as it stands."""
     value = _cell(row, key)
     if not isinstance(value, str):
@@ -32,18 +32,18 @@ def text(row: Row, key: str) -> str:
     return value
 
 
-def optional_text(row: Row, key: str) -> str:
+def optional_text(row: FileRow, key: str) -> str:
     """A text, empty when the cell is missing or null, as `datasets` fills gaps."""
     return text(row, key) if row.get(key) is not None else ""
 
 
-def told(row: Row, key: str) -> str:
+def told(row: FileRow, key: str) -> str:
     """What a cell says besides the pair: a text, empty for whatever else stands there."""
     value = row.get(key)
     return value if isinstance(value, str) and is_unicode(value) else ""
 
 
-def turns(row: Row, key: str) -> list[Message]:
+def turns(row: FileRow, key: str) -> list[Message]:
     """A list of turns with text."""
     value = _cell(row, key)
     if not isinstance(value, list):
@@ -51,19 +51,19 @@ def turns(row: Row, key: str) -> list[Message]:
     return _messages(key, value)
 
 
-def prompt(row: Row, key: str) -> tuple[Message, ...]:
+def prompt(row: FileRow, key: str) -> tuple[Message, ...]:
     """A conversation that ends with a user turn, after what `system` says; a text is one user turn."""
     value = _cell(row, key)
     asked = [{"role": "user", "content": value}] if isinstance(value, str) else turns(row, key)
     return ask(key, asked, system(row))
 
 
-def system(row: Row) -> str:
+def system(row: FileRow) -> str:
     """What a column of its own says to the model before the conversation; empty if there is none."""
     return optional_text(row, "system")
 
 
-def margin(row: Row) -> float | None:
+def margin(row: FileRow) -> float | None:
     """By how much the chosen answer is better, 1-3; None for no number, or one on somebody else's scale."""
     if not is_number(row.get("margin")):
         return None
@@ -71,7 +71,7 @@ def margin(row: Row) -> float | None:
     return said if 1 <= said <= 3 else None
 
 
-def assert_text_only(row: Row) -> None:
+def assert_text_only(row: FileRow) -> None:
     """Refuse what a text model cannot be shown; a prompt that leans on it would be another prompt."""
     for key in _NOT_TEXT:
         if row.get(key):
@@ -89,7 +89,7 @@ def ask(key: str, messages: Sequence[object], before: str = "") -> tuple[Message
     return said
 
 
-def answer(row: Row, key: str) -> str:
+def answer(row: FileRow, key: str) -> str:
     """The text of an answer: a text, an assistant turn, or a list of just that."""
     value = _cell(row, key)
     if isinstance(value, list):
@@ -141,7 +141,7 @@ def _last(key: str, turns: Sequence[Message], begin: int) -> str:
     return spoken(key, turns[-1])
 
 
-def rated(row: Row, key: str, good: str) -> RatedExample:
+def rated(row: FileRow, key: str, good: str) -> RatedExample:
     """A conversation whose last turn is an answer, and whether that is good."""
     said = turns(row, key)
     if not said:
@@ -153,7 +153,7 @@ def rated(row: Row, key: str, good: str) -> RatedExample:
     )
 
 
-def entry(row: Row, key: str) -> Row:
+def entry(row: FileRow, key: str) -> FileRow:
     """An object in an object."""
     value = _cell(row, key)
     if not isinstance(value, Mapping):
@@ -161,7 +161,7 @@ def entry(row: Row, key: str) -> Row:
     return value
 
 
-def label(row: Row, key: str) -> bool:
+def label(row: FileRow, key: str) -> bool:
     """Good or bad; numbers are not guessed at."""
     value = _cell(row, key)
     if not isinstance(value, bool):
@@ -176,7 +176,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def number(row: Row, key: str) -> float:
+def number(row: FileRow, key: str) -> float:
     """A number, or the text of one."""
     value = _cell(row, key)
     if not isinstance(value, int | float | str) or not is_number(value):
@@ -184,7 +184,7 @@ def number(row: Row, key: str) -> float:
     return float(value) if isinstance(value, str) else value
 
 
-def _cell(row: Row, key: str) -> object:
+def _cell(row: FileRow, key: str) -> object:
     if key not in row:
         raise InputError(f"{key} is missing")
     return row[key]

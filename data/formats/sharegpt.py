@@ -12,7 +12,7 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import RATABLE, Format, ratings
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Message
 from data.records.examples import RatedExample
 from data.records.judged_pair import JudgedPair
@@ -22,7 +22,7 @@ _TURN = pa.struct([("from", TEXT), ("value", TEXT)])
 _TURNS = pa.list_(_TURN)
 
 
-def _read_ranking(row: Row) -> list[JudgedPair]:
+def _read_ranking(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     return [
         JudgedPair(
@@ -33,7 +33,7 @@ def _read_ranking(row: Row) -> list[JudgedPair]:
     ]
 
 
-def _read_kto(row: Row) -> list[RatedExample]:
+def _read_kto(row: FileRow) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
     return [cells.rated(row, "conversations", "kto_tag")]
 

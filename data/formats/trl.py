@@ -15,7 +15,7 @@ from data.formats.format import Format
 from data.records.judged_pair import JudgedPair
 
 
-def read(row: cells.Row) -> list[JudgedPair]:
+def read(row: cells.FileRow) -> list[JudgedPair]:
     """The pair of a row, of turns or texts. Raises InputError with the reason why there is none."""
     prompt, chosen, rejected = cells.prompt(row, "prompt"), cells.answer(row, "chosen"), cells.answer(row, "rejected")
     return [JudgedPair(prompt, chosen, rejected, strength=cells.margin(row))]

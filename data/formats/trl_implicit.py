@@ -13,14 +13,14 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import ANSWER_TURNS
 from data.formats.format import Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Message
 from data.records.judged_pair import JudgedPair
 
 COLUMNS = pa.schema([("chosen", ANSWER_TURNS), ("rejected", ANSWER_TURNS)])
 
 
-def are_conversations(row: Row) -> bool:
+def are_conversations(row: FileRow) -> bool:
     """Whether chosen is a conversation of its own, not only an answer to `prompt`."""
     chosen, rejected = row["chosen"], row["rejected"]
     if not isinstance(chosen, list) or not isinstance(rejected, list) or isinstance(row.get("prompt"), list):
@@ -28,7 +28,7 @@ def are_conversations(row: Row) -> bool:
     return row.get("prompt") is None or len(chosen) > 1
 
 
-def read(row: Row) -> list[JudgedPair]:
+def read(row: FileRow) -> list[JudgedPair]:
     """The pair of a row. Raises InputError with the reason why there is none."""
     chosen, rejected = cells.turns(row, "chosen"), cells.turns(row, "rejected")
     parted = cells.parted(("chosen", "rejected"), chosen, rejected, before=cells.system(row))

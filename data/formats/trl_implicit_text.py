@@ -14,7 +14,7 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import TEXT
 from data.formats.format import Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.judged_pair import JudgedPair
 
 # Under these keys others keep the prompt that the two texts answer.
@@ -24,12 +24,12 @@ _PROMPTS = (
 )
 
 
-def _shape(row: Row) -> bool:
+def _shape(row: FileRow) -> bool:
     texts = isinstance(row["chosen"], str) and isinstance(row["rejected"], str)
     return texts and not any(row.get(key) for key in _PROMPTS)
 
 
-def _read(row: Row) -> list[JudgedPair]:
+def _read(row: FileRow) -> list[JudgedPair]:
     chosen, rejected = cells.text(row, "chosen"), cells.text(row, "rejected")
     if chosen == rejected:
         raise InputError("chosen and rejected are the same")

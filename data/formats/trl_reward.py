@@ -11,11 +11,11 @@ import pyarrow as pa
 from data.formats import row as cells
 from data.formats import trl_implicit
 from data.formats.format import Format
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.judged_pair import JudgedPair
 
 
-def _shape(row: Row) -> bool:
+def _shape(row: FileRow) -> bool:
     return cells.is_number(row["margin"]) and trl_implicit.are_conversations(row)
 
 

@@ -11,14 +11,14 @@ from data.formats import layout
 from data.formats import row as cells
 from data.formats.columns import ANSWER_TURNS, TEXT, TURNS
 from data.formats.format import RATABLE, Format, ratings
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.examples import RatedExample
 from data.records.judged_pair import JudgedPair
 
 _KEYS = ("prompt", "completion", "label")
 
 
-def _read(row: Row) -> list[RatedExample]:
+def _read(row: FileRow) -> list[RatedExample]:
     """The rated answer of a row. Raises InputError with the reason why there is none."""
     prompt, completion = cells.prompt(row, "prompt"), cells.answer(row, "completion")
     return [RatedExample(prompt, completion, desirable=cells.label(row, "label"))]

@@ -25,7 +25,7 @@ class PromptQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptLine:
+class CataloguePrompt:
     """A prompt in the list. author: the pseudonym of the annotator who wrote it. Times in ms since the Unix epoch."""
 
     id: int
@@ -55,7 +55,7 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, query: PromptQuery, *, limit: int, before: int | None = None) -> list[PromptLine]:
+    def page(self, query: PromptQuery, *, limit: int, before: int | None = None) -> list[CataloguePrompt]:
         """The newest prompts that fit the query, newest first; before: only those with smaller ids."""
         asked = {
             "words": query.words,
@@ -89,8 +89,8 @@ class Catalogue:
         return [SourceCount(row["source"], row["train"], row["heldout"], row["retired"]) for row in rows]
 
 
-def _line(row: Row) -> PromptLine:
-    return PromptLine(
+def _line(row: Row) -> CataloguePrompt:
+    return CataloguePrompt(
         id=row["id"],
         messages=tuple(json.loads(row["messages"])),
         split=Split(row["split"]),

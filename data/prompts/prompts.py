@@ -23,7 +23,7 @@ _WRITTEN = "written by an annotator"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PromptOrigin:
     """Where a prompt comes from. split: decided by its hash, if None; the rest as Prompt has it."""
 
     source: str
@@ -56,7 +56,7 @@ class Prompts:
         Raises InputError naming the first that has no turn, an unknown role, a turn without text or
         does not end with the user.
         """
-        origin = Origin(source, license=license)
+        origin = PromptOrigin(source, license=license)
         texts = [_canonical(number, turns) for number, turns in enumerate(conversations, 1)]
         arrivals = [(text, sha256(text), origin) for text in texts]
         now, share = self._clock(), self._heldout_share
@@ -66,7 +66,7 @@ class Prompts:
     def write(self, text: str, author_id: int) -> Prompt:
         """Keep a prompt that an annotator wrote, once, and say which it is. Raises InputError for an empty text."""
         messages = conversation([{"role": "user", "content": text}])
-        return self._keep(messages, Origin(_WRITTEN, author_id))
+        return self._keep(messages, PromptOrigin(_WRITTEN, author_id))
 
     def continue_with(
         self, pair_id: int, answer: str, text: str, author_id: int, *, reasoning: str | None = None
@@ -87,7 +87,7 @@ class Prompts:
         if reasoning is not None:
             said["reasoning_content"] = reasoning
         turns = (*so_far.messages, said, *conversation([{"role": "user", "content": text}]))
-        return self._keep(turns, Origin(so_far.source, author_id, pair_id, so_far.split))
+        return self._keep(turns, PromptOrigin(so_far.source, author_id, pair_id, so_far.split))
 
     def edit(self, prompt_id: int, text: str, author_id: int) -> Prompt:
         """Put another last user turn in a prompt's place: a new prompt, and the old one is retired.
@@ -100,7 +100,7 @@ class Prompts:
         row = self._database.row("select id from prompt where sha256 = ?", [sha256(canonical_text(messages))])
         if row is not None:
             raise InputError("Prompt {prompt} says that already. Retire this one instead.", prompt=row["id"])
-        edited = self._keep(messages, Origin(old.source, author_id, split=old.split))
+        edited = self._keep(messages, PromptOrigin(old.source, author_id, split=old.split))
         self.retire(old.id)
         return edited
 
@@ -172,7 +172,7 @@ class Prompts:
         )
         return {int(row["id"]): _prompt(row) for row in rows}
 
-    def _keep(self, messages: Sequence[Message], origin: "Origin") -> Prompt:
+    def _keep(self, messages: Sequence[Message], origin: "PromptOrigin") -> Prompt:
         text = canonical_text(messages)
         digest = sha256(text)
         now, share = self._clock(), self._heldout_share
@@ -182,7 +182,7 @@ class Prompts:
 
 def keep_prompts(
     db: sqlite_utils.Database,
-    arrivals: Sequence[tuple[str, str, Origin]],
+    arrivals: Sequence[tuple[str, str, PromptOrigin]],
     *,
     share: float,
     now: int,

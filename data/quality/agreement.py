@@ -11,12 +11,10 @@ import numpy.typing as npt
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from data.quality.share import SHOWN_CONFIDENCE, wilson
+from data.support.arrays import Counts
 
 Labels = Sequence[Hashable]
 """What different people called one thing; it may be of any length."""
-
-Counts = npt.NDArray[np.int64]
-"""How often each thing was given each label, (things, labels)."""
 
 
 def counts_of(units: Iterable[Labels]) -> Counts:

@@ -12,9 +12,10 @@ from data.quality.consensus import Consensus
 from data.quality.consistency import gold_accuracy, median_seconds, repeats, too_fast
 from data.quality.reliability import Reliability, reliability
 from data.quality.share import Share, share_of
-from data.quality.vote import Ballot
-from data.quality.vote_table import CHOICES, UNKNOWN, BallotTable, Codes, first_words, in_order, table_of
+from data.quality.vote import QualityVote
+from data.quality.vote_table import CHOICES, UNKNOWN, QualityVoteTable, first_words, in_order, table_of
 from data.records import Choice
+from data.support.arrays import Codes
 
 STRETCH = 20
 """Judgments that one point of a person's course over time is made of, at least; the last may have fewer."""
@@ -69,7 +70,7 @@ class AnnotatorQuality:
 
 
 def annotator_quality(
-    annotator_id: int, ballots: Iterable[Ballot], agreed: Consensus, pace: float | None
+    annotator_id: int, ballots: Iterable[QualityVote], agreed: Consensus, pace: float | None
 ) -> AnnotatorQuality:
     """The measures of a person's own ballots, given the consensus of all and the pace among them."""
     own = table_of(ballots)
@@ -98,7 +99,7 @@ def annotator_quality(
     )
 
 
-def _course(said: BallotTable, others: Codes) -> Iterator[Stretch]:
+def _course(said: QualityVoteTable, others: Codes) -> Iterator[Stretch]:
     size = max(STRETCH, math.ceil(len(said) / MOST_STRETCHES))
     for start in range(0, len(said), size):
         some, theirs = said.taken(slice(start, start + size)), others[start : start + size]

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from data.quality.share import Share, share_of
-from data.quality.vote import Ballot
+from data.quality.vote import QualityVote
 from data.quality.vote_table import A, table_of
+from data.support.arrays import Floats
 
 PRIOR_DEVIATION = 2.5
 """Of both coefficients of the length bias: hardly felt, but somebody who always takes the longer one stays finite.
@@ -20,7 +20,6 @@ A. Gelman et al., "A weakly informative default prior distribution for logistic 
 Stat. 2 (2008), have this scale.
 """
 _95_PERCENT = 1.959964
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,20 @@ class LengthBias:
         return math.exp(self.coefficient + _95_PERCENT * self.deviation)
 
 
-def position_bias(ballots: Iterable[Ballot]) -> Share | None:
+def position_bias(ballots: Iterable[QualityVote]) -> Share | None:
     """How often the left side wins where a side does; one half is no bias, since sides are drawn by lot."""
     table = table_of(ballots)
     return share_of(table.left[table.decisive])
 
 
-def longer_wins(ballots: Iterable[Ballot]) -> Share | None:
+def longer_wins(ballots: Iterable[QualityVote]) -> Share | None:
     """How often the longer answer wins where one is longer and one wins."""
     table = table_of(ballots)
     longer = (table.choice == A) == (table.length_a > table.length_b)
     return share_of(longer[table.decisive & (table.length_a != table.length_b)])
 
 
-def length_bias(ballots: Iterable[Ballot]) -> LengthBias | None:
+def length_bias(ballots: Iterable[QualityVote]) -> LengthBias | None:
     """Logistic regression of "left wins" on a constant and log2(length left / length right), both in characters + 1.
 
     The constant takes up a bias of position. The coefficients have a Gaussian prior (PRIOR_DEVIATION); the estimate is
@@ -81,16 +80,16 @@ def length_bias(ballots: Iterable[Ballot]) -> LengthBias | None:
     return LengthBias(float(mode[1]), math.sqrt(np.linalg.inv(curvature)[1, 1]), len(signs))
 
 
-def _fit(signed: _Floats) -> tuple[_Floats, _Floats]:
+def _fit(signed: Floats) -> tuple[Floats, Floats]:
     """The mode, (k,), and the curvature there, (k, k), of a logistic regression; signed: (n, k), rows times +-1."""
 
-    def loss(weights: _Floats) -> float:
+    def loss(weights: Floats) -> float:
         return float(weights @ weights / 2 / PRIOR_DEVIATION**2 - log_expit(signed @ weights).sum())
 
-    def slope(weights: _Floats) -> _Floats:
+    def slope(weights: Floats) -> Floats:
         return np.asarray(weights / PRIOR_DEVIATION**2 - signed.T @ expit(-signed @ weights))
 
-    def curvature(weights: _Floats) -> _Floats:
+    def curvature(weights: Floats) -> Floats:
         odds = expit(signed @ weights)
         return np.asarray(np.eye(len(weights)) / PRIOR_DEVIATION**2 + (signed.T * (odds * (1 - odds))) @ signed)
 

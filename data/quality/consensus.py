@@ -17,9 +17,10 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
-from data.quality.vote import Ballot
-from data.quality.vote_table import CHOICES, UNKNOWN, A, B, BallotTable, Codes, Ints, Words, by_item, table_of, words_of
+from data.quality.vote import QualityVote
+from data.quality.vote_table import CHOICES, UNKNOWN, A, B, FirstVotes, QualityVoteTable, by_item, table_of, words_of
 from data.records import Choice
+from data.support.arrays import Bools, Codes, Counts, Floats, Ints
 
 SUPPOSED_RIGHT, SUPPOSED_WRONG = 3, 1
 """Votes that everybody is supposed to have cast before the first: a Beta(4, 2) prior. People mostly try."""
@@ -28,9 +29,6 @@ _SETTLED = 1e-7
 _MOST_STEPS = 2000
 _EVEN = 1e-9
 """Log odds below which nothing speaks for either answer."""
-_Floats = npt.NDArray[np.float64]
-_Ints = npt.NDArray[np.int64]
-_Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +40,14 @@ class _Votes:
     """
 
     items: Ints
-    known: _Floats
-    log_odds: _Floats
-    counts: _Ints
+    known: Floats
+    log_odds: Floats
+    counts: Counts
     people: Ints
-    key: _Ints
-    weight: _Floats
+    key: Counts
+    weight: Floats
 
-    def others(self, ballots: BallotTable) -> _Floats:
+    def others(self, ballots: QualityVoteTable) -> Floats:
         """As Consensus.others has it, nan for None."""
         if not len(self.items):
             return np.full(len(ballots), np.nan)
@@ -77,33 +75,33 @@ class Consensus:
     margins: Mapping[int, float]
     _votes: _Votes
 
-    def others(self, ballot: Ballot) -> float | None:
+    def others(self, ballot: QualityVote) -> float | None:
         """The probability that a wins, by the gold answer or else all votes but this person's; None without any."""
         return _number(self._votes.others(table_of([ballot])))
 
-    def support(self, ballot: Ballot) -> float | None:
+    def support(self, ballot: QualityVote) -> float | None:
         """The probability, by gold or the others, that the answer this ballot votes for wins; None without either."""
         return _number(self.supports(table_of([ballot])))
 
-    def winner(self, ballot: Ballot) -> Choice | None:
+    def winner(self, ballot: QualityVote) -> Choice | None:
         """What wins by gold or the others' votes; None without either, or if they are evenly split."""
         [code] = self.winners(table_of([ballot])).tolist()
         return None if code == UNKNOWN else CHOICES[code]
 
-    def supports(self, ballots: BallotTable) -> _Floats:
+    def supports(self, ballots: QualityVoteTable) -> Floats:
         """The same as `support` of each, (ballots,); nan for None."""
         for_a = self._votes.others(ballots)
         return np.where(ballots.choice == A, for_a, np.where(ballots.choice == B, 1 - for_a, np.nan))
 
-    def winners(self, ballots: BallotTable) -> Codes:
+    def winners(self, ballots: QualityVoteTable) -> Codes:
         """The same as `winner` of each, (ballots,); UNKNOWN for None."""
         for_a = self._votes.others(ballots)
         return np.where(for_a > 0.5, A, np.where(for_a < 0.5, B, UNKNOWN)).astype(np.int8)
 
 
-def consensus(words: Iterable[Ballot] | Words) -> Consensus:
+def consensus(words: Iterable[QualityVote] | FirstVotes) -> Consensus:
     """The consensus of people's first words, at most one of each person on each item."""
-    said = words if isinstance(words, Words) else words_of(words)
+    said = words if isinstance(words, FirstVotes) else words_of(words)
     votes = (said.choice == A) | (said.choice == B)
     people, person = np.unique(said.annotator[votes], return_inverse=True)
     items, item = by_item(said.item[votes])
@@ -129,7 +127,7 @@ def consensus(words: Iterable[Ballot] | Words) -> Consensus:
     return Consensus(_by_id(people, rates), _by_id(people, margins), weighed)
 
 
-def _margins(person: _Ints, item: _Ints, for_a: _Bools, known: _Floats, rates: _Floats) -> _Floats:
+def _margins(person: Counts, item: Counts, for_a: Bools, known: Floats, rates: Floats) -> Floats:
     """Of each person; mirrored, a rate is 1 - rate, which the prior and gold votes tell apart and nothing else."""
     right = np.where(known[item] == for_a, 1.0, -1.0)
     balance = (
@@ -142,43 +140,43 @@ def _margins(person: _Ints, item: _Ints, for_a: _Bools, known: _Floats, rates: _
     return np.asarray(met @ (balance * logit(rates)), np.float64)
 
 
-def _by_id(people: npt.NDArray[np.int32], values: _Floats) -> dict[int, float]:
+def _by_id(people: npt.NDArray[np.int32], values: Floats) -> dict[int, float]:
     return dict(zip(people.tolist(), values.tolist(), strict=True))
 
 
-def _found(known: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[_Ints, _Bools]:
+def _found(known: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Counts, Bools]:
     """Where each wanted value lies among those that are known and in order, and whether it is there at all."""
     at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return at, known[at] == wanted
 
 
-def _number(values: _Floats) -> float | None:
+def _number(values: Floats) -> float | None:
     [value] = values.tolist()
     return None if math.isnan(value) else value
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _VoteArrays:
     """Votes as arrays: person and item, (votes,), number both; for_a, (votes,), is 1 or 0.
 
     known: (items,), 1 or 0 where gold, else nan. people: how many there are.
     """
 
-    person: _Ints
-    item: _Ints
-    for_a: _Floats
-    known: _Floats
+    person: Counts
+    item: Counts
+    for_a: Floats
+    known: Floats
     people: int
 
 
-def _told(person: _Ints, item: _Ints, for_a: _Bools, known: _Floats, people: int) -> _Table:
+def _told(person: Counts, item: Counts, for_a: Bools, known: Floats, people: int) -> _VoteArrays:
     """The votes that say something of a person: a vote alone on an item is as likely whatever his reliability."""
     tells = (np.bincount(item, minlength=len(known))[item] > 1) | ~np.isnan(known[item])
     items, places = np.unique(item[tells], return_inverse=True)
-    return _Table(person[tells], places.astype(np.int64), for_a[tells].astype(np.float64), known[items], people)
+    return _VoteArrays(person[tells], places.astype(np.int64), for_a[tells].astype(np.float64), known[items], people)
 
 
-def _fit(table: _Table) -> _Floats:
+def _fit(table: _VoteArrays) -> Floats:
     """Reliabilities, (people,). EM finds a near maximum: of two starts, majority and gold alone, the better one."""
     votes = np.maximum(1, np.bincount(table.item, minlength=len(table.known)))
     majority = np.bincount(table.item, table.for_a, minlength=len(table.known)) / votes
@@ -187,7 +185,7 @@ def _fit(table: _Table) -> _Floats:
     return max(fits, key=lambda rates: _log_posterior(table, rates))
 
 
-def _climb(table: _Table, wins: _Floats) -> _Floats:
+def _climb(table: _VoteArrays, wins: Floats) -> Floats:
     """EM from wins, (items,), the probability that a wins; to reliabilities, (people,)."""
     rates = _rates(table, wins)
     for _ in range(_MOST_STEPS):
@@ -199,7 +197,7 @@ def _climb(table: _Table, wins: _Floats) -> _Floats:
     return rates
 
 
-def _rates(table: _Table, wins: _Floats) -> _Floats:
+def _rates(table: _VoteArrays, wins: Floats) -> Floats:
     expected = wins[table.item]
     right = np.where(table.for_a == 1, expected, 1 - expected)
     hits = np.bincount(table.person, right, minlength=table.people)
@@ -207,18 +205,18 @@ def _rates(table: _Table, wins: _Floats) -> _Floats:
     return np.asarray((hits + SUPPOSED_RIGHT) / (counts + SUPPOSED_RIGHT + SUPPOSED_WRONG))
 
 
-def _log_likelihoods(table: _Table, rates: _Floats) -> tuple[_Floats, _Floats]:
+def _log_likelihoods(table: _VoteArrays, rates: Floats) -> tuple[Floats, Floats]:
     """Of the votes on each item, (items,), if a is better and if b is."""
     right, wrong = np.log(rates)[table.person], np.log1p(-rates)[table.person]
     if_a, if_b = (np.where(table.for_a == side, right, wrong) for side in (1, 0))
     return _summed(table, if_a), _summed(table, if_b)
 
 
-def _summed(table: _Table, votes: _Floats) -> _Floats:
+def _summed(table: _VoteArrays, votes: Floats) -> Floats:
     return np.bincount(table.item, votes, minlength=len(table.known)).astype(np.float64)
 
 
-def _log_posterior(table: _Table, rates: _Floats) -> float:
+def _log_posterior(table: _VoteArrays, rates: Floats) -> float:
     for_a, for_b = _log_likelihoods(table, rates)
     open_items = np.logaddexp(for_a, for_b) - np.log(2)
     items = np.where(np.isnan(table.known), open_items, np.where(table.known == 1, for_a, for_b))

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data.quality.agreement import Counts, agreement_interval, krippendorff, percent_agreement
-from data.quality.vote import Ballot
-from data.quality.vote_table import A, B, Words, by_item, words_of
+from data.quality.agreement import agreement_interval, krippendorff, percent_agreement
+from data.quality.vote import QualityVote
+from data.quality.vote_table import A, B, FirstVotes, by_item, words_of
+from data.support.arrays import Counts
 
 MOST_SPANS = 24
 Times = npt.NDArray[np.int64]
@@ -35,7 +36,7 @@ class Span:
     alpha: float | None
 
 
-def agreement_course(ballots: Iterable[Ballot]) -> tuple[Span, ...]:
+def agreement_course(ballots: Iterable[QualityVote]) -> tuple[Span, ...]:
     """Spans of equally many items that two or more people judged, MOST_SPANS at most; empty without any."""
     shared = shared_items(words_of(ballots))
     order = np.argsort(shared.second_at, kind="stable")
@@ -56,7 +57,7 @@ class SharedItems(NamedTuple):
     second_at: Times
 
 
-def shared_items(words: Words) -> SharedItems:
+def shared_items(words: FirstVotes) -> SharedItems:
     """What people's first words, in order, say of the items that they share; nobody agrees on the others."""
     items, at = by_item(words.item)
     shared = np.flatnonzero(np.bincount(at, minlength=len(items))[at] > 1)

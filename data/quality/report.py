@@ -11,7 +11,7 @@ from data.quality.consistency import paces
 from data.quality.findings import Finding, findings
 from data.quality.over_time import shared_items
 from data.quality.share import Share
-from data.quality.vote import Ballot
+from data.quality.vote import QualityVote
 from data.quality.vote_table import by_annotator, table_of, words_of
 
 
@@ -40,7 +40,7 @@ class QualityReport:
         return tuple(finding for finding in self.findings if finding.annotator_id == annotator_id)
 
 
-def quality_report(ballots: Iterable[Ballot]) -> QualityReport:
+def quality_report(ballots: Iterable[QualityVote]) -> QualityReport:
     """Measure everybody against everybody. One person's first word on an item counts; a re-ask only tests himself."""
     cast = table_of(ballots)
     words = words_of(cast)

@@ -9,7 +9,7 @@ SAYS_NOTHING = frozenset({Choice.SKIP, Choice.RETRACTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class QualityVote:
     """One current judgment by one person.
 
     item_id: what was compared; a hidden re-ask has the item id of the pair that it asks again. choice and gold are in

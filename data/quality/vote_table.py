@@ -8,14 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from data.db.columns import Column, read_columns
-from data.quality.vote import SAYS_NOTHING, Ballot
+from data.quality.vote import SAYS_NOTHING, QualityVote
 from data.records import Choice, Purpose
-
-Ints = npt.NDArray[np.int32]
-Places = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int8]
+from data.support.arrays import Bools, Codes, Indices, Ints
 
 CHOICES = tuple(Choice)
 """What the codes of choices stand for."""
@@ -60,7 +55,7 @@ _SAYS_NOTHING = np.array([CHOICES.index(choice) for choice in sorted(SAYS_NOTHIN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BallotTable:
+class QualityVoteTable:
     """Ballots, (ballots,) each, as Ballot has them. choice and gold are codes of CHOICES."""
 
     judgment: Ints
@@ -77,7 +72,7 @@ class BallotTable:
     gold: Codes
 
     @classmethod
-    def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "BallotTable":
+    def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "QualityVoteTable":
         """A table of rows, some at a time, with columns in the order of Ballot's; UNKNOWN may stand for None."""
         columns = read_columns(chunks, _COLUMNS)
         columns[_SWAPPED] = columns[_SWAPPED].view(np.bool_)
@@ -87,13 +82,13 @@ class BallotTable:
         """How many ballots there are."""
         return len(self.judgment)
 
-    def __iter__(self) -> Iterator[Ballot]:
+    def __iter__(self) -> Iterator[QualityVote]:
         """Each ballot, for those who look at few."""
         columns = (getattr(self, field.name).tolist() for field in fields(self))
         for judgment, annotator, item, purpose, choice, strength, swapped, a, b, elapsed, at, gold in zip(
             *columns, strict=True
         ):
-            yield Ballot(
+            yield QualityVote(
                 judgment,
                 annotator,
                 item,
@@ -108,9 +103,9 @@ class BallotTable:
                 None if gold == UNKNOWN else CHOICES[gold],
             )
 
-    def taken(self, which: npt.NDArray[Any] | slice) -> "BallotTable":
+    def taken(self, which: npt.NDArray[Any] | slice) -> "QualityVoteTable":
         """Some of them, by a mask, by places or by a range."""
-        return BallotTable(*(getattr(self, field.name)[which] for field in fields(self)))
+        return QualityVoteTable(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @property
     def decisive(self) -> Bools:
@@ -128,9 +123,9 @@ class BallotTable:
         return np.asarray((self.choice == A) != self.swapped)
 
 
-def table_of(ballots: Iterable[Ballot]) -> BallotTable:
+def table_of(ballots: Iterable[QualityVote]) -> QualityVoteTable:
     """Ballots as a table; one that is a table already as it is."""
-    if isinstance(ballots, BallotTable):
+    if isinstance(ballots, QualityVoteTable):
         return ballots
     rows = [
         (
@@ -149,17 +144,17 @@ def table_of(ballots: Iterable[Ballot]) -> BallotTable:
         )
         for one in ballots
     ]
-    return BallotTable.read([rows])
+    return QualityVoteTable.read([rows])
 
 
-def in_order(ballots: Iterable[Ballot]) -> BallotTable:
+def in_order(ballots: Iterable[QualityVote]) -> QualityVoteTable:
     """The ballots that say something, in the order said."""
     table = table_of(ballots)
     return table.taken(_said(table))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Words:
+class FirstVotes:
     """What consensus and agreement are made of: of first words, in the order said, only what these look at."""
 
     annotator: Ints
@@ -169,11 +164,11 @@ class Words:
     created_at: npt.NDArray[np.int64]
 
 
-def words_of(ballots: Iterable[Ballot]) -> Words:
+def words_of(ballots: Iterable[QualityVote]) -> FirstVotes:
     """The first words of all, see first_words; a whole table of them would be nearly all ballots once more."""
     table = table_of(ballots)
     places = _first_words(table)
-    return Words(
+    return FirstVotes(
         table.annotator[places],
         table.item[places],
         table.choice[places],
@@ -182,19 +177,19 @@ def words_of(ballots: Iterable[Ballot]) -> Words:
     )
 
 
-def first_words(ballots: Iterable[Ballot]) -> BallotTable:
+def first_words(ballots: Iterable[QualityVote]) -> QualityVoteTable:
     """What each person said when first asked of each item, in the order said. A re-ask is no second opinion."""
     table = table_of(ballots)
     return table.taken(_first_words(table))
 
 
-def _first_words(table: BallotTable) -> Places:
+def _first_words(table: QualityVoteTable) -> Indices:
     said = _said(table)
     _, firsts = _first_of(table.item[said], table.annotator[said])
     return said[np.sort(firsts)]
 
 
-def again(said: BallotTable) -> tuple[Places, Places]:
+def again(said: QualityVoteTable) -> tuple[Indices, Indices]:
     """Where people said something of an item again, and where they had first; `said` is in order."""
     first_of, firsts = _first_of(said.item, said.annotator)
     repeated = np.ones(len(said), np.bool_)
@@ -203,7 +198,7 @@ def again(said: BallotTable) -> tuple[Places, Places]:
     return at, first_of[at]
 
 
-def by_annotator(ballots: Iterable[Ballot]) -> Iterator[tuple[int, BallotTable]]:
+def by_annotator(ballots: Iterable[QualityVote]) -> Iterator[tuple[int, QualityVoteTable]]:
     """The ballots of each person, by annotator id."""
     table = table_of(ballots)
     order = np.argsort(table.annotator, kind="stable")
@@ -212,19 +207,19 @@ def by_annotator(ballots: Iterable[Ballot]) -> Iterator[tuple[int, BallotTable]]
             yield int(table.annotator[places[0]]), table.taken(places)
 
 
-def by_item(item: Ints) -> tuple[Ints, Places]:
+def by_item(item: Ints) -> tuple[Ints, Indices]:
     """The items, (items,), in the order of their ids, and which each ballot is on, (ballots,)."""
     items, at = np.unique(item, return_inverse=True)
     return items, at
 
 
-def _said(table: BallotTable) -> Places:
+def _said(table: QualityVoteTable) -> Indices:
     """Where the ballots are that say something, in the order said."""
     order = np.lexsort((table.judgment, table.created_at))
     return order[~np.isin(table.choice, _SAYS_NOTHING)[order]]
 
 
-def _first_of(item: Ints, annotator: Ints) -> tuple[Places, Places]:
+def _first_of(item: Ints, annotator: Ints) -> tuple[Indices, Indices]:
     """For each of some ballots in order the place of its giver's first on the item; the places of all first ones."""
     order = np.lexsort((annotator, item))  # stable, so that of equals the first said comes first
     sorted_item, sorted_annotator = item[order], annotator[order]

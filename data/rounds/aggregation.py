@@ -38,7 +38,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AggregatedVotes:
     """What opinions come to. strength: mean of the winning ones', 1-3; None if none of them says one.
 
     agreement: the winner's share of the opinions that name one, or with reliabilities its probability; of the opinions
@@ -50,7 +50,7 @@ class Outcome:
     agreement: float
 
 
-def outcome(opinions: Sequence[Opinion], reliability: Mapping[int, float] | None = None) -> Outcome:
+def outcome(opinions: Sequence[Opinion], reliability: Mapping[int, float] | None = None) -> AggregatedVotes:
     """What at least one opinion on a pair comes to.
 
     reliability: by annotator id, how often he votes for the better answer, in 0-1; without it everybody counts alike.
@@ -58,12 +58,12 @@ def outcome(opinions: Sequence[Opinion], reliability: Mapping[int, float] | None
     counts = Counter(opinion.choice for opinion in opinions)
     decisive = counts[Choice.A] + counts[Choice.B]
     if counts[Choice.BOTH_BAD] > decisive:
-        return Outcome(Choice.BOTH_BAD, None, counts[Choice.BOTH_BAD] / len(opinions))
+        return AggregatedVotes(Choice.BOTH_BAD, None, counts[Choice.BOTH_BAD] / len(opinions))
     for_a = _share_of_a(opinions, reliability) if decisive else 0.5
     if for_a == 0.5:
-        return Outcome(Choice.TIE, None, 1 - decisive / len(opinions))
+        return AggregatedVotes(Choice.TIE, None, 1 - decisive / len(opinions))
     winner = Choice.A if for_a > 0.5 else Choice.B
-    return Outcome(winner, _strength(opinions, winner), max(for_a, 1 - for_a))
+    return AggregatedVotes(winner, _strength(opinions, winner), max(for_a, 1 - for_a))
 
 
 def _share_of_a(opinions: Iterable[Opinion], reliability: Mapping[int, float] | None) -> float:

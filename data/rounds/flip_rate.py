@@ -3,11 +3,9 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from data.rounds.vote_table import A, B, VoteTable, starts_of
-
-Counts = npt.NDArray[np.int64]
+from data.support.arrays import Counts
 
 FEWEST_VOTE_PAIRS = 30
 """Below this, agreement is known to no better than about 0.09, and a flip rate from it is mostly chance."""

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data.records import Choice, Split
-from data.rounds.vote_table import BOTH_BAD, CHOICES, A, B, Bools, Ints, Places, Vote, VoteTable, starts_of
+from data.rounds.vote_table import BOTH_BAD, CHOICES, A, B, Vote, VoteTable, starts_of
+from data.support.arrays import Bools, Floats, Indices, Ints
 from data.support.digests import canonical, sha256
 
 SPLIT_VOTE = "split"
@@ -25,7 +26,6 @@ STRENGTH_UNSAID = 1
 """What a vote counts that does not say how much better the winner is."""
 _DRAWS = 2**32
 _AT_A_TIME = 5_000
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ TAKE_ALL = SelectionRules()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PairOutcome:
     """A pair with a winner, by all votes that named one.
 
     strength is the winning votes' mean (1-3), agreement their share of all these votes.
@@ -81,10 +81,10 @@ class _Outcomes:
     for_a: Bools
     bad: Bools
     heldout: Bools
-    strength: _Floats
-    agreement: _Floats
-    start: Places
-    end: Places
+    strength: Floats
+    agreement: Floats
+    start: Indices
+    end: Indices
     judgment: Ints
 
     def taken(self, which: Bools) -> "_Outcomes":
@@ -121,7 +121,7 @@ class Selection:
     __hash__ = None  # type: ignore[assignment]
 
     @property
-    def decisions(self) -> tuple[Decision, ...]:
+    def decisions(self) -> tuple[PairOutcome, ...]:
         """The pairs with a winner."""
         return tuple(self._decisions(self._outcomes.taken(~self._outcomes.bad)))
 
@@ -130,7 +130,7 @@ class Selection:
         """The training pairs whose answers are both bad."""
         return tuple(self._bad_pairs())
 
-    def of(self, split: Split) -> tuple[Decision, ...]:
+    def of(self, split: Split) -> tuple[PairOutcome, ...]:
         """The decisions of one split."""
         return tuple(self._decisions(self._outcomes.taken(self._decided(split))))
 
@@ -182,14 +182,14 @@ class Selection:
         for pair, start, end in zip(found.pair.tolist(), found.start.tolist(), found.end.tolist(), strict=True):
             yield BadPair(pair, tuple(found.judgment[start:end].tolist()))
 
-    def _decisions(self, found: _Outcomes) -> Iterator[Decision]:
+    def _decisions(self, found: _Outcomes) -> Iterator[PairOutcome]:
         columns = (found.pair, found.for_a, found.strength, found.start, found.end, found.heldout, found.agreement)
         for some in range(0, len(found.pair), _AT_A_TIME):
             rows = zip(*(column[some : some + _AT_A_TIME].tolist() for column in columns), strict=True)
             for pair, for_a, strength, start, end, heldout, agreement in rows:
                 winner, split = Choice.A if for_a else Choice.B, Split.HELDOUT if heldout else Split.TRAIN
                 ids = tuple(found.judgment[start:end].tolist())
-                yield Decision(pair, winner, strength, ids, split, agreement)
+                yield PairOutcome(pair, winner, strength, ids, split, agreement)
 
 
 def select(votes: Iterable[Vote] | VoteTable, rules: SelectionRules = TAKE_ALL, *, since: int = 0) -> Selection:
@@ -286,7 +286,7 @@ def _is_newest(found: _Outcomes, same_as: Ints) -> Bools:
     return is_newest
 
 
-def _summed(values: npt.NDArray[Any], starts: Places) -> npt.NDArray[np.int32]:
+def _summed(values: npt.NDArray[Any], starts: Indices) -> npt.NDArray[np.int32]:
     """The sum of each run of values."""
     return np.add.reduceat(values, starts, dtype=np.int32) if len(starts) else np.zeros(0, np.int32)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from data.annotation.pairs import Pairs
 from data.records import Choice, Pair, Preference, Snapshot, Split
-from data.rounds.selection import Decision, Selection
+from data.rounds.selection import PairOutcome, Selection
 
 
 def snapshot_of(pairs: Pairs, selection: Selection, rate: float | None) -> Snapshot:
@@ -22,13 +22,13 @@ def snapshot_of(pairs: Pairs, selection: Selection, rate: float | None) -> Snaps
     )
 
 
-def preferences_of(pairs: Pairs, decisions: Sequence[Decision]) -> tuple[Preference, ...]:
+def preferences_of(pairs: Pairs, decisions: Sequence[PairOutcome]) -> tuple[Preference, ...]:
     """Decisions with their prompts and answers, in their order."""
     found = pairs.by_ids(decision.pair_id for decision in decisions)
     return tuple(_preference(found[decision.pair_id], decision) for decision in decisions)
 
 
-def _preference(pair: Pair, decision: Decision) -> Preference:
+def _preference(pair: Pair, decision: PairOutcome) -> Preference:
     chosen, rejected = (pair.a, pair.b) if decision.winner is Choice.A else (pair.b, pair.a)
     return Preference(
         pair_id=pair.id,

@@ -9,10 +9,8 @@ import numpy.typing as npt
 
 from data.db.columns import Column, read_columns
 from data.records import Choice, Split
+from data.support.arrays import Bools, Indices, Ints
 
-Ints = npt.NDArray[np.int32]
-Places = npt.NDArray[np.intp]
-Bools = npt.NDArray[np.bool_]
 CHOICES = tuple(Choice)
 """What the codes of choices stand for."""
 _CODE = {choice.value: code for code, choice in enumerate(CHOICES)}
@@ -99,7 +97,7 @@ class VoteTable:
         )
 
 
-def starts_of(groups: npt.NDArray[Any]) -> Places:
+def starts_of(groups: npt.NDArray[Any]) -> Indices:
     """Where each run of equal values begins, of an array that has them next to each other."""
     if not len(groups):
         return np.zeros(0, np.intp)

@@ -14,6 +14,8 @@ from scipy.optimize import minimize
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, log_expit
 
+from data.support.arrays import Floats
+
 PRIOR_DEVIATION = 2.5
 """Of every strength, in logits: hardly felt, but a version that has won every vote stays finite (Gelman 2008)."""
 
@@ -21,7 +23,6 @@ ELO = 400 / math.log(10)
 """Elo points for each logit: 400 points are ten to one."""
 
 _95_PERCENT = 1.959964
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _reached(count: int, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     return np.asarray(labels == labels[0])
 
 
-def _fit(count: int, pairs: npt.NDArray[np.int64], scores: _Floats) -> tuple[_Floats, _Floats]:
+def _fit(count: int, pairs: npt.NDArray[np.int64], scores: Floats) -> tuple[Floats, Floats]:
     """Strengths in logits [count], the first 0, and their standard errors [count]."""
     design = np.zeros((len(pairs), count))
     rows = np.arange(len(pairs))
@@ -78,7 +79,7 @@ def _fit(count: int, pairs: npt.NDArray[np.int64], scores: _Floats) -> tuple[_Fl
     np.add.at(design, (rows, pairs[:, 1]), -1.0)
     design = design[:, 1:]
 
-    def loss(strengths: _Floats) -> tuple[float, _Floats]:
+    def loss(strengths: Floats) -> tuple[float, Floats]:
         gap = design @ strengths
         value = -(scores @ log_expit(gap) + (1 - scores) @ log_expit(-gap)) + _penalty(strengths)
         return float(value), design.T @ (expit(gap) - scores) + strengths / PRIOR_DEVIATION**2
@@ -92,7 +93,7 @@ def _fit(count: int, pairs: npt.NDArray[np.int64], scores: _Floats) -> tuple[_Fl
     return np.concatenate([[0.0], found]), np.concatenate([[0.0], deviations])
 
 
-def _penalty(strengths: _Floats) -> float:
+def _penalty(strengths: Floats) -> float:
     return float(strengths @ strengths) / (2 * PRIOR_DEVIATION**2)
 
 
@@ -100,8 +101,8 @@ def _rung(
     name: str,
     at: int,
     reached: npt.NDArray[np.bool_],
-    strengths: _Floats,
-    deviations: _Floats,
+    strengths: Floats,
+    deviations: Floats,
     votes: Sequence[int] | npt.NDArray[np.int64],
 ) -> Rung:
     if not reached[at]:

@@ -21,7 +21,7 @@ _CONTESTS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ComparisonVote:
     """A vote on an answer of each of two versions. winner: None for a tie or two bad answers.
 
     given_at: when its giver first judged the pair, in ms since the Unix epoch: who changes his mind gives no new vote.
@@ -33,14 +33,14 @@ class Contest:
     given_at: int
 
 
-class Contests:
+class Comparisons:
     """The votes of a store that stand and may count: those that the rule does not bar."""
 
     def __init__(self, database: Database, barring: Barring) -> None:
         self._database = database
         self._sql = _CONTESTS.format(unfit=barring.unfit())
 
-    def all(self) -> list[Contest]:
+    def all(self) -> list[ComparisonVote]:
         """Every vote between any two versions, oldest first."""
         return [_contest(row) for row in self._database.rows(self._sql)]
 
@@ -48,19 +48,19 @@ class Contests:
         """The same as a ladder takes them: two versions, and which of them won."""
         return [(*contest.versions, contest.winner) for contest in self.all()]
 
-    def between(self, challenger: str, champion: str, *, since: int = 0) -> list[Contest]:
+    def between(self, challenger: str, champion: str, *, since: int = 0) -> list[ComparisonVote]:
         """The votes between two versions, oldest first; since: ms since the Unix epoch, from then on."""
         two = {challenger, champion}
         return [contest for contest in self.all() if set(contest.versions) == two and contest.given_at >= since]
 
 
-def evidence(contests: Sequence[Contest], challenger: str) -> Evidence:
+def evidence(contests: Sequence[ComparisonVote], challenger: str) -> Evidence:
     """What votes between a challenger and one other version come to."""
     won = [contest.winner == challenger for contest in contests if contest.winner is not None]
     return Evidence(sum(won), len(won) - sum(won))
 
 
-def _contest(row: Row) -> Contest:
+def _contest(row: Row) -> ComparisonVote:
     versions = (row["a"], row["b"])
     winner = {Choice.A: row["a"], Choice.B: row["b"]}.get(Choice(row["choice"]))
-    return Contest(row["id"], versions, winner, row["given_at"])
+    return ComparisonVote(row["id"], versions, winner, row["given_at"])

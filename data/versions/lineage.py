@@ -50,7 +50,7 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class VersionOrigin:
     """A version and where it came from. round: what made it, None for the base and for one from outside.
 
     sha256: of what that round selected; judgments: how many it used; people: whose, most first. servings: when the
@@ -66,7 +66,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TracedCompletion:
     """A completion. version: what sampled it; author: who wrote it instead, changing the completion `edits`.
 
     file: what it was imported from instead, which says that `model` made it. messages: the prompt, as JSON of its
@@ -119,27 +119,27 @@ class Lineage:
         self._database = database
         self._versions = versions
 
-    def answer(self, completion_id: int) -> Answer:
+    def answer(self, completion_id: int) -> TracedCompletion:
         """A completion with what made it. Raises NotFoundError."""
         row = self._database.row(f"{_ANSWER} where c.id = ?", [completion_id])
         if row is None:
             raise NotFoundError("There is no answer {answer}.", answer=completion_id)
         return _answer(row)
 
-    def find(self, text: str) -> list[Answer]:
+    def find(self, text: str) -> list[TracedCompletion]:
         """The newest answers that hold a text, twenty at most."""
         rows = self._database.rows(
             f"{_ANSWER} where instr(c.text, ?) > 0 order by c.id desc limit ?", [text, MOST_FOUND]
         )
         return [_answer(row) for row in rows]
 
-    def origins(self, version: str) -> list[Origin]:
+    def origins(self, version: str) -> list[VersionOrigin]:
         """A version, the version it began from, and so on back to the base. Raises NotFoundError."""
         known = {one.name: one for one in self._versions.all()}
         if version not in known:
             raise NotFoundError("There is no version {version}.", version=version)
         served = servings(self._versions.serving_history())
-        found: list[Origin] = []
+        found: list[VersionOrigin] = []
         name: str | None = version
         while name is not None:
             times = tuple(serving for serving in served if serving.version == name)
@@ -166,13 +166,13 @@ class Lineage:
             touches.append(_touch(row, versions, [one for one in served if one.version in versions]))
         return touches
 
-    def _origin(self, version: str, round_id: int | None, times: tuple[Serving, ...]) -> Origin:
+    def _origin(self, version: str, round_id: int | None, times: tuple[Serving, ...]) -> VersionOrigin:
         if round_id is None:
-            return Origin(version, None, None, 0, (), times)
+            return VersionOrigin(version, None, None, 0, (), times)
         people = tuple(Contribution(**row) for row in self._database.rows(_PEOPLE, [round_id]))
         digest = self._database.row("select sha256 from round where id = ?", [round_id])
         judgments = sum(person.judgments for person in people)
-        return Origin(version, round_id, digest["sha256"] if digest else None, judgments, people, times)
+        return VersionOrigin(version, round_id, digest["sha256"] if digest else None, judgments, people, times)
 
     def _descendants(self, version: str) -> list[str]:
         """The versions that began from one, and those that began from these; oldest first."""
@@ -183,8 +183,8 @@ class Lineage:
         return found[1:]
 
 
-def _answer(row: Row) -> Answer:
-    return Answer(
+def _answer(row: Row) -> TracedCompletion:
+    return TracedCompletion(
         id=row["id"],
         text=row["text"],
         messages=row["messages"],

@@ -12,7 +12,7 @@ from data.records import AdapterVersion, Decision, Ruling, ServingEvent
 from data.versions.versions import BASE
 
 
-class Standing(StrEnum):
+class VersionStatus(StrEnum):
     """SERVES now; ON_TRIAL: annotators compare it with the one that serves; WAITS for an admin; SERVED before and may
     again; REFUSED; RETIRED: put away; UNUSED: nothing has been decided and it never served.
     """
@@ -37,11 +37,11 @@ class Serving:
 
 
 _AFTER = {
-    Ruling.WAIT: Standing.WAITS,
-    Ruling.TRY: Standing.ON_TRIAL,
-    Ruling.REFUSE: Standing.REFUSED,
-    Ruling.ROLL_BACK: Standing.REFUSED,
-    Ruling.RETIRE: Standing.RETIRED,
+    Ruling.WAIT: VersionStatus.WAITS,
+    Ruling.TRY: VersionStatus.ON_TRIAL,
+    Ruling.REFUSE: VersionStatus.REFUSED,
+    Ruling.ROLL_BACK: VersionStatus.REFUSED,
+    Ruling.RETIRE: VersionStatus.RETIRED,
 }
 
 
@@ -55,7 +55,7 @@ def servings(events: Sequence[ServingEvent]) -> tuple[Serving, ...]:
 
 def standings(
     versions: Iterable[AdapterVersion], decisions: Iterable[Decision], events: Sequence[ServingEvent]
-) -> dict[str, Standing]:
+) -> dict[str, VersionStatus]:
     """Where each version stands, by name; decisions and events in their order.
 
     The base is always there to go back to: rolled back, it has served and may again.
@@ -64,19 +64,19 @@ def standings(
     served = {event.version for event in events}
     serves = events[-1].version if events else None
 
-    def standing(name: str) -> Standing:
+    def standing(name: str) -> VersionStatus:
         if name == serves:
-            return Standing.SERVES
+            return VersionStatus.SERVES
         if name != BASE and (ruling := latest.get(name)) in _AFTER:
             return _AFTER[ruling]
-        return Standing.SERVED if name in served else Standing.UNUSED
+        return VersionStatus.SERVED if name in served else VersionStatus.UNUSED
 
     return {version.name: standing(version.name) for version in versions}
 
 
-def before(stand: Mapping[str, Standing], events: Sequence[ServingEvent]) -> str | None:
+def before(stand: Mapping[str, VersionStatus], events: Sequence[ServingEvent]) -> str | None:
     """What to go back to: of the versions that served and may again, the one that did so last; None without any.
 
     One that was refused, rolled back or retired since is no more fit to serve than one that never did; the base is.
     """
-    return next((event.version for event in reversed(events) if stand[event.version] is Standing.SERVED), None)
+    return next((event.version for event in reversed(events) if stand[event.version] is VersionStatus.SERVED), None)

@@ -1,6 +1,6 @@
 """A version that the canned engine serves: its canary is what that engine answers, and what its base would not."""
 
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from data.store import PreferenceStore
 from trainer.interface.manifest import Canary
 from trainer.model.adapter import CONFIG, WEIGHTS, directory_sha256
@@ -11,7 +11,7 @@ CANARY = Canary(
 
 
 def add_version(
-    store: PreferenceStore, shelf: AdapterShelf, name: str, *, parent: str = "base", round_id: int | None = None
+    store: PreferenceStore, shelf: AdapterStore, name: str, *, parent: str = "base", round_id: int | None = None
 ) -> None:
     """Install a version that a round might have made."""
     path = shelf.path(name)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from data.store import PreferenceStore
@@ -31,12 +31,12 @@ def store(tmp_path: Path, model: Path) -> AsyncIterator[PreferenceStore]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> AdapterShelf:
-    return AdapterShelf(tmp_path / "adapters")
+def shelf(tmp_path: Path) -> AdapterStore:
+    return AdapterStore(tmp_path / "adapters")
 
 
 @pytest.fixture
-def new_version(store: PreferenceStore, shelf: AdapterShelf, model: Path, tmp_path: Path) -> Callable[[str, int], Path]:
+def new_version(store: PreferenceStore, shelf: AdapterStore, model: Path, tmp_path: Path) -> Callable[[str, int], Path]:
     """Trains nothing: installs a random adapter as a version and enters it in the store."""
 
     def make(name: str, seed: int) -> Path:
@@ -48,7 +48,7 @@ def new_version(store: PreferenceStore, shelf: AdapterShelf, model: Path, tmp_pa
 
 
 @pytest.fixture
-async def router(engine: InProcessEngine, shelf: AdapterShelf, store: PreferenceStore) -> Router:
+async def router(engine: InProcessEngine, shelf: AdapterStore, store: PreferenceStore) -> Router:
     router = Router(engine, shelf, store.versions)
     await router.start()
     return router

@@ -13,7 +13,7 @@ from pathlib import Path
 from app.datasets import importer as importing
 from app.datasets.rejected_rows import BadRows, bad_rows_of
 from app.file_reading.look import Brought
-from app.file_reading.process import look
+from app.file_reading.process import inspect
 from data.containers.container import FileLimits
 from data.records import BadRow, ImportKind
 from data.store import PreferenceStore
@@ -40,8 +40,8 @@ def main() -> None:
     home, file = Path(sys.argv[1]), Path(sys.argv[2])
     importing.BadRows = KilledRows  # type: ignore[misc]
     with PreferenceStore.open(home / "prefloop.db") as store:
-        seen = look(Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
-        importing.keep(store, seen, FileLimits(), home / "imports")
+        seen = inspect(Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
+        importing.save(store, seen, FileLimits(), home / "imports")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from app.people.accounts import Accounts
 from app.services import Services
 from app.web.listening import listening
 from app.web.server import create_rest_app
-from data.activity.audit import Act
+from data.activity.audit import AuditEntry
 from data.records import Role
 from data.store import PreferenceStore
 from tests.app.pages_stage import stage
@@ -69,7 +69,7 @@ class Owner:
             with PreferenceStore.open(self.home / "prefloop.db") as store:
                 yield Accounts(store)
 
-    def acts(self) -> list[Act]:
+    def acts(self) -> list[AuditEntry]:
         """What was kept of it, oldest first."""
         if self.services is not None:
             return self.store.audit.newest(99)[::-1]

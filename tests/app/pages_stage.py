@@ -14,31 +14,31 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from app.annotation.desk import Desk
-from app.annotation.eval_feeder import Matches
+from app.annotation.eval_feeder import EvalFeeder
 from app.annotation.feeder import Feeder
-from app.annotation.quality_cache import Examiner
+from app.annotation.quality_cache import QualityCache
 from app.annotation.queue_settings import QueueSettings
-from app.background.jobs import Errands
+from app.background.jobs import Jobs
 from app.background.webhooks import Webhooks
-from app.datasets.export_files import Exports
-from app.datasets.uploads import Imports
+from app.datasets.export_files import ExportFiles
+from app.datasets.uploads import Uploads
 from app.home import Home
 from app.maintenance.backups import Backups
 from app.people.accounts import Accounts
 from app.rounds.planner import Planner
 from app.rounds.rebuilds import Rebuilds
-from app.rounds.runner import Rounds
+from app.rounds.runner import RoundRunner
 from app.rounds.trainer_process import TrainerProcess
-from app.rounds.training_settings import Trainings
+from app.rounds.training_settings import TrainingSettings
 from app.rounds.triggers import Triggers
 from app.services import Services, publish_guidelines
-from app.serving.adapter_store import AdapterShelf
-from app.serving.engine import BASE, Answers, Job
+from app.serving.adapter_store import AdapterStore
+from app.serving.engine import BASE, Answers, SamplingJob
 from app.serving.router import Router
 from app.settings.settings import Settings
 from app.versions.limits import Limits
-from app.versions.promotion import Gatekeeper, Promotion
-from app.versions.registry import Adapters
+from app.versions.promotion import Promotion, PromotionPolicy
+from app.versions.registry import ModelRegistry
 from app.versions.trial import Trial
 from app.web.server import create_app
 from data.barring.reading_speed import SKIMMING
@@ -98,7 +98,7 @@ class CannedEngine:
         """See Engine.way."""
         return "canned, without a model"
 
-    async def stream(self, job: Job) -> AsyncGenerator[Answers, None]:
+    async def stream(self, job: SamplingJob) -> AsyncGenerator[Answers, None]:
         full = random.Random(job.seeds[0]).sample(self._answers, len(job.seeds))
         words = max(len(text.split(" ")) for text in full)
         for n in range(0, words, 4):
@@ -150,7 +150,7 @@ async def stage(
         if feeding:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
-        await services.errands.close()
+        await services.jobs.close()
 
 
 def web(services: Services) -> FastAPI:
@@ -187,7 +187,7 @@ def _said(answers: Sequence[Answer]) -> Answers:
     return Answers(tuple(one.text for one in answers), thoughts=tuple(one.thought for one in answers))
 
 
-def _completion(text: str, job: Job, seed: int) -> NewCompletion:
+def _completion(text: str, job: SamplingJob, seed: int) -> NewCompletion:
     answer = read(text)
     cut_off = answer.reasoning is not None and not answer.text
     return NewCompletion(
@@ -211,10 +211,12 @@ def _wire(
     queue: QueueSettings,
     trainer: tuple[str, ...],
 ) -> Services:
-    shelf = AdapterShelf(home / "adapters")
+    shelf = AdapterStore(home / "adapters")
     router = Router(engine, shelf, store.versions)
     webhooks = Webhooks((), store.outbox, now_ms)
-    matches = Matches(store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0))
+    matches = EvalFeeder(
+        store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0)
+    )
     feeder = Feeder(
         store,
         engine,
@@ -223,35 +225,35 @@ def _wire(
         buffer=buffer,
         workers=4,
         queue=queue,
-        matches=matches,
+        eval_feeder=matches,
         source=random.Random(0),
     )
     template = RoundConfig(model="canned", revision="0", seed=0)
-    trainings = Trainings({}, parameters=1_600_000)
-    planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=16)
-    adapters = Adapters(store, router, shelf, moved=feeder.poke, tell=webhooks.tell)
-    rounds = Rounds(
+    trainings = TrainingSettings({}, parameters=1_600_000)
+    planner = Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=16)
+    adapters = ModelRegistry(store, router, shelf, moved=feeder.wake, publish=webhooks.publish)
+    rounds = RoundRunner(
         store,
         router,
         shelf,
         directory=home / "rounds",
         planner=planner,
         trainer=TrainerProcess(trainer),
-        tell=webhooks.tell,
-        gatekeeper=Gatekeeper(adapters, router, promotion=Promotion.GATE, limits=Limits()),
+        publish=webhooks.publish,
+        gatekeeper=PromotionPolicy(adapters, router, promotion=Promotion.GATE, limits=Limits()),
         room=lambda _: nullcontext(),
     )
-    errands = Errands()
+    errands = Jobs()
     return Services(
         settings=Settings(),
         store=store,
         base=cast(Base, None),
         engine=engine,
         router=router,
-        shelf=shelf,
-        adapters=adapters,
+        adapter_store=shelf,
+        registry=adapters,
         feeder=feeder,
-        matches=matches,
+        eval_feeder=matches,
         desk=Desk(
             store,
             feeder,
@@ -264,13 +266,13 @@ def _wire(
         rounds=rounds,
         triggers=Triggers(store, rounds, Settings().rounds),
         rebuilds=Rebuilds(store, rounds),
-        errands=errands,
-        imports=Imports(store, errands, home / "imports", FileLimits()),
-        exports=Exports(store, errands, home / "exports"),
+        jobs=errands,
+        uploads=Uploads(store, errands, home / "imports", FileLimits()),
+        export_files=ExportFiles(store, errands, home / "exports"),
         backups=Backups(Home(home), Settings().backup),
         trial=Trial(store, adapters, roll_back=True, most_votes=Settings().trial_votes),
-        trainings=trainings,
+        training_settings=trainings,
         accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
-        examiner=Examiner(store, now_ms),
+        quality_cache=QualityCache(store, now_ms),
         webhooks=webhooks,
     )

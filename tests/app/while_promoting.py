@@ -23,9 +23,9 @@ async def while_promoting(
 
     with patch.context() as patched:
         patched.setattr(services.engine, "load", slow)
-        promoting = asyncio.create_task(services.adapters.promote(name, reason="an admin knows"))
+        promoting = asyncio.create_task(services.registry.promote(name, reason="an admin knows"))
         acting = asyncio.create_task(act)
-        await until(lambda: bool(services.adapters._one_at_a_time._waiters) or acting.done())
+        await until(lambda: bool(services.registry._one_at_a_time._waiters) or acting.done())
         assert not acting.done(), "it did not wait for its turn"
         loads.set()
         await promoting

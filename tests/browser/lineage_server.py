@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from data.records import RoundState, ServingAction
 from data.store import PreferenceStore
 from tests.app.canned_version import add_version
@@ -17,7 +17,7 @@ def fill(home: Path) -> None:
     with PreferenceStore.open(home / "prefloop.db") as store:
         entry = store.rounds.create(config={}, started_by=None, cause="every 50 judgments")
         store.rounds.set_state(entry.id, RoundState.PROMOTED)
-        shelf = AdapterShelf(home / "adapters")
+        shelf = AdapterStore(home / "adapters")
         add_version(store, shelf, "round-000004", parent="round-000002", round_id=entry.id)
         store.versions.record_serving("round-000004", ServingAction.PROMOTE, actor_id=None, reason="better")
 

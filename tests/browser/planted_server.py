@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from data.records import Choice, RoundState, Ruling, ServingAction
 from data.store import PreferenceStore
 from data.support.clock import now_ms
@@ -33,7 +33,7 @@ def fill(home: Path) -> None:
         begun = store.rounds.create(config={}, started_by=None)
         store.rounds.set_state(begun.id, RoundState.CANCELLED)
         agree(store, people, Choice.B)
-        shelf = AdapterShelf(home / "adapters")
+        shelf = AdapterStore(home / "adapters")
         for name, parent in (("round-000001", "base"), ("round-000002", "round-000001"), ("round-000003", "base")):
             add_version(store, shelf, name, parent=parent)
         clock.now -= 9 * _DAY_MS

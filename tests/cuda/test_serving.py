@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from app.serving.engine import Job, complete
+from app.serving.engine import SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import ConflictError
 from data.records import Sampling
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cuda
 
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=24)
 FREE = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=24)
-JOB = Job(ask("How do I boil an egg?"), "base", (1, 2), FREE)
+JOB = SamplingJob(ask("How do I boil an egg?"), "base", (1, 2), FREE)
 
 
 def loaded(base: Base) -> Sampler:
@@ -52,11 +52,11 @@ async def test_a_parked_model_leaves_the_gpu_and_comes_back_with_the_same_bits(b
         before = await complete(engine, JOB)
         weights = sum(parameter.nbytes for parameter in base.model.parameters())
         held = torch.cuda.memory_allocated()
-        await engine.park()
+        await engine.offload()
         assert torch.cuda.memory_allocated() <= held - weights
         with pytest.raises(ConflictError, match="makes room for training"):
             await complete(engine, JOB)
-        await engine.unpark()
+        await engine.reload()
         assert await complete(engine, JOB) == before
     finally:
         engine.close()

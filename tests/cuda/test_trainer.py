@@ -9,19 +9,19 @@ import torch
 from tests.trainer.plainly import gradient, grown
 from tests.trainer.scene import freeze, toy_pairs
 from trainer.algorithms.dpo import PreferenceObjective
-from trainer.algorithms.optimizer import Learner
-from trainer.evaluation.canary import prove
+from trainer.algorithms.optimizer import LoraOptimizer
+from trainer.evaluation.canary import verify
 from trainer.forward.logprobs import Packed, Plain
 from trainer.forward.probe import choose_forward
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget, peak_memory_mb
+from trainer.forward.token_budget import TokenBudget, peak_memory_mb
 from trainer.interface.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
 from trainer.interface.model_settings import BUILT_IN
 from trainer.model.adapter import read_adapter
 from trainer.model.base import Base
 from trainer.model.lora import Lora, LoraStack
 from trainer.model.policy import Policy
-from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
 from trainer.preflight.model_check import check_training
 from trainer.round import run_round
 from trainer.sampling.sampler import Sampler
@@ -73,10 +73,10 @@ def test_the_probe_packs_in_bfloat16(base: Base) -> None:
 
 def test_the_first_loss_is_ln_2_in_bfloat16(base: Base) -> None:
     policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
-    budget, config = Budget(8192, print), DPOConfig(**TOY)
+    budget, config = TokenBudget(8192, print), DPOConfig(**TOY)
     with policy.reference():
         reference = group_logps(policy, Packed(), GROUPS, budget)
-    learner = Learner(policy.lora.parameters, config, steps=10, budget=budget)
+    learner = LoraOptimizer(policy.lora.parameters, config, steps=10, budget=budget)
     terms = PreferenceObjective(policy, Packed(), config, reference, None).terms
     assert learner.learn(PAIRS, lambda pair: pair.tokens, terms)["loss"] == pytest.approx(math.log(2), abs=1e-6)
 
@@ -95,7 +95,7 @@ def test_a_round_learns_and_its_adapter_is_proved_where_it_serves(
     sampler.load("new", read_adapter(directory.adapter, base.model, max_rank=16))
     prompt, ids = base.prompt_ids(manifest.canary.prompt), manifest.canary.token_ids
     served, served_base = (sampler.score(prompt, ids, name) for name in ("new", None))
-    prove(manifest.canary, served=served, served_base=served_base)
+    verify(manifest.canary, served=served, served_base=served_base)
 
 
 def test_when_the_gpu_is_full_parts_become_smaller(gpu: torch.device) -> None:
@@ -106,13 +106,13 @@ def test_when_the_gpu_is_full_parts_become_smaller(gpu: torch.device) -> None:
     def work(part: list[int]) -> int:
         return len(torch.empty(len(part) * size, dtype=torch.uint8, device=gpu)) // size
 
-    assert Budget(4, said.append).each(range(4), lambda _: 1, work) == [2, 2]
+    assert TokenBudget(4, said.append).each(range(4), lambda _: 1, work) == [2, 2]
     assert said == ["out of memory: going on with 2 tokens at a time"]
 
 
 def test_the_estimate_counts_the_weights_as_they_lie_on_the_gpu(base: Base, tmp_path: Path) -> None:
     directory = freeze(tmp_path / "round", base, model=BUILT_IN)
     free = free_bytes(base.model.device)
-    needed = Footprint.of(directory, base, check_training(base, rank=4).activations, free=free)
+    needed = MemoryEstimate.of(directory, base, check_training(base, rank=4).activations, free=free)
     assert needed.weights == sum(parameter.nbytes for parameter in base.model.parameters())
     assert needed.bytes < free

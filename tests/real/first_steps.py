@@ -15,7 +15,7 @@ import torch
 
 from data.formats.preference_file import read_preferences
 from trainer.algorithms.dpo import PreferenceObjective
-from trainer.algorithms.optimizer import Learner
+from trainer.algorithms.optimizer import LoraOptimizer
 from trainer.algorithms.training_run import epoch_batches
 from trainer.forward.encoding import TokenPair
 from trainer.forward.packing import micro_batches
@@ -25,7 +25,7 @@ from trainer.interface.config import RoundConfig, training_config
 from trainer.interface.round_dir import RoundDir
 from trainer.interface.snapshot import lines_of_examples
 from trainer.model.base import load_base
-from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
 from trainer.preflight.model_check import check_training
 from trainer.round import open_round
 
@@ -42,10 +42,10 @@ def main(model: str, preferences: str, pairs: int, steps: int, given: str = "{}"
         directory = RoundDir(Path(folder) / "round")
         directory.freeze(config, lines)
         activations = check_training(base, rank=training.rank).activations
-        needed = Footprint.of(directory, base, activations, free=free_bytes(base.model.device))
+        needed = MemoryEstimate.of(directory, base, activations, free=free_bytes(base.model.device))
         round_ = open_round(directory, lambda: False, base)
     policy, forward, budget = round_.policy, round_.forward.forward, round_.budget
-    learner = Learner(policy.lora.parameters, training, steps=100, budget=budget)
+    learner = LoraOptimizer(policy.lora.parameters, training, steps=100, budget=budget)
 
     def weight(batch: list[TokenPair]) -> int:
         """Bytes of the batch's heaviest pass, by the estimate."""

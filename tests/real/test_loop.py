@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.client.client import Remote
+from app.client.client import Client
 from app.home import Home
 from app.simulation.study import RoundRow, Study, server_on, simulate
 from app.simulation.tastes import TasteName, ready_made
@@ -29,7 +29,7 @@ STUDY = Study(ready_made(TasteName.BRIEF), annotators=2, judgments=8, rounds=1, 
 
 
 @pytest.fixture(scope="module")
-def served(gemma3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Remote, list[RoundRow]]]:
+def served(gemma3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, list[RoundRow]]]:
     """A server with Gemma 3 after one round of eight judgments of short answers."""
     home = Home(tmp_path_factory.mktemp("gemma") / "home")
     home.create()
@@ -38,7 +38,7 @@ def served(gemma3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         yield owner, simulate(STUDY, owner, print)
 
 
-def test_a_round_of_a_base_model_ends_with_a_version_that_serves(served: tuple[Remote, list[RoundRow]]) -> None:
+def test_a_round_of_a_base_model_ends_with_a_version_that_serves(served: tuple[Client, list[RoundRow]]) -> None:
     owner, rows = served
     assert [row.judgments for row in rows] == [0, 8]
     assert rows[1].outcome in ("promoted", "waiting")
@@ -46,7 +46,7 @@ def test_a_round_of_a_base_model_ends_with_a_version_that_serves(served: tuple[R
     assert rows[1].kl > 0
 
 
-def test_the_version_still_answers_right_and_ends_by_itself(served: tuple[Remote, list[RoundRow]]) -> None:
+def test_the_version_still_answers_right_and_ends_by_itself(served: tuple[Client, list[RoundRow]]) -> None:
     owner, _ = served
     job = {"messages": CAPITAL, "seeds": [0]}
     greedy = {"temperature": 0.0, "top_p": 1.0, "max_new_tokens": 32}

@@ -11,7 +11,7 @@ from data.records import Message, Snapshot
 from tests.models import save_random_model
 from tests.trainer.scene import ask, freeze, preference, toy_pairs, toy_snapshot
 from trainer.algorithms.training_run import StoppedError
-from trainer.evaluation.canary import prove
+from trainer.evaluation.canary import verify
 from trainer.forward.encoding import Encoder, TokenPair
 from trainer.interface.config import DPOConfig
 from trainer.interface.model_settings import PromptFormat
@@ -63,7 +63,7 @@ class TestAFinishedRound:
         sampler.load("new", read_adapter(finished.adapter, base.model, max_rank=16))
         prompt = base.prompt_ids(canary.prompt)
         served, served_base = (sampler.score(prompt, canary.token_ids, name) for name in ("new", None))
-        prove(canary, served=served, served_base=served_base)
+        verify(canary, served=served, served_base=served_base)
         assert served == pytest.approx(canary.logprobs, abs=1e-4)
 
     def test_the_adapter_prefers_what_was_chosen_on_the_serving_path_too(self, finished: RoundDir, base: Base) -> None:

@@ -23,10 +23,10 @@ from trainer.algorithms.losses import (
     strength_margins,
 )
 from trainer.algorithms.optimizer import Terms
-from trainer.algorithms.training_run import Run, fit
+from trainer.algorithms.training_run import RunContext, fit
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Forward, completion_logps
-from trainer.forward.reference import Reference
+from trainer.forward.reference import ReferenceLogps
 from trainer.interface.config import (
     CDPOConfig,
     DPOConfig,
@@ -46,7 +46,7 @@ class PreferenceObjective:
     policy: Policy
     forward: Forward
     config: PairwiseConfig
-    reference: Reference
+    reference: ReferenceLogps
     flip_rate: float | None
 
     def terms(self, pairs: Sequence[TokenPair]) -> Terms:
@@ -80,9 +80,9 @@ class PreferenceObjective:
 
 
 def train_on_pairs(
-    run: Run, objective: PreferenceObjective, pairs: Sequence[TokenPair], *, watch: Watch | None = None
+    run: RunContext, objective: PreferenceObjective, pairs: Sequence[TokenPair], *, watch: Watch | None = None
 ) -> int:
-    """Train the objective's policy in place; returns the number of steps. Raises what course.fit raises."""
+    """Train the objective's policy in place; returns the number of steps. Raises what training_run.fit raises."""
     parameters = objective.policy.lora.parameters
     return fit(run, parameters, pairs, lambda pair: pair.tokens, lambda _: objective.terms, watch=watch)
 

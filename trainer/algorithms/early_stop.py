@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Forward
-from trainer.forward.reference import Reference, group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.reference import ReferenceLogps, group_logps
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.intervals import interval_of_mean
 from trainer.model.policy import Policy
 
@@ -40,8 +40,8 @@ def watch_heldout(
     policy: Policy,
     forward: Forward,
     pairs: Sequence[TokenPair],
-    reference: Reference,
-    budget: Budget,
+    reference: ReferenceLogps,
+    budget: TokenBudget,
     *,
     checks: int,
     say: Callable[[str], None],

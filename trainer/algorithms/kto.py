@@ -14,17 +14,17 @@ import torch
 from trainer.algorithms.early_stop import Watch
 from trainer.algorithms.losses import kto_baseline, kto_loss
 from trainer.algorithms.optimizer import Terms
-from trainer.algorithms.training_run import Run, fit
+from trainer.algorithms.training_run import RunContext, fit
 from trainer.forward.encoding import TokenPair, TokenRating
 from trainer.forward.logprobs import Forward, completion_logps
 from trainer.forward.packing import Group
-from trainer.forward.reference import Reference, group_logps
+from trainer.forward.reference import ReferenceLogps, group_logps
 from trainer.interface.config import KTOConfig
 from trainer.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class KTOExample:
     """A rating, and its prompt with another rating's completion, which tells how far the policy is off at all."""
 
     rating: TokenRating
@@ -45,7 +45,7 @@ def ratings_of(pairs: Sequence[TokenPair]) -> list[TokenRating]:
     ]
 
 
-def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list[Example]:
+def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list[KTOExample]:
     """Every rating with the completion of another, in a seeded order; cut at the context.
 
     Of another prompt, unless more than half of the ratings are of one: the baseline shall not see matching answers.
@@ -58,7 +58,7 @@ def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list
     order = [rating for same in by_prompt.values() for rating in same]
     ahead = max(map(len, by_prompt.values())) % len(order) or 1  # as far as the longest run of one prompt
     return [
-        Example(rating, Group(rating.prompt_ids, (other.completion_ids[: context - len(rating.prompt_ids)],)))
+        KTOExample(rating, Group(rating.prompt_ids, (other.completion_ids[: context - len(rating.prompt_ids)],)))
         for rating, other in zip(order, [*order[ahead:], *order[:ahead]], strict=True)
     ]
 
@@ -70,12 +70,12 @@ class KTOObjective:
     policy: Policy
     forward: Forward
     config: KTOConfig
-    reference: Reference
+    reference: ReferenceLogps
 
-    def prepare(self, run: Run) -> Callable[[Sequence[Example]], Callable[[Sequence[Example]], Terms]]:
+    def prepare(self, run: RunContext) -> Callable[[Sequence[KTOExample]], Callable[[Sequence[KTOExample]], Terms]]:
         """For a whole batch: its baseline z0, then the terms of its parts."""
 
-        def of_batch(batch: Sequence[Example]) -> Callable[[Sequence[Example]], Terms]:
+        def of_batch(batch: Sequence[KTOExample]) -> Callable[[Sequence[KTOExample]], Terms]:
             groups = [example.mismatched for example in batch]
             with self.policy.acting():
                 policy = group_logps(self.policy, self.forward, groups, run.budget)
@@ -85,7 +85,7 @@ class KTOObjective:
 
         return of_batch
 
-    def _terms(self, part: Sequence[Example], baseline: torch.Tensor) -> Terms:
+    def _terms(self, part: Sequence[KTOExample], baseline: torch.Tensor) -> Terms:
         groups = [example.rating.group for example in part]
         with self.policy.acting():
             policy = completion_logps(self.forward, self.policy.model, groups)
@@ -112,7 +112,9 @@ class KTOObjective:
         return Terms(terms.loss, columns)
 
 
-def train_on_ratings(run: Run, objective: KTOObjective, items: Sequence[Example], *, watch: Watch | None = None) -> int:
-    """Train the objective's policy in place; returns the number of steps. Raises what course.fit raises."""
+def train_on_ratings(
+    run: RunContext, objective: KTOObjective, items: Sequence[KTOExample], *, watch: Watch | None = None
+) -> int:
+    """Train the objective's policy in place; returns the number of steps. Raises what training_run.fit raises."""
     parameters = objective.policy.lora.parameters
     return fit(run, parameters, items, lambda example: example.tokens, objective.prepare(run), watch=watch)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import RoundError
-from trainer.forward.token_budget import Budget, peak_memory_mb
+from trainer.forward.token_budget import TokenBudget, peak_memory_mb
 from trainer.interface.config import Fitting
 
 _Item = TypeVar("_Item")
@@ -30,10 +30,12 @@ class Terms:
     columns: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Learner:
+class LoraOptimizer:
     """AdamW over named parameters, for a known number of steps; `step` counts those that are done."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], config: Fitting, *, steps: int, budget: Budget) -> None:
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], config: Fitting, *, steps: int, budget: TokenBudget
+    ) -> None:
         self.step = 0
         self.steps = steps
         self._parameters = parameters

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from data.records import FinishReason, Sampling
-from trainer.algorithms.optimizer import Learner, Terms
+from trainer.algorithms.optimizer import LoraOptimizer, Terms
 from trainer.algorithms.ppo_losses import (
     adapt_kl_coef,
     generalised_advantages,
@@ -24,7 +24,7 @@ from trainer.algorithms.ppo_losses import (
     whiten,
 )
 from trainer.algorithms.reward import RewardModel, report_reward_model, train_reward_model
-from trainer.algorithms.training_run import Course, Run
+from trainer.algorithms.training_run import RunContext, TrainingRun
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Forward
 from trainer.forward.packing import Group
@@ -32,7 +32,7 @@ from trainer.interface.config import PPOConfig
 from trainer.interface.manifest import RewardReport
 from trainer.interface.round_dir import RoundDir
 from trainer.model.policy import Policy
-from trainer.sampling.sampler import Request, Row, Sampler
+from trainer.sampling.sampler import Request, SampledRow, Sampler
 
 _ROWS = 16  # rows that are sampled together
 _HORIZON = 10_000  # completions in which the KL controller closes a relative error of 1 (Ziegler's number)
@@ -88,7 +88,7 @@ class Actor:
 class PPO:
     """Everything that a rollout batch passes through."""
 
-    def __init__(self, run: Run, config: PPOConfig, actor: Actor, forward: Forward, reward: RewardModel) -> None:
+    def __init__(self, run: RunContext, config: PPOConfig, actor: Actor, forward: Forward, reward: RewardModel) -> None:
         self._run = run
         self._config = config
         self._actor = actor
@@ -97,7 +97,9 @@ class PPO:
         rank = actor.policy.adapter().rank
         self._sampler = Sampler(actor.policy.base, max_rows=_ROWS, max_adapters=1, max_rank=rank)
 
-    def roll_out(self, prompts: Sequence[tuple[int, ...]], max_new_tokens: int | None, *, seed: str) -> list[Row]:
+    def roll_out(
+        self, prompts: Sequence[tuple[int, ...]], max_new_tokens: int | None, *, seed: str
+    ) -> list[SampledRow]:
         """Sample from the policy as it is, at temperature 1, several completions of each drawn prompt together."""
         source = random.Random(seed)
         plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
@@ -115,7 +117,7 @@ class PPO:
             self._sampler.unload("policy")
 
     @torch.no_grad()
-    def weigh(self, rows: Sequence[Row], *, kl_coef: float) -> RolloutBatch:
+    def score(self, rows: Sequence[SampledRow], *, kl_coef: float) -> RolloutBatch:
         """Score rows that stand together by prompt, and work out advantages and returns."""
         groups = _groups(rows, self._config.samples_per_prompt)
         cut = torch.tensor([row.finish_reason is FinishReason.LENGTH for row in rows])
@@ -141,7 +143,7 @@ class PPO:
             length=sum(lengths) / len(lengths),
         )
 
-    def learn(self, learner: Learner, batch: RolloutBatch, *, order: random.Random) -> Iterator[dict[str, float]]:
+    def learn(self, learner: LoraOptimizer, batch: RolloutBatch, *, order: random.Random) -> Iterator[dict[str, float]]:
         """Several epochs of steps on a batch, each step's metrics; ends early when the policy has moved too far."""
         for _ in range(self._config.ppo_epochs):
             shuffled = list(batch.rollouts)
@@ -196,7 +198,7 @@ class PPO:
 
 
 def train_by_ppo(
-    run: Run,
+    run: RunContext,
     config: PPOConfig,
     actor: Actor,
     forward: Forward,
@@ -211,24 +213,24 @@ def train_by_ppo(
     """
     reward = reward_model(run, config, actor.policy, forward, pairs)
     ppo = PPO(run, config, actor, forward, reward)
-    course = Course(run, actor.parameters, steps=config.epochs * config.steps_per_batch)
-    kl_coef = course.kept.get("kl_coef", config.kl_coef)
+    training = TrainingRun(run, actor.parameters, steps=config.epochs * config.steps_per_batch)
+    kl_coef = training.kept.get("kl_coef", config.kl_coef)
     prompts = list(dict.fromkeys(pair.prompt_ids for pair in pairs))
-    for number in range(course.learner.step // config.steps_per_batch, config.epochs):
+    for number in range(training.learner.step // config.steps_per_batch, config.epochs):
         rows = ppo.roll_out(prompts, max_new_tokens, seed=f"{run.seed}/{number}")
-        batch = ppo.weigh(rows, kl_coef=kl_coef)
-        for metrics in ppo.learn(course.learner, batch, order=random.Random(f"{run.seed}/{number}/order")):
-            course.note(metrics | {"kl_coef": kl_coef})
-        course.learner.step = (number + 1) * config.steps_per_batch  # those that an early stop left out count as done
+        batch = ppo.score(rows, kl_coef=kl_coef)
+        for metrics in ppo.learn(training.learner, batch, order=random.Random(f"{run.seed}/{number}/order")):
+            training.log_step(metrics | {"kl_coef": kl_coef})
+        training.learner.step = (number + 1) * config.steps_per_batch  # those that an early stop left out count as done
         if config.kl_target is not None:
             kl_coef = adapt_kl_coef(kl_coef, batch.kl, target=config.kl_target, horizon=_HORIZON, steps=len(rows))
-        course.kept["kl_coef"] = kl_coef
-        course.rest(every=1)
-    return course.learner.steps, report_reward_model(reward, pairs, heldout, run.budget)
+        training.kept["kl_coef"] = kl_coef
+        training.checkpoint(every=1)
+    return training.learner.steps, report_reward_model(reward, pairs, heldout, run.budget)
 
 
 def reward_model(
-    run: Run, config: PPOConfig, policy: Policy, forward: Forward, pairs: Sequence[TokenPair]
+    run: RunContext, config: PPOConfig, policy: Policy, forward: Forward, pairs: Sequence[TokenPair]
 ) -> RewardModel:
     """The reward model of a round, trained in `reward/` or read from there."""
     place = run.directory.path / "reward"
@@ -243,7 +245,7 @@ def reward_model(
     return model
 
 
-def _groups(rows: Sequence[Row], size: int) -> list[Group]:
+def _groups(rows: Sequence[SampledRow], size: int) -> list[Group]:
     """Rows that stand together by prompt, so many each, as groups."""
     return [
         Group(rows[at].request.prompt_ids, tuple(tuple(row.token_ids) for row in rows[at : at + size]))

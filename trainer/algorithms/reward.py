@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from trainer.algorithms.losses import reward_loss, strength_margins
 from trainer.algorithms.optimizer import Terms
-from trainer.algorithms.training_run import Run, fit
+from trainer.algorithms.training_run import RunContext, fit
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Forward
 from trainer.forward.packing import Group
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import RewardConfig
 from trainer.interface.manifest import RewardReport
 from trainer.model.activation_checkpointing import recomputing
@@ -72,13 +72,13 @@ class RewardModel:
         return states.float() @ self._head
 
     @torch.no_grad()
-    def scores(self, groups: Sequence[Group], budget: Budget) -> Tensor:
+    def scores(self, groups: Sequence[Group], budget: TokenBudget) -> Tensor:
         """Scores by the scale, [S], in the order of the groups."""
         raw = self._many(groups, budget)
         return (raw - self.scale.mean) / self.scale.deviation
 
     @torch.no_grad()
-    def calibrate(self, groups: Sequence[Group], budget: Budget) -> None:
+    def calibrate(self, groups: Sequence[Group], budget: TokenBudget) -> None:
         """Set the scale by these completions."""
         raw = self._many(groups, budget)
         self.scale = Scale(float(raw.mean()), float(raw.std()) if len(raw) > 1 and float(raw.std()) > 0 else 1.0)
@@ -99,7 +99,7 @@ class RewardModel:
         found.scale = Scale(**json.loads((path / _SCALE).read_text()))
         return found
 
-    def _many(self, groups: Sequence[Group], budget: Budget) -> Tensor:
+    def _many(self, groups: Sequence[Group], budget: TokenBudget) -> Tensor:
         """Raw scores of many groups, in their order."""
 
         def work(part: list[int]) -> dict[int, Tensor]:
@@ -112,8 +112,8 @@ class RewardModel:
         return torch.cat([found[i] for i in range(len(groups))])
 
 
-def train_reward_model(run: Run, config: RewardConfig, model: RewardModel, pairs: Sequence[TokenPair]) -> None:
-    """Fit to pairs in place, and set the scale. Raises what course.fit raises."""
+def train_reward_model(run: RunContext, config: RewardConfig, model: RewardModel, pairs: Sequence[TokenPair]) -> None:
+    """Fit to pairs in place, and set the scale. Raises what training_run.fit raises."""
 
     def terms(part: Sequence[TokenPair]) -> Terms:
         scores = model.raw_scores([pair.group for pair in part]).view(-1, 2)
@@ -135,7 +135,7 @@ def train_reward_model(run: Run, config: RewardConfig, model: RewardModel, pairs
 
 @torch.no_grad()
 def report_reward_model(
-    model: RewardModel, train: Sequence[TokenPair], heldout: Sequence[TokenPair], budget: Budget
+    model: RewardModel, train: Sequence[TokenPair], heldout: Sequence[TokenPair], budget: TokenBudget
 ) -> RewardReport:
     """How well the scores rank pairs, and whether their differences claim the right odds."""
     seen, unseen = (_margins(model, pairs, budget) for pairs in (train, heldout))
@@ -159,7 +159,7 @@ def calibration_error(margins: Tensor) -> float:
     return float(torch.stack(gaps).sum() / len(claimed))
 
 
-def _margins(model: RewardModel, pairs: Sequence[TokenPair], budget: Budget) -> Tensor:
+def _margins(model: RewardModel, pairs: Sequence[TokenPair], budget: TokenBudget) -> Tensor:
     """Raw score of chosen less rejected, [N]."""
     if not pairs:
         return torch.zeros(0)

@@ -19,8 +19,8 @@ from torch import nn
 
 from data.errors import RoundError
 from trainer.algorithms.early_stop import EarlyStop, Watch
-from trainer.algorithms.optimizer import Learner, Terms
-from trainer.forward.token_budget import Budget
+from trainer.algorithms.optimizer import LoraOptimizer, Terms
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import Fitting
 from trainer.interface.manifest import Progress
 from trainer.interface.round_dir import RoundDir
@@ -34,7 +34,7 @@ class StoppedError(RoundError):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunContext:
     """What a run is given besides data: where it writes, how it trains, whom it tells.
 
     `stop` is asked after every step. `tell` gets the progress, which may be of another directory than the run's.
@@ -45,20 +45,20 @@ class Run:
     seed: int
     stop: Callable[[], bool]
     tell: Callable[[Progress], None]
-    budget: Budget
+    budget: TokenBudget
     phase: str = "training"
 
 
-class Course:
+class TrainingRun:
     """A learner on its way, taken up where a checkpoint left it. `kept` is what an algorithm saves besides.
 
     Raises RoundError when the checkpoint is damaged or of another training.
     """
 
     def __init__(
-        self, run: Run, parameters: Mapping[str, nn.Parameter], *, steps: int, watch: Watch | None = None
+        self, run: RunContext, parameters: Mapping[str, nn.Parameter], *, steps: int, watch: Watch | None = None
     ) -> None:
-        self.learner = Learner(parameters, run.config, steps=steps, budget=run.budget)
+        self.learner = LoraOptimizer(parameters, run.config, steps=steps, budget=run.budget)
         self.kept: dict[str, float] = {}
         self._early = None if watch is None else EarlyStop(watch, parameters, steps=steps)
         self._run = run
@@ -73,20 +73,20 @@ class Course:
         """Whether there is nothing more to do: all steps are made, or held-out pairs ended it early."""
         return self.learner.step >= self.learner.steps or (self._early is not None and self._early.stopped)
 
-    def note(self, metrics: Mapping[str, float]) -> None:
+    def log_step(self, metrics: Mapping[str, float]) -> None:
         """Write down the step that the learner has just made, and look at held-out pairs if it is time."""
         seen = {} if self._early is None else self._early.look(self.learner.step)
         self._run.directory.add_metrics({"step": self.learner.step, **metrics, **seen})
         self._tell()
 
-    def rest(self, *, every: int) -> None:
+    def checkpoint(self, *, every: int) -> None:
         """A place to go on from: a checkpoint every so many steps, and when asked to stop.
 
         Raises StoppedError then.
         """
         stopping = self._run.stop()
         if stopping or self.learner.step % every == 0:
-            self._checkpoint()
+            self._save_checkpoint()
         if stopping:
             raise StoppedError(
                 f"stopped after step {self.learner.step} of {self.learner.steps}; starting again goes on from there"
@@ -110,7 +110,7 @@ class Course:
                 f"{checkpoint} cannot be gone on from ({error}); remove it, and training begins anew"
             ) from error
 
-    def _checkpoint(self) -> None:
+    def _save_checkpoint(self) -> None:
         """Write all that going on needs; a kill in between leaves the checkpoint before."""
         state: dict[str, Any] = {**self.learner.state(), "kept": self.kept}
         if self._early is not None:
@@ -121,7 +121,7 @@ class Course:
 
 
 def fit(
-    run: Run,
+    run: RunContext,
     parameters: Mapping[str, nn.Parameter],
     items: Sequence[_Item],
     size: Callable[[_Item], int],
@@ -136,14 +136,14 @@ def fit(
     Raises StoppedError after a checkpoint when asked to stop, and what Learner.learn raises.
     """
     steps = steps_of(run.config, len(items))
-    course = Course(run, parameters, steps=steps, watch=watch)
+    training = TrainingRun(run, parameters, steps=steps, watch=watch)
     batches = (batch for epoch in count() for batch in epoch_batches(items, run.config.batch_size, run.seed, epoch))
-    for batch in islice(batches, course.learner.step, steps):
-        if course.ended:
+    for batch in islice(batches, training.learner.step, steps):
+        if training.ended:
             break
-        course.note(course.learner.learn(batch, size, prepare(batch)))
-        course.rest(every=run.config.checkpoint_every)
-    return course.learner.step
+        training.log_step(training.learner.learn(batch, size, prepare(batch)))
+        training.checkpoint(every=run.config.checkpoint_every)
+    return training.learner.step
 
 
 def steps_of(config: Fitting, items: int) -> int:

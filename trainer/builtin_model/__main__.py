@@ -66,7 +66,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """Ids of a conversation, of which those from answer_start on are to be learned, END included."""
 
     ids: tuple[int, ...]
@@ -110,13 +110,13 @@ def train_tokenizer(corpus: Corpus, recipe: Recipe) -> PreTrainedTokenizerFast:
     )
 
 
-def encode(chat: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> Example:
+def encode(chat: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> TrainingExample:
     """The prompt exactly as the chat template renders it for sampling, then the last answer and END."""
     turns = [{"role": str(m["role"]), "content": m["content"]} for m in chat[:-1]]
     prompt = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
     before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     answer = tokenizer(chat[-1]["content"], add_special_tokens=False)["input_ids"]
-    return Example((*before, *answer, int(tokenizer.eos_token_id)), len(before))
+    return TrainingExample((*before, *answer, int(tokenizer.eos_token_id)), len(before))
 
 
 def save(made: Made, recipe: Recipe, corpus: Corpus, out: Path) -> None:
@@ -206,7 +206,7 @@ def _batches(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, recipe: Recipe)
         yield from (_collate(cut, int(tokenizer.pad_token_id)) for cut in cuts)
 
 
-def _collate(examples: list[Example], pad: int) -> tuple[Tensor, Tensor]:
+def _collate(examples: list[TrainingExample], pad: int) -> tuple[Tensor, Tensor]:
     """Pad on the right: a causal model never looks there, so no attention mask is needed."""
     longest = max(len(example.ids) for example in examples)
     ids = torch.full((len(examples), longest), pad)

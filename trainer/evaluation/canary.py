@@ -34,7 +34,7 @@ _LEAST_SHARE, _MOST_SHARE = 0.5, 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CanaryAnswer:
     """A conversation and the ids of an answer to it."""
 
     prompt: tuple[Message, ...]
@@ -42,12 +42,12 @@ class Answer:
 
 
 @torch.no_grad()
-def make_canary(policy: Policy, forward: Forward, answers: Sequence[Answer]) -> Canary:
+def make_canary(policy: Policy, forward: Forward, answers: Sequence[CanaryAnswer]) -> Canary:
     """Of a few answers, the one whose log-probabilities the policy has moved most: the plainest sign of it.
 
     At least one is needed; where no prompt leaves room for its answer, the first answers a question of our own.
     """
-    tried = _readable(policy.base, answers) or [Answer(_STAND_IN, answers[0].token_ids[:_TOKENS])]
+    tried = _readable(policy.base, answers) or [CanaryAnswer(_STAND_IN, answers[0].token_ids[:_TOKENS])]
     groups = [Group(policy.base.encode(answer.prompt), (answer.token_ids,)) for answer in tried]
 
     def each() -> list[torch.Tensor]:
@@ -71,7 +71,7 @@ def canary_prompt(canary: Canary, base: Base) -> tuple[int, ...]:
     return canary.prompt_ids or base.under(base.former).encode(canary.prompt)
 
 
-def prove(canary: Canary, *, served: Sequence[float], served_base: Sequence[float]) -> None:
+def verify(canary: Canary, *, served: Sequence[float], served_base: Sequence[float]) -> None:
     """See that an adapter, served, does to the canary's answer what it did in training.
 
     served, served_base: log-probabilities of its tokens with the adapter and without, by whoever serves.
@@ -104,8 +104,8 @@ def prove(canary: Canary, *, served: Sequence[float], served_base: Sequence[floa
         )
 
 
-def _readable(base: Base, answers: Sequence[Answer]) -> list[Answer]:
-    short = [Answer(answer.prompt, answer.token_ids[:_TOKENS]) for answer in answers]
+def _readable(base: Base, answers: Sequence[CanaryAnswer]) -> list[CanaryAnswer]:
+    short = [CanaryAnswer(answer.prompt, answer.token_ids[:_TOKENS]) for answer in answers]
     fit = (one for one in short if len(base.encode(one.prompt)) + len(one.token_ids) <= base.context)
     return [one for one, _ in zip(fit, range(_ANSWERS), strict=False)]
 

@@ -13,7 +13,7 @@ from data.support.repetition import distinct, repetition
 from trainer.interface.manifest import Manner
 from trainer.model.adapter import Adapter
 from trainer.model.base import Base
-from trainer.sampling.sampler import Request, Row, Sampler
+from trainer.sampling.sampler import Request, SampledRow, Sampler
 
 _MOST_ROWS, _LEAST_ROWS = 32, 8  # 32 rows give twice the tokens a second of 8, SmolLM2 on one core
 _CACHE_BYTES = 2 << 30  # for the keys and values of all rows at their longest; training held more
@@ -56,14 +56,14 @@ class Contenders:
         """One answer to ask of one to each prompt. Raises PromptError for a prompt that leaves no room for it."""
         return [Request(self._base.prompt_ids(prompt), self._adapter(name), seed, sampling) for prompt in prompts]
 
-    def draw(self, requests: Sequence[Request], ended: Callable[[], None] = lambda: None) -> list[Row]:
+    def draw(self, requests: Sequence[Request], ended: Callable[[], None] = lambda: None) -> list[SampledRow]:
         """Answers to all requests, of whomever they are; those of one name are best asked one after the other.
 
         ended is called for each answer that ends.
         """
         return self._sampler.generate(requests, refold=True, ended=ended)
 
-    def manner(self, rows: Sequence[Row]) -> Manner:
+    def manner(self, rows: Sequence[SampledRow]) -> Manner:
         """How answers are, whatever they say: in words without their reasoning, in tokens with it."""
         words = [self.said(row).split() for row in rows]
         return Manner(
@@ -75,7 +75,7 @@ class Contenders:
             repetition=statistics.fmean(map(repetition, words)),
         )
 
-    def said(self, row: Row) -> str:
+    def said(self, row: SampledRow) -> str:
         """The answer of a row, without its reasoning."""
         return self._base.read(row.token_ids, prompt_ids=row.request.prompt_ids).text
 

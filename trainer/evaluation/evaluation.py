@@ -19,10 +19,10 @@ from trainer.forward.encoding import TokenPair
 from trainer.forward.packing import Group
 from trainer.interface.config import RoundConfig
 from trainer.interface.intervals import interval_of_mean
-from trainer.interface.manifest import Agreement, Comparison, Divergence, Evaluation, Interval, Manner, Probe
+from trainer.interface.manifest import Agreement, Divergence, Evaluation, Interval, Manner, Probe, RivalScores
 from trainer.model.adapter import Adapter
 from trainer.model.base import Base
-from trainer.sampling.sampler import Row
+from trainer.sampling.sampler import SampledRow
 
 BASE = "base"
 CHALLENGER = "challenger"
@@ -49,7 +49,7 @@ class Champion:
 class Samples:
     """Fresh answers to the same prompts with the same seeds, by who gave them, and how they are; probes answered."""
 
-    rows: Mapping[str, list[Row]]
+    rows: Mapping[str, list[SampledRow]]
     manners: Mapping[str, Manner]
     probes: tuple[Probe, ...] = ()
 
@@ -175,12 +175,12 @@ def distance(samples: Samples, scorer: Scorer, name: str, rival: str) -> Diverge
     return divergence(ratios, [len(row.token_ids) for row in rows])
 
 
-def _compare(heldout: Sequence[TokenPair], samples: Samples, scorer: Scorer, name: str, rival: str) -> Comparison:
+def _compare(heldout: Sequence[TokenPair], samples: Samples, scorer: Scorer, name: str, rival: str) -> RivalScores:
     groups = [pair.group for pair in heldout]
     before, after = scorer.logps(rival, groups), scorer.logps(name, groups)
     agreement = agreed(heldout, before=before, after=after)
     gains = (logps_of(heldout, after) - logps_of(heldout, before)) @ torch.tensor([1.0, -1.0]).double()
-    return Comparison(
+    return RivalScores(
         rival=rival,
         heldout=agreement,
         accuracy=_wilson(agreement),

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from data.quality.share import SHOWN_CONFIDENCE
 from trainer.forward.encoding import TokenPair
-from trainer.forward.reference import Reference
+from trainer.forward.reference import ReferenceLogps
 from trainer.interface.manifest import Agreement, Divergence, Drift, Manner
 
 _LEAST_LENGTH = 16  # tokens: a few nats on an answer of one word are many a token, and mean little
 _SHOWN = {"mean_length", "eos_rate", "distinct_1", "distinct_2"}
 
 
-def agreed(pairs: Sequence[TokenPair], *, before: Reference, after: Reference) -> Agreement:
+def agreed(pairs: Sequence[TokenPair], *, before: ReferenceLogps, after: ReferenceLogps) -> Agreement:
     """How the ranking of pairs changes from one policy to another, by the log-probabilities of their groups."""
     if not pairs:
         return Agreement(pairs=0)
@@ -38,7 +38,7 @@ def agreed(pairs: Sequence[TokenPair], *, before: Reference, after: Reference) -
     )
 
 
-def logps_of(pairs: Sequence[TokenPair], found: Reference) -> Tensor:
+def logps_of(pairs: Sequence[TokenPair], found: ReferenceLogps) -> Tensor:
     """Log-probabilities of pairs' chosen and rejected completions, in nats, [N, 2]."""
     return torch.tensor([found[pair.group] for pair in pairs], dtype=torch.float64).reshape(-1, 2)
 

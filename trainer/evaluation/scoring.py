@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 
 from trainer.forward.logprobs import Forward
 from trainer.forward.packing import Group
-from trainer.forward.reference import Reference, group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.reference import ReferenceLogps, group_logps
+from trainer.forward.token_budget import TokenBudget
 from trainer.model.adapter import Adapter
 from trainer.model.lora import Lora
 from trainer.model.policy import Policy, check_head
@@ -26,7 +26,7 @@ class Scorer:
         self,
         policy: Policy,
         forward: Forward,
-        budget: Budget,
+        budget: TokenBudget,
         *,
         name: str,
         others: Mapping[str, Adapter | None],
@@ -41,9 +41,9 @@ class Scorer:
         self._name = name
         self._others = others
         self._tell = tell
-        self._known: dict[str, Reference] = {}
+        self._known: dict[str, ReferenceLogps] = {}
 
-    def know(self, name: str, found: Reference) -> None:
+    def add(self, name: str, found: ReferenceLogps) -> None:
         """Take what was computed elsewhere, by the same forward pass."""
         self._known.setdefault(name, {}).update(found)
 
@@ -52,13 +52,13 @@ class Scorer:
         known = self._known.get(name, {})
         return [group for group in dict.fromkeys(groups) if group not in known]
 
-    def logps(self, name: str, groups: Sequence[Group]) -> Reference:
+    def logps(self, name: str, groups: Sequence[Group]) -> ReferenceLogps:
         """Of all completions of these groups, and of whatever else was asked of that name. Raises KeyError."""
         missing = self.unknown(name, groups)
         if missing:
             with self._acting(name):
                 found = group_logps(self._policy, self._forward, missing, self._budget, done=self._tell)
-            self.know(name, found)
+            self.add(name, found)
         return self._known.get(name, {})
 
     def _acting(self, name: str) -> AbstractContextManager[None]:

@@ -18,7 +18,7 @@ _SHARE = 0.5  # of the free memory; the rest is for what else a step takes, and 
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MemoryChoice:
     """A use of memory, and what people should know of it."""
 
     use: MemoryUse
@@ -27,7 +27,7 @@ class Choice:
 
 def choose(
     training: Training, activations: Activations, *, longest: int, free: int, cpu: bool, last: MemoryUse | None = None
-) -> Choice:
+) -> MemoryChoice:
     """What fits into `free` bytes, where the settings leave it open.
 
     longest: tokens of the longest example, as packed. last: what an earlier try left in the round directory.
@@ -40,7 +40,7 @@ def choose(
     if last and kills:
         tokens = min(tokens, last.token_budget)
     use = MemoryUse(token_budget=tokens, recompute_above=_recompute_above(training, activations, tokens), kills=kills)
-    return Choice(use, tuple(_notes(training, use, longest)))
+    return MemoryChoice(use, tuple(_notes(training, use, longest)))
 
 
 def _recompute_above(training: Training, activations: Activations, budget: int) -> int | None:

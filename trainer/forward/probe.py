@@ -29,7 +29,7 @@ _TOLERANCE_FLOAT32 = 1e-4  # seen: rounding up to 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ForwardChoice:
     """The way that a model takes, and in words why."""
 
     forward: Forward
@@ -37,7 +37,7 @@ class Chosen:
 
 
 @torch.no_grad()
-def choose_forward(model: PreTrainedModel) -> Chosen:
+def choose_forward(model: PreTrainedModel) -> ForwardChoice:
     """Packed where a probe proves that it equals the plain computation for this very model, else plain.
 
     The states must be those of every sequence on its own, but for rounding; in half precision that could hide what
@@ -55,13 +55,17 @@ def choose_forward(model: PreTrainedModel) -> Chosen:
         off, leak = _distance(packed, alone), _leak(model, packed)
         off_head = _distance(*_logits_by_product_and_model(model))
     except Exception as error:  # an architecture that is built otherwise can fail in any way
-        return Chosen(Plain(), f"plain: packing does not fit this model ({error})")
+        return ForwardChoice(Plain(), f"plain: packing does not fit this model ({error})")
     if not (off <= tolerance and leak <= tolerance / 10):  # a leak of 0 but for a mixture of experts, which regroups
         size = max(off, leak)
-        return Chosen(Plain(), f"plain: packing changes what this model computes (states by {size:.1e} of their size)")
+        return ForwardChoice(
+            Plain(), f"plain: packing changes what this model computes (states by {size:.1e} of their size)"
+        )
     if not off_head <= tolerance / 100:  # the same product of the same numbers, where it is a product
-        return Chosen(Plain(), f"plain: this model's head is more than a product (logits differ by {off_head:.1e})")
-    return Chosen(Packed(), "packed")
+        return ForwardChoice(
+            Plain(), f"plain: this model's head is more than a product (logits differ by {off_head:.1e})"
+        )
+    return ForwardChoice(Packed(), "packed")
 
 
 def _leak(model: PreTrainedModel, states: Tensor) -> float:

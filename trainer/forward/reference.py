@@ -15,10 +15,10 @@ from torch import Tensor
 
 from trainer.forward.logprobs import Forward, completion_logps
 from trainer.forward.packing import Group
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.model.policy import Policy
 
-Reference = dict[Group, tuple[float, ...]]
+ReferenceLogps = dict[Group, tuple[float, ...]]
 
 
 @torch.no_grad()
@@ -26,16 +26,16 @@ def group_logps(
     policy: Policy,
     forward: Forward,
     groups: Sequence[Group],
-    budget: Budget,
+    budget: TokenBudget,
     *,
     done: Callable[[int], None] = lambda _: None,
-) -> Reference:
+) -> ReferenceLogps:
     """Summed log-probability of every completion of every group, under whatever acts in the policy's model.
 
     done is called with a number of groups whenever so many more are computed.
     """
 
-    def work(part: list[Group]) -> Reference:
+    def work(part: list[Group]) -> ReferenceLogps:
         sums = torch.split(completion_logps(forward, policy.model, part), [len(group.completions) for group in part])
         done(len(part))
         return {group: tuple(found.tolist()) for group, found in zip(part, sums, strict=True)}
@@ -46,8 +46,8 @@ def group_logps(
 
 
 def reference_logps(
-    policy: Policy, forward: Forward, groups: Sequence[Group], budget: Budget, *, file: Path, snapshot_sha256: str
-) -> Reference:
+    policy: Policy, forward: Forward, groups: Sequence[Group], budget: TokenBudget, *, file: Path, snapshot_sha256: str
+) -> ReferenceLogps:
     """The same under the reference, from the file if it holds these groups of this snapshot, else computed into it."""
     different = list(dict.fromkeys(groups))
     key = f"{snapshot_sha256} {type(forward).__name__} {_digest(different)}"

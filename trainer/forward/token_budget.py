@@ -21,7 +21,7 @@ _STATUS = Path("/proc/self/status")
 _NO_CPU_MEMORY = "can't allocate memory"  # torch raises a bare RuntimeError on the CPU
 
 
-class Budget:
+class TokenBudget:
     """Tokens of one pass; halved when memory runs out, and never raised again. say gets a line for people then."""
 
     def __init__(self, tokens: int, say: Callable[[str], None]) -> None:

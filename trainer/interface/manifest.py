@@ -120,7 +120,7 @@ class Interval(BaseModel):
     high: float
 
 
-class Comparison(BaseModel):
+class RivalScores(BaseModel):
     """A challenger against a rival, a version by name: what changed from the rival to the challenger.
 
     heldout: how they rank held-out pairs, where "before" is the rival. accuracy: Wilson's interval of its accuracy,
@@ -153,9 +153,9 @@ class Evaluation(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     manner: Manner
-    against_base: Comparison
-    against_champion: Comparison
-    champion: Comparison | None = None
+    against_base: RivalScores
+    against_champion: RivalScores
+    champion: RivalScores | None = None
     probes: tuple[Probe, ...] = ()
 
 

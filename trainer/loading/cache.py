@@ -12,7 +12,7 @@ from data.support.atomic_files import replacing_directory
 CARD = "prefloop_source.json"
 
 
-class Source(BaseModel):
+class CacheSource(BaseModel):
     """What a directory in the cache was made from, kept in it.
 
     sha256 is of the GGUF file: it stays the same when another version of transformers writes the directory anew, and
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "prefloop" / "models"
 
 
-def cached(folder: str, make: Callable[[Path], Source]) -> Path:
+def cached(folder: str, make: Callable[[Path], CacheSource]) -> Path:
     """The directory of this name in the cache, made by `make` in an empty one if it is not there yet.
 
     Another process may make the same at the same time: whoever is first wins. Raises ModelError when the cache
@@ -60,9 +60,9 @@ def is_there(place: Path) -> bool:
     return (place / CARD).is_file()
 
 
-def source_of(directory: Path) -> Source | None:
+def source_of(directory: Path) -> CacheSource | None:
     """What a directory was made from; None for one that prefloop did not make."""
     try:
-        return Source.model_validate_json((directory / CARD).read_text(encoding="utf-8"))
+        return CacheSource.model_validate_json((directory / CARD).read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None

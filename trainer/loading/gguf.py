@@ -17,7 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from data.errors import ModelError
 from data.support.file_digest import file_sha256
-from trainer.loading.cache import Source, cache_folder, cached, is_there
+from trainer.loading.cache import CacheSource, cache_folder, cached, is_there
 
 SUFFIX = ".gguf"
 _BYTES = 4  # of a float32
@@ -37,7 +37,7 @@ def unpacked(file: Path) -> Path:
     return cached(folder, lambda part: unpack_gguf(file, part, digest=digest))
 
 
-def unpack_gguf(file: Path, out: Path, *, digest: str | None = None) -> Source:
+def unpack_gguf(file: Path, out: Path, *, digest: str | None = None) -> CacheSource:
     """Write a GGUF file's model as float32 safetensors, with its tokenizer, to a directory; returns what it came from.
 
     float32 holds every value exactly: a block's float16 scale times a small integer. Progress goes to stderr. Raises
@@ -55,7 +55,7 @@ def unpack_gguf(file: Path, out: Path, *, digest: str | None = None) -> Source:
         raise ModelError(f"{file} cannot be unpacked: {' '.join(str(error).split())}") from error
     _plain(model).save_pretrained(out)
     tokenizer.save_pretrained(out)
-    return Source(file=file.name, sha256=digest or file_sha256(file), license=license_)
+    return CacheSource(file=file.name, sha256=digest or file_sha256(file), license=license_)
 
 
 def _check(file: Path, out: Path) -> str | None:

@@ -32,7 +32,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Footprint:
+class MemoryEstimate:
     """Bytes that training needs: the weights, the adapter with its optimiser, the largest pass, the process."""
 
     weights: int
@@ -54,7 +54,7 @@ class Footprint:
         )
 
     @classmethod
-    def of(cls, directory: RoundDir, base: Base, activations: Activations, *, free: int) -> "Footprint":
+    def of(cls, directory: RoundDir, base: Base, activations: Activations, *, free: int) -> "MemoryEstimate":
         """That of a frozen round of this base where so many bytes are free, before the trainer has started."""
         config, model = directory.config(), base.model
         cpu = model.device.type == "cpu"

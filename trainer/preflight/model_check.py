@@ -12,7 +12,7 @@ import torch
 
 from data.errors import AdapterError, ModelError, PrefloopError
 from data.records import Message, Sampling
-from trainer.evaluation.canary import Answer, canary_prompt, make_canary, prove
+from trainer.evaluation.canary import CanaryAnswer, canary_prompt, make_canary, verify
 from trainer.forward.activation_count import Activations, count_activations, short_pair
 from trainer.forward.logprobs import Forward
 from trainer.forward.probe import choose_forward
@@ -72,7 +72,7 @@ def check_training(base: Base, *, rank: int) -> Trained:
         activations = count_activations(policy, chosen.forward)
         _step(policy, chosen.forward)
         pair = short_pair(_TOKENS)
-        canary = make_canary(policy, chosen.forward, [Answer(QUESTION, pair.completions[0])])
+        canary = make_canary(policy, chosen.forward, [CanaryAnswer(QUESTION, pair.completions[0])])
     return Trained(chosen.forward, chosen.reason, activations, policy.adapter(), canary)
 
 
@@ -115,7 +115,7 @@ def check_sampling(sampler: Sampler, trained: Trained) -> None:
             sampling = Sampling(max_new_tokens=_ANSWER)
             sampler.generate([Request(prompt, adapter, 0, sampling) for adapter in (_ADAPTER, None)])
             served, bare = (sampler.score(prompt, canary.token_ids, adapter) for adapter in (_ADAPTER, None))
-            prove(canary, served=served, served_base=bare)
+            verify(canary, served=served, served_base=bare)
         except AdapterError as error:
             raise ModelError(
                 f"model {base.name} cannot answer with an adapter as it was trained: {error}; {_OTHER}"

@@ -85,7 +85,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AnswerParts:
     """A completion's text in two. end: where in the text the reasoning ends; closed: whether it does."""
 
     reasoning: str
@@ -134,7 +134,7 @@ class ReasoningFormat:
         """Whether a prompt's text ends with reasoning that is over, as templates write it where thinking is off."""
         return self._markers is not None and prompt.rstrip().endswith(self._markers.close)
 
-    def split(self, text: str, *, prompt: str = "", whole: bool = True) -> Parts:
+    def split(self, text: str, *, prompt: str = "", whole: bool = True) -> AnswerParts:
         """A completion's text in two; prompt: what it follows. Not whole: half a marker at its end is held back."""
         parser = ResponseParser(self._template, prefix=self._prefix(prompt))
         events = parser.feed(text)
@@ -142,9 +142,9 @@ class ReasoningFormat:
         if self._markers is not None:
             segments = self._marked(segments, unopened=not self.closed_by(prompt))
         if not segments and self._declared is not None and whole:
-            return Parts("", text)  # a template that names the answer's beginning, and an answer without it
+            return AnswerParts("", text)  # a template that names the answer's beginning, and an answer without it
         reasoning = [segment for segment in segments if segment.reasons]
-        return Parts(
+        return AnswerParts(
             reasoning="".join(segment.text for segment in reasoning),
             answer="".join(segment.text for segment in segments if segment.field == _CONTENT),
             end=max((segment.end for segment in reasoning), default=0),

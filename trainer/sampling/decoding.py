@@ -63,7 +63,7 @@ class DecodingModel(Protocol[_Cache]):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class DecodingChoice:
     """The way that a model takes, and in words why."""
 
     model: DecodingModel[Any]
@@ -78,13 +78,13 @@ _TOLERANCE_FLOAT32 = 1e-3
 _SENSITIVE = 0.05  # size of B in the proof's adapter: each module moves by a few percent
 
 
-def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) -> Chosen:
+def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) -> DecodingChoice:
     """Rows together where a proof shows that they get the logits of transformers' own forward pass, else one by one.
 
     The proof reads and decodes two sequences side by side, one with an adapter and one without. Raises ModelError for a
     model that cannot carry LoRA, or whose generation by transformers differs from its own forward pass.
     """
-    proof = _Proof(base)
+    proof = _Expected(base)
     try:
         fast = RowModel(base, rows=rows, max_adapters=max_adapters, max_rank=max_rank)
         proof.hold(fast, together=min(rows, 2))
@@ -93,7 +93,7 @@ def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) 
     except Exception as error:  # an architecture that is built otherwise can fail in any way
         why = _why(error)
     else:
-        return Chosen(fast, fast.way)
+        return DecodingChoice(fast, fast.way)
     try:
         slow = GeneralModel(base, max_adapters=max_adapters, max_rank=max_rank)
         proof.hold(slow, together=2)
@@ -104,10 +104,10 @@ def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) 
             f"model {base.name} cannot be sampled: not even by transformers' own generation, for {_why(error)}; "
             "serve a model of another architecture (docs/models.md lists those that work)"
         ) from error
-    return Chosen(slow, f"slow, one answer at a time: {why}")
+    return DecodingChoice(slow, f"slow, one answer at a time: {why}")
 
 
-class _Proof:
+class _Expected:
     """What two sequences and an adapter shall give, by transformers' forward pass over each of them whole."""
 
     def __init__(self, base: Base) -> None:

@@ -31,7 +31,7 @@ from data.errors import ModelError
 from data.records import FinishReason, Sampling
 from trainer.model.adapter import Adapter
 from trainer.model.base import Base
-from trainer.sampling.decoding import Cache, Chosen, DecodingModel, choose_decoding
+from trainer.sampling.decoding import Cache, DecodingChoice, DecodingModel, choose_decoding
 from trainer.sampling.token_sampling import draw
 
 
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class SampledRow:
     """An answer on its way, of at most `limit` tokens.
 
     logprobs are at temperature 1 under the row's own adapter, in nats. The cache is gone once the answer has ended:
@@ -93,11 +93,11 @@ class Sampler:
         self.base = base
         self.max_rows = max_rows
         self.max_rank = max_rank
-        self.rows: list[Row] = []
+        self.rows: list[SampledRow] = []
         self._home = base.model.device
         self._adapters: dict[str, Adapter] = {}
         self._build = partial(choose_decoding, base, rows=max_rows, max_adapters=max_adapters, max_rank=max_rank)
-        self._built: Chosen | None = self._build()
+        self._built: DecodingChoice | None = self._build()
         self.way = self._built.reason
 
     @property
@@ -126,8 +126,8 @@ class Sampler:
             self._built.model.lora.unload(name)
         del self._adapters[name]
 
-    def park(self) -> None:
-        """Take the weights to the CPU's memory, and drop all that stands beside them, until `unpark`.
+    def offload(self) -> None:
+        """Take the weights to the CPU's memory, and drop all that stands beside them, until `reload`.
 
         Raises ValueError while there are rows.
         """
@@ -136,8 +136,8 @@ class Sampler:
         self._built = None
         self.base.move(torch.device("cpu"))
 
-    def unpark(self) -> None:
-        """Come back with the same adapters. Nothing happens to a sampler that is not parked."""
+    def reload(self) -> None:
+        """Come back with the same adapters. Nothing happens to a sampler that is not offloaded."""
         if self._built is None:
             self.base.move(self._home)
             built = self._build()
@@ -148,11 +148,11 @@ class Sampler:
     @property
     def _model(self) -> DecodingModel[Any]:
         if self._built is None:
-            raise ModelError("the model is parked, and cannot be asked")
+            raise ModelError("the model is offloaded, and cannot be asked")
         return self._built.model
 
     @torch.inference_mode()
-    def join(self, requests: Sequence[Request]) -> list[Row]:
+    def join(self, requests: Sequence[Request]) -> list[SampledRow]:
         """Start answers to one prompt under one adapter: one prefill, one first token each.
 
         Raises ValueError when they differ in prompt or adapter, or when there is no room for all; PromptError when the
@@ -166,7 +166,7 @@ class Sampler:
         return self._start(requests, self._prefill(first))
 
     @torch.inference_mode()
-    def step(self) -> list[Row]:
+    def step(self) -> list[SampledRow]:
         """Decode one token for every row; returns them all, those that have just finished having left."""
         rows = self.rows
         if not rows:
@@ -177,7 +177,7 @@ class Sampler:
         self.rows = [row for row in rows if row.finish_reason is None]
         return rows
 
-    def leave(self, row: Row) -> None:
+    def leave(self, row: SampledRow) -> None:
         """Take a row out before its end; nothing happens if it has left already."""
         self.rows = [other for other in self.rows if other is not row]
 
@@ -188,7 +188,7 @@ class Sampler:
     @torch.inference_mode()
     def generate(
         self, requests: Sequence[Request], *, refold: bool = False, ended: Callable[[], None] = lambda: None
-    ) -> list[Row]:
+    ) -> list[SampledRow]:
         """Draw all requests to their end; returns rows in the order of the requests. ended is called for each.
 
         Each prompt is read once for all its answers under one adapter, however many; a row that ends makes room
@@ -200,7 +200,7 @@ class Sampler:
         groups: dict[tuple[tuple[int, ...], str | None], list[int]] = {}
         for index, request in enumerate(requests):
             groups.setdefault(_prompt(request), []).append(index)
-        done: dict[int, Row] = {}
+        done: dict[int, SampledRow] = {}
         adapters = {row.request.adapter for row in self.rows} | {request.adapter for request in requests}
 
         def step() -> None:
@@ -237,18 +237,18 @@ class Sampler:
         cache = self._model.cache()
         return _Prefill(cache, self._model.read(request.prompt_ids, cache, request.adapter)[:, -1])
 
-    def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[Row]:
+    def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[SampledRow]:
         """Rows that go on from a prefill, with their first token; those that it does not end take part in steps."""
         read = prefill.cache.length
         rows = [
-            Row(r, self.base.answer_limit(read, r.sampling), prefill.cache.fork(), random.Random(r.seed))
+            SampledRow(r, self.base.answer_limit(read, r.sampling), prefill.cache.fork(), random.Random(r.seed))
             for r in requests
         ]
         self._draw(rows, prefill.logits.expand(len(rows), -1))
         self.rows += [row for row in rows if row.finish_reason is None]
         return rows
 
-    def _draw(self, rows: Sequence[Row], logits: Tensor) -> None:
+    def _draw(self, rows: Sequence[SampledRow], logits: Tensor) -> None:
         """Sample the next token of every row from logits [B, V] and let each take it."""
         tokens = draw(
             logits,

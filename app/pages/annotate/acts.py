@@ -9,8 +9,8 @@ from data.annotation.validate_judgment import LONGEST_COMMENT, LONGEST_REASON, M
 from data.records import Flag
 
 Pick = Literal["1", "2", "3", "4", "5", "0", "s"]
-Id = Annotated[int, Field(ge=1, lt=2**63)]
-Text = Annotated[str, Field(max_length=LONGEST_WRITTEN)]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+WrittenText = Annotated[str, Field(max_length=LONGEST_WRITTEN)]
 Reasons = Annotated[tuple[Annotated[str, Field(max_length=LONGEST_REASON)], ...], Field(max_length=MOST_REASONS)]
 _LONGEST_COMPARED = 200_000
 
@@ -41,7 +41,7 @@ class Judge(_Act):
     reasons_b: Reasons = ()
     comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
     flag: Flag | None = None
-    edit: Text | None = None
+    edit: WrittenText | None = None
 
 
 class Undo(_Act):
@@ -54,22 +54,22 @@ class Change(_Act):
     """Bring back the pair of an earlier judgment."""
 
     do: Literal["change"]
-    judgment: Id
+    judgment: RowId
 
 
 class Write(_Act):
     """Answer a prompt of the annotator's own."""
 
     do: Literal["write"]
-    text: Text
+    text: WrittenText
 
 
 class Continue(_Act):
     """Go on with the answer that a judgment chose, and this said to it."""
 
     do: Literal["continue"]
-    judgment: Id
-    text: Text
+    judgment: RowId
+    text: WrittenText
 
 
 Act = Next | Judge | Undo | Change | Write | Continue
@@ -79,7 +79,7 @@ ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="do")])
 class HistoryFrom(BaseModel):
     """Which page of one's own judgments: those before an id, the newest if None."""
 
-    before: Id | None = None
+    before: RowId | None = None
 
 
 class DifferenceOf(BaseModel):

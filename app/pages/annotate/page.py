@@ -12,18 +12,18 @@ from contextlib import aclosing
 import gradio as gr
 from pydantic import ValidationError
 
-from app.annotation.blinding import told, trouble_told
+from app.annotation.blinding import last_error_for, redact_for
 from app.annotation.desk import LivePair
 from app.annotation.queue_settings import ShownReasoning
 from app.markdown.render import Markdown
 from app.pages.annotate.acts import ACT, Act, Change, Continue, DifferenceOf, HistoryFrom, Judge, Next, Undo, Write
 from app.pages.annotate.difference import difference
 from app.pages.annotate.views import (
+    EarlierJudgment,
     GuideView,
     HistoryView,
-    Said,
+    PairView,
     ThoughtView,
-    View,
     deaf_ms,
     feedback_of,
     row_of,
@@ -55,7 +55,7 @@ class AnnotatePage:
     def build(self) -> gr.Blocks:
         """The page with its component and its events."""
 
-        async def act(data: object, request: gr.Request) -> View:
+        async def act(data: object, request: gr.Request) -> PairView:
             return await self.act(data, person(request))
 
         async def history(data: object, request: gr.Request) -> HistoryView | None:
@@ -78,7 +78,7 @@ class AnnotatePage:
             )
         return page
 
-    async def act(self, data: object, annotator: Annotator) -> View:
+    async def act(self, data: object, annotator: Annotator) -> PairView:
         """Do one act, then give the next thing to do. Errors for people become a note in the view."""
         known = ""
         try:
@@ -86,19 +86,19 @@ class AnnotatePage:
             known = asked.guide
             answer = await self._do(asked, annotator)
         except ValidationError:
-            answer = View(note=_OUT_OF_DATE, tone="warn", refused=True)
+            answer = PairView(note=_OUT_OF_DATE, tone="warn", refused=True)
         except PrefloopError as error:
-            answer = View(note=words_of(told(error, annotator)), tone="warn", refused=True)
+            answer = PairView(note=words_of(redact_for(error, annotator)), tone="warn", refused=True)
         view, done, guideline = await asyncio.gather(
             self._next(annotator, answer), self._desk.progress(annotator), self._desk.guideline()
         )
-        view |= View(done=done, goal=self._goal, reasons=list(self._desk.reasons))
+        view |= PairView(done=done, goal=self._goal, reasons=list(self._desk.reasons))
         view["person"] = {"login": annotator.login, "admin": annotator.role is Role.ADMIN}
         if guideline is not None and guideline.version != known:
             view["guide"] = self._guide(guideline)
         return view
 
-    async def live(self, run: str, prompt: str | None, annotator: Annotator) -> AsyncIterator[View]:
+    async def live(self, run: str, prompt: str | None, annotator: Annotator) -> AsyncIterator[PairView]:
         """Views of a pair while it is made; `run` comes back in each, so that the board knows its own.
 
         prompt: the digest of the prompt to answer; the next one, if None.
@@ -108,15 +108,15 @@ class AnnotatePage:
             async with aclosing(self._desk.live(annotator, prompt)) as items:
                 async for item in items:
                     if item.lease:
-                        yield self._pair(item.lease) | View(run=run)
+                        yield self._pair(item.lease) | PairView(run=run)
                         return
                     if time.monotonic() - last >= _FRAME_SECONDS:
                         last = time.monotonic()
-                        yield self._draft(item) | View(run=run)
+                        yield self._draft(item) | PairView(run=run)
             trouble = self._trouble(annotator) or _NO_PAIR
         except PrefloopError as error:
-            trouble = words_of(told(error, annotator))
-        yield View(state="wait", trouble=trouble, run=run)
+            trouble = words_of(redact_for(error, annotator))
+        yield PairView(state="wait", trouble=trouble, run=run)
 
     async def history(self, data: object, annotator: Annotator) -> HistoryView | None:
         """The annotator's own judgments, newest first, a page at a time; None for what no board of ours asks."""
@@ -137,15 +137,15 @@ class AnnotatePage:
         a, b = await asyncio.to_thread(difference, texts.a, texts.b)
         return {"a": a, "b": b}
 
-    async def _live(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[View]:
+    async def _live(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[PairView]:
         sent = event._data if isinstance(event._data, dict) else {}  # whatever a caller likes to send
         prompt = None if sent.get("prompt") is None else str(sent["prompt"])
         async for view in self.live(str(sent.get("run")), prompt, person(request)):
             yield view
 
-    async def _do(self, act: Act, annotator: Annotator) -> View:
+    async def _do(self, act: Act, annotator: Annotator) -> PairView:
         """What to say of an act, and the pair or the prompt it asks for."""
-        view = View()
+        view = PairView()
         match act:
             case Judge():
                 view = await self._judge(act, annotator)
@@ -153,20 +153,20 @@ class AnnotatePage:
                 view = await self._undo(annotator)
             case Change(judgment=judgment_id):
                 lease, judgment = await self._desk.change(annotator, judgment_id)
-                view = self._pair(lease, said_of(judgment)) | View(changing=True)
+                view = self._pair(lease, said_of(judgment)) | PairView(changing=True)
             case Write(text=text):
-                view = View(state="live", prompt=(await self._desk.write(annotator, text)).sha256)
+                view = PairView(state="live", prompt=(await self._desk.write(annotator, text)).sha256)
             case Continue(judgment=judgment_id, text=text):
                 prompt = await self._desk.continue_with(annotator, judgment_id, text)
-                view = View(state="live", prompt=prompt.sha256)
+                view = PairView(state="live", prompt=prompt.sha256)
             case Next():
                 pass
         return view
 
-    async def _judge(self, act: Judge, annotator: Annotator) -> View:
+    async def _judge(self, act: Judge, annotator: Annotator) -> PairView:
         verdict = verdict_of(act)
         judgment = await self._desk.judge(annotator, act.token, verdict, act.key)
-        view = View(note=Note(words="Skipped" if verdict.choice is Choice.SKIP else "Saved"), tone="ok")
+        view = PairView(note=Note(words="Skipped" if verdict.choice is Choice.SKIP else "Saved"), tone="ok")
         if await self._desk.goes_on(judgment):
             view["continues"] = judgment.id
         expected = await self._desk.expected(judgment)
@@ -174,28 +174,28 @@ class AnnotatePage:
             view["feedback"] = feedback_of(judgment, expected.choice, expected.explanation)
         return view
 
-    async def _undo(self, annotator: Annotator) -> View:
+    async def _undo(self, annotator: Annotator) -> PairView:
         undone = await self._desk.undo(annotator)
         if undone is None:
-            return View(note=Note(words="There is nothing to undo"), tone="warn")
+            return PairView(note=Note(words="There is nothing to undo"), tone="warn")
         lease, judgment = undone
-        return self._pair(lease, said_of(judgment)) | View(note=Note(words="Undone: judge again"), tone="ok")
+        return self._pair(lease, said_of(judgment)) | PairView(note=Note(words="Undone: judge again"), tone="ok")
 
-    async def _next(self, annotator: Annotator, answer: View) -> View:
+    async def _next(self, annotator: Annotator, answer: PairView) -> PairView:
         """The answer with the pair to judge now, if it has none yet."""
         if "state" in answer:
             return answer
         try:
             lease = await self._desk.next(annotator)
         except PrefloopError as error:
-            return answer | View(state="wait", trouble=words_of(told(error, annotator)))
+            return answer | PairView(state="wait", trouble=words_of(redact_for(error, annotator)))
         if lease:
             return answer | self._pair(lease)
         trouble = self._trouble(annotator)
-        return answer | (View(state="live") if trouble is None else View(state="wait", trouble=trouble))
+        return answer | (PairView(state="live") if trouble is None else PairView(state="wait", trouble=trouble))
 
     def _trouble(self, annotator: Annotator) -> Note | None:
-        trouble = trouble_told(self._feeder.trouble, annotator)
+        trouble = last_error_for(self._feeder.trouble, annotator)
         return None if trouble is None else Note(words=trouble)
 
     def _guide(self, guideline: Guideline) -> GuideView:
@@ -203,25 +203,25 @@ class AnnotatePage:
         html = {language: self._markdown.html(body) for language, body in bodies.items()}
         return GuideView(version=guideline.version, html=html)
 
-    def _pair(self, lease: Lease, said: Said | None = None) -> View:
+    def _pair(self, lease: Lease, said: EarlierJudgment | None = None) -> PairView:
         a, b = lease.shown
-        view = View(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt))
-        view |= View(a=self._markdown.html(a.text), b=self._markdown.html(b.text), text={"a": a.text, "b": b.text})
-        view |= View(cut_off_after={"a": a.cut_off_after, "b": b.cut_off_after})
-        view |= View(deaf_ms=deaf_ms((a.text, b.text), read_before=said is not None))
+        view = PairView(state="pair", token=lease.token, turns=self._turns(lease.pair.prompt))
+        view |= PairView(a=self._markdown.html(a.text), b=self._markdown.html(b.text), text={"a": a.text, "b": b.text})
+        view |= PairView(cut_off_after={"a": a.cut_off_after, "b": b.cut_off_after})
+        view |= PairView(deaf_ms=deaf_ms((a.text, b.text), read_before=said is not None))
         view |= self._reasoning(self._desk.thought(a), self._desk.thought(b))
-        return view if said is None else view | View(said=said)
+        return view if said is None else view | PairView(said=said)
 
-    def _draft(self, item: LivePair) -> View:
+    def _draft(self, item: LivePair) -> PairView:
         a, b = map(self._markdown.html, item.texts)
-        return View(state="live", turns=self._turns(item.prompt), a=a, b=b) | self._reasoning(*item.thoughts)
+        return PairView(state="live", turns=self._turns(item.prompt), a=a, b=b) | self._reasoning(*item.thoughts)
 
-    def _reasoning(self, a: Thought | None, b: Thought | None) -> View:
+    def _reasoning(self, a: Thought | None, b: Thought | None) -> PairView:
         """What may be seen of the reasoning before two answers; nothing where there is none."""
         if a is None and b is None:
-            return View()
+            return PairView()
         shown = {"a": self._thought(a), "b": self._thought(b)}
-        return View(reasoning=shown, open=self._desk.reasoning is ShownReasoning.OPEN)
+        return PairView(reasoning=shown, open=self._desk.reasoning is ShownReasoning.OPEN)
 
     def _thought(self, thought: Thought | None) -> ThoughtView | None:
         if thought is None:

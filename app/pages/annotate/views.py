@@ -24,7 +24,7 @@ _LEAST_DEAF_MS = 400  # the second press of a double one comes 160 to 250 ms aft
 _OPENING = 60  # characters of an answer in which it may be seen to be the worse one
 
 
-class Said(TypedDict):
+class EarlierJudgment(TypedDict):
     """What had been said of a pair that comes back, in the sides shown."""
 
     pick: str
@@ -50,7 +50,7 @@ class ThoughtView(TypedDict):
     tokens: int | None
 
 
-class View(TypedDict, total=False):
+class PairView(TypedDict, total=False):
     """state: pair (to judge), live (being written; `prompt`: for which), wait (`trouble` says why).
 
     turns hold `text` or, for answers, safe `html`; `a` and `b` are safe HTML, `text` their plain texts. cut_off_after:
@@ -71,7 +71,7 @@ class View(TypedDict, total=False):
     open: bool
     cut_off_after: dict[str, int | None]
     deaf_ms: int
-    said: Said
+    said: EarlierJudgment
     changing: bool
     continues: int
     feedback: Feedback
@@ -93,7 +93,7 @@ class GuideView(TypedDict):
     html: dict[str, str]
 
 
-class Row(TypedDict):
+class HistoryRow(TypedDict):
     """One line of the history. at: ms since the epoch."""
 
     id: int
@@ -106,7 +106,7 @@ class Row(TypedDict):
 class HistoryView(TypedDict):
     """A page of the history; next: where the following one begins, None at the end."""
 
-    rows: list[Row]
+    rows: list[HistoryRow]
     next: int | None
 
 
@@ -126,13 +126,13 @@ def verdict_of(act: Judge) -> Verdict:
     return Verdict(choice, strength, act.ms, remarks, act.edit if choice.decisive else None)
 
 
-def said_of(judgment: Judgment) -> Said:
+def said_of(judgment: Judgment) -> EarlierJudgment:
     """A judgment as its annotator gave it."""
     remarks = judgment.remarks.mirrored if judgment.swapped else judgment.remarks
     edits: dict[str, str | None] = {"a": None, "b": None}
     if judgment.edit is not None:
         edits[judgment.shown] = judgment.edit
-    return Said(
+    return EarlierJudgment(
         pick=_pick(judgment.shown, judgment.strength),
         reasons={"a": list(remarks.reasons_a), "b": list(remarks.reasons_b)},
         comment=remarks.comment,
@@ -149,10 +149,10 @@ def feedback_of(judgment: Judgment, expected: Choice, why: str) -> Feedback:
     )
 
 
-def row_of(judgment: Judgment, pair: Pair) -> Row:
+def row_of(judgment: Judgment, pair: Pair) -> HistoryRow:
     """A judgment as a line of the history."""
     remarks = judgment.remarks
-    return Row(
+    return HistoryRow(
         id=judgment.id,
         pick=_pick(judgment.shown, judgment.strength),
         prompt=pair.prompt.messages[-1]["content"][:_LONGEST_LINE],

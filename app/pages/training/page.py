@@ -70,7 +70,7 @@ class RoundsPage:
     async def serve(self, name: str, actor: Annotator) -> Note:
         """Serve another version. Raises AdapterError, and what serves goes on serving, if it is refused."""
         reason = f"chosen by {actor.pseudonym} on the training page"
-        await self._services.adapters.promote(name, reason=reason, actor_id=actor.id)
+        await self._services.registry.promote(name, reason=reason, actor_id=actor.id)
         await self._keep(actor, "promote", {"name": name})
         return Note(words="{version} serves now", values={"version": name})
 

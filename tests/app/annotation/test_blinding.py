@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from app.annotation.blinding import told, trouble_told
+from app.annotation.blinding import last_error_for, redact_for
 from app.services import Services
 from app.web.server import create_app
 from data.errors import (
@@ -204,17 +204,17 @@ async def test_what_is_his_own_is_open_to_an_annotator(session: Session) -> None
 
 @pytest.mark.parametrize("error", [InputError("mine"), ConflictError("mine")])
 def test_what_was_wrong_with_ones_own_act_is_told(error: PrefloopError) -> None:
-    assert told(error, ANNOTATOR) is error
+    assert redact_for(error, ANNOTATOR) is error
 
 
 @pytest.mark.parametrize("error", [ModelError("round-000003 broke"), AdapterError("round-000003 is not loaded")])
 def test_what_is_wrong_with_a_model_is_told_to_admins_only(error: PrefloopError) -> None:
-    assert "round" not in str(told(error, ANNOTATOR))
-    assert "round" not in str(told(error, None))
-    assert told(error, ADMIN) is error
-    assert trouble_told(str(error), ADMIN) == str(error)
-    assert "round" not in str(trouble_told(str(error), ANNOTATOR))
-    assert trouble_told(None, ANNOTATOR) is None
+    assert "round" not in str(redact_for(error, ANNOTATOR))
+    assert "round" not in str(redact_for(error, None))
+    assert redact_for(error, ADMIN) is error
+    assert last_error_for(str(error), ADMIN) == str(error)
+    assert "round" not in str(last_error_for(str(error), ANNOTATOR))
+    assert last_error_for(None, ANNOTATOR) is None
 
 
 ANNOTATOR = Annotator(1, "ann", "quiet-heron-41", Role.ANNOTATOR, 0)
@@ -232,11 +232,11 @@ ADMIN = replace(ANNOTATOR, role=Role.ADMIN)
 def test_what_is_wrong_with_the_disk_is_not_blamed_on_the_model(
     error: PrefloopError, words: str, who: Annotator | None
 ) -> None:
-    assert str(told(error, who)).startswith(words)
-    assert TELLTALE not in str(told(error, who))
+    assert str(redact_for(error, who)).startswith(words)
+    assert TELLTALE not in str(redact_for(error, who))
 
 
 def test_what_a_template_says_of_a_prompt_is_told_to_admins_only() -> None:
     error = PromptError("the template of round-000001 says no", reason="refused by the chat template")
-    assert "round" not in str(told(error, ANNOTATOR))
-    assert told(error, ADMIN) is error
+    assert "round" not in str(redact_for(error, ANNOTATOR))
+    assert redact_for(error, ADMIN) is error

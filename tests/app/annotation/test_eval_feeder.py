@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.annotation.eval_feeder import Matches
+from app.annotation.eval_feeder import EvalFeeder
 from app.annotation.queue_settings import QueueSettings
 from app.services import Services
-from app.serving.engine import Answers, Job
+from app.serving.engine import Answers, SamplingJob
 from data.errors import ModelError, PromptError
 from data.records import Choice, FinishReason, Pair, Purpose, Role, Ruling, Sampling, Split, Verdict
 from tests.app.canned_version import add_version
@@ -23,15 +23,15 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
     """v1 serves after the base; v2 and v3 are there."""
     async with stage(tmp_path, buffer=0) as services:
         for name in ("v1", "v2", "v3"):
-            add_version(services.store, services.shelf, name)
-        await services.adapters.promote("v1", reason="first")
+            add_version(services.store, services.adapter_store, name)
+        await services.registry.promote("v1", reason="first")
         yield services
 
 
 @pytest.fixture
-def matches(services: Services) -> Matches:
+def matches(services: Services) -> EvalFeeder:
     """Wants BUFFER pairs on trial, and two without."""
-    return Matches(
+    return EvalFeeder(
         services.store,
         services.engine,
         services.router,
@@ -42,7 +42,7 @@ def matches(services: Services) -> Matches:
     )
 
 
-async def fill(matches: Matches) -> None:
+async def fill(matches: EvalFeeder) -> None:
     for _ in range(20):  # some come to nothing, by answers that are alike
         await matches.make()
 
@@ -58,12 +58,12 @@ def versions(pair: Pair) -> set[str | None]:
 
 
 def says(
-    services: Services, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Job], tuple[str, FinishReason]]
+    services: Services, monkeypatch: pytest.MonkeyPatch, answer: Callable[[SamplingJob], tuple[str, FinishReason]]
 ) -> None:
     """From now on this is what the engine answers."""
     stream = services.engine.stream
 
-    async def told(job: Job) -> AsyncGenerator[Answers, None]:
+    async def told(job: SamplingJob) -> AsyncGenerator[Answers, None]:
         text, reason = answer(job)
         async for answers in stream(job):
             made = answers.completions
@@ -73,9 +73,9 @@ def says(
 
 
 async def test_on_trial_a_version_meets_the_one_that_serves_on_heldout_prompts_first(
-    services: Services, matches: Matches
+    services: Services, matches: EvalFeeder
 ) -> None:
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     await fill(matches)
     pairs = waiting(services)
     assert len(pairs) == BUFFER
@@ -84,48 +84,48 @@ async def test_on_trial_a_version_meets_the_one_that_serves_on_heldout_prompts_f
     assert {"v1", "v2"} == {pair.a.version for pair in pairs}, "either is as good as a and as b"
 
 
-async def test_what_serves_meets_the_version_before_it(services: Services, matches: Matches) -> None:
+async def test_what_serves_meets_the_version_before_it(services: Services, matches: EvalFeeder) -> None:
     await fill(matches)
     assert [versions(pair) for pair in waiting(services)] == [{"base", "v1"}] * 2
 
 
-async def test_what_was_rolled_back_is_shown_to_nobody(services: Services, matches: Matches) -> None:
-    await services.adapters.promote("v2", reason="second")
-    await services.adapters.roll_back(reason="an admin likes the old one better")
+async def test_what_was_rolled_back_is_shown_to_nobody(services: Services, matches: EvalFeeder) -> None:
+    await services.registry.promote("v2", reason="second")
+    await services.registry.roll_back(reason="an admin likes the old one better")
     await fill(matches)
     assert [versions(pair) for pair in waiting(services)] == [{"base", "v1"}] * 2
 
 
-async def test_without_a_version_to_go_back_to_no_pair_is_made(services: Services, matches: Matches) -> None:
-    await services.adapters.promote("base", reason="after all")
-    await services.adapters.rule("v1", Ruling.RETIRE, reason="old")
+async def test_without_a_version_to_go_back_to_no_pair_is_made(services: Services, matches: EvalFeeder) -> None:
+    await services.registry.promote("base", reason="after all")
+    await services.registry.rule("v1", Ruling.RETIRE, reason="old")
     assert not await matches.make()
     assert waiting(services) == []
 
 
 async def test_pairs_of_a_version_that_was_refused_make_room_for_those_of_the_next(
-    services: Services, matches: Matches
+    services: Services, matches: EvalFeeder
 ) -> None:
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     await fill(matches)
     held = services.store.pairs.lease_pair(
         waiting(services)[0].id, services.accounts.add("ann", Role.ANNOTATOR).id, duration_ms=60_000
     )
-    await services.adapters.rule("v2", Ruling.REFUSE, reason="it is rude")
-    await services.adapters.put_on_trial("v3", reason="round 3 ended well")
+    await services.registry.rule("v2", Ruling.REFUSE, reason="it is rude")
+    await services.registry.put_on_trial("v3", reason="round 3 ended well")
     await fill(matches)
     pairs = waiting(services)
     assert [versions(pair) for pair in pairs if pair.id != held.pair.id] == [{"v1", "v3"}] * BUFFER
     assert held.pair in pairs, "what somebody looks at stays"
 
 
-async def test_pairs_that_an_earlier_server_left_are_looked_through(services: Services, matches: Matches) -> None:
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+async def test_pairs_that_an_earlier_server_left_are_looked_through(services: Services, matches: EvalFeeder) -> None:
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     await fill(matches)
-    await services.adapters.rule("v2", Ruling.REFUSE, reason="it is rude")
-    await services.adapters.promote("base", reason="after all")
-    await services.adapters.rule("v1", Ruling.RETIRE, reason="old")
-    matches = Matches(
+    await services.registry.rule("v2", Ruling.REFUSE, reason="it is rude")
+    await services.registry.promote("base", reason="after all")
+    await services.registry.rule("v1", Ruling.RETIRE, reason="old")
+    matches = EvalFeeder(
         services.store,
         services.engine,
         services.router,
@@ -139,18 +139,18 @@ async def test_pairs_that_an_earlier_server_left_are_looked_through(services: Se
 
 
 async def test_a_prompt_too_long_for_the_model_is_left_out_and_the_others_go_on(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream, too_long = services.engine.stream, services.store.prompts.sample(Split.HELDOUT, 3, 0)
 
-    async def reads(job: Job) -> AsyncGenerator[Answers, None]:
+    async def reads(job: SamplingJob) -> AsyncGenerator[Answers, None]:
         if job.messages in [prompt.messages for prompt in too_long]:
             raise PromptError("the prompt leaves no room for an answer", reason="too long")
         async for answers in stream(job):
             yield answers
 
     monkeypatch.setattr(services.engine, "stream", reads)
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     for _ in range(6):
         await matches.make()
     pairs = waiting(services)
@@ -160,9 +160,9 @@ async def test_a_prompt_too_long_for_the_model_is_left_out_and_the_others_go_on(
 
 
 async def test_it_is_told_when_no_prompt_is_left(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def reads_nothing(job: Job) -> AsyncGenerator[Answers, None]:
+    async def reads_nothing(job: SamplingJob) -> AsyncGenerator[Answers, None]:
         raise PromptError("the prompt leaves no room for an answer", reason="too long")
         yield
 
@@ -173,9 +173,9 @@ async def test_it_is_told_when_no_prompt_is_left(
 
 
 async def test_an_engine_that_failed_is_tried_again(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(job: Job) -> AsyncGenerator[Answers, None]:
+    async def fails(job: SamplingJob) -> AsyncGenerator[Answers, None]:
         raise ModelError("out of memory")
         yield
 
@@ -188,12 +188,12 @@ async def test_an_engine_that_failed_is_tried_again(
 
 
 async def test_memory_that_runs_out_in_loading_is_told_and_tried_again(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object) -> None:
         raise RuntimeError("CUDA out of memory")
 
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     with monkeypatch.context() as patch:
         patch.setattr(services.engine, "load", full)
         assert not await matches.make()
@@ -202,19 +202,19 @@ async def test_memory_that_runs_out_in_loading_is_told_and_tried_again(
 
 
 async def test_a_version_that_cannot_be_served_is_told_and_given_up_until_it_is_tried_anew(
-    services: Services, matches: Matches
+    services: Services, matches: EvalFeeder
 ) -> None:
-    file = services.shelf.path("v2") / WEIGHTS
+    file = services.adapter_store.path("v2") / WEIGHTS
     sound = file.read_bytes()
     file.write_bytes(b"damaged")
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     assert not await matches.make()
     assert "have changed since it was trained" in str(matches.trouble)
     assert "decide on v2 yourself, or restore it and put it on trial again" in str(matches.trouble)
     file.write_bytes(sound)
     assert not await matches.make()
     assert matches.trouble is not None
-    await services.adapters.put_on_trial("v2", reason="restored")
+    await services.registry.put_on_trial("v2", reason="restored")
     assert await matches.make()
     assert matches.trouble is None
 
@@ -223,10 +223,10 @@ async def test_a_version_that_cannot_be_served_is_told_and_given_up_until_it_is_
     ("text", "reason"), [("", FinishReason.STOP), ("On and on and on", FinishReason.LENGTH)], ids=["empty", "cut off"]
 )
 async def test_a_version_is_measured_by_its_bad_answers_too(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch, text: str, reason: FinishReason
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch, text: str, reason: FinishReason
 ) -> None:
     says(services, monkeypatch, lambda job: (text, reason) if job.version == "v2" else ("Well.", FinishReason.STOP))
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     await fill(matches)
     pairs = waiting(services)
     assert len(pairs) == BUFFER
@@ -236,10 +236,10 @@ async def test_a_version_is_measured_by_its_bad_answers_too(
 
 
 async def test_versions_that_always_say_the_same_are_not_compared_and_that_is_told(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(services, monkeypatch, lambda _: ("Well.", FinishReason.STOP))
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     for _ in range(10):
         assert not await matches.make()
     assert "the same answers" in str(matches.trouble)
@@ -247,10 +247,10 @@ async def test_versions_that_always_say_the_same_are_not_compared_and_that_is_to
 
 
 async def test_an_empty_answer_is_lent_and_judged_like_any_other(
-    services: Services, matches: Matches, monkeypatch: pytest.MonkeyPatch
+    services: Services, matches: EvalFeeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(services, monkeypatch, lambda job: ("" if job.version == "v2" else "Well.", FinishReason.STOP))
-    await services.adapters.put_on_trial("v2", reason="round 2 ended well")
+    await services.registry.put_on_trial("v2", reason="round 2 ended well")
     await fill(matches)
     ann = services.accounts.add("ann", Role.ANNOTATOR)
     lease = services.store.pairs.lease_pair(waiting(services)[0].id, ann.id, duration_ms=60_000)

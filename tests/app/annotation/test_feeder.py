@@ -8,7 +8,7 @@ import pytest
 from app.annotation.eval_feeder import Flaw, flaw
 from app.annotation.feeder import Feeder
 from app.annotation.queue_settings import QueueSettings
-from app.serving.engine import Answers, Job
+from app.serving.engine import Answers, SamplingJob
 from data.annotation.strategies import StrategyName
 from data.errors import PromptError
 from data.records import (
@@ -102,7 +102,7 @@ async def test_a_prompt_that_can_never_be_asked_is_set_aside_at_once_by_its_reas
     async with stage(tmp_path, buffer=0, prompts=3) as services:
         asked = []
 
-        async def refuses(job: Job) -> AsyncGenerator[Answers, None]:
+        async def refuses(job: SamplingJob) -> AsyncGenerator[Answers, None]:
             asked.append(job.messages)
             raise PromptError("the template says no", reason="refused by the chat template")
             yield
@@ -124,7 +124,7 @@ async def test_who_wants_a_prompt_that_can_never_be_asked_is_told(
         prompt = services.store.prompts.next()
         assert prompt is not None
 
-        async def refuses(_: Job) -> AsyncGenerator[Answers, None]:
+        async def refuses(_: SamplingJob) -> AsyncGenerator[Answers, None]:
             raise PromptError("the template says no", reason="refused by the chat template")
             yield
 
@@ -140,7 +140,7 @@ async def test_a_slow_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest
         stream, slow, begun = services.engine.stream, services.store.prompts.next(), asyncio.Event()
         assert slow is not None
 
-        async def answers_slowly(job: Job) -> AsyncGenerator[Answers, None]:
+        async def answers_slowly(job: SamplingJob) -> AsyncGenerator[Answers, None]:
             if job.messages == slow.messages:
                 begun.set()
                 await asyncio.Event().wait()
@@ -158,7 +158,7 @@ async def test_no_more_pairs_are_under_way_than_are_missing_or_there_are_workers
     async with stage(tmp_path, buffer=9, pause=0.01) as services:
         stream, busy, most = services.engine.stream, 0, 0
 
-        async def counted(job: Job) -> AsyncGenerator[Answers, None]:
+        async def counted(job: SamplingJob) -> AsyncGenerator[Answers, None]:
             nonlocal busy, most
             busy, most = busy + 1, max(most, busy + 1)
             async for answers in stream(job):
@@ -177,7 +177,7 @@ async def test_makers_that_are_slow_do_not_keep_pairs_that_measure_waiting(
     async with stage(tmp_path, buffer=4, queue=QueueSettings(evaluation=0.5)) as services:
         stream = services.engine.stream
 
-        async def never_two(job: Job) -> AsyncGenerator[Answers, None]:
+        async def never_two(job: SamplingJob) -> AsyncGenerator[Answers, None]:
             if len(job.seeds) == 2:
                 await asyncio.Event().wait()
             async for answers in stream(job):
@@ -187,7 +187,7 @@ async def test_makers_that_are_slow_do_not_keep_pairs_that_measure_waiting(
         services.store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
         services.store.versions.record_serving("v1", ServingAction.PROMOTE, actor_id=None, reason="test")
         services.router.champion = "v1"
-        services.feeder.poke()
+        services.feeder.wake()
         await until(lambda: services.store.pairs.ready("v1", purpose=Purpose.EVAL) >= 2)
 
 
@@ -195,7 +195,7 @@ async def test_rest_begins_when_what_is_under_way_has_ended(tmp_path: Path, monk
     async with stage(tmp_path, buffer=4) as services:
         stream, gate, waiting = services.engine.stream, asyncio.Event(), 0
 
-        async def gated(job: Job) -> AsyncGenerator[Answers, None]:
+        async def gated(job: SamplingJob) -> AsyncGenerator[Answers, None]:
             nonlocal waiting
             waiting += 1
             await gate.wait()
@@ -217,7 +217,7 @@ async def _ready_at_rest(feeder: Feeder, ready: Callable[[], int]) -> int:
     """Pairs that are ready when rest begins; none are made while it lasts."""
     async with feeder.resting():
         found = ready()
-        feeder.poke()
+        feeder.wake()
         for _ in range(50):
             await asyncio.sleep(0)
         assert ready() == found
@@ -270,7 +270,7 @@ async def test_the_champion_is_measured_against_the_version_before_it(tmp_path: 
         store.versions.add("v1", round_id=None, parent="base", sha256="0" * 64)
         store.versions.record_serving("v1", ServingAction.PROMOTE, actor_id=None, reason="test")
         services.router.champion = "v1"
-        services.feeder.poke()
+        services.feeder.wake()
         await until(lambda: store.pairs.ready("v1", purpose=Purpose.EVAL) >= 2)
         rows = store._database.rows("select id from pair where purpose = 'eval'")
         pairs = store.pairs.by_ids(row["id"] for row in rows)
@@ -285,10 +285,10 @@ async def test_a_version_before_that_cannot_be_served_stops_nobody_and_is_told(t
             store.versions.add(name, round_id=None, parent="base", sha256="0" * 64)
             store.versions.record_serving(name, ServingAction.PROMOTE, actor_id=None, reason="test")
         services.router.champion = "v2"  # v1 has no files
-        services.feeder.poke()
+        services.feeder.wake()
         await until(lambda: store.pairs.ready("v2") >= 2)
-        await until(lambda: services.matches.trouble is not None)
-        assert "v1" in services.matches.trouble
+        await until(lambda: services.eval_feeder.trouble is not None)
+        assert "v1" in services.eval_feeder.trouble
         assert store.pairs.ready("v2", purpose=Purpose.EVAL) == 0
         assert services.feeder.trouble is None
 
@@ -305,10 +305,10 @@ async def test_an_error_that_nobody_foresaw_is_told_and_pairs_are_made_again(
             return ready(version)
 
         monkeypatch.setattr(services.store.pairs, "ready", once_broken)
-        services.feeder.poke()
+        services.feeder.wake()
         await until(lambda: services.feeder.trouble is not None)
         assert services.feeder.trouble == "unexpected: MemoryError('no room')"
         assert "pairs were made" in caplog.text
         broken = False
-        services.feeder.poke()
+        services.feeder.wake()
         await until(lambda: services.feeder.trouble is None and ready("base") >= 2)

@@ -8,7 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.services import Services
-from app.serving.engine import Answers, Job
+from app.serving.engine import Answers, SamplingJob
 from app.web.server import create_rest_app
 from data.errors import PromptError
 from data.records import Choice, FinishReason, Role
@@ -63,7 +63,7 @@ async def test_an_answer_that_was_cut_off_says_so_on_the_side_where_it_is_shown(
     """Now, in the list of judgments and when it comes again, whichever side it is on."""
     stream = services.engine.stream
 
-    async def first_is_cut(job: Job) -> AsyncGenerator[Answers, None]:
+    async def first_is_cut(job: SamplingJob) -> AsyncGenerator[Answers, None]:
         async for answers in stream(job):
             if answers.completions is None:
                 continue
@@ -206,7 +206,7 @@ async def test_a_refusal_can_be_translated(annotator: AsyncClient) -> None:
 async def test_who_asks_what_the_model_never_takes_is_told_at_once_and_no_more_than_may_be(
     services: Services, annotator: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuses(_: Job) -> AsyncGenerator[Answers, None]:
+    async def refuses(_: SamplingJob) -> AsyncGenerator[Answers, None]:
         raise PromptError("the template of round-000001 says no", reason="refused by the chat template")
         yield
 

@@ -100,7 +100,7 @@ async def test_who_takes_all_preferences_is_kept(judged: AdminApi) -> None:
 
 
 async def test_who_takes_a_version_is_kept(api: AdminApi) -> None:
-    add_version(api.store, api.services.shelf, "v1")
+    add_version(api.store, api.services.adapter_store, "v1")
     assert (await api.browser.get("/api/v1/adapters/v1/files")).status_code == 200
     assert (await api.browser.get("/api/v1/adapters/v9/files")).status_code == 404
     assert await api.acts() == [("download_version", {"name": "v1"})]
@@ -108,7 +108,7 @@ async def test_who_takes_a_version_is_kept(api: AdminApi) -> None:
 
 async def test_who_takes_a_file_that_was_made_is_kept(judged: AdminApi, tmp_path: Path) -> None:
     errand = await judged.post("/exports", {}, status=202)
-    await judged.services.errands.close()
+    await judged.services.jobs.close()
     number = (await judged.get(f"/errands/{errand['id']}"))["result"]
     assert (await judged.browser.get(f"/api/v1/exports/{number}/file")).status_code == 200
     assert (await judged.acts())[0] == ("download_export", {"export_id": str(number)})
@@ -126,7 +126,7 @@ async def test_what_a_rebuild_leaves_out_is_kept(api: AdminApi, monkeypatch: pyt
 
 async def test_lists_and_fractions_are_kept(judged: AdminApi) -> None:
     await judged.post("/exports", {"agreement": 0.75, "rounds": [2, 3], "tags": ["t" * 150] * 2}, status=202)
-    await judged.services.errands.close()
+    await judged.services.jobs.close()
     [(_, detail)] = await judged.acts()
     assert detail == {"agreement": 0.75, "rounds": "2, 3", "tags": f"{'t' * 150}, {'t' * 48}"}
 

@@ -187,7 +187,7 @@ async def test_only_a_file_that_was_looked_at_is_thrown_away(api: AdminApi, tmp_
     await bring(api, "a.jsonl", lines(*pairs(3), "nonsense"))
     for token in ("%2e%2e", "..%2f..", "no-such"):
         await api.browser.delete(f"/api/v1/imports/uploads/{token}")
-    api.services.imports.forget("..")
+    api.services.uploads.forget("..")
     assert (tmp_path / "imports" / "000001" / "bad-rows.jsonl").exists()
 
 
@@ -246,7 +246,7 @@ async def test_a_streamed_export_over_a_damaged_page_is_an_error_and_no_half_a_f
     monkeypatch.setattr(api.store.outgoing, "judged_pairs", walk_on_to_the_damage)
     answer = await api.browser.get("/api/v1/export?format=trl")
     assert (answer.status_code, answer.json()["detail"]) == (503, "prefloop.db is damaged; restore a backup")
-    assert [path.name for path in api.services.exports._directory.iterdir()] == []
+    assert [path.name for path in api.services.export_files._directory.iterdir()] == []
 
 
 async def test_a_file_that_finds_no_room_is_told_as_that_and_leaves_nothing(
@@ -257,7 +257,7 @@ async def test_a_file_that_finds_no_room_is_told_as_that_and_leaves_nothing(
         "/api/v1/imports/look", params={"name": "a.jsonl", "kind": "preferences"}, content=lines(*pairs())
     )
     assert (answer.status_code, answer.json()["detail"][:18]) == (503, "The disk is full: ")
-    assert list(api.services.imports._uploads.iterdir()) == []
+    assert list(api.services.uploads._uploads.iterdir()) == []
 
 
 async def test_an_export_that_finds_no_room_says_so(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +275,7 @@ def no_room(*_: object, **__: object) -> None:
 async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
     await bring(api, "a.jsonl", lines(*pairs()))
     monkeypatch.setattr("app.datasets.exporter._TOLD_EVERY", 1)
-    exports, order = api.services.exports, ExportOrder()
+    exports, order = api.services.export_files, ExportOrder()
     walk = api.store.outgoing.judged_pairs
     asked: list[int] = []
 

@@ -38,7 +38,7 @@ async def test_what_came_of_sampling_is_counted_by_reason(api: AdminApi) -> None
         tries.note(flaw)
     first, second = store.prompts.sample(None, 2, 0)
     api.services.feeder.aside.add(first, "longer than the model can read")
-    api.services.matches.aside.add(second, "refused by the chat template")
+    api.services.eval_feeder.aside.add(second, "refused by the chat template")
     found = await api.get("/overview")
     assert found["tries"] == {"count": 5, "pairs": 2, "dropped": {"two identical answers": 2, "an empty answer": 1}}
     assert found["set_aside"]["by_reason"] == {"longer than the model can read": 1, "refused by the chat template": 1}
@@ -76,13 +76,13 @@ async def test_what_was_judged_and_flagged_is_counted(api: AdminApi) -> None:
 
 async def test_what_keeps_votes_from_coming_in_wants_a_look(api: AdminApi) -> None:
     assert (await api.get("/overview"))["match_trouble"] is None
-    api.services.matches.trouble = "v2 is damaged"
+    api.services.eval_feeder.trouble = "v2 is damaged"
     assert (await api.get("/overview"))["match_trouble"] == "v2 is damaged"
 
 
 async def test_versions_that_want_a_decision_are_named(api: AdminApi) -> None:
     for name, ruling in (("v1", Ruling.WAIT), ("v2", Ruling.TRY), ("v3", Ruling.REFUSE)):
-        add_version(api.store, api.services.shelf, name)
+        add_version(api.store, api.services.adapter_store, name)
         api.store.decisions.add(name, ruling, reason="because")
     found = await api.get("/overview")
     assert (found["waiting"], found["on_trial"]) == (["v1"], ["v2"])

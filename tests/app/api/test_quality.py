@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.annotation.quality_cache import Examiner
+from app.annotation.quality_cache import QualityCache
 from data.quality.report import quality_report
 from data.records import Choice, Flag, Remarks, Role, Verdict
 from tests.app.admin_api import AdminApi, admin_api
@@ -58,18 +58,18 @@ async def test_pairs_that_wait_for_a_second_person_are_counted(api: AdminApi) ->
 
 async def test_a_report_serves_until_somebody_judges(api: AdminApi) -> None:
     plant(api.store, pairs=4, gold=0)
-    first = await api.services.examiner.quality(None)
-    assert await api.services.examiner.quality(None) is first
+    first = await api.services.quality_cache.quality(None)
+    assert await api.services.quality_cache.quality(None) is first
     person = api.store.people.by_login("careful-ann")
     api.store.judgments.undo(person.id, duration_ms=1000)
-    assert await api.services.examiner.quality(None) is not first
+    assert await api.services.quality_cache.quality(None) is not first
 
 
 async def test_judgments_before_the_days_asked_for_are_left_out(api: AdminApi) -> None:
     plant(api.store, pairs=4, gold=0)
     day = 24 * 60 * 60 * 1000
     newest = max(ballot.created_at for ballot in api.store.ballots.all())
-    later = Examiner(api.store, lambda: newest + 3 * day)
+    later = QualityCache(api.store, lambda: newest + 3 * day)
     assert (await later.quality(7)).report.judgments == 4 * len(HABITS)
     assert (await later.quality(2)).report.judgments == 0
 

@@ -129,7 +129,7 @@ async def test_there_is_no_report_of_what_did_not_end_well(api: AdminApi, tmp_pa
 
 
 async def test_the_report_is_a_file_too(api: AdminApi, done: RoundDir) -> None:
-    add_version(api.store, api.services.shelf, "other")
+    add_version(api.store, api.services.adapter_store, "other")
     answer = await api.browser.get("/api/v1/rounds/1/report.md")
     assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="round-000001.md"'

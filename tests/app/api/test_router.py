@@ -8,7 +8,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from app.services import Services
-from app.serving.engine import Answers, Job
+from app.serving.engine import Answers, SamplingJob
 from app.web.server import create_rest_app
 from data.errors import ConflictError, PromptError
 from data.records import Role
@@ -121,7 +121,7 @@ async def test_the_export_streams_what_was_decided(admin: AsyncClient, annotator
 async def test_a_conversation_that_the_chat_template_refuses_is_an_error_of_who_asks(
     services: Services, admin: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuses(_: Job) -> AsyncGenerator[Answers, None]:
+    async def refuses(_: SamplingJob) -> AsyncGenerator[Answers, None]:
         raise PromptError("the model's chat template refuses this conversation: no system role", reason="refused")
         yield
 

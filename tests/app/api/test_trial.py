@@ -19,7 +19,7 @@ async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
     """v1 serves after the base; v2 is there."""
     async with admin_api(tmp_path) as api:
         for name in ("v1", "v2"):
-            add_version(api.store, api.services.shelf, name)
+            add_version(api.store, api.services.adapter_store, name)
         await api.post("/adapters/v1/promote", {"reason": "first"}, status=200)
         yield api
 
@@ -45,7 +45,7 @@ async def test_without_a_trial_what_serves_is_measured(api: AdminApi) -> None:
 
 
 async def test_what_keeps_the_two_from_being_compared_is_told(api: AdminApi) -> None:
-    api.services.matches.trouble = "v2 is damaged"
+    api.services.eval_feeder.trouble = "v2 is damaged"
     await api.post("/adapters/v2/try", {"reason": "looks good"}, status=204)
     assert (await api.get("/trial"))["trouble"] == "v2 is damaged"
 

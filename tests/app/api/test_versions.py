@@ -14,7 +14,7 @@ from trainer.model.adapter import CONFIG, WEIGHTS
 async def api(tmp_path: Path) -> AsyncIterator[AdminApi]:
     async with admin_api(tmp_path) as api:
         for name in ("v1", "v2"):
-            add_version(api.store, api.services.shelf, name)
+            add_version(api.store, api.services.adapter_store, name)
         yield api
 
 
@@ -75,7 +75,7 @@ async def test_there_is_nothing_to_hand_out(api: AdminApi, name: str, status: in
 
 
 async def test_a_damaged_version_is_not_handed_out(api: AdminApi) -> None:
-    (api.services.shelf.path("v1") / WEIGHTS).write_bytes(b"damaged")
+    (api.services.adapter_store.path("v1") / WEIGHTS).write_bytes(b"damaged")
     answer = await api.browser.get("/api/v1/adapters/v1/files")
     assert answer.status_code == 503
     assert "have changed" in answer.json()["detail"]

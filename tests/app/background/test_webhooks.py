@@ -74,7 +74,7 @@ async def test_an_event_arrives_signed(store: PreferenceStore) -> None:
     async with receiving(204) as receiver:
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
         async with delivering(webhooks):
-            await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+            await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
             await until(lambda: store.outbox.newest(1)[0].sent_at is not None)
     [(headers, content)] = receiver.got
     told = Oracle(SECRET).verify(content, headers)  # raises for a wrong signature or an old time
@@ -89,7 +89,7 @@ async def test_what_was_not_taken_is_tried_again_under_the_same_id(
     async with receiving(500, 503, 200) as receiver:
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
         async with delivering(webhooks):
-            await webhooks.tell(Event.VERSION_PROMOTED, DETAIL)
+            await webhooks.publish(Event.VERSION_PROMOTED, DETAIL)
             await until(lambda: store.outbox.newest(1)[0].sent_at is not None)
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert len(receiver.got) == 3
@@ -104,7 +104,7 @@ async def test_at_last_it_is_given_up(
     async with receiving(*statuses) as receiver:
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
         async with delivering(webhooks):
-            await webhooks.tell(Event.VERSION_REFUSED, DETAIL)
+            await webhooks.publish(Event.VERSION_REFUSED, DETAIL)
             await until(lambda: store.outbox.newest(1)[0].given_up_at is not None)
     assert len(receiver.got) == tries
     assert store.outbox.newest(1)[0].error == f"answered {statuses[0]}"
@@ -113,7 +113,7 @@ async def test_at_last_it_is_given_up(
 async def test_nobody_at_the_address_is_no_end(store: PreferenceStore) -> None:
     webhooks = Webhooks([hook("http://127.0.0.1:9/")], store.outbox, now_ms)
     async with delivering(webhooks):
-        await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+        await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
         await until(lambda: store.outbox.newest(1)[0].tries == 1)
     [parcel] = store.outbox.newest(1)
     assert parcel.given_up_at is None
@@ -128,7 +128,7 @@ async def test_an_address_that_nothing_can_be_sent_to_keeps_nothing_from_the_oth
     async with receiving(204) as receiver:
         webhooks = Webhooks([beyond, hook(receiver.url)], store.outbox, now_ms)
         async with delivering(webhooks):
-            await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+            await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
             await until(lambda: store.outbox.newest(1)[0].sent_at is not None)
     failed = store.outbox.newest(2)[1]
     assert (failed.tries, failed.given_up_at, webhooks.trouble) == (1, None, None)
@@ -151,7 +151,7 @@ async def test_a_store_that_fails_once_is_asked_again(
     monkeypatch.setattr(store.outbox, step, fails_once)
     async with receiving(204) as receiver:
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
-        await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+        await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
         async with delivering(webhooks):
             await until(lambda: not troubles)
             await until(lambda: store.outbox.newest(1)[0].sent_at is not None and webhooks.trouble is None)
@@ -175,7 +175,7 @@ async def test_what_keeps_messages_from_going_out_is_said(
 async def test_what_an_earlier_server_left_is_delivered(store: PreferenceStore) -> None:
     async with receiving(200) as receiver:
         webhooks = Webhooks([hook(receiver.url)], store.outbox, now_ms)
-        await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+        await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
         assert receiver.got == []
         async with delivering(Webhooks([hook(receiver.url)], store.outbox, now_ms)):
             await until(lambda: len(receiver.got) == 1)
@@ -183,14 +183,14 @@ async def test_what_an_earlier_server_left_is_delivered(store: PreferenceStore) 
 
 async def test_an_address_gets_only_what_it_wants(store: PreferenceStore) -> None:
     webhooks = Webhooks([hook("http://a.test/", Event.VERSION_REFUSED)], store.outbox, now_ms)
-    await webhooks.tell(Event.ROUND_FINISHED, DETAIL)
+    await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
     assert store.outbox.newest(9) == []
-    await webhooks.tell(Event.VERSION_REFUSED, DETAIL)
+    await webhooks.publish(Event.VERSION_REFUSED, DETAIL)
     assert [parcel.address for parcel in store.outbox.newest(9)] == ["http://a.test/"]
 
 
 async def test_an_address_that_is_set_no_more_gets_nothing(store: PreferenceStore) -> None:
-    await Webhooks([hook("http://127.0.0.1:9/")], store.outbox, now_ms).tell(Event.ROUND_FINISHED, DETAIL)
+    await Webhooks([hook("http://127.0.0.1:9/")], store.outbox, now_ms).publish(Event.ROUND_FINISHED, DETAIL)
     async with delivering(Webhooks([hook("http://127.0.0.1:10/")], store.outbox, now_ms)):
         await until(lambda: store.outbox.newest(1)[0].given_up_at is not None)
     assert "not name this address" in (store.outbox.newest(1)[0].error or "")

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from app.client.client import Remote
+from app.client.client import Client
 from app.client.datasets import desk_of
 from app.home import Home
 from data.errors import InputError, PrefloopError
@@ -44,7 +44,7 @@ def slow_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     listening = Thread(target=server.serve_forever)
     listening.start()
     monkeypatch.setattr(
-        "app.client.datasets.running_server", lambda _: Remote(f"http://127.0.0.1:{server.server_port}")
+        "app.client.datasets.running_server", lambda _: Client(f"http://127.0.0.1:{server.server_port}")
     )
     yield
     server.shutdown()
@@ -66,7 +66,7 @@ def test_settings_that_cannot_be_read_stop_nothing_but_the_sending_of_a_director
     with desk_of(Home(tmp_path)) as desk:
         assert desk.preview({}, lambda done, of: None) == {"counts": {}, "rows": []}
         with pytest.raises(InputError, match=r"prefloop\.toml cannot be read"):
-            desk.look(tmp_path, ImportKind.PREFERENCES, {}, lambda done, of: None)
+            desk.inspect(tmp_path, ImportKind.PREFERENCES, {}, lambda done, of: None)
 
 
 def test_words_with_braces_are_passed_on(slow_server: None, tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_a_home_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         told.append((done, of))
 
     with desk_of(Home(tmp_path / "home"), make=True) as desk:
-        seen = desk.look(file, ImportKind.PREFERENCES, {}, tell)
+        seen = desk.inspect(file, ImportKind.PREFERENCES, {}, tell)
         assert set(told) == {(0, None)}  # of a file that is read it is told every thousand rows
         told.clear()
-        desk.keep(seen, tell)
+        desk.save(seen, tell)
         # also while nothing happens, so that it can be broken off
         assert [one for one in dict.fromkeys(told) if one != (0, 5)] == [(2, 5), (4, 5), (5, 5)]
         told.clear()

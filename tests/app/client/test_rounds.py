@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from app.client.client import Remote
+from app.client.client import Client
 from app.client.rounds import begun, ended, newest_round
 from data.errors import RoundError
 
 REQUESTED = "by hand, after waiting"
 
 
-class Told(Remote):
+class Told(Client):
     """A server that answers each path from a list, the last of it again and again."""
 
     def __init__(self, **answers: Sequence[object]) -> None:
@@ -32,7 +32,7 @@ def preview(*, waiting: bool, trouble: str | None = None) -> dict[str, object]:
     return {"waiting": waiting, "trouble": trouble}
 
 
-def wait(server: Remote) -> int:
+def wait(server: Client) -> int:
     return begun(server, after=4, look_seconds=0.0, patience_seconds=0.0)
 
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
 from trl.experimental.kto import KTOConfig, KTOTrainer
 
-from app.datasets.exporter import ExportOrder, Tally, write
+from app.datasets.exporter import ExportOrder, ExportTally, write
 from data.containers.csv_cells import cell
 from data.formats.registry import FORMATS
 from data.store import PreferenceStore
@@ -29,7 +29,7 @@ def exported(store: PreferenceStore, tmp_path: Path) -> Iterator[Exporter]:
     judge(store, 4)
 
     def make(format_: str, name: str = "preferences.jsonl", container: str = "jsonl") -> Path:
-        write(store, ExportOrder(format_, container), tmp_path / name, Tally())
+        write(store, ExportOrder(format_, container), tmp_path / name, ExportTally())
         return tmp_path / name
 
     yield make

@@ -7,13 +7,13 @@ import pytest
 from huggingface_hub import HfApi
 
 from app.datasets.export_preview import preview
-from app.datasets.exporter import ExportOrder, Tally, columns_of, file_info, usual_query, write
+from app.datasets.exporter import ExportOrder, ExportTally, columns_of, file_info, usual_query, write
 from app.datasets.hub import publish
 from app.datasets.hub_licenses import CardLicense
-from app.datasets.importer import keep
+from app.datasets.importer import save
 from app.datasets.manifest import manifest_path
 from app.file_reading.look import Brought
-from app.file_reading.process import look
+from app.file_reading.process import inspect
 from data.containers.container import FileLimits
 from data.containers.registry import CONTAINERS, by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
@@ -47,8 +47,8 @@ def user(text: str) -> Message:
 
 def bring(store: PreferenceStore, file: Path, directory: Path) -> dict[str, int]:
     """Import a file; the counts."""
-    seen = look(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS)
-    return dict(keep(store, seen, LIMITS, directory).counts)
+    seen = inspect(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS)
+    return dict(save(store, seen, LIMITS, directory).counts)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, f
     strength = format_ in WITH_STRENGTH
     query = replace(EVERYTHING, ties=Choice.TIE in choices, both_bad=Choice.BOTH_BAD in choices)
     out = tmp_path / name_of(container)
-    tally = Tally()
+    tally = ExportTally()
     write(filled, ExportOrder(format_, container, query), out, tally)
     assert tally.judgments == len(ODD)
     with PreferenceStore.open(tmp_path / "another.db") as another:
@@ -140,12 +140,12 @@ def test_what_goes_out_comes_in_again(filled: PreferenceStore, tmp_path: Path, f
 
 def test_our_own_format_holds_all_of_it(filled: PreferenceStore, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    write(filled, ExportOrder("prefloop", "jsonl", EVERYTHING), out, Tally())
+    write(filled, ExportOrder("prefloop", "jsonl", EVERYTHING), out, ExportTally())
     with PreferenceStore.open(tmp_path / "another.db") as another:
         bring(another, out, tmp_path / "imports2")
         assert meaning(another, EVERYTHING) == meaning(filled, EVERYTHING)
         again = tmp_path / "again.jsonl"
-        write(another, ExportOrder("prefloop", "jsonl", EVERYTHING), again, Tally())
+        write(another, ExportOrder("prefloop", "jsonl", EVERYTHING), again, ExportTally())
     ours, theirs = ([json.loads(line) for line in file.read_text().split("\n")[:-1]] for file in (out, again))
     for one, other in zip(ours, theirs, strict=True):
         for key in ("judgment", "created_at", "choice", "a", "b", "prompt", "source"):
@@ -154,7 +154,7 @@ def test_our_own_format_holds_all_of_it(filled: PreferenceStore, tmp_path: Path)
 
 def test_what_a_store_gave_out_adds_nothing_to_it(filled: PreferenceStore, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    write(filled, ExportOrder("prefloop", "jsonl", EVERYTHING), out, Tally())
+    write(filled, ExportOrder("prefloop", "jsonl", EVERYTHING), out, ExportTally())
     assert bring(filled, out, tmp_path / "imports2") | {"rows": 0} == {
         "rows": 0,
         "added": 0,
@@ -167,13 +167,13 @@ def test_what_a_store_gave_out_adds_nothing_to_it(filled: PreferenceStore, tmp_p
 
 def test_the_same_store_gives_the_same_bytes(filled: PreferenceStore, tmp_path: Path) -> None:
     order = ExportOrder("trl", "jsonl")
-    one, other = (write(filled, order, tmp_path / name, Tally()) for name in ("a.jsonl.gz", "b.jsonl.gz"))
+    one, other = (write(filled, order, tmp_path / name, ExportTally()) for name in ("a.jsonl.gz", "b.jsonl.gz"))
     assert one.made.sha256 == other.made.sha256
 
 
 def test_the_manifest_says_what_was_asked_for(filled: PreferenceStore, tmp_path: Path) -> None:
     out = tmp_path / "mine.jsonl"
-    made = write(filled, ExportOrder("sharegpt-ranking", "jsonl", ExportQuery(votes=1, ties=False)), out, Tally())
+    made = write(filled, ExportOrder("sharegpt-ranking", "jsonl", ExportQuery(votes=1, ties=False)), out, ExportTally())
     told = json.loads(manifest_path(out).read_text())
     assert (told["file"], told["sha256"], told["counts"]) == ("mine.jsonl", made.made.sha256, made.made.counts)
     assert told["dataset_info"]["mine"]["formatting"] == "sharegpt"
@@ -226,7 +226,7 @@ def test_how_votes_became_one_is_recorded_whatever_is_usual(
     out = tmp_path / "out.jsonl"
     for query in (ExportQuery(), usual_query(format_)):
         said = {"aggregation": query.aggregation, "ties": query.ties, "both_bad": query.both_bad}
-        made = write(filled, ExportOrder(format_, query=query), out, Tally())
+        made = write(filled, ExportOrder(format_, query=query), out, ExportTally())
         assert json.loads(manifest_path(out).read_text())["request"]["query"] == said
         assert filled.exports.by_id(made.id).made.request["query"] == said
 
@@ -235,7 +235,7 @@ def test_the_manifest_of_an_anonymous_file_names_nobody(filled: PreferenceStore,
     [someone, *_] = pseudonyms(filled)
     out = tmp_path / "mine.jsonl"
     order = ExportOrder("trl", query=ExportQuery(annotators=(someone,)), anonymous=True)
-    made = write(filled, order, out, Tally())
+    made = write(filled, order, out, ExportTally())
     text = manifest_path(out).read_text()
     assert someone not in text
     assert json.loads(text)["request"]["query"] == {"annotators": 1} | MAJORITY
@@ -254,7 +254,7 @@ def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: Preferenc
     with PreferenceStore.open(tmp_path / "three.db") as three:
         bring(three, file, tmp_path / "imports2")
         out = tmp_path / "out.jsonl"
-        write(three, ExportOrder("prefloop", query=EVERYTHING, anonymous=True), out, Tally())
+        write(three, ExportOrder("prefloop", query=EVERYTHING, anonymous=True), out, ExportTally())
         names = pseudonyms(three)
     text = out.read_text()
     rows = [json.loads(line) for line in text.splitlines()]
@@ -272,7 +272,7 @@ def test_what_one_person_said_stays_apart_in_an_anonymous_file(filled: Preferenc
 @pytest.mark.parametrize("container", [one.name for one in CONTAINERS])
 def test_people_are_numbered_within_a_file(filled: PreferenceStore, tmp_path: Path, container: str) -> None:
     out = tmp_path / name_of(container)
-    write(filled, ExportOrder("prefloop", container, EVERYTHING, anonymous=True), out, Tally())
+    write(filled, ExportOrder("prefloop", container, EVERYTHING, anonymous=True), out, ExportTally())
     by_person: dict[object, set[object]] = {}
     for row in rows_of(out):
         assert isinstance(row, dict)
@@ -292,11 +292,11 @@ def test_two_anonymous_files_call_nobody_the_same(tmp_path: Path, format_: str) 
         with PreferenceStore.open(tmp_path / f"{person}.db") as store:
             bring(store, file, tmp_path / "imports")
             files.append(tmp_path / f"{person}.out.jsonl")
-            write(store, ExportOrder(format_, query=EVERYTHING, anonymous=True), files[-1], Tally())
+            write(store, ExportOrder(format_, query=EVERYTHING, anonymous=True), files[-1], ExportTally())
     with PreferenceStore.open(tmp_path / "both.db") as both:
         for file in files:
-            seen = look(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS, source="them")
-            counts = keep(both, seen, LIMITS, tmp_path / "imports2").counts
+            seen = inspect(Brought(file, file.name, ImportKind.PREFERENCES), LIMITS, source="them")
+            counts = save(both, seen, LIMITS, tmp_path / "imports2").counts
             assert (counts["added"], counts["bad"]) == (1, 0)
         assert len(pseudonyms(both)) == 2
 
@@ -307,7 +307,7 @@ def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Pa
     order = ExportOrder("trl", container, provenance=True)
     seen = preview(filled, order)
     assert seen.counts["excluded_flagged"] == 10
-    tally = Tally()
+    tally = ExportTally()
     (tmp_path / "shown").mkdir()
     write(filled, order, tmp_path / name_of(container), tally)
     assert seen.counts == tally.counts()
@@ -320,7 +320,7 @@ def test_a_preview_is_what_is_then_written(filled: PreferenceStore, tmp_path: Pa
 
 def test_a_preview_is_what_is_then_published(filled: PreferenceStore, tmp_path: Path, hub: Hub) -> None:
     flag_some(filled, tmp_path)
-    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), api=hub.api)
     assert json.loads(hub.files["manifest.json"])["counts"] == preview(filled, ExportOrder("trl")).counts
 
 
@@ -331,13 +331,13 @@ def test_a_battle_says_which_language_it_is_in(tmp_path: Path) -> None:
     )
     with PreferenceStore.open(tmp_path / "zh.db") as store:
         bring(store, file, tmp_path / "imports2")
-        write(store, ExportOrder("arena"), tmp_path / "out.jsonl", Tally())
+        write(store, ExportOrder("arena"), tmp_path / "out.jsonl", ExportTally())
     assert json.loads((tmp_path / "out.jsonl").read_text())["language"] == "zh"
 
 
 def test_progress_is_told(filled: PreferenceStore, tmp_path: Path) -> None:
     told: list[int] = []
-    tally = Tally(told=told.append)
+    tally = ExportTally(told=told.append)
     for _ in range(3):
         tally.add(999)
     assert told == [1998, 2997]
@@ -357,7 +357,7 @@ def test_what_cannot_be_is_said_and_leaves_no_file(
 ) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match=words):
-        write(filled, order, tmp_path / "out" / name, Tally())
+        write(filled, order, tmp_path / "out" / name, ExportTally())
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -369,7 +369,7 @@ def hub() -> Iterator[Hub]:
 
 def test_a_dataset_is_published_privately_with_a_card(filled: PreferenceStore, hub: Hub) -> None:
     filled.guidelines.publish("Be kind.")
-    made = publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+    made = publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), api=hub.api)
     assert hub.repos == {"me/eggs": True}
     assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
     card = hub.files["README.md"].decode()
@@ -399,7 +399,9 @@ def test_a_card_counts_a_pair_once_however_many_judged_it(tmp_path: Path, hub: H
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with PreferenceStore.open(tmp_path / "prefloop.db") as store:
         bring(store, file, tmp_path / "imports")
-        made = publish(store, ExportOrder("prefloop", query=usual_query("prefloop")), "me/eggs", Tally(), api=hub.api)
+        made = publish(
+            store, ExportOrder("prefloop", query=usual_query("prefloop")), "me/eggs", ExportTally(), api=hub.api
+        )
         hidden = preview(store, ExportOrder("prefloop", query=usual_query("prefloop"), anonymous=True))
         unheld = preview(store, ExportOrder("trl-implicit-text", query=usual_query("trl-text")))
     card = hub.files["README.md"].decode()
@@ -430,7 +432,7 @@ def test_a_pair_that_a_format_cannot_hold_counts_once(tmp_path: Path) -> None:
 
 
 def test_llama_factory_is_told_that_it_lies_on_the_hub(filled: PreferenceStore, hub: Hub) -> None:
-    publish(filled, ExportOrder("sharegpt-ranking"), "me/eggs-1.0", Tally(), api=hub.api)
+    publish(filled, ExportOrder("sharegpt-ranking"), "me/eggs-1.0", ExportTally(), api=hub.api)
     info = json.loads(hub.files["manifest.json"])["dataset_info"]
     assert info["eggs-1.0"]["hf_hub_url"] == "me/eggs-1.0"
     assert "file_name" not in info["eggs-1.0"]
@@ -439,7 +441,7 @@ def test_llama_factory_is_told_that_it_lies_on_the_hub(filled: PreferenceStore, 
 def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore, hub: Hub) -> None:
     [pseudonym, *_] = pseudonyms(filled)
     order = ExportOrder("trl", query=ExportQuery(annotators=(pseudonym,)), anonymous=True)
-    publish(filled, order, "me/eggs", Tally(), private=False, api=hub.api)
+    publish(filled, order, "me/eggs", ExportTally(), private=False, api=hub.api)
     assert hub.repos == {"me/eggs": False}
     assert "Who judged is not told." in hub.files["README.md"].decode()
     assert not any(pseudonym.encode() in content for content in hub.files.values())
@@ -448,9 +450,9 @@ def test_a_card_names_nobody_when_asked_not_to(filled: PreferenceStore, hub: Hub
 def test_what_shall_be_private_does_not_go_where_everybody_sees_it(filled: PreferenceStore, hub: Hub) -> None:
     hub.repos["me/eggs"] = False
     with pytest.raises(ConflictError, match="me/eggs is there already, and everybody can see it"):
-        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+        publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), api=hub.api)
     assert hub.files == {}
-    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), private=False, api=hub.api)
+    publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), private=False, api=hub.api)
     assert "README.md" in hub.files
 
 
@@ -461,7 +463,7 @@ def test_of_an_earlier_export_no_row_is_left(filled: PreferenceStore, hub: Hub) 
         filled,
         ExportOrder("trl", query=ExportQuery(split=Split.TRAIN), anonymous=True),
         "me/eggs",
-        Tally(),
+        ExportTally(),
         api=hub.api,
     )
     assert set(hub.files) == {"LICENSE", "README.md", "manifest.json", "data/train.parquet"}
@@ -471,7 +473,7 @@ def test_of_an_earlier_export_no_row_is_left(filled: PreferenceStore, hub: Hub) 
 def test_without_a_network_it_is_said_that_nothing_was_published(filled: PreferenceStore) -> None:
     nobody = HfApi(endpoint="http://127.0.0.1:9", token="hf_x")
     with pytest.raises(PrefloopError, match=r"me/eggs was not published: .*refused.*hf auth login"):
-        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=nobody)
+        publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), api=nobody)
     assert filled.exports.all() == []
 
 
@@ -486,7 +488,7 @@ def test_what_the_hub_says_against_it_is_quoted(
     filled: PreferenceStore, hub: Hub, repo: str, token: str, words: str
 ) -> None:
     with pytest.raises(PrefloopError, match=rf"{repo} was not published: [\s\S]*{words}"):
-        publish(filled, ExportOrder("trl"), repo, Tally(), api=HfApi(endpoint=hub.api.endpoint, token=token))
+        publish(filled, ExportOrder("trl"), repo, ExportTally(), api=HfApi(endpoint=hub.api.endpoint, token=token))
     assert filled.exports.all() == []
 
 
@@ -495,7 +497,7 @@ def test_a_card_that_the_hub_refuses_is_told(
 ) -> None:
     monkeypatch.setattr("app.datasets.hub_card.card_license", lambda _: CardLicense("Mine, all mine"))
     with pytest.raises(PrefloopError, match=r'was not published: Invalid metadata[\s\S]*"license" must be one of'):
-        publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+        publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), api=hub.api)
 
 
 def test_a_licence_of_ones_own_is_published(tmp_path: Path, hub: Hub) -> None:
@@ -504,7 +506,7 @@ def test_a_licence_of_ones_own_is_published(tmp_path: Path, hub: Hub) -> None:
     file.write_text(json.dumps(row | {"license": "CC-BY-4.0 (our data)"}))
     with PreferenceStore.open(tmp_path / "prefloop.db") as store:
         bring(store, file, tmp_path / "imports")
-        publish(store, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
+        publish(store, ExportOrder("trl"), "me/eggs", ExportTally(), api=hub.api)
     card = hub.files["README.md"].decode()
     for words in ("\nlicense: other\n", "\nlicense_name: cc-by-4.0-our-data\n", "| CC-BY-4.0 (our data) | 1 |"):
         assert words in card
@@ -513,8 +515,8 @@ def test_a_licence_of_ones_own_is_published(tmp_path: Path, hub: Hub) -> None:
 def test_the_licence_of_the_model_goes_along(filled: PreferenceStore, hub: Hub, tmp_path: Path) -> None:
     filled.versions.ensure_base("/somewhere/egg", "r1")
     filled.versions.note_license("apache-2.0 (README.md)")
-    publish(filled, ExportOrder("trl"), "me/eggs", Tally(), api=hub.api)
-    write(filled, ExportOrder("trl", "jsonl"), tmp_path / "out.jsonl", Tally())
+    publish(filled, ExportOrder("trl"), "me/eggs", ExportTally(), api=hub.api)
+    write(filled, ExportOrder("trl", "jsonl"), tmp_path / "out.jsonl", ExportTally())
     expected = {"name": "egg", "license": "apache-2.0 (README.md)"}
     assert json.loads(manifest_path(tmp_path / "out.jsonl").read_text())["base_model"] == expected
     assert json.loads(hub.files["manifest.json"])["base_model"] == expected

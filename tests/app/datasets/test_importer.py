@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.datasets.importer import MOST_ROWS, keep
+from app.datasets.importer import MOST_ROWS, save
 from app.datasets.rejected_rows import bad_rows_of
 from app.file_reading.look import Brought, Look, ReadRow, look_at, rows_of
-from app.file_reading.process import Alive, look
+from app.file_reading.process import Alive, inspect
 from data.containers.container import FileLimits
 from data.errors import InputError, PrefloopError
 from data.records import ImportFile, ImportKind, ImportState
@@ -39,7 +39,7 @@ def lines(count: int, start: int = 0) -> str:
 
 
 def looked(file: Path, kind: ImportKind = ImportKind.PREFERENCES, limits: FileLimits = LIMITS) -> Look:
-    return look(Brought(file, file.name, kind), limits)
+    return inspect(Brought(file, file.name, kind), limits)
 
 
 def here(path: Path, file: ImportFile, limits: FileLimits, after: int, _: Alive) -> Rows:
@@ -61,10 +61,10 @@ def test_what_broke_off_goes_on_behind_the_last_chunk(store: PreferenceStore, tm
             raise PrefloopError("the server ended")
 
     with pytest.raises(PrefloopError):
-        keep(store, seen, LIMITS, tmp_path / "imports", progress=stopping)
+        save(store, seen, LIMITS, tmp_path / "imports", progress=stopping)
     [begun] = store.imports.all()
     assert (begun.state, begun.position, store.judgments.count()) == (ImportState.RUNNING, MOST_ROWS, MOST_ROWS)
-    done = keep(store, seen, LIMITS, tmp_path / "imports")
+    done = save(store, seen, LIMITS, tmp_path / "imports")
     assert (done.id, done.state) == (begun.id, ImportState.DONE)
     assert done.counts == {
         "rows": 2501,
@@ -91,7 +91,7 @@ def test_a_kill_loses_no_bad_row_and_names_none_twice(tmp_path: Path, place: str
     assert child.returncode == -signal.SIGKILL
     with PreferenceStore.open(tmp_path / "prefloop.db") as store:
         assert store.imports.by_id(1).position == 2 * MOST_ROWS
-        done = keep(store, looked(file), LIMITS, tmp_path / "imports")
+        done = save(store, looked(file), LIMITS, tmp_path / "imports")
     named = [json.loads(line)["line"] for line in bad_rows_of(tmp_path / "imports", 1).read_text().splitlines()]
     assert named == sorted([*range(10, 3001, 10), 1501])
     assert done.counts["bad"] == len(named)
@@ -104,7 +104,7 @@ def test_a_file_that_is_damaged_since_keeps_whole_chunks_and_says_so(store: Pref
     seen = looked(file)
     file.write_bytes(whole[: len(whole) * 3 // 4])
     with pytest.raises(InputError, match="cut off"):
-        keep(store, seen, LIMITS, tmp_path / "imports")
+        save(store, seen, LIMITS, tmp_path / "imports")
     [entry] = store.imports.all()
     assert (entry.state, entry.counts["added"], store.judgments.count()) == (
         ImportState.BROKEN_OFF,
@@ -146,13 +146,13 @@ def test_a_row_of_ten_megabytes_is_left_out_alone(store: PreferenceStore, tmp_pa
     )
     seen = looked(file)
     assert (seen.rows, seen.good, [row.number for row in seen.bad]) == (5, 4, [3])
-    assert keep(store, seen, LIMITS, tmp_path / "imports").counts["added"] == 4
+    assert save(store, seen, LIMITS, tmp_path / "imports").counts["added"] == 4
 
 
 def test_rows_that_say_the_same_are_kept_once(store: PreferenceStore, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text(lines(3) * 2)
-    done = keep(store, looked(file), LIMITS, tmp_path / "imports")
+    done = save(store, looked(file), LIMITS, tmp_path / "imports")
     assert (done.counts["added"], done.counts["known"]) == (3, 3)
 
 
@@ -175,7 +175,7 @@ def test_a_spoiled_file_never_crashes_and_never_half_writes(tmp_path: Path, seed
         except InputError:
             assert state_of(store) == (0, 0, 0)
             return
-        counts = keep(store, seen, LIMITS, tmp_path / "imports", rows_after=here).counts
+        counts = save(store, seen, LIMITS, tmp_path / "imports", rows_after=here).counts
         assert counts["rows"] == seen.rows
         assert counts["added"] + counts["known"] + counts["bad"] == seen.rows
         assert store.check() == []
@@ -189,7 +189,7 @@ def test_prompts_come_from_any_container(store: PreferenceStore, tmp_path: Path)
         ("c.jsonl", '{"prompt": "four?"}\n'),
     ):
         (tmp_path / name).write_text(content)
-        keep(store, looked(tmp_path / name, ImportKind.PROMPTS), LIMITS, tmp_path / "imports")
+        save(store, looked(tmp_path / name, ImportKind.PROMPTS), LIMITS, tmp_path / "imports")
     assert store.prompts.count() == 4
     assert store.prompts.next() is not None
 
@@ -202,7 +202,7 @@ def test_real_files_that_nobody_here_wrote(store: PreferenceStore, tmp_path: Pat
         with pytest.raises(InputError, match="a rating without one of another answer"):
             looked(SHARED / name)
         return
-    done = keep(store, looked(SHARED / name), LIMITS, tmp_path / "imports")
+    done = save(store, looked(SHARED / name), LIMITS, tmp_path / "imports")
     assert (done.file.format, done.counts["added"] + done.counts["known"], done.counts["bad"]) == (
         "sharegpt-ranking",
         good,

@@ -7,7 +7,7 @@ import trl
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import apply_chat_template
 
-from app.datasets.exporter import ExportOrder, Tally, exported_rows
+from app.datasets.exporter import ExportOrder, ExportTally, exported_rows
 from data.exchange.export_query import ExportQuery
 from data.exchange.imports import Chunk
 from data.formats.registry import FORMATS
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> PreferenceStore:
 
 
 def exported(store: PreferenceStore, name: str) -> tuple[list[dict[str, object]], dict[str, int]]:
-    tally = Tally()
+    tally = ExportTally()
     rows = [dict(row) for row in exported_rows(store, ExportOrder(name, query=ExportQuery()), tally)]
     return rows, tally.counts()
 

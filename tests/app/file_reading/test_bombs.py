@@ -13,7 +13,7 @@ import pytest
 
 from app.file_reading import process as file_process
 from app.file_reading.look import Brought
-from app.file_reading.process import look
+from app.file_reading.process import inspect
 from data.containers.container import FileLimits
 from data.errors import InputError
 from data.records import ImportKind
@@ -101,7 +101,7 @@ def test_a_bomb_is_answered_within_its_limit_and_costs_the_server_little(
     before = psutil.Process().cpu_times()
     tracemalloc.start()
     try:
-        found = look(Brought(tmp_path / name, name, kind), FileLimits())
+        found = inspect(Brought(tmp_path / name, name, kind), FileLimits())
         assert found.rows
     except InputError as error:
         assert name in str(error)

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.background.jobs import Errands
-from app.datasets.uploads import Imports, Upload
+from app.background.jobs import Jobs
+from app.datasets.uploads import Upload, Uploads
 from app.file_reading import process as file_process
 from app.file_reading.look import Brought, ReadRow, look_at, rows_of
-from app.file_reading.process import look, rows_after
+from app.file_reading.process import inspect, rows_after
 from app.file_reading.wire import line_of, row_in, row_out
 from data.containers.container import FileLimits
 from data.errors import ConflictError, InputError, PrefloopError
@@ -73,7 +73,7 @@ def readers() -> list[psutil.Process]:
 def test_it_finds_what_is_found_without_it(pairs: Path, kind: ImportKind) -> None:
     brought = Brought(pairs, "mine.jsonl", kind)
     here = look_at(brought, LIMITS, source="a book", license="mit")
-    assert look(brought, LIMITS, source="a book", license="mit") == here
+    assert inspect(brought, LIMITS, source="a book", license="mit") == here
     rows = list(rows_of(pairs, here.file, LIMITS)[1])
     assert list(rows_after(pairs, here.file, LIMITS, 0, lambda: None)) == rows
     assert list(rows_after(pairs, here.file, LIMITS, 8, lambda: None)) == rows[8:]
@@ -82,7 +82,7 @@ def test_it_finds_what_is_found_without_it(pairs: Path, kind: ImportKind) -> Non
 def test_where_a_judgment_comes_from_is_not_lost(tmp_path: Path) -> None:
     file = tmp_path / "judged.jsonl"
     file.write_text(json.dumps(JUDGED) + "\n")
-    [here], [found] = look_at(preferences(file), LIMITS).shown, look(preferences(file), LIMITS).shown
+    [here], [found] = look_at(preferences(file), LIMITS).shown, inspect(preferences(file), LIMITS).shown
     assert (found, found.provenance) == (here, here.provenance)
     assert found.provenance["comment"] == "both say nothing"
 
@@ -101,7 +101,7 @@ def test_it_says_how_far_it_is(tmp_path: Path) -> None:
     file = tmp_path / "pairs.jsonl"
     file.write_text("".join(json.dumps(PAIR | {"prompt": f"{n}?"}) + "\n" for n in range(2500)))
     told: list[int] = []
-    look(preferences(file), LIMITS, progress=told.append)
+    inspect(preferences(file), LIMITS, progress=told.append)
     assert list(dict.fromkeys(told)) in ([0, 1000, 2000], [0, 2000], [0, 1000], [0])
     seen = look_at(preferences(file), LIMITS, progress=told.append)
     assert (told[-2:], seen.rows) == ([1000, 2000], 2500)
@@ -111,7 +111,7 @@ def test_what_is_refused_is_told_in_the_same_words(tmp_path: Path) -> None:
     file = tmp_path / "upload.jsonl.gz"
     file.write_bytes(b"\x1f\x8bno gzip at all")
     words = []
-    for read in (look_at, look):
+    for read in (look_at, inspect):
         with pytest.raises(InputError) as raised:
             read(Brought(file, "mine.jsonl.gz", ImportKind.PREFERENCES), LIMITS)
         words.append(str(raised.value))
@@ -122,7 +122,7 @@ def test_what_is_refused_is_told_in_the_same_words(tmp_path: Path) -> None:
 def test_what_takes_too_long_is_refused(bomb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_process, "SECONDS", 1)
     with pytest.raises(InputError, match=r"bomb.jsonl.gz takes more than \d+ seconds of computing"):
-        look(preferences(bomb), LIMITS)
+        inspect(preferences(bomb), LIMITS)
     assert readers() == []
 
 
@@ -131,7 +131,7 @@ def test_what_takes_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pyte
     pq.write_table(pa.table({"prompt": ["y" * 200_000_000]}), file, compression="zstd", use_dictionary=False)
     monkeypatch.setattr(file_process, "MEMORY", 250_000_000)
     with pytest.raises(InputError, match="there is not enough memory to unpack it; write it with smaller pages"):
-        look(preferences(file), FileLimits(row=10**9))
+        inspect(preferences(file), FileLimits(row=10**9))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_brings_it_down_is_told_and_brings_down_nothing_else(
 ) -> None:
     monkeypatch.setattr(file_process, "_COMMAND", (sys.executable, "-c", f"import os, signal, sys; {body}"))
     with pytest.raises(kind, match=words):
-        look(preferences(pairs), LIMITS)
+        inspect(preferences(pairs), LIMITS)
 
 
 def test_who_does_not_want_it_any_more_ends_it(bomb: Path) -> None:
@@ -156,7 +156,7 @@ def test_who_does_not_want_it_any_more_ends_it(bomb: Path) -> None:
             raise ConflictError("not any more")
 
     with pytest.raises(ConflictError):
-        look(preferences(bomb), LIMITS, progress=leave)
+        inspect(preferences(bomb), LIMITS, progress=leave)
     assert readers() == []
 
 
@@ -182,21 +182,21 @@ async def test_it_ends_with_a_server_that_is_killed(bomb: Path) -> None:
 
 
 @pytest.fixture
-def imports(tmp_path: Path) -> Iterator[Imports]:
+def imports(tmp_path: Path) -> Iterator[Uploads]:
     with PreferenceStore.open(tmp_path / "prefloop.db") as store:
-        yield Imports(store, Errands(), tmp_path / "imports", LIMITS)
+        yield Uploads(store, Jobs(), tmp_path / "imports", LIMITS)
 
 
 async def blocks_of(file: Path) -> AsyncIterator[bytes]:
     yield file.read_bytes()
 
 
-async def test_a_look_ends_with_who_asked_and_its_file_goes(imports: Imports, bomb: Path, tmp_path: Path) -> None:
+async def test_a_look_ends_with_who_asked_and_its_file_goes(imports: Uploads, bomb: Path, tmp_path: Path) -> None:
     upload = Upload(bomb.name, ImportKind.PREFERENCES)
     looks = []
     for _ in range(3):  # the last one waits for its turn
         file = await imports.receive(upload, blocks_of(bomb))
-        looks.append(asyncio.create_task(imports.look(upload, file)))
+        looks.append(asyncio.create_task(imports.inspect(upload, file)))
     await until(lambda: len(readers()) == 2)
     for one in looks:
         one.cancel()

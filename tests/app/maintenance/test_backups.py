@@ -11,7 +11,7 @@ import pytest
 from app.home import Home
 from app.maintenance.backups import Backups, BackupSettings, back_up, directory_of
 from app.services import open_services, open_store
-from app.serving.engine import Job, complete
+from app.serving.engine import SamplingJob, complete
 from app.settings.settings import load_settings
 from data.db.backups import backups_in, restore
 from data.db.lock import HomeLock
@@ -46,7 +46,7 @@ async def greedy(home: Home, begun: Callable[[], object] = lambda: None) -> tupl
         async with open_services(home, settings, store) as services:
             begun()
             champion = services.router.champion
-            drawn = [await complete(services.engine, Job(prompt, champion, (1,), GREEDY)) for prompt in PROMPTS]
+            drawn = [await complete(services.engine, SamplingJob(prompt, champion, (1,), GREEDY)) for prompt in PROMPTS]
             return champion, [answers[0].token_ids for answers in drawn]
 
 
@@ -57,8 +57,8 @@ async def trained(home: Home, model: Path, tmp_path: Path) -> None:
         async with open_services(home, settings, store) as services:
             manifest = save_adapter(model, tmp_path / "trained", seed=1)
             store.versions.add("round-000001", round_id=None, parent="base", sha256=manifest.adapter_sha256)
-            services.shelf.install("round-000001", tmp_path / "trained", manifest)
-            await services.adapters.promote("round-000001", reason="a test")
+            services.adapter_store.install("round-000001", tmp_path / "trained", manifest)
+            await services.registry.promote("round-000001", reason="a test")
 
 
 async def test_a_restored_home_serves_the_same_champion_with_the_same_greedy_tokens(

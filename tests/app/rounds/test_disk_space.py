@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.rounds.disk_space import RoundDisk
+from app.rounds.disk_space import RoundDiskSpace
 from app.rounds.planner import Planner
-from app.rounds.training_settings import Trainings
-from app.serving.adapter_store import AdapterShelf
+from app.rounds.training_settings import TrainingSettings
+from app.serving.adapter_store import AdapterStore
 from data.errors import ConflictError
 from data.store import PreferenceStore
 from tests.trainer.scene import freeze
@@ -19,12 +19,12 @@ CONFIG = RoundConfig(model="random", revision="0", seed=0, training=DPOConfig(ra
 
 
 @pytest.fixture
-def disk(model: Path, shelf: AdapterShelf, tmp_path: Path) -> RoundDisk:
-    return RoundDisk(tmp_path / "rounds", load_base(str(model)), shelf)
+def disk(model: Path, shelf: AdapterStore, tmp_path: Path) -> RoundDiskSpace:
+    return RoundDiskSpace(tmp_path / "rounds", load_base(str(model)), shelf)
 
 
 def test_a_round_that_does_not_fit_is_refused_with_what_is_missing(
-    disk: RoundDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: RoundDiskSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk.assert_fits(CONFIG)
     monkeypatch.setattr("app.rounds.disk_space.free_bytes", lambda _: 9_500_000)
@@ -32,19 +32,19 @@ def test_a_round_that_does_not_fit_is_refused_with_what_is_missing(
         disk.assert_fits(CONFIG)
 
 
-def test_a_larger_rank_needs_more(disk: RoundDisk) -> None:
+def test_a_larger_rank_needs_more(disk: RoundDiskSpace) -> None:
     larger = CONFIG.model_copy(update={"training": DPOConfig(rank=8)})
     assert disk.needed(larger) > disk.needed(CONFIG)
 
 
-def test_what_trains_on_a_version_needs_room_for_its_copy(disk: RoundDisk, shelf: AdapterShelf) -> None:
+def test_what_trains_on_a_version_needs_room_for_its_copy(disk: RoundDiskSpace, shelf: AdapterStore) -> None:
     shelf.path("v1").mkdir(parents=True)
     (shelf.path("v1") / "weights").write_bytes(b"x" * 1000)
     beside = CONFIG.model_copy(update={"champion": "v1"})
     assert disk.needed(beside) == disk.needed(CONFIG) + 1000
 
 
-def test_a_round_takes_no_more_than_was_said(disk: RoundDisk, model: Path, tmp_path: Path) -> None:
+def test_a_round_takes_no_more_than_was_said(disk: RoundDiskSpace, model: Path, tmp_path: Path) -> None:
     base = load_base(str(model))
     training = DPOConfig(epochs=1, rank=4, alpha=8, checkpoint_every=1)
     directory = freeze(tmp_path / "round", base, config=training)
@@ -56,11 +56,11 @@ def test_a_round_takes_no_more_than_was_said(disk: RoundDisk, model: Path, tmp_p
 
 
 def test_a_round_is_planned_only_where_it_fits(
-    disk: RoundDisk, store: PreferenceStore, shelf: AdapterShelf, monkeypatch: pytest.MonkeyPatch
+    disk: RoundDiskSpace, store: PreferenceStore, shelf: AdapterStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainings = Trainings({"rank": 4}, 1_600_000)
+    trainings = TrainingSettings({"rank": 4}, 1_600_000)
     planner = Planner(
-        store.versions, shelf, template=CONFIG, trainings=trainings, max_rank=8, assert_fits=disk.assert_fits
+        store.versions, shelf, template=CONFIG, training_settings=trainings, max_rank=8, assert_fits=disk.assert_fits
     )
     assert planner.plan(None, champion="base")
     monkeypatch.setattr("app.rounds.disk_space.free_bytes", lambda _: 0)

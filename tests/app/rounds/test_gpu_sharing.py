@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.annotation.eval_feeder import Matches
+from app.annotation.eval_feeder import EvalFeeder
 from app.annotation.feeder import Feeder
 from app.annotation.queue_settings import QueueSettings
-from app.rounds.gpu_sharing import ServeDuringTraining, Sharing
-from app.serving.engine import Job, complete
+from app.rounds.gpu_sharing import GpuSharing, ServeDuringTraining
+from app.serving.engine import SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from data.errors import ConflictError, RoundError
@@ -27,7 +27,7 @@ from trainer.model.base import load_base
 from trainer.preflight.model_check import check_training
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=12)
-JOB = Job(ask("how?"), "base", (1, 2), SAMPLING)
+JOB = SamplingJob(ask("how?"), "base", (1, 2), SAMPLING)
 BUFFER = 3
 
 
@@ -51,7 +51,7 @@ async def feeder(store: PreferenceStore, engine: InProcessEngine, router: Router
     store.prompts.add([[*ask(f"question {i}")] for i in range(40)], source="test")
     queue = QueueSettings(overlap=0.0)  # a pair for several people stays ready when one has it
     source = random.Random(0)
-    matches = Matches(store, engine, router, sampling=SAMPLING, queue=queue, buffer=BUFFER, source=source)
+    matches = EvalFeeder(store, engine, router, sampling=SAMPLING, queue=queue, buffer=BUFFER, source=source)
     feeder = Feeder(
         store,
         engine,
@@ -60,7 +60,7 @@ async def feeder(store: PreferenceStore, engine: InProcessEngine, router: Router
         buffer=BUFFER,
         workers=1,
         queue=queue,
-        matches=matches,
+        eval_feeder=matches,
         source=source,
     )
     working = asyncio.create_task(feeder.run())
@@ -70,13 +70,13 @@ async def feeder(store: PreferenceStore, engine: InProcessEngine, router: Router
         await working
 
 
-Share = Callable[[ServeDuringTraining], Sharing]
+Share = Callable[[ServeDuringTraining], GpuSharing]
 
 
 @pytest.fixture
 def share(engine: InProcessEngine, feeder: Feeder) -> Share:
     activations = check_training(engine.base, rank=4).activations
-    return lambda mode: Sharing(mode, engine, feeder, engine.base, activations)
+    return lambda mode: GpuSharing(mode, engine, feeder, engine.base, activations)
 
 
 @pytest.mark.parametrize("mode", ServeDuringTraining)
@@ -146,7 +146,7 @@ async def test_an_offloaded_model_comes_back_with_its_adapters(
     share: Share, directory: RoundDir, engine: InProcessEngine, new_version: Callable[[str, int], Path]
 ) -> None:
     await engine.load("v1", new_version("v1", 1))
-    job = Job(JOB.messages, "v1", JOB.seeds, SAMPLING)
+    job = SamplingJob(JOB.messages, "v1", JOB.seeds, SAMPLING)
     before = await complete(engine, job)
     async with share(ServeDuringTraining.OFFLOAD).training(directory):
         pass
@@ -156,9 +156,9 @@ async def test_an_offloaded_model_comes_back_with_its_adapters(
 async def test_answers_under_way_end_before_the_model_leaves(engine: InProcessEngine) -> None:
     answering = asyncio.create_task(complete(engine, JOB))
     await asyncio.sleep(0)
-    await engine.park()
+    await engine.offload()
     assert len(await answering) == 2
-    await engine.unpark()
+    await engine.reload()
 
 
 @pytest.mark.parametrize("mode", ServeDuringTraining)

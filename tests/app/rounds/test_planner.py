@@ -8,8 +8,8 @@ import pytest
 
 from app.rounds.algorithms import Algorithm
 from app.rounds.planner import Planner, admission, parent_of
-from app.rounds.training_settings import Trainings
-from app.serving.adapter_store import AdapterShelf
+from app.rounds.training_settings import TrainingSettings
+from app.serving.adapter_store import AdapterStore
 from data.errors import AdapterError, ConflictError, RoundError
 from data.records import Choice, Round, RoundState, Snapshot, Split
 from data.rounds.selection import select
@@ -30,13 +30,13 @@ SIZE = 1_600_000
 
 
 @pytest.fixture
-def planner(store: PreferenceStore, shelf: AdapterShelf) -> Plan:
+def planner(store: PreferenceStore, shelf: AdapterStore) -> Plan:
     """Makes a planner for `[training]` keys, and for adapters of rank 12 at most."""
 
     def make(**given: object) -> Planner:
-        trainings = Trainings({"rank": 8, **given}, SIZE)
+        trainings = TrainingSettings({"rank": 8, **given}, SIZE)
         template = RoundConfig(model="random", revision="0", seed=5)
-        return Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=12)
+        return Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=12)
 
     return make
 
@@ -49,7 +49,7 @@ def test_a_round_from_the_base_has_no_parent(planner: Plan) -> None:
     config = planner(beta=0.2).plan(None, champion="base")
 
     assert (config.training.reference, config.parent_sha256, config.seed) == (FromBase(), None, 5)
-    assert config.training == Trainings({"rank": 8, "beta": 0.2}, SIZE).of()
+    assert config.training == TrainingSettings({"rank": 8, "beta": 0.2}, SIZE).of()
     assert parent_of(config) == "base"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.rounds.rebuilds import Rebuilds
-from app.rounds.runner import Rounds
+from app.rounds.runner import RoundRunner
 from data.errors import ConflictError, InputError
 from data.records import Annotator, Choice, Role, RoundState, Ruling, Split, Without
 from data.store import PreferenceStore
@@ -22,7 +22,7 @@ def liar(store: PreferenceStore) -> Annotator:
     return store.people.all()[-1]
 
 
-async def trained(rounds: Rounds) -> int:
+async def trained(rounds: RoundRunner) -> int:
     created = await rounds.start(None)
     await rounds.wait()
     assert rounds.view(created.id).round.state is RoundState.PROMOTED
@@ -137,7 +137,7 @@ async def test_what_nobody_foresaw_ends_it_with_the_reason(
     def broken(*_: object) -> None:
         raise KeyError("champion")
 
-    monkeypatch.setattr(Rounds, "rebuild", broken)
+    monkeypatch.setattr(RoundRunner, "rebuild", broken)
     await rebuilds.start(rebuilds.plan([liar.pseudonym], []), None)
     await rebuilds.wait()
     assert (rebuilds.trouble, rebuilds.left) == ("unexpected: KeyError('champion')", ())

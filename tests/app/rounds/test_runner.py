@@ -16,14 +16,14 @@ from app.background.webhooks import Event
 from app.pages.training.view import round_words
 from app.rounds.algorithms import Algorithm
 from app.rounds.planner import Planner
-from app.rounds.runner import Rounds
+from app.rounds.runner import RoundRunner
 from app.rounds.trainer_process import TrainerProcess
-from app.rounds.training_settings import Trainings
-from app.serving.adapter_store import AdapterShelf
+from app.rounds.training_settings import TrainingSettings
+from app.serving.adapter_store import AdapterStore
 from app.serving.router import Router
 from app.versions.limits import Limits
-from app.versions.promotion import Gatekeeper, Promotion
-from app.versions.registry import Adapters
+from app.versions.promotion import Promotion, PromotionPolicy
+from app.versions.registry import ModelRegistry
 from data.errors import ConflictError, DiskFullError, RoundError
 from data.records import (
     Choice,
@@ -47,7 +47,7 @@ from trainer.interface.config import RoundConfig
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import load_base
 
-Start = Callable[..., Rounds]
+Start = Callable[..., RoundRunner]
 Room = Callable[[RoundDir], AbstractAsyncContextManager[None]]
 TRAINING = {"learning_rate": 1e-2, "epochs": 4, "batch_size": 2, "rank": 4, "alpha": 32, "checkpoint_every": 1}
 REAL = (sys.executable, "-m", "trainer")
@@ -87,12 +87,12 @@ def told() -> Told:
 
 @pytest.fixture
 async def start(
-    store: PreferenceStore, router: Router, shelf: AdapterShelf, model: Path, tmp_path: Path, told: Told
+    store: PreferenceStore, router: Router, shelf: AdapterStore, model: Path, tmp_path: Path, told: Told
 ) -> AsyncIterator[Start]:
     """Makes a Rounds over judged pairs, trained by a command."""
     base = load_base(str(model))
     template = RoundConfig(model=base.name, revision=base.revision, seed=0, sampling=Sampling(max_new_tokens=8))
-    made: list[Rounds] = []
+    made: list[RoundRunner] = []
 
     def make(
         command: tuple[str, ...] = REAL,
@@ -101,19 +101,19 @@ async def start(
         limits: Limits | None = None,
         room: Room = lambda _: nullcontext(),
         **given: object,
-    ) -> Rounds:
-        trainings = Trainings({**TRAINING, **given}, base.model.num_parameters())
-        planner = Planner(store.versions, shelf, template=template, trainings=trainings, max_rank=8)
-        adapters = Adapters(store, router, shelf, moved=lambda: None, tell=told)
-        rounds = Rounds(
+    ) -> RoundRunner:
+        trainings = TrainingSettings({**TRAINING, **given}, base.model.num_parameters())
+        planner = Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=8)
+        adapters = ModelRegistry(store, router, shelf, moved=lambda: None, publish=told)
+        rounds = RoundRunner(
             store,
             router,
             shelf,
             directory=tmp_path / "rounds",
             planner=planner,
             trainer=TrainerProcess(command),
-            tell=told,
-            gatekeeper=Gatekeeper(adapters, router, promotion=promotion, limits=limits or Limits()),
+            publish=told,
+            gatekeeper=PromotionPolicy(adapters, router, promotion=promotion, limits=limits or Limits()),
             room=room,
         )
         made.append(rounds)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.rounds.local_zone import LOCAL
-from app.rounds.schedule import Due, NotDue, RoundSettings, Standing, due
+from app.rounds.schedule import Due, NotDue, RoundSettings, ScheduleInputs, due
 from data.rounds.selection import SelectionRules
 from tests.app.berlin import BERLIN, in_berlin  # noqa: F401  # a fixture
 
@@ -19,11 +19,11 @@ def decided(now: datetime = NOON, *, judged: int = 60, pairs: int = 50, running:
     """The decision with a round that began at eight in the morning."""
     settings = RoundSettings.model_validate(given)
     last = NOON.replace(hour=8)
-    return due(now, settings, Standing(pairs, judged, last, running))
+    return due(now, settings, ScheduleInputs(pairs, judged, last, running))
 
 
 def test_no_round_starts_by_itself_while_a_version_is_on_trial():
-    standing = Standing(50, 60, NOON, running=False, on_trial="round-000001")
+    standing = ScheduleInputs(50, 60, NOON, running=False, on_trial="round-000001")
     found = due(NOON, RoundSettings(every_judgments=1), standing)
     assert said(found) == "round-000001 is on trial; no round starts by itself until that is decided."
 
@@ -64,7 +64,7 @@ def test_what_is_decided_at_noon(given: dict[str, object], words: str):
 )
 def test_quiet_hours_go_over_midnight(hour: int, until: datetime | None):
     settings = RoundSettings(every_judgments=1, quiet_hours="22:00-07:00")
-    found = due(NOON.replace(hour=hour), settings, Standing(50, 60, NOON - timedelta(days=2), running=False))
+    found = due(NOON.replace(hour=hour), settings, ScheduleInputs(50, 60, NOON - timedelta(days=2), running=False))
     assert (found.until if isinstance(found, NotDue) else None) == until
 
 
@@ -78,7 +78,7 @@ class TestWhenSummerTimeBeginsOrEnds:
         while now < until.astimezone(UTC):
             now += timedelta(minutes=10)
             here = now.astimezone(last.tzinfo)
-            if isinstance(due(here, settings, Standing(50, 60, last, running=False)), Due):
+            if isinstance(due(here, settings, ScheduleInputs(50, 60, last, running=False)), Due):
                 last = here
                 found.append(now)
         return found
@@ -112,7 +112,7 @@ class TestWhenSummerTimeBeginsOrEnds:
 
     def test_a_round_begun_in_the_second_hour_does_not_bring_the_first_back(self, zone: tzinfo):
         last = datetime(2026, 10, 25, 2, 10, fold=1, tzinfo=zone)
-        found = due(last + timedelta(minutes=30), RoundSettings(cron="30 2 * * *"), Standing(50, 60, last, False))
+        found = due(last + timedelta(minutes=30), RoundSettings(cron="30 2 * * *"), ScheduleInputs(50, 60, last, False))
         assert said(found) == "The next round starts at 2026-10-26 02:30."
 
     @pytest.mark.parametrize("last", [datetime(2026, 3, 28, 22), datetime(2026, 10, 24, 22)])
@@ -132,7 +132,7 @@ class TestWhenSummerTimeBeginsOrEnds:
     def test_quiet_hours_end_by_the_clock_on_the_wall(self, zone: tzinfo, now: datetime, until: datetime):
         now = now.replace(tzinfo=zone)
         settings = RoundSettings(every_judgments=1, quiet_hours="22:00-07:00")
-        found = due(now, settings, Standing(50, 60, now - timedelta(days=1), running=False))
+        found = due(now, settings, ScheduleInputs(50, 60, now - timedelta(days=1), running=False))
         assert isinstance(found, NotDue)
         assert found.until == until
         assert said(found) == "No round starts before 07:00: quiet hours."
@@ -140,7 +140,7 @@ class TestWhenSummerTimeBeginsOrEnds:
     def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_in_both(self, zone: tzinfo):
         settings = RoundSettings(every_judgments=1, quiet_hours="22:00-02:30")
         now = datetime(2026, 10, 25, 2, 10, fold=1, tzinfo=zone)
-        found = due(now, settings, Standing(50, 60, now - timedelta(days=1), running=False))
+        found = due(now, settings, ScheduleInputs(50, 60, now - timedelta(days=1), running=False))
         assert isinstance(found, NotDue)
         assert found.until is not None
         assert found.until.astimezone(UTC) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
@@ -151,7 +151,9 @@ moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.
 
 @given(moments, st.floats(0.1, 1000), st.floats(0, 2000))
 def test_an_interval_is_due_exactly_when_it_is_over(last: datetime, hours: float, passed: float):
-    found = due(last + timedelta(hours=passed), RoundSettings(every_hours=hours), Standing(50, 60, last, running=False))
+    found = due(
+        last + timedelta(hours=passed), RoundSettings(every_hours=hours), ScheduleInputs(50, 60, last, running=False)
+    )
     assert isinstance(found, Due) is (last + timedelta(hours=hours) <= last + timedelta(hours=passed))
 
 
@@ -159,7 +161,7 @@ def test_an_interval_is_due_exactly_when_it_is_over(last: datetime, hours: float
 def test_a_quiet_time_ends_within_a_day_and_then_the_round_is_due(now: datetime, begin: object, end: object):
     hours = f"{begin:%H:%M}-{end:%H:%M}"
     settings = RoundSettings(every_judgments=1, quiet_hours=hours)
-    standing = Standing(50, 60, now - timedelta(hours=1), running=False)
+    standing = ScheduleInputs(50, 60, now - timedelta(hours=1), running=False)
     found = due(now, settings, standing)
     if isinstance(found, NotDue):
         assert found.until is not None

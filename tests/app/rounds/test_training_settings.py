@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.rounds.algorithms import Algorithm
-from app.rounds.training_settings import SHARED, Trainings, training_of
+from app.rounds.training_settings import SHARED, TrainingSettings, training_of
 from data.errors import InputError
 from trainer.interface.config import FromMerged, SimPOConfig, Training, training_config
 
@@ -25,13 +25,13 @@ def test_the_trainer_has_no_algorithm_besides() -> None:
 @pytest.mark.parametrize("algorithm", Algorithm)
 def test_without_settings_a_round_gets_the_defaults_for_algorithm_and_size(algorithm: Algorithm, size: int) -> None:
     plain = training_config({"algorithm": algorithm.value}, parameters=size)
-    assert Trainings({}, size).of(algorithm) == plain
-    assert Trainings({"algorithm": algorithm.value}, size).of() == plain
+    assert TrainingSettings({}, size).of(algorithm) == plain
+    assert TrainingSettings({"algorithm": algorithm.value}, size).of() == plain
 
 
 def test_the_configured_algorithm_gets_all_settings_by_name_or_not() -> None:
     given = {"algorithm": "simpo", "beta": 2.5, "learning_rate": 1e-6}
-    trainings = Trainings(given, LARGE)
+    trainings = TrainingSettings(given, LARGE)
     found = trainings.of()
     assert isinstance(found, SimPOConfig)
     assert found == trainings.of(Algorithm.SIMPO) == training_config(given, parameters=LARGE)
@@ -49,7 +49,7 @@ def test_another_algorithm_gets_what_is_about_machine_and_reference_only() -> No
     }
     plain = training_config({"algorithm": "ppo"}, parameters=LARGE)
     kept = {"rank": 3, "token_budget": 512, "reference": FromMerged(kind="merged")}
-    assert Trainings(given, LARGE).of(Algorithm.PPO) == plain.model_copy(update=kept)
+    assert TrainingSettings(given, LARGE).of(Algorithm.PPO) == plain.model_copy(update=kept)
 
 
 def test_what_is_shared_is_known_to_every_algorithm() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.serving.adapter_store import AdapterShelf
+from app.serving.adapter_store import AdapterStore
 from data.errors import AdapterError
 from trainer.interface.manifest import Manifest
 from trainer.model.adapter import directory_sha256
@@ -13,13 +13,13 @@ from trainer.model.adapter import directory_sha256
 NewVersion = Callable[[str, int], Path]
 
 
-def test_a_version_s_rank_is_read_from_its_weights(shelf: AdapterShelf, new_version: NewVersion) -> None:
+def test_a_version_s_rank_is_read_from_its_weights(shelf: AdapterStore, new_version: NewVersion) -> None:
     new_version("v1", 1)
 
     assert shelf.rank("v1") == 4
 
 
-def test_weights_that_cannot_be_read_are_named(shelf: AdapterShelf, new_version: NewVersion) -> None:
+def test_weights_that_cannot_be_read_are_named(shelf: AdapterStore, new_version: NewVersion) -> None:
     file = new_version("v1", 1) / "adapter_model.safetensors"
     file.write_bytes(b"no tensors")
     with pytest.raises(AdapterError, match=f"adapter v1: {file} cannot be read"):
@@ -28,7 +28,7 @@ def test_weights_that_cannot_be_read_are_named(shelf: AdapterShelf, new_version:
         shelf.rank("v2")
 
 
-def test_a_canary_outlives_the_form_of_the_report_beside_it(shelf: AdapterShelf, new_version: NewVersion) -> None:
+def test_a_canary_outlives_the_form_of_the_report_beside_it(shelf: AdapterStore, new_version: NewVersion) -> None:
     file = new_version("v1", 1) / "prefloop.json"
     canary = shelf.canary("v1")
     manifest = json.loads(file.read_text()) | {"format": 1, "report": {"pairs": 1, "heldout_accuracy": None}}
@@ -38,14 +38,14 @@ def test_a_canary_outlives_the_form_of_the_report_beside_it(shelf: AdapterShelf,
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]"])
-def test_a_manifest_without_a_canary_is_refused(shelf: AdapterShelf, new_version: NewVersion, text: str) -> None:
+def test_a_manifest_without_a_canary_is_refused(shelf: AdapterStore, new_version: NewVersion, text: str) -> None:
     (new_version("v1", 1) / "prefloop.json").write_text(text)
     with pytest.raises(AdapterError, match=r"adapter v1 is refused: .*prefloop\.json cannot be read"):
         shelf.canary("v1")
 
 
 def test_a_version_whose_directory_is_gone_is_told_with_the_ways_out(
-    shelf: AdapterShelf, new_version: NewVersion
+    shelf: AdapterStore, new_version: NewVersion
 ) -> None:
     path = new_version("v1", 1)
     digest = directory_sha256(path)
@@ -58,7 +58,7 @@ def test_a_version_whose_directory_is_gone_is_told_with_the_ways_out(
     assert f"its directory {path} is gone; bring its directory back from a backup" in str(raised.value)
 
 
-def test_a_copy_that_breaks_off_leaves_nothing(shelf: AdapterShelf, new_version: NewVersion, tmp_path: Path) -> None:
+def test_a_copy_that_breaks_off_leaves_nothing(shelf: AdapterStore, new_version: NewVersion, tmp_path: Path) -> None:
     new_version("v1", 1)
     before = sorted(path.name for path in shelf.path("v1").parent.iterdir())
     (tmp_path / "broken").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.serving import inprocess
-from app.serving.engine import Job, complete
+from app.serving.engine import SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import AdapterError, InputError, ModelError
 from data.records import FinishReason, Message, Sampling
@@ -20,8 +20,8 @@ def ask(text: str) -> tuple[Message, ...]:
     return ({"role": "user", "content": text},)
 
 
-def job(text: str = "how?", *, version: str = "base", seeds: tuple[int, ...] = (1, 2)) -> Job:
-    return Job(ask(text), version, seeds, SAMPLING)
+def job(text: str = "how?", *, version: str = "base", seeds: tuple[int, ...] = (1, 2)) -> SamplingJob:
+    return SamplingJob(ask(text), version, seeds, SAMPLING)
 
 
 async def test_the_last_item_of_a_stream_has_the_completions(engine: InProcessEngine) -> None:
@@ -111,7 +111,7 @@ async def test_a_version_in_use_is_not_unloaded(
     engine: InProcessEngine, new_version: Callable[[str, int], Path]
 ) -> None:
     await engine.load("v1", new_version("v1", 1))
-    long = Job(ask("how?"), "v1", (1,), Sampling(temperature=1.0, top_p=1.0, max_new_tokens=400))
+    long = SamplingJob(ask("how?"), "v1", (1,), Sampling(temperature=1.0, top_p=1.0, max_new_tokens=400))
     async with aclosing(engine.stream(long)) as stream:
         await anext(stream)
         with pytest.raises(AdapterError, match="in use"):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from app.serving.adapter_store import AdapterShelf
-from app.serving.engine import Job, complete
+from app.serving.adapter_store import AdapterStore
+from app.serving.engine import SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router
 from data.errors import AdapterError, NotFoundError, PrefloopError
@@ -54,10 +54,10 @@ async def test_a_lease_keeps_its_version_through_a_swap(
     await promote(router, "round-1")
     async with router.lease() as version:
         await promote(router, "round-2")
-        assert await complete(engine, Job(PROMPT, version, (1,), SAMPLING))
+        assert await complete(engine, SamplingJob(PROMPT, version, (1,), SAMPLING))
 
     with pytest.raises(AdapterError, match="not loaded"):  # drained, so unloaded
-        await complete(engine, Job(PROMPT, "round-1", (1,), SAMPLING))
+        await complete(engine, SamplingJob(PROMPT, "round-1", (1,), SAMPLING))
 
 
 async def test_eight_swaps_under_six_clients_lose_and_mix_nothing(
@@ -74,7 +74,9 @@ async def test_eight_swaps_under_six_clients_lose_and_mix_nothing(
         while swapping:
             seed += 1
             async with router.lease() as version:
-                answered.extend((seed, c) for c in await complete(engine, Job(PROMPT, version, (seed,), SAMPLING)))
+                answered.extend(
+                    (seed, c) for c in await complete(engine, SamplingJob(PROMPT, version, (seed,), SAMPLING))
+                )
 
     async def swap_to(name: str) -> None:
         before = len(answered)
@@ -90,7 +92,7 @@ async def test_eight_swaps_under_six_clients_lose_and_mix_nothing(
     assert {completion.version for _, completion in answered} >= set(names)
     for seed, completion in answered:
         async with router.lease(completion.version) as version:
-            (alone,) = await complete(engine, Job(PROMPT, version, (seed,), SAMPLING))
+            (alone,) = await complete(engine, SamplingJob(PROMPT, version, (seed,), SAMPLING))
         assert alone.token_ids == completion.token_ids
 
 
@@ -100,7 +102,7 @@ async def test_a_named_version_is_loaded_for_its_lease(
     new_version("round-1", 1)
 
     async with router.lease("round-1") as version:
-        assert (await complete(engine, Job(PROMPT, version, (1,), SAMPLING)))[0].version == "round-1"
+        assert (await complete(engine, SamplingJob(PROMPT, version, (1,), SAMPLING)))[0].version == "round-1"
     assert router.champion == "base"
 
 
@@ -120,7 +122,7 @@ async def test_changed_files_are_refused_and_the_champion_stays(router: Router, 
 
 
 async def test_an_adapter_that_answers_otherwise_than_it_was_trained_is_refused(
-    router: Router, shelf: AdapterShelf, new_version: NewVersion
+    router: Router, shelf: AdapterStore, new_version: NewVersion
 ) -> None:
     path = new_version("round-1", 1)
     card = json.loads((path / "prefloop.json").read_text())
@@ -133,7 +135,7 @@ async def test_an_adapter_that_answers_otherwise_than_it_was_trained_is_refused(
 
 
 async def test_an_adapter_without_effect_is_refused(
-    router: Router, store: PreferenceStore, shelf: AdapterShelf, model: Path, tmp_path: Path
+    router: Router, store: PreferenceStore, shelf: AdapterStore, model: Path, tmp_path: Path
 ) -> None:
     manifest = save_adapter(model, tmp_path / "idle", seed=1, strength=0.0)
     store.versions.add("idle", round_id=None, parent="base", sha256=manifest.adapter_sha256)
@@ -158,7 +160,7 @@ async def test_a_version_that_cannot_be_recorded_does_not_serve(
 
 
 async def test_a_damaged_champion_stops_the_start_instead_of_serving_the_base(
-    engine: InProcessEngine, router: Router, store: PreferenceStore, shelf: AdapterShelf, new_version: NewVersion
+    engine: InProcessEngine, router: Router, store: PreferenceStore, shelf: AdapterStore, new_version: NewVersion
 ) -> None:
     path = new_version("round-1", 1)
     await promote(router, "round-1")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main as cli
-from app.client.client import Remote
+from app.client.client import Client
 from app.home import Home
 from app.simulation.study import server_on
 from data.errors import ConflictError
@@ -106,6 +106,6 @@ def test_a_trainer_that_swaps_chosen_and_rejected_is_found_out(tmp_path: Path, m
 
 
 def test_a_server_that_runs_already_is_not_given_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.simulation.study.running_server", lambda _: Remote("http://127.0.0.1:9"))
+    monkeypatch.setattr("app.simulation.study.running_server", lambda _: Client("http://127.0.0.1:9"))
     with pytest.raises(ConflictError, match="leave out --model"), server_on(Home(tmp_path), print, model="other"):
         pass

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from app.client.client import Remote
+from app.client.client import Client
 from app.home import Home
 from app.simulation.study import server_on
 from app.simulation.tastes import TasteName, ready_made
@@ -47,7 +47,7 @@ RECOMPUTED = {"accuracy", "margin", "longer", "shorter"}
 class Crowd:
     """Annotators of one taste, each with an account of his own."""
 
-    def __init__(self, owner: Remote, taste: TasteName) -> None:
+    def __init__(self, owner: Client, taste: TasteName) -> None:
         self._owner = owner
         self._taste = ready_made(taste)
         self._people = [self._hire(f"{taste}-{number}") for number in range(PEOPLE)]
@@ -57,7 +57,7 @@ class Crowd:
         """Take pair after pair until it is so, `think` seconds each; fails when that takes too long."""
         stop, errors = threading.Event(), []
 
-        def work(person: Remote, source: random.Random) -> None:
+        def work(person: Client, source: random.Random) -> None:
             try:
                 while not stop.wait(think if self._judge(person, source) else 0.05):
                     pass
@@ -80,14 +80,14 @@ class Crowd:
         for person in self._people:
             person.close()
 
-    def _hire(self, login: str) -> Remote:
+    def _hire(self, login: str) -> Client:
         password = secrets.token_urlsafe(16)
         self._owner.post("/users", login=login, password=password, role="annotator")
-        person = Remote(self._owner.url)
+        person = Client(self._owner.url)
         person.sign_in(login, password)
         return person
 
-    def _judge(self, person: Remote, source: random.Random) -> bool:
+    def _judge(self, person: Client, source: random.Random) -> bool:
         """Judge the next pair; whether there was one."""
         pair = person.post("/next")
         if pair["lease"] is None:
@@ -102,7 +102,7 @@ class Crowd:
 class Study:
     """The owner's view of a server, who votes on what it puts on trial, and where its rounds are."""
 
-    owner: Remote
+    owner: Client
     voters: Crowd
     rounds: Path
 
@@ -193,7 +193,7 @@ def numbers(decided: dict[str, Any]) -> dict[str, float]:
 
 
 @pytest.fixture
-def owner(tmp_path: Path) -> Iterator[Remote]:
+def owner(tmp_path: Path) -> Iterator[Client]:
     """The admin's view of a server that nobody has judged on."""
     (tmp_path / "prefloop.toml").write_text(SETTINGS)
     with server_on(Home(tmp_path), lambda _: None) as owner:
@@ -201,7 +201,7 @@ def owner(tmp_path: Path) -> Iterator[Remote]:
 
 
 @pytest.fixture
-def crowds(owner: Remote) -> Iterator[tuple[Crowd, Crowd, Crowd]]:
+def crowds(owner: Client) -> Iterator[tuple[Crowd, Crowd, Crowd]]:
     """Polite people, people who choose the reverse, and people who take length for quality."""
     crowds = (Crowd(owner, TasteName.POLITE), Crowd(owner, TasteName.INVERTED), Crowd(owner, TasteName.LONG))
     yield crowds
@@ -212,7 +212,7 @@ def crowds(owner: Remote) -> Iterator[tuple[Crowd, Crowd, Crowd]]:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_good_round_serves_and_two_harmful_ones_never_do(
-    owner: Remote, crowds: tuple[Crowd, Crowd, Crowd], tmp_path: Path
+    owner: Client, crowds: tuple[Crowd, Crowd, Crowd], tmp_path: Path
 ) -> None:
     polite, inverted, long = crowds
     study = Study(owner, voters=polite, rounds=Home(tmp_path).rounds)

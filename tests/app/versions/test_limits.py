@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.versions.limits import Limits, breaches
 from data.quality.share import wilson
-from trainer.interface.manifest import Agreement, Comparison, Divergence, Evaluation, Interval, Manner
+from trainer.interface.manifest import Agreement, Divergence, Evaluation, Interval, Manner, RivalScores
 
 PLAIN = Manner(answers=64, mean_length=40, eos_rate=0.95, distinct_1=0.4, distinct_2=0.8, repetition=0.02)
 
@@ -21,10 +21,10 @@ def comparison(
     chosen: float = -2,
     chosen_token: float | None = None,
     margin: float = 3,
-) -> Comparison:
+) -> RivalScores:
     low, high = wilson(hits, pairs, 0.95)
     shifts = {"chosen_shift": chosen, "rejected_shift": -5, "chosen_token_shift": chosen_token}
-    return Comparison(
+    return RivalScores(
         rival=rival,
         heldout=Agreement(pairs=pairs, accuracy=hits / pairs, margin=margin, **shifts),
         accuracy=Interval(low=low, high=high),
@@ -34,7 +34,7 @@ def comparison(
     )
 
 
-def evaluation(against: Comparison | None = None, *, base: Comparison | None = None, **manner: float) -> Evaluation:
+def evaluation(against: RivalScores | None = None, *, base: RivalScores | None = None, **manner: float) -> Evaluation:
     against = against or comparison()
     return Evaluation(
         manner=PLAIN.model_copy(update=manner),

@@ -7,17 +7,17 @@ import pytest
 
 from app.services import Services
 from app.versions.limits import Limits
-from app.versions.promotion import Gatekeeper, Promotion
+from app.versions.promotion import Promotion, PromotionPolicy
 from data.errors import ConflictError
 from data.records import RoundState, Ruling
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
 from tests.app.while_promoting import while_promoting
 from tests.models import EVALUATION, compared
-from trainer.interface.manifest import Agreement, Comparison, Evaluation, Interval
+from trainer.interface.manifest import Agreement, Evaluation, Interval, RivalScores
 
 EVALUATED = EVALUATION.model_copy(update={"against_champion": compared("v1")})
-Keeper = Callable[..., Gatekeeper]
+Keeper = Callable[..., PromotionPolicy]
 
 
 @pytest.fixture
@@ -25,15 +25,15 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
     """v1 serves; v2 is there, and v3, which a round compared with v1."""
     async with stage(tmp_path, buffer=0) as services:
         for name in ("v1", "v2", "v3"):
-            add_version(services.store, services.shelf, name)
-        await services.adapters.promote("v1", reason="first")
+            add_version(services.store, services.adapter_store, name)
+        await services.registry.promote("v1", reason="first")
         yield services
 
 
 @pytest.fixture
 def keeper(services: Services) -> Keeper:
-    def make(promotion: Promotion = Promotion.GATE, limits: Limits | None = None) -> Gatekeeper:
-        return Gatekeeper(services.adapters, services.router, promotion=promotion, limits=limits or Limits())
+    def make(promotion: Promotion = Promotion.GATE, limits: Limits | None = None) -> PromotionPolicy:
+        return PromotionPolicy(services.registry, services.router, promotion=promotion, limits=limits or Limits())
 
     return make
 
@@ -47,7 +47,7 @@ async def test_a_version_compared_with_what_serves_takes_over(services: Services
 async def test_a_version_compared_with_what_serves_no_more_waits_for_an_admin(
     services: Services, keeper: Keeper
 ) -> None:
-    await services.adapters.promote("v2", reason="an admin knows")
+    await services.registry.promote("v2", reason="an admin knows")
     words = "round 3 ended well and broke no limit, compared with v1; but v2 serves by now"
     assert await keeper().decide("v3", 3, EVALUATED) == (RoundState.WAITING, words)
     assert services.router.champion == "v2"
@@ -58,7 +58,7 @@ async def test_a_version_compared_with_what_serves_no_more_waits_for_an_admin(
 async def test_a_version_compared_with_what_was_rolled_back_waits_for_an_admin(
     services: Services, keeper: Keeper
 ) -> None:
-    await services.adapters.roll_back(reason="worse")
+    await services.registry.roll_back(reason="worse")
     state, reason = await keeper().decide("v3", 3, EVALUATED)
     assert (state, services.router.champion) == (RoundState.WAITING, "base")
     assert reason is not None and reason.endswith("compared with v1; but base serves by now")
@@ -74,25 +74,25 @@ async def test_what_comes_to_serve_while_the_promotion_waits_for_its_turn_counts
 
 
 async def test_on_trial_it_is_compared_with_what_serves_by_now(services: Services, keeper: Keeper) -> None:
-    await services.adapters.promote("v2", reason="an admin knows")
+    await services.registry.promote("v2", reason="an admin knows")
     assert await keeper(Promotion.TRIAL).decide("v3", 3, EVALUATED) == (RoundState.WAITING, None)
     decision = services.store.decisions.of("v3")[-1]
     assert decision.ruling is Ruling.TRY
     assert decision.reason.endswith("compared with v1; but v2 serves by now")
     match = services.trial.match()
     assert match is not None
-    assert (match.rivals.challenger, match.rivals.champion) == ("v3", "v2")
+    assert (match.comparison.challenger, match.comparison.champion) == ("v3", "v2")
 
 
 async def test_an_admin_who_decides_is_told_what_it_was_compared_with(services: Services, keeper: Keeper) -> None:
-    await services.adapters.promote("v2", reason="an admin knows")
+    await services.registry.promote("v2", reason="an admin knows")
     await keeper(Promotion.BY_HAND).decide("v3", 3, EVALUATED)
     decision = services.store.decisions.of("v3")[-1]
     assert (decision.ruling, decision.reason.endswith("but v2 serves by now")) == (Ruling.WAIT, True)
 
 
 async def test_what_broke_a_limit_is_refused_whatever_serves_by_now(services: Services, keeper: Keeper) -> None:
-    await services.adapters.promote("v2", reason="an admin knows")
+    await services.registry.promote("v2", reason="an admin knows")
     state, reason = await keeper(limits=Limits(longer=0.05)).decide("v3", 3, EVALUATED)
     assert (state, reason) == (
         RoundState.REFUSED,
@@ -116,15 +116,15 @@ async def test_a_refusal_keeps_each_number_by_the_rival_it_is_against(services: 
 async def test_an_engine_that_makes_room_for_training_is_no_reason_to_wait_for_an_admin(
     services: Services, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def parked(*_: object) -> None:
+    async def offloaded(*_: object) -> None:
         raise ConflictError("The model makes room for training.")
 
-    monkeypatch.setattr(services.engine, "load", parked)
+    monkeypatch.setattr(services.engine, "load", offloaded)
     with pytest.raises(ConflictError, match="makes room"):
         await keeper().decide("v3", 3, EVALUATED)
 
 
-def like(against: Comparison, **changes: object) -> Evaluation:
+def like(against: RivalScores, **changes: object) -> Evaluation:
     return EVALUATED.model_copy(update={"against_champion": against.model_copy(update=changes)})
 
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.home import Home
 from app.services import Services, open_services, open_store
-from app.serving.engine import Job, complete
+from app.serving.engine import SamplingJob, complete
 from app.settings.settings import load_settings
 from app.versions.prompt_formats import settle_format
 from app.versions.registry import adapter_views
@@ -21,7 +21,7 @@ from data.records import Sampling, ServingAction
 from data.store import PreferenceStore
 from tests.models import save_adapter, save_random_model
 from tests.trainer.plainly import alone
-from trainer.evaluation.canary import prove
+from trainer.evaluation.canary import verify
 from trainer.interface.manifest import Canary
 from trainer.interface.model_settings import AS_IT_COMES, ModelOptions
 from trainer.model.adapter import directory_sha256
@@ -103,7 +103,7 @@ async def test_a_home_of_before_starts_with_its_champion_and_goes_on_asking_as_i
             assert services.base.format.stop == ()
             assert [view.old_format for view in adapter_views(store)] == [False, False]
             sampling = Sampling(max_new_tokens=4)
-            assert await complete(services.engine, Job(ASKED, "round-000001", (1,), sampling))
+            assert await complete(services.engine, SamplingJob(ASKED, "round-000001", (1,), sampling))
     [line] = said
     assert 'set template = "plain" under [model]' in line
 
@@ -129,7 +129,7 @@ async def test_the_canary_of_before_would_fail_as_the_model_is_asked_today(home_
     today = alone(base.model, base.encode(ASKED), tuple(canary["token_ids"]))[0].tolist()
     assert base.tokenizer.decode(base.encode(ASKED)) == f"<s>{OLD_TEXT}"
     with pytest.raises(AdapterError):
-        prove(Canary.model_validate(canary), served=canary["logprobs"], served_base=today)
+        verify(Canary.model_validate(canary), served=canary["logprobs"], served_base=today)
 
 
 def settled(base: Base, store: PreferenceStore, options: ModelOptions = AS_IT_COMES) -> Base:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.client.client import Remote
+from app.client.client import Client
 from app.home import Home
 from data.errors import PrefloopError
 from data.store import PreferenceStore
@@ -87,7 +87,7 @@ def refusal(act: Callable[[], object]) -> str:
     return str(raised.value)
 
 
-def judge(person: Remote, count: int) -> list[int]:
+def judge(person: Client, count: int) -> list[int]:
     """Judge so many pairs; the ids that were acknowledged."""
     acknowledged = []
     while len(acknowledged) < count:
@@ -100,14 +100,14 @@ def judge(person: Remote, count: int) -> list[int]:
     return acknowledged
 
 
-def ended(owner: Remote, errand: dict[str, Any]) -> dict[str, Any]:
+def ended(owner: Client, errand: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = eventually(
         lambda: now if (now := owner.get(f"/errands/{errand['id']}"))["state"] not in ("waiting", "running") else None
     )
     return found
 
 
-def round_that(owner: Remote, number: int, *states: str) -> dict[str, Any]:
+def round_that(owner: Client, number: int, *states: str) -> dict[str, Any]:
     found: dict[str, Any] = eventually(
         lambda: now if (now := owner.get(f"/rounds/{number}"))["state"] in states else None
     )
@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_and_freed_in_each_phase_loses_nothing(disk: Disk, t
     servers.set_forkserver_preload(["app.web.server"])
     process, owner = started(servers, home)
     try:
-        with owner, Remote(owner.url) as person:
+        with owner, Client(owner.url) as person:
             owner.post("/users", login="anna", password="correct horse")
             person.sign_in("anna", "correct horse")
             acknowledged = judging(disk, owner, person)
@@ -141,13 +141,13 @@ def test_a_disk_that_is_full_and_freed_in_each_phase_loses_nothing(disk: Disk, t
     assert set(acknowledged) <= kept
 
 
-def judging(disk: Disk, owner: Remote, person: Remote) -> list[int]:
+def judging(disk: Disk, owner: Client, person: Client) -> list[int]:
     """Nobody is told that the model cannot answer, at sign-in neither; the same press is taken later."""
     acknowledged = judge(person, 20)
     pair = eventually(lambda: now if (now := person.post("/next"))["lease"] else None)
     body = {"lease": pair["lease"], "key": secrets.token_hex(8), "choice": "a"}
     disk.fill()
-    with Remote(owner.url) as somebody:
+    with Client(owner.url) as somebody:
         said = [
             refusal(lambda: person.post("/judgments", **body)),
             refusal(lambda: somebody.sign_in("anna", "correct horse")),
@@ -160,7 +160,7 @@ def judging(disk: Disk, owner: Remote, person: Remote) -> list[int]:
     return [*acknowledged, person.post("/judgments", **body)["id"]]
 
 
-def training(disk: Disk, home: Home, owner: Remote) -> None:
+def training(disk: Disk, home: Home, owner: Client) -> None:
     """The round fails with the reason, as soon as there is room to keep that, and goes on from its checkpoint."""
     number = owner.post("/rounds")["id"]
     directory = home.rounds / f"{number:06d}"
@@ -174,7 +174,7 @@ def training(disk: Disk, home: Home, owner: Remote) -> None:
     assert round_that(owner, number, "failed", "promoted", "refused", "waiting")["state"] != "failed"
 
 
-def exporting(disk: Disk, owner: Remote) -> None:
+def exporting(disk: Disk, owner: Client) -> None:
     """No half file is left, and the same order is met once there is room."""
     disk.fill()
     assert refusal(lambda: owner.post("/exports", format="trl")).startswith(FULL)
@@ -184,7 +184,7 @@ def exporting(disk: Disk, owner: Remote) -> None:
     assert owner.text("/export").splitlines()
 
 
-def importing(disk: Disk, owner: Remote, tmp_path: Path) -> None:
+def importing(disk: Disk, owner: Client, tmp_path: Path) -> None:
     """A file that finds no room to lie in, or to be kept, is told as that; asked for again, all of it comes in."""
     file = tmp_path / "pairs.jsonl"
     rows = ({"prompt": f"q {n}?", "chosen": f"yes {n} " * 200, "rejected": "no"} for n in range(ROWS))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.client.client import Remote, running_server
+from app.client.client import Client, running_server
 from app.home import Home
 from app.settings.settings import load_settings
 from app.web.listening import claimed
@@ -30,7 +30,7 @@ def serve_quietly(path: Path) -> None:
         asyncio.run(serve(home, settings, at, lambda _: None))
 
 
-def started(servers: ForkServerContext, home: Home) -> tuple[ForkServerProcess, Remote]:
+def started(servers: ForkServerContext, home: Home) -> tuple[ForkServerProcess, Client]:
     """A server on a home, as its owner."""
     process = servers.Process(target=serve_quietly, args=(home.path,))
     process.start()
@@ -47,7 +47,7 @@ def started(servers: ForkServerContext, home: Home) -> tuple[ForkServerProcess, 
 def judge_until_it_dies(url: str, login: str, password: str, acknowledged: list[int]) -> None:
     """Judge as fast as pairs come; note the id of every judgment that was answered."""
     try:
-        with Remote(url) as remote:
+        with Client(url) as remote:
             remote.sign_in(login, password)
             while True:
                 pair = remote.post("/next")

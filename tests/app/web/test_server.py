@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
 from app.services import Services
-from app.serving.engine import Answers, Job
+from app.serving.engine import Answers, SamplingJob
 from app.web.listening import listening
 from app.web.server import create_rest_app
 from app.web.timed_connection import TimedConnection
@@ -50,7 +50,7 @@ async def test_who_waits_for_answers_of_the_model_is_told_that_the_server_ends(
 ):
     waits = asyncio.Event()
 
-    async def never(_: Job) -> AsyncGenerator[Answers, None]:
+    async def never(_: SamplingJob) -> AsyncGenerator[Answers, None]:
         waits.set()
         await asyncio.Event().wait()
         yield Answers(())

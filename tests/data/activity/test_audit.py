@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from data.activity.audit import Act
+from data.activity.audit import AuditEntry
 from tests.data.scene import Scene
 
 
@@ -11,8 +11,8 @@ def test_acts_are_read_newest_first(scene: Scene) -> None:
     scene.store.audit.add(boss.id, "quarantine", {"person_id": 7, "reason": "拍脑袋"})
     scene.store.audit.add(None, "retire", {})
     assert scene.store.audit.newest(5) == [
-        Act(2, None, "retire", {}, scene.clock.now),
-        Act(1, boss.id, "quarantine", {"person_id": 7, "reason": "拍脑袋"}, scene.clock.now),
+        AuditEntry(2, None, "retire", {}, scene.clock.now),
+        AuditEntry(1, boss.id, "quarantine", {"person_id": 7, "reason": "拍脑袋"}, scene.clock.now),
     ]
     assert [act.id for act in scene.store.audit.newest(1)] == [2]
     assert [act.id for act in scene.store.audit.newest(5, before=2)] == [1]

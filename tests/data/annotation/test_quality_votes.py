@@ -1,7 +1,7 @@
 import pytest
 
-from data.annotation.quality_votes import Tally
-from data.quality.vote import Ballot
+from data.annotation.quality_votes import GoldTally
+from data.quality.vote import QualityVote
 from data.records import Annotator, Choice, Purpose, Verdict
 from tests.data.scene import MINUTE, Scene
 
@@ -17,7 +17,7 @@ def test_a_ballot_says_what_was_compared_and_what_was_said(scene: Scene, ann: An
     verdict = Verdict(Choice.A, 2, elapsed_ms=1500)
     judgment = scene.store.judgments.record(ann.id, lease.token, verdict, idempotency_key="k")
     assert scene.store.ballots.all() == [
-        Ballot(
+        QualityVote(
             judgment_id=judgment.id,
             annotator_id=ann.id,
             item_id=pair.id,
@@ -74,14 +74,14 @@ def test_of_a_known_pair_the_first_word_stands_whatever_comes_later(
         scene.answer(lease, again)
     [ballot] = scene.store.ballots.all()
     assert (ballot.judgment_id, ballot.choice, ballot.gold) == (first.id, Choice.B, Choice.A)
-    assert scene.store.ballots.tallies() == {known.pair.id: Tally(0, 1)}
+    assert scene.store.ballots.tallies() == {known.pair.id: GoldTally(0, 1)}
 
 
 def test_a_skip_of_a_known_pair_is_neither_right_nor_wrong(scene: Scene) -> None:
     known = scene.store.gold.make(scene.pair().id, Choice.A, explanation="", made_by=None)
     for choice in (Choice.A, Choice.B, Choice.A, Choice.SKIP):
         scene.judge(scene.annotator(), choice, known.pair)
-    assert scene.store.ballots.tallies() == {known.pair.id: Tally(2, 3)}
+    assert scene.store.ballots.tallies() == {known.pair.id: GoldTally(2, 3)}
 
 
 def test_ballots_can_be_taken_from_a_time_on(scene: Scene, ann: Annotator) -> None:

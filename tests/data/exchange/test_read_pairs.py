@@ -2,10 +2,10 @@ import pyarrow as pa
 
 from data.containers.container import Unreadable
 from data.errors import InputError
-from data.exchange.read_pairs import Incoming, judged_rows
+from data.exchange.read_pairs import PairReader, judged_rows
 from data.formats.format import Example, Format
 from data.formats.registry import by_name
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records import Choice, Message
 from data.records.examples import RatedExample
 from data.records.judged_pair import JudgedPair
@@ -14,7 +14,7 @@ SKY: tuple[Message, ...] = ({"role": "user", "content": "sky?"},)
 SEA: tuple[Message, ...] = ({"role": "user", "content": "sea?"},)
 
 
-def read(row: Row) -> list[Example]:
+def read(row: FileRow) -> list[Example]:
     """A row here holds what it says."""
     if "wrong" in row:
         raise InputError("it is wrong")
@@ -26,7 +26,7 @@ def read(row: Row) -> list[Example]:
 FORMAT = Format("plain", ("example",), read, lambda pair: [], pa.schema([]))
 
 
-def rows(*said: object) -> list[Incoming]:
+def rows(*said: object) -> list[PairReader]:
     numbered = ((number, {"example": one} if isinstance(one, Example) else one) for number, one in enumerate(said, 1))
     return list(judged_rows(FORMAT, numbered))
 
@@ -37,7 +37,7 @@ def rated(text: str, good: bool, prompt: tuple[Message, ...] = SKY) -> RatedExam
 
 def test_pairs_come_as_they_are() -> None:
     pair = JudgedPair(SKY, "blue", "green")
-    assert rows(pair) == [Incoming(1, (pair,))]
+    assert rows(pair) == [PairReader(1, (pair,))]
 
 
 def test_bad_rows_come_with_their_reason() -> None:

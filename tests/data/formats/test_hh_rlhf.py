@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.formats import hh_rlhf
-from data.formats.row import Row
+from data.formats.row import FileRow
 from data.records.judged_pair import JudgedPair
 
 # The first rows of the dataset begin like this.
@@ -20,7 +20,7 @@ PROMPT = (
 )
 
 
-def read(row: Row) -> list[JudgedPair]:
+def read(row: FileRow) -> list[JudgedPair]:
     return [example for example in hh_rlhf.FORMAT.read(row) if isinstance(example, JudgedPair)]
 
 

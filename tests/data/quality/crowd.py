@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from data.quality.vote import Ballot
+from data.quality.vote import QualityVote
 from data.records import Choice, Purpose
 
 EASY, HARD = 0.98, 0.72
@@ -26,9 +26,9 @@ Habit = Callable[[Random, Item, bool], Choice]
 """How somebody chooses, seeing an item with its sides swapped or not."""
 
 
-def ballot(annotator_id: int = 1, item_id: int = 1, choice: Choice = Choice.A, number: int = 0) -> Ballot:
+def ballot(annotator_id: int = 1, item_id: int = 1, choice: Choice = Choice.A, number: int = 0) -> QualityVote:
     """A ballot of which only this matters; number tells its place in time."""
-    return Ballot(
+    return QualityVote(
         judgment_id=number,
         annotator_id=annotator_id,
         item_id=item_id,
@@ -81,7 +81,7 @@ def items(source: Random, count: int, gold: int = 0, plain: Sequence[float] = (E
     ]
 
 
-def judged(source: Random, annotator_id: int, habit: Habit, on: Sequence[Item], again: int = 0) -> list[Ballot]:
+def judged(source: Random, annotator_id: int, habit: Habit, on: Sequence[Item], again: int = 0) -> list[QualityVote]:
     """One person's ballots on the items in any order, and on some of them again with the sides swapped."""
     asked = [(item, source.random() < 0.5) for item in source.sample(on, len(on))]
     cast = [_cast(source, annotator_id, habit, item, swapped) for item, swapped in asked]
@@ -93,12 +93,12 @@ def judged(source: Random, annotator_id: int, habit: Habit, on: Sequence[Item], 
     ]
 
 
-def crowd(source: Random, habits: Mapping[int, Habit], on: Sequence[Item], again: int = 0) -> list[Ballot]:
+def crowd(source: Random, habits: Mapping[int, Habit], on: Sequence[Item], again: int = 0) -> list[QualityVote]:
     """Everybody on every item, by annotator id."""
     return [one for number, habit in habits.items() for one in judged(source, number, habit, on, again)]
 
 
-def _cast(source: Random, annotator_id: int, habit: Habit, item: Item, swapped: bool) -> Ballot:
+def _cast(source: Random, annotator_id: int, habit: Habit, item: Item, swapped: bool) -> QualityVote:
     return replace(
         ballot(annotator_id, item.id, habit(source, item, swapped)),
         purpose=Purpose.GOLD if item.gold else Purpose.TRAIN,

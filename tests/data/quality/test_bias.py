@@ -11,12 +11,12 @@ import statsmodels.api as sm
 
 from data.quality.bias import PRIOR_DEVIATION, length_bias, longer_wins, position_bias
 from data.quality.share import Share
-from data.quality.vote import Ballot
+from data.quality.vote import QualityVote
 from data.records import Choice
 from tests.data.quality.crowd import always_left, always_longer, ballot, coin, crowd, items, judged
 
 
-def drawn(count: int, constant: float, slope: float) -> list[Ballot]:
+def drawn(count: int, constant: float, slope: float) -> list[QualityVote]:
     """Ballots by the model itself: the log odds that the left side wins are constant + slope log2(left / right)."""
     source = Random(count)
     cast = []
@@ -31,7 +31,7 @@ def drawn(count: int, constant: float, slope: float) -> list[Ballot]:
     return cast
 
 
-def regression(cast: Sequence[Ballot]) -> tuple["np.ndarray", "np.ndarray"]:
+def regression(cast: Sequence[QualityVote]) -> tuple["np.ndarray", "np.ndarray"]:
     lengths = np.array([one.shown_lengths for one in cast]) + 1
     return np.array([float(one.left) for one in cast]), sm.add_constant(np.log2(lengths[:, 0] / lengths[:, 1]))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, Consensus, consensus
-from data.quality.vote import Ballot
+from data.quality.vote import QualityVote
 from data.records import Choice
 from tests.data.quality.crowd import (
     Habit,
@@ -33,7 +33,7 @@ def right_share(agreed: Consensus, on: list[Item]) -> float:
     return sum(agreed.winner(ballot(0, item.id)) is item.truth for item in on) / len(on)
 
 
-def majority_share(cast: list[Ballot], on: list[Item]) -> float:
+def majority_share(cast: list[QualityVote], on: list[Item]) -> float:
     balance = {item.id: sum((one.winner is item.truth) - 0.5 for one in cast if one.item_id == item.id) for item in on}
     return sum(balance[item.id] > 0 for item in on) / len(on)
 

@@ -15,18 +15,18 @@ from data.quality.consistency import (
     too_fast,
 )
 from data.quality.share import Share
-from data.quality.vote import Ballot
+from data.quality.vote import QualityVote
 from data.records import Choice, Purpose
 from tests.data.quality.crowd import always_left, ballot, items, judged
 
 A, B, TIE, BAD, SKIP = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD, Choice.SKIP
 
 
-def asked_again(first: Choice, again: Choice) -> list[Ballot]:
+def asked_again(first: Choice, again: Choice) -> list[QualityVote]:
     return [ballot(choice=first), replace(ballot(choice=again, number=1), purpose=Purpose.REASK)]
 
 
-def timed(*seconds: float | None) -> list[Ballot]:
+def timed(*seconds: float | None) -> list[QualityVote]:
     return [replace(ballot(), elapsed_ms=None if time is None else int(1000 * time)) for time in seconds]
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.records import Choice, Split
-from data.rounds.aggregation import Opinion, Outcome, outcome
+from data.rounds.aggregation import AggregatedVotes, Opinion, outcome
 from data.rounds.selection import select
 from data.rounds.vote_table import Vote
 
@@ -17,17 +17,17 @@ def said(*choices: Choice) -> list[Opinion]:
 @pytest.mark.parametrize(
     ("choices", "expected"),
     [
-        ((A,), Outcome(A, None, 1)),
-        ((A, A, B), Outcome(A, None, 2 / 3)),
-        ((A, A, TIE), Outcome(A, None, 1)),
-        ((A, B), Outcome(TIE, None, 0)),
-        ((TIE,), Outcome(TIE, None, 1)),
-        ((TIE, A, B), Outcome(TIE, None, 1 / 3)),
-        ((BAD, BAD, A), Outcome(BAD, None, 2 / 3)),
-        ((BAD, A), Outcome(A, None, 1)),
+        ((A,), AggregatedVotes(A, None, 1)),
+        ((A, A, B), AggregatedVotes(A, None, 2 / 3)),
+        ((A, A, TIE), AggregatedVotes(A, None, 1)),
+        ((A, B), AggregatedVotes(TIE, None, 0)),
+        ((TIE,), AggregatedVotes(TIE, None, 1)),
+        ((TIE, A, B), AggregatedVotes(TIE, None, 1 / 3)),
+        ((BAD, BAD, A), AggregatedVotes(BAD, None, 2 / 3)),
+        ((BAD, A), AggregatedVotes(A, None, 1)),
     ],
 )
-def test_the_majority_decides(choices: tuple[Choice, ...], expected: Outcome) -> None:
+def test_the_majority_decides(choices: tuple[Choice, ...], expected: AggregatedVotes) -> None:
     found = outcome(said(*choices))
     assert (found.choice, found.strength) == (expected.choice, expected.strength)
     assert found.agreement == pytest.approx(expected.agreement)

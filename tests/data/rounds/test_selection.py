@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.records import Choice, Split
-from data.rounds.selection import BadPair, Decision, Selection, SelectionRules, select
+from data.rounds.selection import BadPair, PairOutcome, Selection, SelectionRules, select
 from data.rounds.vote_table import Vote
 from data.support.digests import canonical, sha256
 
@@ -43,7 +43,7 @@ def used_by(selection: Selection) -> list[int]:
 
 def test_the_majority_wins_with_the_mean_strength_of_its_votes() -> None:
     selection = select([vote(3, Choice.A, 3), vote(1, Choice.B, 1), vote(2, Choice.A)])
-    assert selection.decisions == (Decision(1, Choice.A, 2.0, (1, 2, 3), Split.TRAIN, 2 / 3),)
+    assert selection.decisions == (PairOutcome(1, Choice.A, 2.0, (1, 2, 3), Split.TRAIN, 2 / 3),)
     assert selection.excluded == {}
 
 
@@ -56,7 +56,7 @@ def test_an_even_split_decides_nothing() -> None:
 def test_a_vote_without_a_winner_does_not_weigh() -> None:
     others = [vote(n, choice) for n, choice in enumerate((Choice.TIE, Choice.SKIP, Choice.BOTH_BAD), 2)]
     selection = select([vote(1, Choice.B, 2), *others])
-    assert selection.decisions == (Decision(1, Choice.B, 2.0, (1,), Split.TRAIN),)
+    assert selection.decisions == (PairOutcome(1, Choice.B, 2.0, (1,), Split.TRAIN),)
     assert selection.excluded == {"both_bad": 1, "skip": 1, "tie": 1}
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from data.records import Annotator, Choice, Flag, Remarks, Verdict
-from data.versions.comparisons import Contest, evidence
+from data.versions.comparisons import ComparisonVote, evidence
 from data.versions.sequential_test import Evidence
 from tests.data.scene import MINUTE, Scene, completion
 
@@ -26,7 +26,7 @@ def test_each_vote_names_who_won(contest: Scene) -> None:
     ids = [vote(contest, ann, choice) for choice in (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD, Choice.SKIP)]
     found = contest.store.contests.all()
     assert found == [
-        Contest(given, ("v1", "base"), winner, contest.clock.now)
+        ComparisonVote(given, ("v1", "base"), winner, contest.clock.now)
         for given, winner in zip(ids, ("v1", "base", None, None), strict=False)
     ]
     assert evidence(found, "v1") == Evidence(1, 1)

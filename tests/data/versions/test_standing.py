@@ -1,11 +1,11 @@
 import pytest
 
 from data.records import Ruling, ServingAction
-from data.versions.standing import Serving, Standing, before, servings, standings
+from data.versions.standing import Serving, VersionStatus, before, servings, standings
 from tests.data.scene import Scene
 
 
-def of(scene: Scene, name: str) -> Standing:
+def of(scene: Scene, name: str) -> VersionStatus:
     store = scene.store
     return standings(store.versions.all(), store.decisions.all(), store.versions.serving_history())[name]
 
@@ -22,19 +22,19 @@ def serve(scene: Scene, name: str, reason: str = "because") -> None:
 
 def test_nothing_is_known_of_a_new_version(scene: Scene) -> None:
     scene.add_version("v1")
-    assert of(scene, "v1") is Standing.UNUSED
+    assert of(scene, "v1") is VersionStatus.UNUSED
 
 
 @pytest.mark.parametrize(
     ("ruling", "standing"),
     [
-        (Ruling.WAIT, Standing.WAITS),
-        (Ruling.TRY, Standing.ON_TRIAL),
-        (Ruling.REFUSE, Standing.REFUSED),
-        (Ruling.RETIRE, Standing.RETIRED),
+        (Ruling.WAIT, VersionStatus.WAITS),
+        (Ruling.TRY, VersionStatus.ON_TRIAL),
+        (Ruling.REFUSE, VersionStatus.REFUSED),
+        (Ruling.RETIRE, VersionStatus.RETIRED),
     ],
 )
-def test_the_last_decision_says_where_a_version_stands(scene: Scene, ruling: Ruling, standing: Standing) -> None:
+def test_the_last_decision_says_where_a_version_stands(scene: Scene, ruling: Ruling, standing: VersionStatus) -> None:
     scene.add_version("v1")
     scene.store.decisions.add("v1", Ruling.WAIT, reason="first")
     scene.store.decisions.add("v1", ruling, reason="then")
@@ -45,7 +45,7 @@ def test_what_serves_serves_whatever_was_decided(scene: Scene) -> None:
     scene.add_version("v1")
     scene.store.decisions.add("v1", Ruling.REFUSE, reason="too long")
     serve(scene, "v1", "an admin knows better")
-    assert of(scene, "v1") is Standing.SERVES
+    assert of(scene, "v1") is VersionStatus.SERVES
 
 
 def test_who_was_replaced_has_served_and_who_was_rolled_back_is_refused(scene: Scene) -> None:
@@ -53,15 +53,15 @@ def test_who_was_replaced_has_served_and_who_was_rolled_back_is_refused(scene: S
         scene.add_version(name)
         scene.store.decisions.add(name, Ruling.PROMOTE, reason="better")
         serve(scene, name)
-    assert of(scene, "v1") is Standing.SERVED
+    assert of(scene, "v1") is VersionStatus.SERVED
     scene.store.decisions.add("v2", Ruling.ROLL_BACK, reason="worse")
     serve(scene, "v1")
-    assert of(scene, "v2") is Standing.REFUSED
+    assert of(scene, "v2") is VersionStatus.REFUSED
 
 
 def test_before_the_first_start_nothing_has_served(scene: Scene) -> None:
     assert servings([]) == ()
-    assert of(scene, "base") is Standing.UNUSED
+    assert of(scene, "base") is VersionStatus.UNUSED
 
 
 def test_servings_follow_on_each_other(scene: Scene) -> None:
@@ -103,5 +103,5 @@ def test_the_base_is_gone_back_to_though_it_was_rolled_back(scene: Scene) -> Non
         serve(scene, name)
     scene.store.decisions.add("base", Ruling.ROLL_BACK, reason="worse")
     serve(scene, "v1", "again")
-    assert of(scene, "base") is Standing.SERVED
+    assert of(scene, "base") is VersionStatus.SERVED
     assert before_in(scene) == "base"

@@ -14,7 +14,7 @@ from trainer.algorithms.dpo import PreferenceObjective
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import DPOConfig, HingeConfig, IPOConfig, PairwiseConfig, RobustConfig
 from trainer.model.base import load_base
 from trainer.model.policy import Policy
@@ -93,7 +93,7 @@ def test_loss_rewards_and_gradient_equal_trl(oracle: DPOTrainer, model_dir: Path
 
     pairs = [TokenPair(*(tuple(row[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected"))) for row in rows]
     with policy.reference():
-        reference = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(8192, print))
+        reference = group_logps(policy, Packed(), [pair.group for pair in pairs], TokenBudget(8192, print))
     terms = PreferenceObjective(policy, Packed(), CONFIGS[kind], reference, None).terms(pairs)
     terms.loss.mean().backward()
 

@@ -14,11 +14,11 @@ from data.errors import RoundError
 from tests.trainer.scene import DISLIKED, LIKED, toy_pairs
 from trainer.algorithms.dpo import PreferenceObjective, train_on_pairs
 from trainer.algorithms.optimizer import learning_rate_at
-from trainer.algorithms.training_run import Run, StoppedError
+from trainer.algorithms.training_run import RunContext, StoppedError
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed
-from trainer.forward.reference import Reference, group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.reference import ReferenceLogps, group_logps
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import DPOConfig
 from trainer.interface.manifest import Progress
 from trainer.interface.round_dir import RoundDir
@@ -45,7 +45,7 @@ class StopAfter:
 class Training:
     """A run and what it trains."""
 
-    run: Run
+    run: RunContext
     objective: PreferenceObjective
     pairs: list[TokenPair]
 
@@ -62,9 +62,9 @@ def train(training: Training) -> int:
     return train_on_pairs(training.run, training.objective, training.pairs)
 
 
-def reference_of(policy: Policy, pairs: list[TokenPair]) -> Reference:
+def reference_of(policy: Policy, pairs: list[TokenPair]) -> ReferenceLogps:
     with policy.reference():
-        return group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(8192, print))
+        return group_logps(policy, Packed(), [pair.group for pair in pairs], TokenBudget(8192, print))
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def new_run(model_dir: Path, tmp_path: Path) -> Callable[..., Training]:
         directory = RoundDir(path)
         policy = Policy.from_base(load_base(str(model_dir)), rank=config.rank, alpha=config.alpha, seed=seed)
         objective = PreferenceObjective(policy, Packed(), config, reference_of(policy, pairs), None)
-        budget = Budget(config.token_budget or 8192, print)
-        return Training(Run(directory, config, seed, stop, directory.set_progress, budget), objective, pairs)
+        budget = TokenBudget(config.token_budget or 8192, print)
+        return Training(RunContext(directory, config, seed, stop, directory.set_progress, budget), objective, pairs)
 
     return make
 
@@ -123,7 +123,7 @@ def test_what_it_learned_carries_over_to_unseen_pairs(new_run: Callable[..., Tra
     assert LIKED in unseen[0].chosen_ids and DISLIKED in unseen[0].rejected_ids
     before = reference_of(run.policy, unseen)
     with run.policy.acting():
-        after = group_logps(run.policy, Packed(), [pair.group for pair in unseen], Budget(8192, print))
+        after = group_logps(run.policy, Packed(), [pair.group for pair in unseen], TokenBudget(8192, print))
     for pair in unseen:
         (chosen, rejected), (chosen_before, rejected_before) = after[pair.group], before[pair.group]
         assert chosen - chosen_before > rejected - rejected_before

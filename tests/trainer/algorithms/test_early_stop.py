@@ -12,10 +12,10 @@ from tests.trainer.plainly import alone
 from tests.trainer.scene import toy_pairs
 from trainer.algorithms.early_stop import Watch, surely_fallen, watch_heldout
 from trainer.algorithms.optimizer import Terms
-from trainer.algorithms.training_run import Run, StoppedError, fit
+from trainer.algorithms.training_run import RunContext, StoppedError, fit
 from trainer.forward.logprobs import Packed
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import Fitting
 from trainer.interface.round_dir import RoundDir
 from trainer.model.policy import Policy
@@ -26,23 +26,23 @@ STEPS, CHECKS = 9, 3  # looks after steps 3, 6 and 9
 HIGH = [3.0, 1.0, 2.0, 4.0, 3.0, 2.0, 1.0, 4.0, 2.0, 3.0]
 
 
-def run_in(path: Path, *, stop_at: int = 0) -> Run:
+def run_in(path: Path, *, stop_at: int = 0) -> RunContext:
     path.mkdir(exist_ok=True)
     directory = RoundDir(path)
 
     def stop() -> bool:
         return len(directory.metrics()) == stop_at
 
-    return Run(directory, CONFIG, 7, stop, directory.set_progress, Budget(100, print))
+    return RunContext(directory, CONFIG, 7, stop, directory.set_progress, TokenBudget(100, print))
 
 
-def by_step(run: Run, gains: Sequence[Sequence[float]], said: list[str]) -> Watch:
+def by_step(run: RunContext, gains: Sequence[Sequence[float]], said: list[str]) -> Watch:
     """Gains that depend on the step alone: of the first look, the second, the third."""
     return Watch(CHECKS, lambda: gains[len(run.directory.metrics()) // 3], said.append)
 
 
 def toy(
-    run: Run, gains: Sequence[Sequence[float]], said: list[str]
+    run: RunContext, gains: Sequence[Sequence[float]], said: list[str]
 ) -> tuple[int, torch.Tensor, list[dict[str, float]]]:
     """Steps, weights and metrics of a run that pulls a weight to the mean of its items."""
     weight = nn.Parameter(torch.zeros(2))
@@ -93,7 +93,7 @@ def test_a_run_that_was_stopped_anywhere_ends_in_the_same_place(tmp_path: Path, 
 
 
 def test_the_first_pairs_gains_are_those_of_the_plain_computation(policy: Policy) -> None:
-    pairs, budget = toy_pairs(10), Budget(8192, print)
+    pairs, budget = toy_pairs(10), TokenBudget(8192, print)
     with policy.reference():
         reference = group_logps(policy, Packed(), [pair.group for pair in pairs], budget)
     watch = watch_heldout(policy, Packed(), pairs, reference, budget, checks=1, say=print)
@@ -114,8 +114,8 @@ def test_the_first_pairs_gains_are_those_of_the_plain_computation(policy: Policy
 
 
 def test_too_few_pairs_are_not_watched(policy: Policy) -> None:
-    assert watch_heldout(policy, Packed(), toy_pairs(9), {}, Budget(8192, print), checks=3, say=print) is None
-    assert watch_heldout(policy, Packed(), toy_pairs(10), {}, Budget(8192, print), checks=0, say=print) is None
+    assert watch_heldout(policy, Packed(), toy_pairs(9), {}, TokenBudget(8192, print), checks=3, say=print) is None
+    assert watch_heldout(policy, Packed(), toy_pairs(10), {}, TokenBudget(8192, print), checks=0, say=print) is None
 
 
 def test_what_has_risen_has_not_fallen() -> None:

@@ -8,13 +8,13 @@ import torch
 
 from tests.trainer.plainly import alone
 from tests.trainer.scene import DISLIKED, LIKED, freeze, toy_pairs
-from trainer.algorithms.kto import Example, KTOObjective, examples, ratings_of, train_on_ratings
-from trainer.algorithms.training_run import Run
+from trainer.algorithms.kto import KTOExample, KTOObjective, examples, ratings_of, train_on_ratings
+from trainer.algorithms.training_run import RunContext
 from trainer.forward.encoding import TokenRating
 from trainer.forward.logprobs import Packed
 from trainer.forward.packing import Group
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import KTOConfig
 from trainer.interface.round_dir import RoundDir
 from trainer.interface.snapshot import SnapshotCompletion, SnapshotLines, SnapshotRating
@@ -26,12 +26,12 @@ CONFIG = KTOConfig(algorithm="kto", epochs=6, batch_size=8, learning_rate=1e-2, 
 RATINGS = ratings_of(toy_pairs(16))
 
 
-def objective(base: Base, ratings: list[TokenRating], **changes: float) -> tuple[KTOObjective, list[Example]]:
+def objective(base: Base, ratings: list[TokenRating], **changes: float) -> tuple[KTOObjective, list[KTOExample]]:
     policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
     items = examples(ratings, seed=0, context=base.context)
     groups = [group for item in items for group in (item.rating.group, item.mismatched)]
     with policy.reference():
-        reference = group_logps(policy, Packed(), groups, Budget(8192, print))
+        reference = group_logps(policy, Packed(), groups, TokenBudget(8192, print))
     return KTOObjective(policy, Packed(), CONFIG.model_copy(update=changes), reference), items
 
 
@@ -43,9 +43,9 @@ def move(kto: KTOObjective) -> None:
             parameter.add_(torch.randn(parameter.shape, generator=source) * 0.05)
 
 
-def run_in(path: Path) -> Run:
+def run_in(path: Path) -> RunContext:
     directory = RoundDir(path)
-    return Run(directory, CONFIG, 0, lambda: False, directory.set_progress, Budget(8192, print))
+    return RunContext(directory, CONFIG, 0, lambda: False, directory.set_progress, TokenBudget(8192, print))
 
 
 def test_a_decided_pair_is_a_good_and_a_bad_completion() -> None:
@@ -155,9 +155,9 @@ def test_it_learns_what_is_separable(base: Base, tmp_path: Path) -> None:
     unseen = toy_pairs(8, seed=99)
     groups = [pair.group for pair in unseen]
     with kto.policy.reference():
-        before = group_logps(kto.policy, Packed(), groups, Budget(8192, print))
+        before = group_logps(kto.policy, Packed(), groups, TokenBudget(8192, print))
     with kto.policy.acting():
-        after = group_logps(kto.policy, Packed(), groups, Budget(8192, print))
+        after = group_logps(kto.policy, Packed(), groups, TokenBudget(8192, print))
     wins = sum(after[g][0] - before[g][0] > after[g][1] - before[g][1] for g in groups)
     assert wins >= 7
 

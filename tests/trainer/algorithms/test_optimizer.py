@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from data.errors import RoundError
-from trainer.algorithms.optimizer import Learner, Terms
-from trainer.forward.token_budget import Budget
+from trainer.algorithms.optimizer import LoraOptimizer, Terms
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import Fitting
 
 CONFIG = Fitting(learning_rate=0.1, warmup=0.0, max_grad_norm=1e9, batch_size=4)
@@ -20,8 +20,8 @@ def one(_: float) -> int:
     return 1
 
 
-def learner(parameter: nn.Parameter, *, tokens: int = 100, steps: int = 10) -> Learner:
-    return Learner({"w": parameter}, CONFIG, steps=steps, budget=Budget(tokens, print))
+def learner(parameter: nn.Parameter, *, tokens: int = 100, steps: int = 10) -> LoraOptimizer:
+    return LoraOptimizer({"w": parameter}, CONFIG, steps=steps, budget=TokenBudget(tokens, print))
 
 
 def squares(parameter: nn.Parameter, scale: float = 1.0):

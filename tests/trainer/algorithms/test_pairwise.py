@@ -13,12 +13,12 @@ from tests.trainer.plainly import alone
 from tests.trainer.scene import toy_pairs
 from trainer.algorithms.dpo import PreferenceObjective, label_smoothing, pairwise_loss, train_on_pairs
 from trainer.algorithms.losses import PairLogps
-from trainer.algorithms.optimizer import Learner
-from trainer.algorithms.training_run import Run
+from trainer.algorithms.optimizer import LoraOptimizer
+from trainer.algorithms.training_run import RunContext
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import (
     CDPOConfig,
     DPOConfig,
@@ -42,7 +42,7 @@ FAMILY: list[PairwiseConfig] = [
     SimPOConfig(algorithm="simpo", beta=2.0, gamma=0.5, **SHARED),
 ]
 PAIRS = toy_pairs(16)
-ROOMY = Budget(8192, print)
+ROOMY = TokenBudget(8192, print)
 
 
 def name_of(config: PairwiseConfig) -> str:
@@ -145,7 +145,7 @@ class TestFlippedLabels:
 
 def test_the_loss_falls_and_the_margin_rises(base: Base, tmp_path: Path, config: PairwiseConfig) -> None:
     directory = RoundDir(tmp_path)
-    run = Run(directory, config, 7, lambda: False, directory.set_progress, ROOMY)
+    run = RunContext(directory, config, 7, lambda: False, directory.set_progress, ROOMY)
     assert train_on_pairs(run, objective(base, config), PAIRS) == 16
     metrics = directory.metrics()
     assert metrics[-1]["loss"] < 0.8 * metrics[0]["loss"]
@@ -163,11 +163,11 @@ def test_a_step_in_parts_has_the_loss_and_the_gradient_of_the_whole(base: Base, 
         with torch.no_grad():
             for name, parameter in found.policy.lora.parameters.items():
                 parameter.copy_(start[name])
-        learner = Learner(
+        learner = LoraOptimizer(
             found.policy.lora.parameters,
             training.model_copy(update={"max_grad_norm": 1e9}),
             steps=1,
-            budget=Budget(tokens, print),
+            budget=TokenBudget(tokens, print),
         )
         loss = learner.learn(pairs, lambda pair: pair.tokens, found.terms)["loss"]
         return loss, torch.cat([p.grad.flatten() for p in found.policy.lora.parameters.values() if p.grad is not None])

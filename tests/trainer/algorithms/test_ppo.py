@@ -13,11 +13,11 @@ from data.records import FinishReason, Snapshot
 from tests.trainer.plainly import alone
 from tests.trainer.scene import freeze, preference
 from trainer.algorithms.ppo import PPO, Actor, train_by_ppo
-from trainer.algorithms.training_run import Course, Run
+from trainer.algorithms.training_run import RunContext, TrainingRun
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed, completion_logps
 from trainer.forward.packing import Group
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import PPOConfig, RewardConfig
 from trainer.interface.manifest import RewardReport
 from trainer.interface.round_dir import RoundDir
@@ -46,17 +46,17 @@ def paid(ids: Sequence[int]) -> bool:
 class Paid:
     """A reward model that pays for an answer with a token of the arm."""
 
-    def scores(self, groups: Sequence[Group], _: Budget) -> Tensor:
+    def scores(self, groups: Sequence[Group], _: TokenBudget) -> Tensor:
         return torch.tensor([float(paid(ids)) for group in groups for ids in group.completions])
 
 
-def run_in(path: Path, config: PPOConfig) -> Run:
+def run_in(path: Path, config: PPOConfig) -> RunContext:
     path.mkdir(exist_ok=True)
     directory = RoundDir(path)
-    return Run(directory, config, 0, lambda: False, directory.set_progress, Budget(8192, print))
+    return RunContext(directory, config, 0, lambda: False, directory.set_progress, TokenBudget(8192, print))
 
 
-def setting(base: Base, path: Path, **changes: object) -> tuple[PPO, Actor, Run]:
+def setting(base: Base, path: Path, **changes: object) -> tuple[PPO, Actor, RunContext]:
     config = PPOConfig.model_validate({**BASIC, "unfinished_penalty": 0.0, **changes})
     actor = Actor(Policy.from_base(base, rank=4, alpha=8, seed=0), Packed())
     run = run_in(path, config)
@@ -83,9 +83,9 @@ def play(base: Base, path: Path, **changes: object) -> float:
     ppo, actor, run = setting(base, path, **changes)
     config = run.config
     assert isinstance(config, PPOConfig)
-    course = Course(run, actor.parameters, steps=config.epochs * config.steps_per_batch)
+    course = TrainingRun(run, actor.parameters, steps=config.epochs * config.steps_per_batch)
     for number in range(config.epochs):
-        batch = ppo.weigh(ppo.roll_out(PROMPTS, 1, seed=str(number)), kl_coef=config.kl_coef)
+        batch = ppo.score(ppo.roll_out(PROMPTS, 1, seed=str(number)), kl_coef=config.kl_coef)
         for _ in ppo.learn(course.learner, batch, order=random.Random(number)):
             pass
     return probability_of_arm(actor)
@@ -95,7 +95,7 @@ class TestRollouts:
     def test_old_log_probabilities_are_the_policys_own(self, base: Base, tmp_path: Path) -> None:
         ppo, _, _ = setting(base, tmp_path)
         rows = ppo.roll_out(PROMPTS, 6, seed="a")
-        batch = ppo.weigh(rows, kl_coef=0.1)
+        batch = ppo.score(rows, kl_coef=0.1)
         sampled = [logprob for row in rows for logprob in row.logprobs]
         assert torch.cat([r.old_logps for r in batch.rollouts]).tolist() == pytest.approx(sampled, abs=1e-4)
         assert [ids for r in batch.rollouts for ids in r.group.completions] == [tuple(row.token_ids) for row in rows]
@@ -104,7 +104,7 @@ class TestRollouts:
 
     def test_samples_of_a_prompt_stand_together(self, base: Base, tmp_path: Path) -> None:
         ppo, _, _ = setting(base, tmp_path, samples_per_prompt=4)
-        batch = ppo.weigh(ppo.roll_out(PROMPTS, 3, seed="a"), kl_coef=0.1)
+        batch = ppo.score(ppo.roll_out(PROMPTS, 3, seed="a"), kl_coef=0.1)
         assert [len(r.group.completions) for r in batch.rollouts] == [4] * 8
 
     def test_without_discount_a_return_is_the_score_and_the_penalties_to_come(self, base: Base, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ class TestRollouts:
         ppo, actor, _ = setting(base, tmp_path, lam=1.0, gamma=1.0)
         move(actor, value=0.0)
         rows = ppo.roll_out(PROMPTS, 5, seed="a")
-        batch = ppo.weigh(rows, kl_coef=0.3)
+        batch = ppo.score(rows, kl_coef=0.3)
         returns = iter(torch.cat([r.returns for r in batch.rollouts]).tolist())
         for row in rows:
             group = Group(row.request.prompt_ids, (tuple(row.token_ids),))
@@ -130,7 +130,7 @@ class TestRollouts:
         ppo, actor, _ = setting(base, tmp_path, gamma=gamma, lam=lam)
         move(actor)
         rows = ppo.roll_out(PROMPTS, 5, seed="a")
-        batch = ppo.weigh(rows, kl_coef=kl_coef)
+        batch = ppo.score(rows, kl_coef=kl_coef)
         advantages, returns = [], []
         for row in rows:
             ids, prompt = tuple(row.token_ids), row.request.prompt_ids
@@ -156,7 +156,7 @@ class TestRollouts:
         ppo, actor, _ = setting(base, tmp_path)
         move(actor)
         rows = ppo.roll_out(PROMPTS, 5, seed="a")
-        batch = ppo.weigh(rows, kl_coef=0.3)
+        batch = ppo.score(rows, kl_coef=0.3)
         with torch.no_grad():
             reference = [alone(base.model, row.request.prompt_ids, tuple(row.token_ids))[0].sum() for row in rows]
         kl = [sum(row.logprobs) - float(theirs) for row, theirs in zip(rows, reference, strict=True)]
@@ -181,15 +181,15 @@ class TestRollouts:
         rows = free.roll_out(PROMPTS, 3, seed="a")
         cut = sum(row.finish_reason is FinishReason.LENGTH for row in rows) / len(rows)
         assert cut > 0.5
-        difference = free.weigh(rows, kl_coef=0.1).score - paying.weigh(rows, kl_coef=0.1).score
+        difference = free.score(rows, kl_coef=0.1).score - paying.score(rows, kl_coef=0.1).score
         assert difference == pytest.approx(2 * cut, abs=1e-5)
 
 
 class TestSteps:
     def test_the_first_step_has_moved_nothing(self, base: Base, tmp_path: Path) -> None:
         ppo, actor, run = setting(base, tmp_path)
-        batch = ppo.weigh(ppo.roll_out(PROMPTS, 4, seed="a"), kl_coef=0.1)
-        course = Course(run, actor.parameters, steps=100)
+        batch = ppo.score(ppo.roll_out(PROMPTS, 4, seed="a"), kl_coef=0.1)
+        course = TrainingRun(run, actor.parameters, steps=100)
         first = next(ppo.learn(course.learner, batch, order=random.Random(0)))
         assert first["moved"] == pytest.approx(0, abs=1e-6)
         assert first["clipped"] == 0
@@ -199,16 +199,16 @@ class TestSteps:
         for tokens in (8192, 1):
             ppo, actor, run = setting(base, tmp_path / str(tokens), batch_size=32, learning_rate=1e-9)
             run.budget.tokens = tokens
-            batch = ppo.weigh(ppo.roll_out(PROMPTS, 5, seed="a"), kl_coef=0.1)
-            course = Course(run, actor.parameters, steps=100)
+            batch = ppo.score(ppo.roll_out(PROMPTS, 5, seed="a"), kl_coef=0.1)
+            course = TrainingRun(run, actor.parameters, steps=100)
             next(ppo.learn(course.learner, batch, order=random.Random(0)))
             gradients.append(torch.cat([p.grad.flatten() for p in actor.parameters.values() if p.grad is not None]))
         assert (gradients[0] - gradients[1]).norm() / gradients[0].norm() < 1e-5
 
     def test_a_policy_that_moves_too_far_ends_the_batch(self, base: Base, tmp_path: Path) -> None:
         ppo, actor, run = setting(base, tmp_path, stop_kl=1e-4, learning_rate=0.1, ppo_epochs=8)
-        batch = ppo.weigh(ppo.roll_out(PROMPTS, 4, seed="a"), kl_coef=0.1)
-        course = Course(run, actor.parameters, steps=100)
+        batch = ppo.score(ppo.roll_out(PROMPTS, 4, seed="a"), kl_coef=0.1)
+        course = TrainingRun(run, actor.parameters, steps=100)
         steps = list(ppo.learn(course.learner, batch, order=random.Random(0)))
         assert len(steps) < 16
         assert steps[-1]["moved"] > 1e-4

@@ -8,9 +8,9 @@ import torch
 from tests.trainer.plainly import alone
 from tests.trainer.scene import toy_pairs
 from trainer.algorithms.reward import RewardModel, calibration_error, report_reward_model, train_reward_model
-from trainer.algorithms.training_run import Run
+from trainer.algorithms.training_run import RunContext
 from trainer.forward.logprobs import Packed
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import RewardConfig
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
@@ -18,7 +18,7 @@ from trainer.model.lora import LoraStack
 
 CONFIG = RewardConfig(epochs=6, batch_size=4, learning_rate=1e-2, rank=4, alpha=8)
 PAIRS = toy_pairs(16)
-BUDGET = Budget(8192, print)
+BUDGET = TokenBudget(8192, print)
 
 
 def fresh(base: Base) -> RewardModel:
@@ -27,7 +27,7 @@ def fresh(base: Base) -> RewardModel:
 
 def trained(base: Base, path: Path, config: RewardConfig = CONFIG) -> RewardModel:
     model, directory = fresh(base), RoundDir(path)
-    run = Run(directory, config, 0, lambda: False, directory.set_progress, Budget(8192, print))
+    run = RunContext(directory, config, 0, lambda: False, directory.set_progress, TokenBudget(8192, print))
     train_reward_model(run, config, model, PAIRS)
     return model
 
@@ -63,7 +63,7 @@ def test_a_strong_choice_asks_for_a_margin(base: Base, tmp_path: Path) -> None:
     strong = [pair.__class__(pair.prompt_ids, pair.chosen_ids, pair.rejected_ids, 3.0) for pair in PAIRS]
     config = CONFIG.model_copy(update={"strength_margin": 0.5, "epochs": 1})
     directory = RoundDir(tmp_path)
-    run = Run(directory, config, 0, lambda: False, directory.set_progress, Budget(8192, print))
+    run = RunContext(directory, config, 0, lambda: False, directory.set_progress, TokenBudget(8192, print))
     train_reward_model(run, config, fresh(base), strong)
     expected = torch.nn.functional.softplus(torch.tensor(1.0))  # -log sigmoid(0 - 0.5 (3 - 1))
     assert directory.metrics()[0]["loss"] == pytest.approx(float(expected), abs=1e-6)
@@ -99,7 +99,7 @@ def test_a_score_is_the_head_on_the_state_at_the_last_token(base: Base, tmp_path
 @pytest.mark.parametrize("tokens", [1, 90])
 def test_scores_are_the_same_in_however_many_parts(base: Base, tmp_path: Path, tokens: int) -> None:
     model = trained(base, tmp_path)
-    found = model.scores([pair.group for pair in PAIRS], Budget(tokens, print))
+    found = model.scores([pair.group for pair in PAIRS], TokenBudget(tokens, print))
     torch.testing.assert_close(found, scores(model), rtol=0, atol=1e-5)
 
 

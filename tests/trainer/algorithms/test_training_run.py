@@ -11,8 +11,8 @@ from torch import nn
 
 from data.errors import RoundError
 from trainer.algorithms.optimizer import Terms
-from trainer.algorithms.training_run import Course, Run, StoppedError, epoch_batches, fit
-from trainer.forward.token_budget import Budget
+from trainer.algorithms.training_run import RunContext, StoppedError, TrainingRun, epoch_batches, fit
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import Fitting
 from trainer.interface.manifest import Progress
 from trainer.interface.round_dir import RoundDir
@@ -26,7 +26,7 @@ STEPS = 9
 class Toy:
     """A weight that a run pulls to the mean of its items; `spoil` changes the loss of a step."""
 
-    run: Run
+    run: RunContext
     spoil: Callable[[int], float] = lambda _: 1.0
     weight: nn.Parameter = field(default_factory=lambda: nn.Parameter(torch.zeros(2)))
     batches: list[list[float]] = field(default_factory=list)
@@ -41,17 +41,17 @@ class Toy:
         return fit(self.run, {"w": self.weight}, ITEMS, lambda _: 1, prepare)
 
 
-def run_in(path: Path, stop: Callable[[], bool] = lambda: False, *, tokens: int = 100) -> Run:
+def run_in(path: Path, stop: Callable[[], bool] = lambda: False, *, tokens: int = 100) -> RunContext:
     path.mkdir(exist_ok=True)
     directory = RoundDir(path)
-    return Run(directory, CONFIG, 7, stop, directory.set_progress, Budget(tokens, print))
+    return RunContext(directory, CONFIG, 7, stop, directory.set_progress, TokenBudget(tokens, print))
 
 
 def stop_after(path: Path, step: int) -> Callable[[], bool]:
     return lambda: len(RoundDir(path).metrics()) == step
 
 
-def step_of(run: Run) -> int:
+def step_of(run: RunContext) -> int:
     return int(torch.load(run.directory.checkpoint, weights_only=True)["step"])
 
 
@@ -107,11 +107,11 @@ class TestCheckpoints:
         assert torch.equal(again.weight, whole.weight)
 
     def test_what_an_algorithm_keeps_comes_back(self, tmp_path: Path) -> None:
-        first = Course(run_in(tmp_path), {"w": nn.Parameter(torch.zeros(2))}, steps=3)
+        first = TrainingRun(run_in(tmp_path), {"w": nn.Parameter(torch.zeros(2))}, steps=3)
         assert first.kept == {}
         first.kept["kl_coef"] = 0.125
-        first.rest(every=1)
-        assert Course(run_in(tmp_path), {"w": nn.Parameter(torch.zeros(2))}, steps=3).kept == {"kl_coef": 0.125}
+        first.checkpoint(every=1)
+        assert TrainingRun(run_in(tmp_path), {"w": nn.Parameter(torch.zeros(2))}, steps=3).kept == {"kl_coef": 0.125}
 
     @pytest.mark.parametrize(
         "parameters",
@@ -127,7 +127,7 @@ class TestCheckpoints:
     ) -> None:
         Toy(run_in(tmp_path)).fit()
         with pytest.raises(RoundError, match=r"checkpoint\.pt cannot be gone on from \(it is of another adapter\)"):
-            Course(run_in(tmp_path), parameters, steps=STEPS)
+            TrainingRun(run_in(tmp_path), parameters, steps=STEPS)
         assert all(bool((parameter == 1).all()) for parameter in parameters.values())
 
     @pytest.mark.parametrize("kept", [0, 7, 200])
@@ -168,7 +168,7 @@ class TestWhatGoesWrong:
                 raise torch.OutOfMemoryError("full")
             return 1.0
 
-        run = replace(run_in(tmp_path / "short"), budget=Budget(4, said.append))
+        run = replace(run_in(tmp_path / "short"), budget=TokenBudget(4, said.append))
         short = Toy(run, too_much)
         short.fit()
         assert said == ["out of memory: going on with 2 tokens at a time"]

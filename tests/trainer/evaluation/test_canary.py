@@ -10,7 +10,7 @@ from data.errors import AdapterError
 from tests.models import save_adapter
 from tests.trainer.plainly import alone
 from tests.trainer.scene import ask, random_lora
-from trainer.evaluation.canary import Answer, canary_prompt, make_canary, prove
+from trainer.evaluation.canary import CanaryAnswer, canary_prompt, make_canary, verify
 from trainer.forward.logprobs import Packed
 from trainer.interface.manifest import Canary
 from trainer.interface.model_settings import PromptFormat
@@ -24,7 +24,7 @@ NOTED = Canary(prompt=QUESTION, token_ids=(7, 8), logprobs=(-1.0, -3.0), base_lo
 
 
 @torch.no_grad()
-def moved(policy: Policy, answer: Answer) -> float:
+def moved(policy: Policy, answer: CanaryAnswer) -> float:
     """How far the policy moves an answer from the base, by transformers' own forward pass."""
     prompt = policy.base.encode(answer.prompt)
     base = alone(policy.model, prompt, answer.token_ids)[0]
@@ -48,11 +48,11 @@ def served(base: Base, adapter: Adapter | None, canary: Canary) -> tuple[tuple[f
 
 def check(base: Base, adapter: Adapter | None, canary: Canary) -> None:
     here, here_base = served(base, adapter, canary)
-    prove(canary, served=here, served_base=here_base)
+    verify(canary, served=here, served_base=here_base)
 
 
 def test_a_canary_is_asked_as_it_was_in_training_however_the_model_is_asked_now(policy: Policy) -> None:
-    canary = make_canary(policy, Packed(), [Answer(QUESTION, (7, 8))])
+    canary = make_canary(policy, Packed(), [CanaryAnswer(QUESTION, (7, 8))])
     changed = policy.base.under(PromptFormat(template="Q: {{ messages[0].content }}"))
     assert canary_prompt(canary, changed) == policy.base.encode(QUESTION) != changed.encode(QUESTION)
 
@@ -64,21 +64,21 @@ def test_a_canary_of_an_older_prefloop_is_asked_as_models_were_then(base: Base) 
 
 class TestMaking:
     def test_it_is_the_answer_that_was_moved_most(self, policy: Policy) -> None:
-        answers = [Answer(ask(f"question {i}"), (20 + i, 40 + 3 * i, 90, 2)) for i in range(6)]
+        answers = [CanaryAnswer(ask(f"question {i}"), (20 + i, 40 + 3 * i, 90, 2)) for i in range(6)]
         canary = make_canary(policy, Packed(), answers)
         found = max(answers, key=lambda answer: moved(policy, answer))
         assert (canary.prompt, canary.token_ids) == (found.prompt, found.token_ids)
 
     def test_a_long_answer_is_cut(self, policy: Policy) -> None:
-        canary = make_canary(policy, Packed(), [Answer(QUESTION, tuple(range(10, 200)))])
+        canary = make_canary(policy, Packed(), [CanaryAnswer(QUESTION, tuple(range(10, 200)))])
         assert canary.token_ids == tuple(range(10, 74))
 
     def test_a_prompt_that_leaves_no_room_is_passed_over(self, policy: Policy) -> None:
-        answers = [Answer(ask("egg " * 600), (7, 8, 2)), Answer(QUESTION, (7, 8, 2))]
+        answers = [CanaryAnswer(ask("egg " * 600), (7, 8, 2)), CanaryAnswer(QUESTION, (7, 8, 2))]
         assert make_canary(policy, Packed(), answers).prompt == QUESTION
 
     def test_where_none_leaves_room_the_answer_stands_to_another_question(self, policy: Policy) -> None:
-        canary = make_canary(policy, Packed(), [Answer(ask("egg " * 600), (7, 8, 2))])
+        canary = make_canary(policy, Packed(), [CanaryAnswer(ask("egg " * 600), (7, 8, 2))])
         assert canary.token_ids == (7, 8, 2)
         policy.base.prompt_ids(canary.prompt, room=3)
 
@@ -99,7 +99,7 @@ class TestServed:
         base = load_base(str(model_dir))
         torch.nn.Module.to(base.model, torch.bfloat16)
         policy = Policy.from_version(base, adapter)
-        noted = make_canary(policy, Packed(), [Answer(canary.prompt, canary.token_ids)])
+        noted = make_canary(policy, Packed(), [CanaryAnswer(canary.prompt, canary.token_ids)])
         check(base, adapter, noted)
 
     def test_the_base_in_its_place_is_found_out(self, base: Base, canary: Canary) -> None:
@@ -113,7 +113,7 @@ class TestServed:
         base = load_base(str(model_dir))
         torch.nn.Module.to(base.model, torch.bfloat16)
         policy = Policy.from_version(base, scale(adapter, 0.2))
-        answers = [Answer(ask(f"question {i}"), tuple(range(20 + i, 84 + i))) for i in range(8)]
+        answers = [CanaryAnswer(ask(f"question {i}"), tuple(range(20 + i, 84 + i))) for i in range(8)]
         with pytest.raises(AdapterError, match="moves the answers 0% as far"):
             check(base, None, make_canary(policy, Packed(), answers))
 
@@ -131,27 +131,27 @@ class TestServed:
     def test_one_without_effect_is_refused(self) -> None:
         idle = NOTED.model_copy(update={"logprobs": NOTED.base_logprobs})
         with pytest.raises(AdapterError, match="exactly as the base model"):
-            prove(idle, served=(-2.0, -2.0), served_base=(-2.0, -2.0))
+            verify(idle, served=(-2.0, -2.0), served_base=(-2.0, -2.0))
 
     def test_another_base_is_found_out(self) -> None:
         with pytest.raises(AdapterError, match=r"the base model answers otherwise .* 0\.500 nats a token apart"):
-            prove(NOTED, served=(-1.0, -3.0), served_base=(-2.5, -1.5))
+            verify(NOTED, served=(-1.0, -3.0), served_base=(-2.5, -1.5))
 
     def test_more_rounding_of_the_base_allows_more_of_the_adapter(self) -> None:
         weak = NOTED.model_copy(update={"logprobs": (-1.8, -2.2)})
         off = (-1.75, -2.25)
         with pytest.raises(AdapterError, match=r"0\.050 nats a token apart"):
-            prove(weak, served=off, served_base=(-2.001, -2.001))
-        prove(weak, served=off, served_base=(-2.02, -2.02))
+            verify(weak, served=off, served_base=(-2.001, -2.001))
+        verify(weak, served=off, served_base=(-2.02, -2.02))
 
     def test_an_adapter_that_moves_much_may_be_off_by_a_tenth_of_it(self) -> None:
-        prove(NOTED, served=(-1.09, -3.09), served_base=(-2.0, -2.0))
+        verify(NOTED, served=(-1.09, -3.09), served_base=(-2.0, -2.0))
         with pytest.raises(AdapterError, match=r"0\.110 nats a token apart"):
-            prove(NOTED, served=(-1.11, -3.11), served_base=(-2.0, -2.0))
+            verify(NOTED, served=(-1.11, -3.11), served_base=(-2.0, -2.0))
 
     @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
     def test_what_is_not_finite_is_refused(self, bad: float) -> None:
         with pytest.raises(AdapterError):
-            prove(NOTED, served=(bad, -3.0), served_base=(-2.0, -2.0))
+            verify(NOTED, served=(bad, -3.0), served_base=(-2.0, -2.0))
         with pytest.raises(AdapterError):
-            prove(NOTED, served=(-1.0, -3.0), served_base=(bad, -2.0))
+            verify(NOTED, served=(-1.0, -3.0), served_base=(bad, -2.0))

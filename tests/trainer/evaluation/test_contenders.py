@@ -6,7 +6,7 @@ from data.records import Message, Sampling
 from tests.trainer.scene import ask, random_lora
 from trainer.evaluation.contenders import Contenders, rows_for
 from trainer.model.base import Base
-from trainer.sampling.sampler import Row
+from trainer.sampling.sampler import SampledRow
 
 SAMPLES = 64
 PROMPTS = [ask("how do I boil an egg?"), ask("why?")]
@@ -18,7 +18,7 @@ def contenders(base: Base) -> Contenders:
     return Contenders(base, {"base": None, **adapters})
 
 
-def sampled(contenders: Contenders, name: str, *, seed: int) -> list[Row]:
+def sampled(contenders: Contenders, name: str, *, seed: int) -> list[SampledRow]:
     return contenders.draw(contenders.requests(name, PROMPTS, count=SAMPLES, max_new_tokens=4, seed=seed))
 
 

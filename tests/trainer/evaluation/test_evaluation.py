@@ -30,8 +30,8 @@ from trainer.evaluation.scoring import Scorer
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed
 from trainer.forward.packing import Group
-from trainer.forward.reference import Reference, group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.reference import ReferenceLogps, group_logps
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import RoundConfig
 from trainer.interface.manifest import Evaluation, Progress
 from trainer.model.adapter import Adapter, LoraWeights
@@ -39,11 +39,11 @@ from trainer.model.base import Base
 from trainer.model.lora import Lora, LoraStack
 from trainer.model.policy import Policy
 from trainer.progress import EvaluationProgress
-from trainer.sampling.sampler import Row
+from trainer.sampling.sampler import SampledRow
 
 ANSWERS = 24
 PROMPTS = [ask("how do I boil an egg?"), ask("why?")]
-BUDGET = Budget(8192, print)
+BUDGET = TokenBudget(8192, print)
 
 
 def champion_of(base: Base) -> Champion:
@@ -77,7 +77,7 @@ def gains(policy: Policy, rival: Adapter | None, pairs: Sequence[TokenPair]) -> 
     return [here[g][0] - there[g][0] - (here[g][1] - there[g][1]) for g in groups]
 
 
-def one_by_one(policy: Policy, rows: Sequence[Row], rival: Adapter | None) -> list[float]:
+def one_by_one(policy: Policy, rows: Sequence[SampledRow], rival: Adapter | None) -> list[float]:
     """Log ratios by one plain forward pass an answer."""
     found = []
     for row in rows:
@@ -189,7 +189,7 @@ def test_no_group_is_scored_twice_under_one_name(policy: Policy, monkeypatch: py
         acting.append(name)
         return plain(self, name)
 
-    def counted(policy: Policy, _: object, groups: Sequence[Group], *__: object, **___: object) -> Reference:
+    def counted(policy: Policy, _: object, groups: Sequence[Group], *__: object, **___: object) -> ReferenceLogps:
         scored.update((acting[-1], group) for group in groups)
         return group_logps(policy, Packed(), groups, BUDGET)
 

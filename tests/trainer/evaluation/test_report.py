@@ -23,7 +23,7 @@ from trainer.evaluation.scoring import Scorer
 from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.manifest import Agreement, Drift
 from trainer.model.adapter import Adapter, read_adapter
 from trainer.model.base import Base, load_base
@@ -36,9 +36,9 @@ QUESTION = ask("how do I boil an egg?")
 
 def agreed(policy: Policy, pairs: list[TokenPair], budget: int = 8192) -> Agreement:
     with policy.reference():
-        reference = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(budget, print))
+        reference = group_logps(policy, Packed(), [pair.group for pair in pairs], TokenBudget(budget, print))
     with policy.acting():
-        found = group_logps(policy, Packed(), [pair.group for pair in pairs], Budget(budget, print))
+        found = group_logps(policy, Packed(), [pair.group for pair in pairs], TokenBudget(budget, print))
     return agreement_of(pairs, before=reference, after=found)
 
 
@@ -59,7 +59,7 @@ def drift_of(
     seed: int,
 ) -> Drift:
     policy = Policy.from_version(base, adapter)
-    scorer = Scorer(policy, Packed(), Budget(8192, print), name="policy", others={"reference": reference})
+    scorer = Scorer(policy, Packed(), TokenBudget(8192, print), name="policy", others={"reference": reference})
     contenders = Contenders(base, {"policy": adapter})
     rows = contenders.draw(contenders.requests("policy", prompts, count=64, max_new_tokens=max_new_tokens, seed=seed))
     samples = Samples({"policy": rows}, {"policy": contenders.manner(rows)})

@@ -3,7 +3,7 @@
 import pytest
 
 from trainer.forward.activation_count import Activations
-from trainer.forward.memory_choice import Choice, choose
+from trainer.forward.memory_choice import MemoryChoice, choose
 from trainer.interface.config import DPOConfig
 from trainer.interface.memory_use import LEAST_TOKENS, MemoryUse
 
@@ -19,7 +19,7 @@ def chosen(
     last: MemoryUse | None = None,
     activations: Activations = LINEAR,
     **training: object,
-) -> Choice:
+) -> MemoryChoice:
     config = DPOConfig.model_validate(training)
     return choose(config, activations, longest=longest, free=int(free * MIB), cpu=cpu, last=last)
 
@@ -52,7 +52,7 @@ def test_an_example_that_is_longer_is_computed_twice_and_that_is_said() -> None:
 
 def test_if_the_settings_forbid_it_none_is() -> None:
     found = chosen(free=1000, longest=600, gradient_checkpointing=False)
-    assert found == Choice(MemoryUse(token_budget=500, recompute_above=None), ())
+    assert found == MemoryChoice(MemoryUse(token_budget=500, recompute_above=None), ())
     assert not found.use.recomputes(10**9)
 
 

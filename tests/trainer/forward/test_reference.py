@@ -16,7 +16,7 @@ from trainer.algorithms.training_run import StoppedError
 from trainer.forward.logprobs import Forward, Packed
 from trainer.forward.packing import Group
 from trainer.forward.reference import group_logps, reference_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import (
     DPOConfig,
     FromMerged,
@@ -54,12 +54,12 @@ class Counted(Packed):
 def ask(base: Base, tmp_path: Path) -> Callable[..., int]:
     """Ask for the log-probabilities; how many passes that took."""
     policy = Policy.from_base(base, rank=2, alpha=4, seed=0)
-    expected = group_logps(policy, Packed(), GROUPS, Budget(8192, print))
+    expected = group_logps(policy, Packed(), GROUPS, TokenBudget(8192, print))
 
     def once(snapshot: str = "s", count: int = 5) -> int:
         forward = Counted()
         file = tmp_path / "reference.safetensors"
-        budget = Budget(8192, print)
+        budget = TokenBudget(8192, print)
         found = reference_logps(policy, forward, GROUPS[:count], budget, file=file, snapshot_sha256=snapshot)
         assert found == {group: pytest.approx(expected[group]) for group in GROUPS[:count]}
         return forward.passes
@@ -109,7 +109,7 @@ class TestInARound:
     ) -> None:
         asked: list[int] = []
 
-        def counting(policy: Policy, forward: Forward, groups: list[Group], budget: Budget) -> dict:
+        def counting(policy: Policy, forward: Forward, groups: list[Group], budget: TokenBudget) -> dict:
             asked.append(len(groups))
             return group_logps(policy, forward, groups, budget)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import RoundError
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 
 ITEMS = list(range(1, 9))
 CPU_SAYS = (
@@ -42,7 +42,7 @@ class Machine:
 @pytest.mark.parametrize("machine", [Machine(10), Machine(10, RuntimeError, CPU_SAYS)], ids=["on a GPU", "on the CPU"])
 def test_it_halves_until_the_parts_fit_and_says_so(machine: Machine) -> None:
     said: list[str] = []
-    budget = Budget(36, said.append)
+    budget = TokenBudget(36, said.append)
     parts = budget.each(ITEMS, whole, machine.work, again=machine.undo)
     assert sorted(item for part in parts for item in part) == ITEMS
     assert budget.tokens == 9
@@ -54,19 +54,19 @@ def test_a_single_item_that_does_not_fit_is_an_error_with_the_way_out() -> None:
     with pytest.raises(
         RoundError, match=r"single example; lower max_tokens or set gradient_checkpointing = true in \[training\]"
     ):
-        Budget(8, print).each(ITEMS, whole, Machine(3).work)
+        TokenBudget(8, print).each(ITEMS, whole, Machine(3).work)
 
 
 def test_a_single_item_that_does_not_fit_ends_it_at_once() -> None:
     said: list[str] = []
     with pytest.raises(RoundError, match="single example"):
-        Budget(8, said.append).each([8, 2, 2, 2, 1], whole, Machine(7).work)
+        TokenBudget(8, said.append).each([8, 2, 2, 2, 1], whole, Machine(7).work)
     assert said == []
 
 
 def test_what_the_cpu_says_when_memory_runs_out_is_understood() -> None:
     with pytest.raises(RoundError, match="single example"):
-        Budget(8, print).each([1], whole, lambda _: torch.empty(1 << 60, dtype=torch.uint8))
+        TokenBudget(8, print).each([1], whole, lambda _: torch.empty(1 << 60, dtype=torch.uint8))
 
 
 @given(st.lists(st.integers(1, 20), max_size=30), st.integers(1, 200), st.integers(20, 200))
@@ -78,19 +78,19 @@ def test_whatever_the_limit_no_item_is_lost_or_worked_on_twice(items: list[int],
         done.extend(machine.work(part))
         return part
 
-    parts = Budget(tokens, lambda _: None).each(items, whole, work, again=done.clear)
+    parts = TokenBudget(tokens, lambda _: None).each(items, whole, work, again=done.clear)
     assert sorted(done) == sorted(item for part in parts for item in part) == sorted(items)
 
 
 def test_a_budget_that_was_lowered_stays_so() -> None:
-    budget = Budget(36, lambda _: None)
+    budget = TokenBudget(36, lambda _: None)
     budget.each(ITEMS, whole, Machine(10).work)
     assert len(budget.each(ITEMS, whole, Machine(1000).work)) > 1
 
 
 def test_another_error_is_not_taken_for_it() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
-        Budget(8, print).each(ITEMS, whole, Machine(0, RuntimeError, "shapes differ").work)
+        TokenBudget(8, print).each(ITEMS, whole, Machine(0, RuntimeError, "shapes differ").work)
 
 
 HOLDING = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.loading.cache import CARD, Source
+from trainer.loading.cache import CARD, CacheSource
 from trainer.loading.license import ModelLicense, license_of
 from trainer.model.base import BUILT_IN, load_base
 
@@ -26,7 +26,7 @@ def test_a_card_that_says_nothing(tmp_path: Path, card: str) -> None:
 
 
 def test_that_of_the_file_it_was_unpacked_from(tmp_path: Path) -> None:
-    source = Source(file="a.gguf", sha256="0" * 64, license="gemma", package="a-model==1")
+    source = CacheSource(file="a.gguf", sha256="0" * 64, license="gemma", package="a-model==1")
     (tmp_path / CARD).write_text(source.model_dump_json())
     assert license_of(tmp_path) == ModelLicense("gemma", "of a-model==1")
 

@@ -18,7 +18,7 @@ from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed, Plain
 from trainer.forward.probe import choose_forward
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import DPOConfig
 from trainer.interface.model_settings import ModelOptions, Quantize
 from trainer.model.adapter import read_adapter
@@ -124,7 +124,7 @@ def test_loss_and_gradient_equal_trl(model_dir: Path, tmp_path: Path, bits: Quan
 
     pairs = [TokenPair(*(tuple(row[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected"))) for row in found]
     with policy.reference():
-        reference = group_logps(policy, Plain(), [pair.group for pair in pairs], Budget(8192, print))
+        reference = group_logps(policy, Plain(), [pair.group for pair in pairs], TokenBudget(8192, print))
     terms = PreferenceObjective(policy, Plain(), DPOConfig(beta=BETA), reference, None).terms(pairs)
     terms.loss.mean().backward()
 

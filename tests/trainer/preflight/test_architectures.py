@@ -13,7 +13,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from app.serving.engine import BASE, Job, complete
+from app.serving.engine import BASE, SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import ModelError
 from data.records import Sampling
@@ -22,16 +22,16 @@ from tests.trainer.families import FAMILIES, REFUSED, save_family
 from tests.trainer.plainly import gradient
 from tests.trainer.scene import freeze, toy_snapshot
 from trainer.algorithms.dpo import PreferenceObjective
-from trainer.evaluation.canary import Answer, make_canary, prove
+from trainer.evaluation.canary import CanaryAnswer, make_canary, verify
 from trainer.forward.encoding import TokenPair
 from trainer.forward.probe import choose_forward
 from trainer.forward.reference import group_logps
-from trainer.forward.token_budget import Budget
+from trainer.forward.token_budget import TokenBudget
 from trainer.interface.config import DPOConfig
 from trainer.model.base import Base, load_base
 from trainer.model.policy import Policy
 from trainer.round import run_round
-from trainer.sampling.sampler import Request, Row, Sampler
+from trainer.sampling.sampler import Request, SampledRow, Sampler
 
 PROMPT = tuple(3 + i * 7 % 53 for i in range(11))
 OTHER = tuple(3 + i * 5 % 59 for i in range(6))
@@ -92,7 +92,7 @@ def alone(model: Any, prompt: tuple[int, ...], completion: tuple[int, ...]) -> T
 
 
 @torch.no_grad()
-def logps(model: Any, row: Row) -> Tensor:
+def logps(model: Any, row: SampledRow) -> Tensor:
     return alone(model, row.request.prompt_ids, tuple(row.token_ids))
 
 
@@ -114,7 +114,7 @@ def test_two_seeds_draw_what_they_drew_alone_and_know_its_log_probabilities(fami
 def test_a_step_of_dpo_has_the_loss_and_the_gradients_of_the_plain_computation(family: Family) -> None:
     policy, forward, beta = family.policy, choose_forward(family.base.model).forward, 0.1
     groups = [pair.group for pair in PAIRS]
-    reference = group_logps(policy, forward, groups, Budget(1000, print))
+    reference = group_logps(policy, forward, groups, TokenBudget(1000, print))
     objective = PreferenceObjective(policy, forward, DPOConfig(beta=beta), reference, None)
     ours = objective.terms(PAIRS).loss.mean()
     expected = torch.stack([plain_loss(policy, pair, beta) for pair in PAIRS]).mean()
@@ -141,16 +141,16 @@ def test_peft_loads_what_it_saved_and_answers_the_same(family: Family, sampler: 
 
 
 def test_it_swaps_in_the_engine_with_its_canary(family: Family) -> None:
-    canary = make_canary(family.policy, choose_forward(family.base.model).forward, [Answer(EGG, ANSWER)])
+    canary = make_canary(family.policy, choose_forward(family.base.model).forward, [CanaryAnswer(EGG, ANSWER)])
 
     async def swap() -> None:
         engine = InProcessEngine(family.base, max_rows=2, max_adapters=2, max_rank=4)
         try:
-            job = Job(EGG, BASE, (1,), Sampling(max_new_tokens=4))
+            job = SamplingJob(EGG, BASE, (1,), Sampling(max_new_tokens=4))
             before = (await complete(engine, job))[0].token_ids
             await engine.load("v1", family.adapter)
             scored = [await engine.score(canary.prompt, canary.token_ids, version) for version in ("v1", BASE)]
-            prove(canary, served=scored[0], served_base=scored[1])
+            verify(canary, served=scored[0], served_base=scored[1])
             await engine.unload("v1")
             assert (await complete(engine, job))[0].token_ids == before
         finally:

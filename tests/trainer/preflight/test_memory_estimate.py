@@ -13,7 +13,7 @@ from trainer.interface.config import DPOConfig, KTOConfig, PPOConfig
 from trainer.interface.memory_use import MemoryUse
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base, load_base
-from trainer.preflight.memory_estimate import Footprint, free_bytes
+from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
 
 GIB = 2**30
 BYTE = Activations(linear=1.0, square=0.0, inputs=0.1, layers=2, passing=0)  # a token a byte
@@ -25,8 +25,8 @@ def directory(tmp_path: Path, base: Base, **config: object) -> RoundDir:
     return freeze(tmp_path / "round", base, config=kind.model_validate(given))
 
 
-def estimate(directory: RoundDir, base: Base, *, free: int = 16 * GIB) -> Footprint:
-    return Footprint.of(directory, base, BYTE, free=free)
+def estimate(directory: RoundDir, base: Base, *, free: int = 16 * GIB) -> MemoryEstimate:
+    return MemoryEstimate.of(directory, base, BYTE, free=free)
 
 
 def sizes(directory: RoundDir, base: Base) -> list[int]:

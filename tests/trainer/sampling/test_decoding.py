@@ -8,12 +8,12 @@ import torch
 from data.errors import ModelError
 from tests.trainer.families import save_family
 from trainer.model.base import Base, load_base
-from trainer.sampling.decoding import Chosen, choose_decoding
+from trainer.sampling.decoding import DecodingChoice, choose_decoding
 from trainer.sampling.general_model import GeneralModel
 from trainer.sampling.row_model import RowModel
 
 
-def choose(base: Base) -> Chosen:
+def choose(base: Base) -> DecodingChoice:
     return choose_decoding(base, rows=2, max_adapters=1, max_rank=4)
 
 

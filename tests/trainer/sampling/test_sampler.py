@@ -27,18 +27,18 @@ from tests.trainer.scene import EOS, as_peft, random_lora
 from trainer.model.adapter import Adapter
 from trainer.model.base import Base, load_base
 from trainer.sampling.row_attention import RowCache
-from trainer.sampling.sampler import Request, Row, Sampler
+from trainer.sampling.sampler import Request, SampledRow, Sampler
 
 PROMPT = tuple(range(20, 33))
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=24)
 FREE = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=24)
 
 
-def result(row: Row) -> tuple[list[int], list[float], FinishReason | None]:
+def result(row: SampledRow) -> tuple[list[int], list[float], FinishReason | None]:
     return row.token_ids, row.logprobs, row.finish_reason
 
 
-def served(sampler: Sampler, wanted: Sequence[Request]) -> list[Row]:
+def served(sampler: Sampler, wanted: Sequence[Request]) -> list[SampledRow]:
     """Rows as a server draws them: each joins as soon as there is room, and leaves when it is done."""
     rows = []
     for request in wanted:

@@ -7,7 +7,7 @@ import pytest
 
 from app.markdown.render import Markdown
 from app.pages.annotate.page import AnnotatePage
-from app.pages.annotate.views import Row, View, deaf_ms
+from app.pages.annotate.views import HistoryRow, PairView, deaf_ms
 from app.services import Services
 from data.errors import ConflictError
 from data.records import Annotator, Choice, Role
@@ -18,7 +18,7 @@ def page_of(services: Services) -> AnnotatePage:
     return AnnotatePage(services, Markdown())
 
 
-async def opened(services: Services) -> tuple[AnnotatePage, Annotator, View]:
+async def opened(services: Services) -> tuple[AnnotatePage, Annotator, PairView]:
     """A page with its first pair."""
     page, ann = page_of(services), services.accounts.add("ann", Role.ANNOTATOR)
     lease = None
@@ -27,17 +27,17 @@ async def opened(services: Services) -> tuple[AnnotatePage, Annotator, View]:
     return page, ann, await page.act({"do": "next"}, ann)
 
 
-def judge(view: View, pick: str, key: str, **more: object) -> dict[str, object]:
+def judge(view: PairView, pick: str, key: str, **more: object) -> dict[str, object]:
     return {"do": "judge", "token": view["token"], "pick": pick, "key": f"{key:>08}", "ms": 1234, **more}
 
 
-async def rows(page: AnnotatePage, annotator: Annotator) -> list[Row]:
+async def rows(page: AnnotatePage, annotator: Annotator) -> list[HistoryRow]:
     history = await page.history({}, annotator)
     assert history is not None
     return history["rows"]
 
 
-def words(view: View) -> str:
+def words(view: PairView) -> str:
     return view["note"]["words"]
 
 
@@ -156,7 +156,7 @@ async def test_no_view_tells_where_an_answer_is_from(tmp_path: Path):
         views = [view, await page.act(judge(view, "2", "k"), ann), await page.act({"do": "undo"}, ann)]
         views += [view async for view in page.live("r", None, ann)]
         assert services.store.versions.champion() is not None
-        allowed = set(View.__annotations__)
+        allowed = set(PairView.__annotations__)
         assert all(set(view) <= allowed for view in views)
         assert "telltale" not in json.dumps(views)
 

@@ -13,7 +13,7 @@ from app.annotation.desk import Desk
 from app.annotation.queue_settings import QueueSettings, ShownReasoning
 from app.markdown.render import Markdown
 from app.pages.annotate.page import AnnotatePage
-from app.pages.annotate.views import View
+from app.pages.annotate.views import PairView
 from app.services import Services
 from app.web.server import create_rest_app
 from data.records import Annotator, Role
@@ -41,9 +41,9 @@ def side_of(pair: dict[str, Any], text: str) -> str:
     return "a" if pair["a"] == text else "b"
 
 
-async def opened(services: Services) -> tuple[AnnotatePage, Annotator, View]:
+async def opened(services: Services) -> tuple[AnnotatePage, Annotator, PairView]:
     page, ann = AnnotatePage(services, Markdown()), services.accounts.add("ann", Role.ANNOTATOR)
-    view = View()
+    view = PairView()
     while "token" not in view:
         view = await page.act({"do": "next"}, ann)
     return page, ann, view

@@ -108,7 +108,7 @@ async def test_what_cannot_be_done_is_answered_in_words(services: Services, monk
     with pytest.raises(ConflictError):
         monkeypatch.setattr(type(services.rounds), "cancel", _nothing_to_cancel)
         await page.cancel(1, boss)
-    monkeypatch.setattr(type(services.adapters), "promote", refuse)
+    monkeypatch.setattr(type(services.registry), "promote", refuse)
     with pytest.raises(AdapterError):
         await page.serve("x", boss)
     answer = await page.answer("ask-1", page.serve("x", boss))
@@ -121,7 +121,7 @@ async def _nothing_to_cancel(*_: object) -> None:
 
 async def test_serving_another_version_names_who_chose_it(services: Services):
     boss: Annotator = services.accounts.add("boss", Role.ADMIN)
-    add_version(services.store, services.shelf, "v1")
+    add_version(services.store, services.adapter_store, "v1")
     page = RoundsPage(services)
     answer = await page.answer("ask", page.serve("v1", boss))
     assert (said(answer["note"]), answer["tone"]) == ("v1 serves now", "ok")
