@@ -84,11 +84,6 @@ class Services:
     settings_file: SettingsFile = HERE
 
 
-def open_store(home: Home, settings: Settings) -> PreferenceStore:
-    """The home's store. Raises HomeError when it cannot be read."""
-    return PreferenceStore.open(home.database, heldout_share=settings.heldout_share, too_fast=settings.rounds.too_fast)
-
-
 @asynccontextmanager
 async def open_services(
     home: Home,

@@ -28,9 +28,10 @@ import httpx
 from app.client.client import running_server
 from app.home import Home
 from app.people.accounts import Accounts
-from app.services import import_prompts, open_store
+from app.services import import_prompts
 from app.serving.engine import BASE, SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
+from app.settings.open_store import open_store
 from app.settings.settings import Settings
 from data.records import NewCompletion, Role
 from data.store import PreferenceStore

@@ -23,12 +23,13 @@ from data.prompts.conversations import canonical_text
 from data.prompts.splits import split_of
 from data.records import Split
 from data.support.digests import sha256
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.config import RoundConfig, training_config
 from trainer.interface.manifest import Evaluation
 from trainer.interface.model_settings import BUILT_IN
 from trainer.interface.round_dir import RoundDir
 from trainer.interface.snapshot import SnapshotLines, SnapshotPair
-from trainer.model.adapter import directory_sha256, read_adapter
+from trainer.model.adapter import read_adapter
 from trainer.model.base import load_base
 from trainer.round import run_round
 

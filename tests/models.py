@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.records import Message
 from trainer.evaluation.canary import CanaryAnswer, make_canary
 from trainer.forward.probe import choose_forward
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.manifest import (
     Agreement,
     Divergence,
@@ -23,7 +24,6 @@ from trainer.interface.manifest import (
     Report,
     RivalScores,
 )
-from trainer.model.adapter import directory_sha256
 from trainer.model.base import load_base
 from trainer.model.policy import Policy
 

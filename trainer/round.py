@@ -36,6 +36,7 @@ from trainer.forward.memory_choice import MemoryChoice, choose
 from trainer.forward.probe import ForwardChoice, choose_forward
 from trainer.forward.reference import ReferenceLogps, reference_logps
 from trainer.forward.token_budget import TokenBudget, peak_memory_mb
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.config import (
     FromBase,
     FromMerged,
@@ -48,7 +49,7 @@ from trainer.interface.config import (
 )
 from trainer.interface.manifest import Manifest, Progress, Report, RewardReport
 from trainer.interface.round_dir import RoundDir
-from trainer.model.adapter import Adapter, directory_sha256, read_adapter
+from trainer.model.adapter import Adapter, read_adapter
 from trainer.model.base import Base, load_base
 from trainer.model.policy import Policy
 from trainer.preflight.memory_estimate import free_bytes

@@ -6,9 +6,9 @@ Knows nothing of what is trained, nor by whom.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from enum import StrEnum
 
 from app.annotation.feeder import Feeder
+from app.rounds.serve_during_training import ServeDuringTraining
 from app.serving.engine import Engine
 from app.settings_file import TOP
 from data.errors import RoundError
@@ -16,18 +16,6 @@ from trainer.forward.activation_count import Activations
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
 from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
-
-
-class ServeDuringTraining(StrEnum):
-    """KEEP: the model stays and answers. BUFFER: it stays, but answers only who would have to wait otherwise.
-
-    OFFLOAD: its weights go to the CPU's memory; people judge what lies ready, and nothing is sampled.
-    """
-
-    KEEP = "keep"
-    BUFFER = "buffer"
-    OFFLOAD = "offload"
-
 
 _FILL_SECONDS = 120.0
 _GIB = 2**30

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 
 from data.errors import AdapterError
+from trainer.interface.adapter_files import WEIGHTS, directory_sha256
 from trainer.interface.manifest import Canary, Manifest
-from trainer.model.adapter import WEIGHTS, directory_sha256
 
 _MANIFEST = "prefloop.json"
 _WAY_OUT = (

@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError
 from app.annotation.queue_settings import QueueSettings
 from app.background.webhooks import Hooks
 from app.maintenance.backups import BackupSettings
-from app.rounds.gpu_sharing import ServeDuringTraining
 from app.rounds.schedule import RoundSettings
+from app.rounds.serve_during_training import ServeDuringTraining
 from app.rounds.training_settings import training_of
 from app.settings_file import FILE
 from app.tls import Tls

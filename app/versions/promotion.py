@@ -4,14 +4,17 @@ Knows nothing of how a version is measured, nor of rounds under way.
 """
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from app.serving.router import Router
 from app.versions.difference import not_told_by_answers, not_told_by_pairs, told_by_answers_alone
 from app.versions.limits import Limits, breaches
 from app.versions.registry import ModelRegistry
 from data.errors import ConflictError
 from data.records import RoundState, Ruling
 from trainer.interface.manifest import Evaluation, RivalScores
+
+if TYPE_CHECKING:  # whoever reads settings must not import torch
+    from app.serving.router import Router
 
 
 class Promotion(StrEnum):
@@ -28,7 +31,7 @@ class Promotion(StrEnum):
 class PromotionPolicy:
     """Holds versions to the limits, and does with those that break none what `promotion` says."""
 
-    def __init__(self, adapters: ModelRegistry, router: Router, *, promotion: Promotion, limits: Limits) -> None:
+    def __init__(self, adapters: ModelRegistry, router: "Router", *, promotion: Promotion, limits: Limits) -> None:
         self._adapters = adapters
         self._router = router
         self._promotion = promotion

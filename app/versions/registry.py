@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.background.webhooks import Event, Publish
 from app.serving.adapter_store import AdapterStore
-from app.serving.router import Router
 from app.versions.comparison import version_before
 from data.errors import ConflictError
 from data.records import AdapterVersion, Decision, Ruling, ServingAction
@@ -19,6 +19,9 @@ from data.store import PreferenceStore
 from data.versions.decisions import Numbers, assert_reason
 from data.versions.standing import Serving, VersionStatus, servings, standings
 from data.versions.versions import BASE
+
+if TYPE_CHECKING:  # which versions there are must be told without torch
+    from app.serving.router import Router
 
 Premise = Callable[[], bool]
 """Whether what a decision rests on is still so: another may have been made since, and have moved what serves."""
@@ -82,7 +85,7 @@ class ModelRegistry:
     def __init__(
         self,
         store: PreferenceStore,
-        router: Router,
+        router: "Router",
         shelf: AdapterStore,
         *,
         moved: Callable[[], None],

@@ -20,7 +20,8 @@ from app.api.router import build_api
 from app.home import Home, ServerCard
 from app.models.license import say_license
 from app.pages.mount import mount_pages
-from app.services import Services, open_services, open_store, running
+from app.services import Services, open_services, running
+from app.settings.open_store import open_store
 from app.settings.settings import Settings
 from app.web.listening import Listening
 from app.web.sign_in_routes import add_security

@@ -2,8 +2,8 @@
 
 from app.serving.adapter_store import AdapterStore
 from data.store import PreferenceStore
+from trainer.interface.adapter_files import CONFIG, WEIGHTS, directory_sha256
 from trainer.interface.manifest import Canary
-from trainer.model.adapter import CONFIG, WEIGHTS, directory_sha256
 
 CANARY = Canary(
     prompt=({"role": "user", "content": "?"},), token_ids=(1, 2), logprobs=(-1.0, -1.0), base_logprobs=(-2.0, -1.0)

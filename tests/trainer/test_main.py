@@ -17,9 +17,9 @@ import torch
 
 from tests.trainer.scene import freeze
 from trainer.__main__ import main
+from trainer.interface.adapter_files import WEIGHTS, directory_sha256
 from trainer.interface.config import DPOConfig, KTOConfig, PPOConfig, RewardConfig, TrainingConfig
 from trainer.interface.round_dir import RoundDir
-from trainer.model.adapter import WEIGHTS, directory_sha256
 from trainer.model.base import Base
 from trainer.round import run_round
 

@@ -13,11 +13,12 @@ from tests.trainer.scene import ask, freeze, preference, toy_pairs, toy_snapshot
 from trainer.algorithms.training_run import StoppedError
 from trainer.evaluation.canary import verify
 from trainer.forward.encoding import Encoder, TokenPair
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.config import DPOConfig
 from trainer.interface.model_settings import PromptFormat
 from trainer.interface.round_dir import RoundDir
 from trainer.interface.snapshot import SnapshotPair, lines_of_store
-from trainer.model.adapter import directory_sha256, read_adapter
+from trainer.model.adapter import read_adapter
 from trainer.model.base import Base, load_base
 from trainer.round import run_round
 from trainer.sampling.sampler import Sampler

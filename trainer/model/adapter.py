@@ -1,11 +1,10 @@
-"""A LoRA adapter directory in PEFT's own format: read, checked, hashed, written.
+"""A LoRA adapter directory in PEFT's own format: read, checked, written.
 
 Only safetensors are read; a pickle is never opened. Everything that could make an adapter something else
 than what it says (a damaged file, NaN, another model's shapes, a variant that is more than plain LoRA)
 is refused here with the reason. Knows nothing of serving or training.
 """
 
-import hashlib
 import math
 import shutil
 from collections.abc import Mapping
@@ -21,10 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from data.errors import AdapterError
+from trainer.interface.adapter_files import CONFIG, WEIGHTS
 from trainer.model.linear_map import LinearMap, Turned, linear_map, linear_maps
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
 _PREFIX = "base_model.model."
 _BEYOND_PLAIN_LORA = (
     "use_dora",
@@ -60,23 +58,6 @@ class Adapter:
     def rank(self) -> int:
         """The largest inner dimension of any module."""
         return max(lora.rank for lora in self.layers.values())
-
-
-def directory_sha256(path: Path) -> str:
-    """Hash of an adapter directory: the names and contents of its weights and config.
-
-    Raises AdapterError when either file is missing.
-    """
-    digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
-        file = path / name
-        if not file.is_file():
-            raise AdapterError(f"adapter {path}: {name} is missing; only safetensors adapters are served")
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:

@@ -13,7 +13,7 @@ from data.errors import ModelError, PromptError
 from data.records import Choice, FinishReason, Pair, Purpose, Role, Ruling, Sampling, Split, Verdict
 from tests.app.canned_version import add_version
 from tests.app.pages_stage import stage
-from trainer.model.adapter import WEIGHTS
+from trainer.interface.adapter_files import WEIGHTS
 
 BUFFER = 8
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.canned_version import add_version
-from trainer.model.adapter import CONFIG, WEIGHTS
+from trainer.interface.adapter_files import CONFIG, WEIGHTS
 
 
 @pytest.fixture

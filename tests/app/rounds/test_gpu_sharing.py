@@ -13,7 +13,8 @@ import pytest
 from app.annotation.eval_feeder import EvalFeeder
 from app.annotation.feeder import Feeder
 from app.annotation.queue_settings import QueueSettings
-from app.rounds.gpu_sharing import GpuSharing, ServeDuringTraining
+from app.rounds.gpu_sharing import GpuSharing
+from app.rounds.serve_during_training import ServeDuringTraining
 from app.serving.engine import SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from app.serving.router import Router

@@ -15,9 +15,9 @@ from data.records import Choice, Round, RoundState, Snapshot, Split
 from data.rounds.selection import select
 from data.rounds.vote_table import Vote
 from data.store import PreferenceStore
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.config import FromBase, FromMerged, FromVersion, RoundConfig, training_config
 from trainer.interface.round_dir import RoundDir
-from trainer.model.adapter import directory_sha256
 
 NewVersion = Callable[[str, int], Path]
 Plan = Callable[..., Planner]

@@ -7,8 +7,8 @@ import pytest
 
 from app.serving.adapter_store import AdapterStore
 from data.errors import AdapterError
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.manifest import Manifest
-from trainer.model.adapter import directory_sha256
 
 NewVersion = Callable[[str, int], Path]
 

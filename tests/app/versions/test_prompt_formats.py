@@ -11,8 +11,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.home import Home
-from app.services import Services, open_services, open_store
+from app.services import Services, open_services
 from app.serving.engine import SamplingJob, complete
+from app.settings.open_store import open_store
 from app.settings.settings import load_settings
 from app.versions.prompt_formats import settle_format
 from app.versions.registry import adapter_views
@@ -22,9 +23,9 @@ from data.store import PreferenceStore
 from tests.models import save_adapter, save_random_model
 from tests.trainer.plainly import alone
 from trainer.evaluation.canary import verify
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.manifest import Canary
 from trainer.interface.model_settings import AS_IT_COMES, ModelOptions
-from trainer.model.adapter import directory_sha256
 from trainer.model.base import Base, load_base
 from trainer.prompting.prompt_format import PLAIN_STOPS
 

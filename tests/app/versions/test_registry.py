@@ -13,7 +13,7 @@ from data.records import Ruling, ServingAction
 from data.store import PreferenceStore
 from data.versions.standing import VersionStatus
 from tests.app.told import Told
-from trainer.model.adapter import WEIGHTS
+from trainer.interface.adapter_files import WEIGHTS
 
 NewVersion = Callable[[str, int], Path]
 

@@ -15,7 +15,7 @@ from tests.app.pages_stage import stage
 from tests.app.planted import contend
 from tests.app.until import until
 from tests.app.while_promoting import while_promoting
-from trainer.model.adapter import WEIGHTS
+from trainer.interface.adapter_files import WEIGHTS
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from trainer.forward.logprobs import Forward, Packed
 from trainer.forward.packing import Group
 from trainer.forward.reference import group_logps, reference_logps
 from trainer.forward.token_budget import TokenBudget
+from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.config import (
     DPOConfig,
     FromMerged,
@@ -29,7 +30,7 @@ from trainer.interface.config import (
 )
 from trainer.interface.round_dir import RoundDir
 from trainer.interface.snapshot import lines_of_store
-from trainer.model.adapter import directory_sha256, read_adapter, write_adapter
+from trainer.model.adapter import read_adapter, write_adapter
 from trainer.model.base import Base
 from trainer.model.lora import Lora, LoraStack
 from trainer.model.policy import Policy

@@ -20,7 +20,8 @@ from torch import Tensor
 from data.errors import AdapterError
 from tests.models import save_adapter
 from tests.trainer.scene import linears, random_lora
-from trainer.model.adapter import CONFIG, WEIGHTS, Adapter, directory_sha256, read_adapter, write_adapter
+from trainer.interface.adapter_files import CONFIG, WEIGHTS, directory_sha256
+from trainer.model.adapter import Adapter, read_adapter, write_adapter
 from trainer.model.base import Base, load_base
 from trainer.model.lora import Lora, LoraStack
 
@@ -267,25 +268,3 @@ def test_another_process_writes_the_same_bytes(adapter_dir: Path, model_dir: Pat
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     subprocess.run([sys.executable, "-c", program, *places], check=True, env=environment, timeout=120)
     assert directory_sha256(tmp_path / "again") == directory_sha256(adapter_dir)
-
-
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_the_hash_sees_every_byte_of_weights_and_config(adapter_dir: Path, name: str) -> None:
-    before = directory_sha256(adapter_dir)
-    data = bytearray((adapter_dir / name).read_bytes())
-    data[-1] ^= 1
-    (adapter_dir / name).write_bytes(data)
-    assert directory_sha256(adapter_dir) != before
-
-
-def test_the_hash_is_of_content_alone(adapter_dir: Path, tmp_path: Path) -> None:
-    before = directory_sha256(adapter_dir)
-    (adapter_dir / "README.md").write_text("another card")
-    assert directory_sha256(adapter_dir.rename(tmp_path / "elsewhere")) == before
-
-
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
-def test_a_directory_that_lacks_a_file_has_no_hash(adapter_dir: Path, name: str) -> None:
-    (adapter_dir / name).unlink()
-    with pytest.raises(AdapterError, match=f"{name} is missing"):
-        directory_sha256(adapter_dir)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from huggingface_hub.repocard import metadata_load
 
+from trainer.interface.adapter_files import directory_sha256
 from trainer.loading.license import ModelLicense
-from trainer.model.adapter import directory_sha256, write_adapter
+from trainer.model.adapter import write_adapter
 from trainer.model.adapter_card import adapter_card
 from trainer.model.base import Base
 from trainer.model.policy import Policy

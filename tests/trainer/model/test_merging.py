@@ -7,8 +7,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from data.errors import AdapterError
 from data.records import Message
 from tests.models import save_adapter
+from trainer.interface.adapter_files import WEIGHTS
 from trainer.interface.model_settings import PromptFormat
-from trainer.model.adapter import WEIGHTS, read_adapter
+from trainer.model.adapter import read_adapter
 from trainer.model.base import load_base
 from trainer.model.merging import load_and_merge
 from trainer.model.policy import Policy

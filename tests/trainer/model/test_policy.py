@@ -14,8 +14,9 @@ from tests.trainer.architectures import random_model
 from tests.trainer.scene import linears, random_lora
 from trainer.forward.logprobs import Forward, Packed, Plain, completion_logps
 from trainer.forward.packing import Group
+from trainer.interface.adapter_files import CONFIG
 from trainer.model.activation_checkpointing import recomputing
-from trainer.model.adapter import CONFIG, Adapter, LoraWeights, read_adapter
+from trainer.model.adapter import Adapter, LoraWeights, read_adapter
 from trainer.model.base import Base, load_base
 from trainer.model.lora import Lora, LoraStack
 from trainer.model.policy import Policy

@@ -1,0 +1,10 @@
+"""The store of a home, as its settings want it. Knows nothing of what works on it."""
+
+from app.home import Home
+from app.settings.settings import Settings
+from data.store import PreferenceStore
+
+
+def open_store(home: Home, settings: Settings) -> PreferenceStore:
+    """The home's store. Raises HomeError when it cannot be read."""
+    return PreferenceStore.open(home.database, heldout_share=settings.heldout_share, too_fast=settings.rounds.too_fast)
