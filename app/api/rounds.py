@@ -47,13 +47,21 @@ class EntryOut(BaseModel):
     ended_at: int | None
 
 
+class AlgorithmOut(BaseModel):
+    """An algorithm; label: what people call it."""
+
+    name: Algorithm
+    label: str
+
+
 class RoundPreviewOut(BaseModel):
-    """What a round would use: pairs that train, held-out ones, pairs of two bad answers.
+    """What a round would use: pairs that train, held-out ones, pairs of two bad answers (which only KTO trains on).
 
     excluded: judgments left out, by reason. flip_rate: the share of flipped votes, null while it is not known. sha256:
     of what was selected; the round that it becomes has the same. rules: those of [rounds] that select. waits: what the
     next round waits for that starts by itself, in words, and until when, if the clock alone decides. waiting: whether
-    one that was asked for waits for another to end; trouble: why none could start.
+    one that was asked for waits for another to end; trouble: why none could start. algorithm: what it trains by unless
+    somebody chooses another of `algorithms`.
     """
 
     train: int
@@ -68,6 +76,8 @@ class RoundPreviewOut(BaseModel):
     until: datetime | None
     waiting: bool
     trouble: str | None
+    algorithm: Algorithm
+    algorithms: list[AlgorithmOut]
 
 
 def build_rounds_api(store: PreferenceStore, rounds: RoundRunner, triggers: Triggers) -> APIRouter:
@@ -91,7 +101,7 @@ def build_rounds_api(store: PreferenceStore, rounds: RoundRunner, triggers: Trig
     @routes.get("/preview")
     async def preview() -> RoundPreviewOut:
         """What a round would use now, and what the next one waits for."""
-        return await asyncio.to_thread(_preview, store, triggers)
+        return await asyncio.to_thread(_preview, store, rounds.configured, triggers)
 
     @routes.delete("/waiting", status_code=204)
     async def withdraw_round() -> None:
@@ -134,7 +144,7 @@ def _entry(entry: Round) -> EntryOut:
     )
 
 
-def _preview(store: PreferenceStore, triggers: Triggers) -> RoundPreviewOut:
+def _preview(store: PreferenceStore, configured: Algorithm, triggers: Triggers) -> RoundPreviewOut:
     outline: Outline = triggers.outline()
     outlook = triggers.outlook()
     return RoundPreviewOut(
@@ -150,6 +160,8 @@ def _preview(store: PreferenceStore, triggers: Triggers) -> RoundPreviewOut:
         until=outlook.until if isinstance(outlook, NotDue) else None,
         waiting=store.requests.waiting() is not None,
         trouble=triggers.trouble,
+        algorithm=configured,
+        algorithms=[AlgorithmOut(name=known, label=known.label) for known in Algorithm],
     )
 
 

@@ -1,10 +1,10 @@
-"""The admin's pages, but that on training: plain HTML that asks the API.
+"""The admin's pages: plain HTML that asks the API.
 
 The gate lets only admins through. Knows nothing of what the pages say.
 """
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
@@ -25,7 +25,8 @@ _SHARED = ("ask.js", "admin.js")
 
 
 def add_admin_pages(app: FastAPI) -> None:
-    """Add the pages; before anything is mounted at /admin, which would swallow them."""
+    """Add the pages; /admin/ leads to the first of them."""
+    _add_home(app)
     overview = ("quality_words.js", "overview_drawings.js", "overview.js")
     _add(app, OVERVIEW, _page("overview", OVERVIEW, styles=("overview.css",), scripts=overview))
     rounds = (
@@ -59,6 +60,14 @@ def _page(name: str, address: str, *, styles: tuple[str, ...], scripts: tuple[st
     for hole, filling in parts.items():
         page = page.replace(hole, filling)
     return page
+
+
+def _add_home(app: FastAPI) -> None:
+    def home() -> RedirectResponse:
+        return RedirectResponse(OVERVIEW, 303)
+
+    for path in ("/admin", "/admin/"):
+        app.add_api_route(path, home, include_in_schema=False)
 
 
 def _add(app: FastAPI, address: str, page: str) -> None:

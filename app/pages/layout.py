@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 
 from app.pages.event_guard import EventGuard
-from data.records import Annotator, Role
+from data.records import Annotator
 
 _STATIC = Path(__file__).with_name("static")
 _THREADS = 200  # also caps what runs at once on the event loop
@@ -47,15 +47,13 @@ def person(request: gr.Request) -> Annotator:
     return annotator
 
 
-def mount(app: FastAPI, page: gr.Blocks, path: str, *, role: Role, styles: Sequence[str]) -> None:
-    """Mount a page for those of a role; an admin may do all that an annotator may."""
+def mount(app: FastAPI, page: gr.Blocks, path: str, *, styles: Sequence[str]) -> None:
+    """Mount a Gradio page for everybody who signed in."""
 
     def admit(request: Request) -> str | None:
         """Ask once more behind the gate, and name the person for Gradio."""
         annotator = getattr(request.state, "annotator", None)
-        if not isinstance(annotator, Annotator) or annotator.role not in (role, Role.ADMIN):
-            return None
-        return annotator.login
+        return annotator.login if isinstance(annotator, Annotator) else None
 
     page.max_threads = _THREADS
     page.queue(default_concurrency_limit=None, api_open=False, max_size=_WAITING)

@@ -8,28 +8,13 @@ from app.pages.admin import add_admin_pages
 from app.pages.annotate.page import AnnotatePage
 from app.pages.layout import mount
 from app.pages.sign_in import add_sign_in
-from app.pages.training.page import RoundsPage
 from app.services import Services
-from data.records import Role
 
 
 def mount_pages(app: FastAPI, services: Services) -> None:
-    """Mount sign-in for all, annotating for those who signed in, training for admins."""
+    """Mount sign-in for all, annotating for those who signed in, and the admins' pages."""
     annotate = AnnotatePage(services, Markdown()).build()
     add_sign_in(app)
     add_account_pages(app, services.accounts)
     add_admin_pages(app)
-    mount(
-        app,
-        annotate,
-        "/annotate",
-        role=Role.ANNOTATOR,
-        styles=("board.css", "answer.css", "panels.css", "reasoning.css"),
-    )
-    mount(
-        app,
-        RoundsPage(services).build(),
-        "/admin",
-        role=Role.ADMIN,
-        styles=("admin_nav.css", "rounds.css", "probes.css"),
-    )
+    mount(app, annotate, "/annotate", styles=("board.css", "answer.css", "panels.css", "reasoning.css"))

@@ -1,15 +1,14 @@
-"""The pages' own components: one gr.HTML each, whose script draws its value. Knows no services.
+"""The annotation page's component: a gr.HTML whose script draws its value. Knows no services.
 
-One component and one value per page: a change is one round trip and one redraw. The templates never
-hold a value, since Gradio runs what stands in `${}` there, be it part of somebody's text. Functions and
-not subclasses: Gradio writes a stub file next to the module of every subclass.
+One component and one value: a change is one round trip and one redraw. The template never holds a
+value, since Gradio runs what stands in `${}` there, be it part of somebody's text. A function and
+not a subclass: Gradio writes a stub file next to the module of every subclass.
 """
 
 from collections.abc import Callable
 
 import gradio as gr
 
-from app.pages.admin_nav import admin_nav
 from app.pages.layout import static
 
 _BOARD_SCRIPTS = (
@@ -25,7 +24,6 @@ _BOARD_SCRIPTS = (
     "panels",
     "board",
 )
-_TRAINING_SCRIPTS = ("ask", "chart", "probes", "left_out", "rounds_words", "rounds")
 
 
 def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:
@@ -39,14 +37,4 @@ def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:
         server_functions=list(server_functions.values()),
         apply_default_css=False,
         elem_id="board",
-    )
-
-
-def training_board() -> gr.HTML:
-    """The training board. Its script fires "train", "cancel" and "serve"; its value is a view to draw."""
-    return gr.HTML(
-        html_template=static("rounds.html").replace("@nav@", admin_nav("/admin/")),
-        js_on_load="\n".join(static(f"{name}.js") for name in _TRAINING_SCRIPTS),
-        apply_default_css=False,
-        elem_id="rounds",
     )

@@ -10,7 +10,7 @@ from data.errors import PrefloopError
 
 
 class Note(TypedDict):
-    """English words, which the board says in the reader's language, and values for their {names}."""
+    """English words, which a page says in the reader's language, and values for their {names}."""
 
     words: str
     values: NotRequired[dict[str, str | int]]

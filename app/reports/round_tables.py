@@ -1,4 +1,4 @@
-"""A round's report in words, as the training board shows it. Knows nothing of how it is drawn.
+"""A round's report in words, as the page on rounds shows it. Knows nothing of how it is drawn.
 
 The trainer's own notes are finished sentences and stay English.
 """
@@ -24,7 +24,7 @@ class ReportWords(TypedDict):
 
 
 def report_words(manifest: Manifest) -> ReportWords:
-    """A manifest's report as the board shows it."""
+    """A manifest's report as the page shows it."""
     report, evaluation = manifest.report, manifest.evaluation
     tables = evaluation_tables(evaluation) if evaluation else []
     tables += [_agreement(report.train, report.heldout), _drift(report.drift)]

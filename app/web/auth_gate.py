@@ -5,7 +5,6 @@ opens and nobody needs; sets the security headers. Knows nothing of what lies be
 """
 
 import asyncio
-import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -24,11 +23,8 @@ SIGN_IN = "/sign-in/"
 _PUBLIC = frozenset({"/sign-in", SIGN_IN, "/join", "/join/", "/auth/link", "/healthz", "/favicon.ico"})
 _PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/auth/link", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-_GRADIO_MOUNTS = ("/annotate", "/admin")
+_GRADIO_MOUNT = "/annotate"
 _ADMIN = "/admin"
-_OWN_PAGES = re.compile(
-    r"/admin/(overview|rounds|versions|lineage|prompts|datasets|quality|people|guidelines|settings)/?"
-)
 _OPEN_GRADIO = frozenset(
     {
         "",
@@ -201,14 +197,12 @@ def _wants_page(asking: HTTPConnection) -> bool:
 
 def _closed(path: str) -> bool:
     """Whether it is one of Gradio's routes that our pages do not use: uploads, files, proxies, docs, ..."""
-    mount = next((mount for mount in _GRADIO_MOUNTS if _under(path, mount)), None)
-    if mount is None or _OWN_PAGES.fullmatch(path):
+    if not _under(path, _GRADIO_MOUNT):
         return False
-    rest = path.removeprefix(mount)
+    rest = path.removeprefix(_GRADIO_MOUNT)
     return rest not in _OPEN_GRADIO and not rest.startswith(_OPEN_GRADIO_UNDER)
 
 
 def _is_gradio_file(path: str) -> bool:
     """Whether it is the same for everybody: a script, a style, a picture."""
-    mount = next((mount for mount in _GRADIO_MOUNTS if _under(path, mount)), None)
-    return mount is not None and path.removeprefix(mount).startswith(_GRADIO_FILES)
+    return _under(path, _GRADIO_MOUNT) and path.removeprefix(_GRADIO_MOUNT).startswith(_GRADIO_FILES)

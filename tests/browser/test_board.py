@@ -213,7 +213,7 @@ def test_a_phone_shows_all_with_big_targets(canned: Server, signed_in: Opener, c
     camera(page, "phone-dark")
 
 
-def test_annotators_are_not_led_to_the_training_page(canned: Server, signed_in: Opener):
+def test_annotators_are_not_led_to_the_admins_pages(canned: Server, signed_in: Opener):
     page = signed_in(canned)
     assert page.locator("[data-admin]:visible").count() == 0
     answer = page.goto(f"{canned.url}/admin/")

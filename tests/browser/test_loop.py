@@ -53,25 +53,27 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
     assert board.done % _SERIES == 0
 
     page.click(".pl-top [data-admin]")
-    expect(page.locator('[data-part="sentence"]')).to_contain_text("Would train on")
-    camera(page, "admin-before")
-    page.click('[data-part="train"]')
+    page.get_by_role("link", name="Rounds", exact=True).click()
+    expect(page.locator('[data-part="next-facts"]')).to_contain_text("Training pairs")
+    camera(page, "loop-before")
+    page.get_by_role("button", name="Start a round").click()
     page.wait_for_selector('[data-part="charts"] svg', timeout=_ROUND_MS)
-    page.wait_for_timeout(1500)
-    camera(page, "admin-training")
-    page.wait_for_selector('.pl-rounds[data-round="waiting"]', timeout=_ROUND_MS)
-    page.click('[data-serve="round-000001"]')
-    page.click('[data-do="yes"]')
-    expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves")
-    page.click('[data-part="report"] summary')
+    camera(page, "loop-training")
+    expect(page.locator('[data-part="state"]')).to_have_text("waits to be decided on", timeout=_ROUND_MS)
     expect(page.locator('[data-part="tables"] table')).to_have_count(5)
-    page.wait_for_timeout(1500)  # the page refreshes every second
     expect(page.locator('[data-part="tables"]')).to_contain_text("Held-out pairs")
-    camera(page, "admin-after")
+    page.locator('[data-part="facts"]').get_by_role("link", name="round-000001").click()
+    page.get_by_role("button", name="Promote: round-000001").click()
+    answer(page, "Promote", "It is the first.")
+    expect(page.locator('[data-part="serving"]')).to_have_text("round-000001")
+    expect(page.locator('li[data-name="round-000001"] > .versions-item')).to_contain_text("pairs")
+    page.get_by_role("link", name="Rounds", exact=True).click()
+    expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves since")
+    camera(page, "loop-after")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_selector("html[data-mode=dark]")
-    camera(page, "admin-phone-dark")
+    camera(page, "loop-phone-dark")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.set_viewport_size({"width": 1366, "height": 820})
 
@@ -82,12 +84,18 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
         board.judge("s")  # the pair that had been lent before the swap
     assert versions_of(database, board) == {"round-000001"}
 
-    page.goto(f"{real.url}/admin/")
-    page.click('[data-serve="base"]')
-    camera(page, "admin-confirm")
-    page.click('[data-do="yes"]')
-    expect(page.locator('[data-part="note"]')).to_have_text("base serves now")
-    expect(page.locator('[data-part="serving"]')).to_contain_text("base serves")
+    page.goto(f"{real.url}/admin/versions/")
+    page.get_by_role("button", name="Roll back", exact=True).click()
+    camera(page, "loop-confirm")
+    answer(page, "Roll back", "It was better before.")
+    expect(page.locator('[data-part="said"]')).to_have_text("base serves now")
+    expect(page.locator('[data-part="serving"]')).to_have_text("base")
+
+
+def answer(page: Page, button: str, reason: str) -> None:
+    """Say in the dialog why, and send it."""
+    page.get_by_role("dialog").locator("textarea").fill(reason)
+    page.get_by_role("dialog").get_by_role("button", name=button).click()
 
 
 def _median_latency(board: Board, database: sqlite3.Connection) -> float:

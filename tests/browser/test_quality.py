@@ -35,10 +35,10 @@ def card(page: Page, login: str) -> Locator:
 
 
 def page_of_rounds(page: Page, server: Server) -> Locator:
-    """What the training page says a round would use, in another tab."""
+    """What the page on rounds says a round would use, in another tab."""
     tab = page.context.new_page()
-    tab.goto(f"{server.url}/admin/")
-    return tab.locator(".pl-rounds")
+    tab.goto(f"{server.url}/admin/rounds/")
+    return tab.locator(".records-next")
 
 
 def test_planted_annotators_are_told_apart(quality: Page, camera: Camera):
@@ -87,7 +87,7 @@ def test_quarantine_and_its_end_by_click(planted: Server, quality: Page, camera:
     expect(quality.locator('[data-part="said"]')).to_contain_text("count again")
     expect(card(quality, "mirror-mia")).to_have_attribute("data-state", "findings")
     of_a_round = page_of_rounds(quality, planted)
-    expect(of_a_round).to_contain_text("Would train on")
+    expect(of_a_round).to_contain_text("Training pairs")
     expect(of_a_round).not_to_contain_text("of annotators in quarantine")
 
 

@@ -129,13 +129,14 @@ def rounds(tmp_path: Path, page: Page) -> Iterator[Page]:
 
 
 def test_another_round_waits_for_the_one_that_trains_and_is_taken_back(rounds: Page, camera: Camera):
-    expect(rounds.locator('[data-part="next-waits"]')).to_have_text("Rounds start by hand.")
+    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Rounds start by hand.")
     expect(rounds.locator('[data-part="next-facts"]')).to_contain_text("Digest")
     rounds.get_by_role("button", name="Start another when it has ended").click()
     expect(rounds.locator('[data-part="said"]')).to_contain_text("A round will start when the one under way has ended")
     expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Another round waits for it to end.")
     rounds.get_by_role("button", name="Withdraw it").click()
-    expect(rounds.locator('[data-part="next-waits"]')).to_have_text("Rounds start by hand.")
+    expect(rounds.locator('[data-part="next-waits"]')).not_to_contain_text("Another round waits")
+    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Rounds start by hand.")
 
 
 def test_what_leaving_somebody_out_means_is_said_before(rounds: Page, camera: Camera):

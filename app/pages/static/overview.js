@@ -25,7 +25,7 @@ const drawTiles = (all, quality) => part('tiles').replaceChildren(
   tile(t('Serving now'), all.champion, t('since {since}', { since: moment(all.serving_since) }), '/admin/versions/'),
   roundTile(all),
   tile(t('Judgments'), count(quality.judgments), t('on {pairs} pairs', { pairs: count(quality.items) }), '/admin/quality/'),
-  tile(t('Pairs ready'), `${count(all.ready)} / ${count(all.wanted)}`, all.trouble ? t('none can be made just now') : t('for the next who judge'), '/admin/'),
+  tile(t('Pairs ready'), `${count(all.ready)} / ${count(all.wanted)}`, all.trouble ? t('none can be made just now') : t('for the next who judge'), '#sampling'),
 );
 
 const need = (words, href) => {
@@ -39,9 +39,9 @@ const drawNeeds = (all, quality) => {
   const needs = [
     ...all.waiting.map((version) => need(t('{version} waits to be decided on.', { version }), '/admin/versions/')),
     ...all.on_trial.map((version) => need(t('{version} is on trial: annotators compare it with what serves.', { version }), '/admin/versions/')),
-    ...(last?.state === 'failed' ? [need(t('Round {round} failed: {reason}.', { round: last.id, reason: last.reason ?? '–' }), '/admin/')] : []),
+    ...(last?.state === 'failed' ? [need(t('Round {round} failed: {reason}.', { round: last.id, reason: last.reason ?? '–' }), `/admin/rounds/?round=${last.id}`)] : []),
     ...(last?.state === 'refused' ? [need(t('Round {round} is done, and its version is refused: {reason}', { round: last.id, reason: last.reason ?? '–' }), '/admin/versions/')] : []),
-    ...(all.trouble ? [need(t('No new pairs for annotators: {why}', { why: all.trouble }), '/admin/')] : []),
+    ...(all.trouble ? [need(t('No new pairs for annotators: {why}', { why: t(all.trouble) }), '#sampling')] : []),
     ...(all.set_aside.count ? [need(t('{count} prompts are set aside: the model cannot be asked them.', { count: count(all.set_aside.count) }), '#sampling')] : []),
     ...(all.match_trouble ? [need(t('The votes between two versions stand still, no pairs of them can be made: {why}', { why: all.match_trouble }), '/admin/versions/')] : []),
     ...(all.trigger_trouble ? [need(t('No round could start: {why}', { why: all.trigger_trouble }), '/admin/rounds/')] : []),

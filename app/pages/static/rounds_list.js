@@ -5,6 +5,7 @@ const LIST_MS = 20_000;
 const PAGE = 100;
 
 let listed = [];
+let running = false;
 let chosen = null;
 let beside = [];
 let logged = { id: null, next: null };
@@ -116,7 +117,8 @@ const tickRound = async (id, ticked) => {
 
 const loadList = async () => {
   const newest = await api('GET', '/rounds/records');
-  await loadNext(newest.some(isRunning));
+  running = newest.some(isRunning);
+  await loadNext(running);
   listed = [...newest, ...listed.filter(({ id }) => newest.length && id < newest.at(-1).id)];
   action('older').hidden = newest.length < PAGE || listed.at(-1).id === 1;
   part('none').hidden = listed.length > 0;
@@ -132,10 +134,10 @@ onPress(action('older'), async () => {
 
 // A round that runs is looked at again and again; when it has ended, the list tells, too.
 const live = async () => {
-  const running = shownRounds().filter(({ record }) => isRunning(record)).map(({ record }) => record.id);
-  if (running.length === 0) return;
-  await Promise.all([...running.map(fetchRound), running.includes(chosen) ? readLog() : null]);
-  const ended = running.some((id) => !isRunning(known.get(id).record));
+  const moving = shownRounds().filter(({ record }) => isRunning(record)).map(({ record }) => record.id);
+  if (moving.length === 0) return;
+  await Promise.all([...moving.map(fetchRound), moving.includes(chosen) ? readLog() : null]);
+  const ended = moving.some((id) => !isRunning(known.get(id).record));
   if (ended) await loadList();
   (ended ? drawAll : drawShown)();
 };
@@ -145,7 +147,7 @@ const again = (work, ms) => setTimeout(async () => {
 }, ms);
 
 onPress(action('start'), async () => {
-  const { id } = await api('POST', '/rounds');
+  const { id } = await api('POST', '/rounds', { algorithm: part('algorithm').value });
   await loadList();
   if (id) await chooseRound(id);
   else say(t('A round will start when the one under way has ended'));
@@ -165,6 +167,7 @@ onPress(action('resume'), async () => {
   await loadList();
   await chooseRound(id);
 });
+part('algorithm').addEventListener('change', () => drawNext(running));
 for (const choice of page.querySelectorAll('[name="axis"]')) choice.addEventListener('change', drawShown);
 part('log-box').addEventListener('toggle', () => { part('log').scrollTop = part('log').scrollHeight; });
 
@@ -175,4 +178,7 @@ begin(async () => {
   part('log-box').open = known.has(chosen) && isRunning(known.get(chosen).record);
 });
 again(live, LIVE_MS);
-again(loadList, LIST_MS);
+again(async () => {
+  await loadList();
+  if (chosen === null && listed.length) await chooseRound(listed[0].id); // the first round of this home
+}, LIST_MS);

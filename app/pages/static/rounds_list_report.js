@@ -43,7 +43,7 @@ const drawHead = ({ record }) => {
   part('state').textContent = ROUND_STATES[state];
   part('state').className = `records-chip ${state}`;
   part('started').textContent = startedBy(record);
-  part('reason').textContent = record.reason ?? '';
+  part('reason').textContent = record.reason ?? (state === 'failed' ? t('No reason was given.') : '');
   part('file').href = `/api/v1/rounds/${id}/report.md`;
   action('cancel').hidden = state !== 'training';
   action('resume').hidden = !['failed', 'cancelled'].includes(state);

@@ -8,8 +8,8 @@ const PHASES = {
   loading: t('loading'), reference: t('reference'), training: t('training'), 'reward model': t('reward model'),
   measuring: t('measuring'), evaluating: t('evaluating'),
 };
-const leftOut = (excluded) => {
-  const votes = leftOutWords(excluded);
+const leftOut = (excluded, besides = []) => {
+  const votes = [...besides, ...leftOutWords(excluded)];
   return votes.length ? t('Left out: {votes}.', { votes: new Intl.ListFormat(lang, { style: 'narrow' }).format(votes) }) : '';
 };
 

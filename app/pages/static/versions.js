@@ -70,14 +70,23 @@ const actionsOf = (version) => {
   return element('div', 'admin-buttons', ...buttons);
 };
 
+const originWords = ({ round, created_at: at }, rounds) => {
+  if (round === null) return [day(at)];
+  const link = element('a', '', t('Round {round}', { round }));
+  link.href = `/admin/rounds/?round=${round}`;
+  const made = rounds.get(round);
+  const pairs = made && (made.train === 1 ? t('1 pair') : t('{count} pairs', { count: count(made.train) }));
+  const accuracy = made && made.accuracy !== null && t('{share} held out', { share: percent(made.accuracy) });
+  return [link, ` · ${[pairs, accuracy, day(at)].filter(Boolean).join(' · ')}`];
+};
+
 const decisionItem = ({ ruling, reason, by, created_at: at }) => element('li', '', element('b', '', RULINGS[ruling]), ` ${moment(at)}${by ? ` · ${by}` : ''} · ${reason}`);
-const versionItem = (version, children) => {
+const versionItem = (version, rounds, children) => {
   const lineage = element('a', '', version.name);
   lineage.href = `/admin/lineage/?${new URLSearchParams({ version: version.name })}`;
   const name = element('b', '', lineage);
   const chip = element('i', `versions-chip ${version.standing}`, STANDINGS[version.standing]);
-  const made = version.round === null ? day(version.created_at) : t('round {round}, {day}', { round: version.round, day: day(version.created_at) });
-  const text = element('div', 'admin-text', element('div', 'versions-name', name, chip), element('span', '', made));
+  const text = element('div', 'admin-text', element('div', 'versions-name', name, chip), element('span', '', ...originWords(version, rounds)));
   if (version.old_format) text.append(element('p', '', t('Trained in another prompt format than the one of today.')));
   const latest = version.decisions.at(-1);
   if (latest) text.append(element('p', '', `${RULINGS[latest.ruling]}: ${latest.reason}`));
@@ -91,10 +100,26 @@ const versionItem = (version, children) => {
   if (children.length) item.append(element('ul', '', ...children));
   return item;
 };
-const branch = (versions, parent) => versions.filter((version) => version.parent === parent).map((version) => versionItem(version, branch(versions, version.name)));
+const branch = (versions, rounds, parent) => versions.filter((version) => version.parent === parent)
+  .map((version) => versionItem(version, rounds, branch(versions, rounds, version.name)));
+
+// The rounds that made these versions, by id; they come a page at a time, newest first.
+const roundsBehind = async (versions) => {
+  const oldest = Math.min(...versions.map(({ round }) => round ?? Infinity));
+  const rounds = new Map();
+  let before = null;
+  while (oldest < (before ?? Infinity)) {
+    const older = await api('GET', `/rounds/records${before === null ? '' : `?before=${before}`}`);
+    if (!older.length) break;
+    for (const round of older) rounds.set(round.id, round);
+    before = older.at(-1).id;
+  }
+  return rounds;
+};
 
 const showVersions = async () => {
   const [{ champion, versions }, match, rungs] = await Promise.all([api('GET', '/adapters'), api('GET', '/trial'), api('GET', '/ladder')]);
+  const rounds = await roundsBehind(versions);
   const serving = versions.find(({ name }) => name === champion);
   part('serving').textContent = champion;
   const now = serving.servings.at(-1);
@@ -103,7 +128,7 @@ const showVersions = async () => {
   drawMatch(match);
   drawLadder(rungs);
   drawCourse(versions);
-  part('tree').replaceChildren(...branch(versions, null));
+  part('tree').replaceChildren(...branch(versions, rounds, null));
 };
 
 onPress(action('roll-back'), async () => rollBack());

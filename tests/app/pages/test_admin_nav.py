@@ -4,7 +4,7 @@ import pytest
 
 from app.pages.admin_nav import admin_nav
 
-PAGES = ("/admin/", "/admin/quality/", "/admin/people/", "/admin/guidelines/")
+PAGES = ("/admin/overview/", "/admin/quality/", "/admin/people/", "/admin/guidelines/")
 
 
 @pytest.mark.parametrize("current", PAGES)

@@ -32,7 +32,6 @@ SAID_TO_PEOPLE = (  # whose errors people can meet on a page
     "app/annotation/blinding.py",
     "app/annotation/desk.py",
     "app/file_reading/process.py",
-    "app/pages/training/page.py",
     "app/datasets/hub.py",
     "app/rounds/disk_space.py",
     "data/annotation/completions.py",

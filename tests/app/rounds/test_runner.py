@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from app.background.webhooks import Event
-from app.pages.training.view import round_words
 from app.rounds.algorithms import Algorithm
 from app.rounds.planner import Planner
 from app.rounds.runner import RoundRunner
@@ -584,4 +583,4 @@ async def test_a_round_by_ppo_tells_what_its_reward_model_is_worth(start: Start)
     assert view.round.state is RoundState.PROMOTED, view.round.reason
     assert view.manifest is not None
     assert view.manifest.report.reward is not None
-    assert list(round_words(view, "base")["curves"]) == ["score", "kl", "length"]
+    assert {"score", "kl", "length"} <= view.metrics[-1].keys()

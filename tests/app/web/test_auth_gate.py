@@ -56,11 +56,23 @@ async def test_what_is_public_is_public(stranger: AsyncClient, path: str):
     assert (await stranger.get(path)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/config", "/admin/gradio_api/info"])
+@pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/overview/", "/admin/rounds"])
 async def test_admin_is_for_admins(annotator: AsyncClient, admin: AsyncClient, path: str):
     assert (await annotator.get(path)).status_code == 403
     assert "Admins only" in (await annotator.get(path, headers=PAGE)).text
     assert (await admin.get(path, follow_redirects=True)).status_code == 200
+
+
+async def test_admin_leads_to_the_first_of_its_pages(admin: AsyncClient):
+    for path in ("/admin", "/admin/"):
+        answer = await admin.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/overview/")
+
+
+@pytest.mark.parametrize("path", ["/admin/config", "/admin/gradio_api/queue/join", "/admin/assets/x.js"])
+async def test_gradio_serves_nothing_of_the_admins(admin: AsyncClient, path: str):
+    assert (await admin.get(path)).status_code == 404
+    assert (await admin.post(path, json={})).status_code == 404
 
 
 @pytest.mark.parametrize(
