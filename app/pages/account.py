@@ -19,10 +19,10 @@ _NO_STORE = {"cache-control": "no-store"}
 
 def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
     """Add /account/ for those who signed in (the gate sees to that); /join/ and /auth/link for those with a link."""
-    ask = static("ask.js")
-    account = static("account.html").replace("@head@", head("account.css")).replace("@ask@", ask)
-    account = account.replace("@account@", static("account.js"))
-    join = static("join.html").replace("@head@", head("sign_in.css")).replace("@ask@", ask)
+    ask = static("shared/ask.js")
+    account = static("account/account.html").replace("@head@", head("account/account.css")).replace("@ask@", ask)
+    account = account.replace("@account@", static("account/account.js"))
+    join = static("account/join.html").replace("@head@", head("account/sign_in.css")).replace("@ask@", ask)
 
     @app.get("/account", include_in_schema=False)
     @app.get("/account/", include_in_schema=False)
@@ -35,7 +35,7 @@ def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
         """Looks at the invite and leaves it open: only sending the form spends it."""
         return HTMLResponse(join.replace("@state@", _state(accounts, token)), headers=_NO_STORE)
 
-    link = static("link.html").replace("@head@", head("sign_in.css")).replace("@ask@", ask)
+    link = static("account/link.html").replace("@head@", head("account/sign_in.css")).replace("@ask@", ask)
 
     @app.get("/auth/link", include_in_schema=False)
     def link_page(token: Annotated[str, Query(max_length=128)] = "") -> Response:

@@ -21,42 +21,42 @@ GUIDELINES = "/admin/guidelines/"
 SETTINGS = "/admin/settings/"
 
 _NO_STORE = {"cache-control": "no-store"}
-_SHARED = ("ask.js", "admin.js")
+_STYLES = ("admin/shared/nav.css", "admin/shared/admin.css")
+_SCRIPTS = ("shared/ask.js", "admin/shared/admin.js")
 
 
 def add_admin_pages(app: FastAPI) -> None:
     """Add the pages; /admin/ leads to the first of them."""
     _add_home(app)
-    overview = ("quality_words.js", "overview_drawings.js", "overview.js")
-    _add(app, OVERVIEW, _page("overview", OVERVIEW, styles=("overview.css",), scripts=overview))
-    rounds = (
-        "probes.js",
-        "left_out.js",
-        *(f"rounds_list{part}.js" for part in ("_words", "_curves", "_report", "_next", "_rebuild", "")),
+    quality_words = "admin/quality/words.js"
+    _add(app, OVERVIEW, _page("overview", "charts", before=(quality_words,)))
+    rounds = ("words", "curves", "report", "next_round", "rebuild")
+    before = ("admin/shared/probes.js", "admin/shared/left_out.js")
+    _add(app, ROUNDS, _page("rounds", *rounds, before=before, styles=("admin/shared/probes.css",)))
+    _add(app, VERSIONS, _page("versions", "charts"))
+    _add(app, LINEAGE, _page("lineage"))
+    _add(app, PROMPTS, _page("prompts"))
+    _add(
+        app, DATASETS, _page("datasets", "shared", "export", "import", before=("admin/shared/left_out.js",), last=None)
     )
-    _add(app, ROUNDS, _page("rounds_list", ROUNDS, styles=("rounds_list.css", "probes.css"), scripts=rounds))
-    versions = ("versions_drawings.js", "versions.js")
-    _add(app, VERSIONS, _page("versions", VERSIONS, styles=("versions.css",), scripts=versions))
-    _add(app, LINEAGE, _page("lineage", LINEAGE, styles=("lineage.css",), scripts=("lineage.js",)))
-    _add(app, PROMPTS, _page("prompts", PROMPTS, styles=("prompts.css",), scripts=("prompts.js",)))
-    datasets = ("left_out.js", "datasets_shared.js", "datasets_export.js", "datasets_import.js")
-    _add(app, DATASETS, _page("datasets", DATASETS, styles=("datasets.css",), scripts=datasets))
-    quality = ("quality_words.js", "quality_drawings.js", "gold.js", "flags.js", "quality.js")
-    _add(app, QUALITY, _page("quality", QUALITY, styles=("quality.css",), scripts=quality))
-    _add(app, PEOPLE, _page("people", PEOPLE, styles=("people.css",), scripts=("people_acts.js", "people.js")))
-    guidelines = _page("guidelines", GUIDELINES, styles=("answer.css", "guidelines.css"), scripts=("guidelines.js",))
-    _add(app, GUIDELINES, guidelines)
-    _add(app, SETTINGS, _page("settings", SETTINGS, styles=("settings.css",), scripts=("settings.js",)))
+    _add(app, QUALITY, _page("quality", "words", "charts", "gold", "flags"))
+    _add(app, PEOPLE, _page("people", "actions"))
+    _add(app, GUIDELINES, _page("guidelines", styles=("shared/answer.css",)))
+    _add(app, SETTINGS, _page("settings"))
 
 
-def _page(name: str, address: str, *, styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
+def _page(
+    name: str, *scripts: str, before: tuple[str, ...] = (), styles: tuple[str, ...] = (), last: str | None = "page"
+) -> str:
+    """The page of a folder: its scripts between those of others and the last, which begins."""
+    own = [f"admin/{name}/{script}.js" for script in (*scripts, last) if script]
     parts = {
-        "@head@": head("admin_nav.css", "admin.css", *styles),
-        "@nav@": admin_nav(address),
-        "@dialog@": static("admin_dialog.html"),
-        "@scripts@": "\n".join(map(static, (*_SHARED, *scripts))),
+        "@head@": head(*_STYLES, *styles, f"admin/{name}/page.css"),
+        "@nav@": admin_nav(f"/admin/{name}/"),
+        "@dialog@": static("admin/shared/dialog.html"),
+        "@scripts@": "\n".join(map(static, (*_SCRIPTS, *before, *own))),
     }
-    page = static(f"{name}.html")
+    page = static(f"admin/{name}/page.html")
     for hole, filling in parts.items():
         page = page.replace(hole, filling)
     return page

@@ -27,14 +27,14 @@ def head(*styles: str) -> str:
     Not as Gradio's `css`: that rewrites each selector and breaks those with a comma inside `:is()`.
     """
     viewport = "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-    css = "\n".join(map(static, ("base.css", *styles)))
-    return f"{viewport}<script>{static('mode.js')}{_texts()}</script><style>{css}</style>"
+    css = "\n".join(map(static, ("shared/base.css", *styles)))
+    return f"{viewport}<script>{static('shared/mode.js')}{_texts()}</script><style>{css}</style>"
 
 
 def _texts() -> str:
     """The script that says a page's words in the reader's language, with its tables."""
-    table = json.dumps(json.loads(static("texts.zh.json")), ensure_ascii=False)
-    return static("texts.js").replace("'@zh@'", table.replace("<", "\\u003c"))
+    table = json.dumps(json.loads(static("shared/texts.zh.json")), ensure_ascii=False)
+    return static("shared/texts.js").replace("'@zh@'", table.replace("<", "\\u003c"))
 
 
 def person(request: gr.Request) -> Annotator:

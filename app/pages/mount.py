@@ -10,6 +10,8 @@ from app.pages.layout import mount
 from app.pages.sign_in import add_sign_in
 from app.services import Services
 
+_BOARD_STYLES = ("annotate/board.css", "shared/answer.css", "annotate/panels.css", "annotate/reasoning.css")
+
 
 def mount_pages(app: FastAPI, services: Services) -> None:
     """Mount sign-in for all, annotating for those who signed in, and the admins' pages."""
@@ -17,4 +19,4 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     add_sign_in(app)
     add_account_pages(app, services.accounts)
     add_admin_pages(app)
-    mount(app, annotate, "/annotate", styles=("board.css", "answer.css", "panels.css", "reasoning.css"))
+    mount(app, annotate, "/annotate", styles=_BOARD_STYLES)

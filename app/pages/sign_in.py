@@ -18,7 +18,8 @@ _WHY = {
 
 def add_sign_in(app: FastAPI) -> None:
     """Add the page at /sign-in/ and the icon that every browser asks for."""
-    page = static("sign_in.html").replace("@head@", head("sign_in.css")).replace("@ask@", static("ask.js"))
+    page = static("account/sign_in.html").replace("@head@", head("account/sign_in.css"))
+    page = page.replace("@ask@", static("shared/ask.js"))
 
     @app.get("/sign-in", include_in_schema=False)
     @app.get("/sign-in/", include_in_schema=False)
@@ -28,4 +29,6 @@ def add_sign_in(app: FastAPI) -> None:
 
     @app.get("/favicon.ico", include_in_schema=False)
     def icon() -> Response:
-        return Response(static("icon.svg"), media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
+        return Response(
+            static("shared/icon.svg"), media_type="image/svg+xml", headers={"cache-control": "max-age=86400"}
+        )

@@ -12,7 +12,7 @@ import gradio as gr
 from app.pages.layout import static
 
 _BOARD_SCRIPTS = (
-    "root",
+    "runtime",
     "keymap",
     "stopwatch",
     "deafness",
@@ -32,8 +32,8 @@ def annotation_board(**server_functions: Callable[..., object]) -> gr.HTML:
     server_functions: act, history and difference; each takes one dict and perhaps the request.
     """
     return gr.HTML(
-        html_template=static("board.html"),
-        js_on_load="\n".join(static(f"{name}.js") for name in _BOARD_SCRIPTS),
+        html_template=static("annotate/board.html"),
+        js_on_load="\n".join(static(f"annotate/{name}.js") for name in _BOARD_SCRIPTS),
         server_functions=list(server_functions.values()),
         apply_default_css=False,
         elem_id="board",

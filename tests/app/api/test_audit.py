@@ -69,7 +69,7 @@ async def for_admins(api: AdminApi, app: FastAPI) -> list[tuple[str, str]]:
 
 def acts_with_words() -> set[str]:
     """The acts that the page can tell in words; test_texts.py sees that both languages have them."""
-    [table] = re.findall(r"const ACTS = \{(.*?)\n\};", static("people_acts.js"), re.DOTALL)
+    [table] = re.findall(r"const ACTS = \{(.*?)\n\};", static("admin/people/actions.js"), re.DOTALL)
     return set(re.findall(r"(\w+): t\(", table))
 
 

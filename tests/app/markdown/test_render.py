@@ -330,7 +330,7 @@ class TestColours:
             return (lighter + 0.05) / (darker + 0.05)
 
         assert contrast("ffffff", "000000") == pytest.approx(21)
-        ground, code = colours("base.css")["pl-sunk"], colours("answer.css")
+        ground, code = colours("shared/base.css")["pl-sunk"], colours("shared/answer.css")
         assert {*CLASSES.values()} == {*code}
         assert {name: ratio for name, colour in code.items() if (ratio := contrast(colour, ground)) < 4.5} == {}
 

@@ -21,7 +21,7 @@ COLOUR = re.compile(r"--pl-([\w-]+):\s*#([0-9a-f]{6})\s*;")
 
 def colours() -> dict[str, dict[str, str]]:
     """The colours of both modes by name; the dark ones stand in for some of the light ones."""
-    light, dark = (dict(COLOUR.findall(body)) for _, body in RULE.findall(static("base.css")))
+    light, dark = (dict(COLOUR.findall(body)) for _, body in RULE.findall(static("shared/base.css")))
     return {"light": light, "dark": light | dark}
 
 

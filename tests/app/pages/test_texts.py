@@ -18,10 +18,10 @@ from trainer.interface.manifest import Canary, Manifest, RewardReport
 
 ROOT = Path(__file__).parents[3]
 STATIC = ROOT / "app/pages/static"
-HTML = sorted(STATIC.glob("*.html"))
-SCRIPTS = sorted(STATIC.glob("*.js"))
+HTML = sorted(STATIC.rglob("*.html"))
+SCRIPTS = sorted(STATIC.rglob("*.js"))
 PYTHON = sorted(path for layer in ("app", "data") for path in (ROOT / layer).rglob("*.py"))
-TABLE: dict[str, str] = json.loads(static("texts.zh.json"))
+TABLE: dict[str, str] = json.loads(static("shared/texts.zh.json"))
 NOT_TRANSLATED = {"prefloop", "A", "B", "English", "中文"}
 WITHOUT_WORDS = {"kbd", "option", "pre", "style", "script"}
 READ_OUT = ("title", "placeholder", "aria-label", "alt")
@@ -194,7 +194,7 @@ def test_both_languages_name_the_same_values(words: str):
     assert sorted(HOLE.findall(TABLE[words])) == sorted(HOLE.findall(words))
 
 
-@pytest.mark.parametrize("page", HTML, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", HTML, ids=lambda path: str(path.relative_to(STATIC)))
 def test_nothing_visible_lacks_a_mark(page: Path):
     assert Words(page.read_text()).bare - NOT_TRANSLATED == set()
 
