@@ -16,6 +16,7 @@ from app.annotation.eval_feeder import EvalFeeder
 from app.annotation.feeder import Feeder
 from app.annotation.quality_cache import QualityCache
 from app.background.jobs import Jobs
+from app.background.loop import Loop
 from app.background.shutdown import closed_in_time
 from app.background.webhooks import Webhooks
 from app.datasets.export_files import ExportFiles
@@ -82,6 +83,11 @@ class Services:
     export_files: ExportFiles
     backups: Backups
     settings_file: SettingsFile = HERE
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What goes on in the background."""
+        return self.feeder.loop, self.webhooks.loop, self.trial.loop, self.triggers.loop, self.backups.loop
 
 
 @asynccontextmanager
@@ -154,13 +160,16 @@ async def open_services(
 async def running(services: Services) -> AsyncIterator[None]:
     """Feeder, webhooks, trial, rounds and what starts them at work until the block ends."""
     working = [
-        asyncio.create_task(services.feeder.run(), name="feeder"),
-        asyncio.create_task(services.webhooks.run(), name="webhooks"),
-        asyncio.create_task(services.trial.run(), name="trial"),
-        asyncio.create_task(services.backups.run(), name="backups"),
+        asyncio.create_task(run(), name=loop.name)
+        for run, loop in (
+            (services.feeder.run, services.feeder.loop),
+            (services.webhooks.run, services.webhooks.loop),
+            (services.trial.loop.run, services.trial.loop),
+            (services.backups.run, services.backups.loop),
+        )
     ]
     await services.rounds.resume()
-    working.append(asyncio.create_task(services.triggers.run(), name="triggers"))
+    working.append(asyncio.create_task(services.triggers.loop.run(), name=services.triggers.loop.name))
     try:
         yield
     finally:
@@ -242,6 +251,13 @@ def _wire(
         file=file,
     )
     jobs = Jobs()
+    trial = Trial(store, registry, roll_back=settings.roll_back, most_votes=settings.trial_votes)
+    triggers = Triggers(store, rounds, settings.rounds)
+
+    def judged() -> None:
+        trial.loop.wake()
+        triggers.loop.wake()
+
     return Services(
         settings=settings,
         store=store,
@@ -261,15 +277,16 @@ def _wire(
             turns=settings.turns,
             queue=settings.queue,
             keeps_reasoning=base.prompts.keeps_reasoning,
+            judged=judged,
         ),
         rounds=rounds,
-        triggers=Triggers(store, rounds, settings.rounds),
+        triggers=triggers,
         rebuilds=Rebuilds(store, rounds),
         jobs=jobs,
         uploads=Uploads(store, jobs, home.imports, settings.imports.limits, file),
         export_files=ExportFiles(store, jobs, home.exports),
         backups=Backups(home, settings.backup),
-        trial=Trial(store, registry, roll_back=settings.roll_back, most_votes=settings.trial_votes),
+        trial=trial,
         training_settings=training_settings,
         accounts=Accounts(store, clock=now_ms, session_ms=settings.session_hours * _HOUR_MS),
         quality_cache=QualityCache(store, now_ms),

@@ -4,7 +4,7 @@ Knows nothing of models or versions: what it gives out is blind.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -36,6 +36,7 @@ class Desk:
 
     reasons: the tags a judgment may bear; turns: how often the user may speak in a conversation; queue: what people
     are given, and told. keeps_reasoning: whether the model is shown in a later turn what it reasoned in an earlier one.
+    judged: called after each judgment that was saved or taken back.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Desk:
         turns: int,
         queue: QueueSettings,
         keeps_reasoning: bool = False,
+        judged: Callable[[], None] = lambda: None,
     ) -> None:
         self.reasons = reasons
         self.reasoning = queue.reasoning
@@ -58,6 +60,7 @@ class Desk:
         self._lease_ms = lease_ms
         self._turns = turns
         self._queue = queue
+        self._judged = judged
         self._keeps_reasoning = keeps_reasoning
 
     async def next(self, annotator: Annotator) -> Lease | None:
@@ -107,7 +110,10 @@ class Desk:
         unknown = {*verdict.remarks.reasons_a, *verdict.remarks.reasons_b} - {*self.reasons}
         if unknown:
             raise InputError("There is no reason {reason}: reload the page.", reason=min(unknown))
-        return await asyncio.to_thread(self._store.judgments.record, annotator.id, token, verdict, idempotency_key=key)
+        record = self._store.judgments.record
+        judgment = await asyncio.to_thread(record, annotator.id, token, verdict, idempotency_key=key)
+        self._judged()
+        return judgment
 
     async def expected(self, judgment: Judgment) -> Expected | None:
         """What a known pair should have been judged, if annotators are to be told; None for any other pair."""
@@ -117,7 +123,9 @@ class Desk:
 
     async def undo(self, annotator: Annotator) -> tuple[Lease, Judgment] | None:
         """Take the last judgment back: the pair to judge again with what had been said, None if there is none."""
-        return await asyncio.to_thread(self._store.judgments.undo, annotator.id, duration_ms=self._lease_ms)
+        undone = await asyncio.to_thread(self._store.judgments.undo, annotator.id, duration_ms=self._lease_ms)
+        self._judged()
+        return undone
 
     async def change(self, annotator: Annotator, judgment_id: int) -> tuple[Lease, Judgment]:
         """The pair of an earlier judgment, to say something else of it; until then the earlier one stands.

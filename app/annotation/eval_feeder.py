@@ -67,7 +67,7 @@ class EvalFeeder:
         source: random.Random,
         file: SettingsFile = HERE,
     ) -> None:
-        self.trouble: str | None = None
+        self.last_error: str | None = None
         self.aside = SetAside()
         self._store = store
         self._engine = engine
@@ -87,8 +87,8 @@ class EvalFeeder:
     async def make(self) -> bool:
         """Make evaluation pairs if some are missing; whether it came to one.
 
-        What is in the way is kept in `trouble`, and other work goes on. It is tried again next time, but for a version
-        that cannot be served: then none is made until others are compared, or it is put on trial again.
+        What is in the way is kept in `last_error`, and other work goes on. It is tried again next time, but for a
+        version that cannot be served: then none is made until others are compared, or it is put on trial again.
         """
         found = await asyncio.to_thread(self._look)
         if found is None or self._given_up:
@@ -98,7 +98,7 @@ class EvalFeeder:
         made = await asyncio.gather(*plays, return_exceptions=True)
         failed = next((one for one in made if isinstance(one, Exception)), None)
         self._given_up = isinstance(failed, AdapterError)
-        self.trouble = self._explain(failed, found)
+        self.last_error = self._explain(failed, found)
         return True in made
 
     def _look(self) -> Comparison | None:
@@ -108,7 +108,7 @@ class EvalFeeder:
             of = None if found is None else (found.serving, found.other)
             self._store.pairs.withdraw_evaluations_except(of)
             self._comparison, self._tidied = found, True
-            self._given_up, self._alike, self.trouble = False, 0, None
+            self._given_up, self._alike, self.last_error = False, 0, None
         return found
 
     def _missing(self, found: Comparison) -> int:
@@ -164,4 +164,4 @@ class EvalFeeder:
             return self._file.located(_ALL_ALIKE) if self._alike >= _MANY_ALIKE else None
         if isinstance(failed, AdapterError) and found.trial:
             return f"{failed}; decide on {found.other} yourself, or restore it and put it on trial again"
-        return in_words(failed, during="a pair of two versions was made", before=self.trouble)
+        return in_words(failed, during="a pair of two versions was made", before=self.last_error)

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from app.annotation.crew import Crew
@@ -17,7 +17,7 @@ from app.annotation.eval_feeder import EvalFeeder, flaw
 from app.annotation.prompt_line import PromptLine
 from app.annotation.queue_settings import QueueSettings
 from app.annotation.tries import Tries
-from app.background.loop import in_words
+from app.background.loop import Loop
 from app.serving.engine import BASE, Engine, SamplingJob
 from app.serving.router import Router
 from app.settings_file import HERE, SettingsFile
@@ -66,7 +66,7 @@ class Feeder:
         file: SettingsFile = HERE,
     ) -> None:
         self.ready = 0
-        self.trouble: str | None = None
+        self.loop = Loop("making pairs", self._step, every=_PAUSE_SECONDS)
         self.aside = eval_feeder.aside
         self.tries = Tries()
         self._store = store
@@ -84,32 +84,29 @@ class Feeder:
         self._fruitless = 0
         self._barren = False
         self._not_before = self._no_match_before = 0.0
-        self._wake = asyncio.Event()
         self._resting = False
-        self._makers = Crew(self._wake.set)
-        self._matchmakers = Crew(self._wake.set)
+        self._makers = Crew(self.loop.wake)
+        self._matchmakers = Crew(self.loop.wake)
 
     def wake(self) -> None:
         """Look at the buffer now: a pair was taken, or the champion changed."""
-        self._wake.set()
+        self.loop.wake()
 
     async def run(self) -> None:
-        """Fill the buffer until cancelled. An error of the model is kept in `trouble` and tried again."""
+        """Fill the buffer until cancelled; after an error of the model it is tried again."""
         try:
-            while True:
-                self._wake.clear()
-                if not self._resting:
-                    await self._employ()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_PAUSE_SECONDS):
-                        await self._wake.wait()
+            await self.loop.run()
         finally:
             await asyncio.gather(self._makers.close(), self._matchmakers.close())
+
+    async def _step(self) -> None:
+        if not self._resting:
+            await self._employ()
 
     async def fill(self, seconds: float) -> None:
         """Wait until the buffer is full, no pair can be made, or so many seconds have passed."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not self.trouble and await self._missing():
+        while time.monotonic() < until and not self.loop.last_error and await self._missing():
             self.wake()
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -128,8 +125,8 @@ class Feeder:
     async def drafts(self, prompt: Prompt | None = None) -> AsyncGenerator[Draft, None]:
         """Make one pair now, telling how far it is; the last item has the stored pair.
 
-        prompt: the one to answer, else the next. Ends without a pair when it gave none; `trouble` then says why, if
-        others do not give any either. Raises PromptError for a given prompt that the model can never be asked.
+        prompt: the one to answer, else the next. Ends without a pair when it gave none; if others give none either,
+        `loop.last_error` says why. Raises PromptError for a given prompt that the model can never be asked.
         """
         wanted = prompt is not None
         if prompt is None:
@@ -137,7 +134,7 @@ class Feeder:
         else:
             self._line.reserve(prompt)
         if prompt is None:
-            self.trouble = self._explain()
+            self.loop.last_error = self._explain()
             return
         async with aclosing(self._answered(prompt)) as drafts:
             try:
@@ -160,11 +157,11 @@ class Feeder:
         """As many as pairs are missing, so far as there is room and nothing is in the way."""
         missing = await self._missing()
         if not missing:
-            self.trouble = None
+            self.loop.last_error = None
         while self._may_start(missing):
             prompt = await self._line.next()
             if prompt is None:
-                self.trouble = self.trouble if self._makers else self._explain()
+                self.loop.last_error = self.loop.last_error if self._makers else self._explain()
                 return
             if self._resting:  # since it was asked
                 self._line.release(prompt)
@@ -206,7 +203,7 @@ class Feeder:
             self._hold(error)
 
     def _hold(self, error: Exception) -> None:
-        self.trouble = in_words(error, during="pairs were made", before=self.trouble)
+        self.loop.failed(error)
         self._not_before = time.monotonic() + _PAUSE_SECONDS
 
     async def _answered(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
@@ -252,12 +249,12 @@ class Feeder:
         beyond = self._fruitless - min(_FRUITLESS, await self._line.length())
         self._barren = beyond >= 0
         if self._barren:
-            self.trouble = self._explain()
+            self.loop.last_error = self._explain()
             self._not_before = time.monotonic() + min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS * 2**beyond)
 
     def _bears(self) -> None:
         """There is a pair: nothing is in the way any more."""
-        self._fruitless, self._barren, self._not_before, self.trouble = 0, False, 0.0, None
+        self._fruitless, self._barren, self._not_before, self.loop.last_error = 0, False, 0.0, None
 
     async def _keep(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> Pair:
         overlaps = self._random.random() < self._queue.overlap

@@ -166,7 +166,11 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
     async def next_pair(me: Caller) -> PairOut:
         """The pair to judge: the one already lent to the caller, or another."""
         lease = await desk.next(me)
-        return PairOut(trouble=last_error_for(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
+        return (
+            PairOut(trouble=last_error_for(feeder.loop.last_error, me))
+            if lease is None
+            else PairOut(**_blind(desk, lease))
+        )
 
     @routes.post("/judgments")
     async def judge(body: JudgmentIn, me: Caller) -> JudgmentOut:
@@ -204,7 +208,11 @@ def build_desk_api(desk: Desk, feeder: Feeder) -> APIRouter:
         lease = None
         async for item in desk.live(me, prompt.sha256):
             lease = item.lease
-        return PairOut(trouble=last_error_for(feeder.trouble, me)) if lease is None else PairOut(**_blind(desk, lease))
+        return (
+            PairOut(trouble=last_error_for(feeder.loop.last_error, me))
+            if lease is None
+            else PairOut(**_blind(desk, lease))
+        )
 
     @routes.get("/stats")
     async def stats(me: Caller) -> StatsOut:

@@ -89,6 +89,13 @@ class AsideOut(BaseModel):
     prompts: list[AsidePromptOut]
 
 
+class BackgroundOut(BaseModel):
+    """Work that goes on in the background; last_error: what went wrong last, null if nothing is wrong."""
+
+    name: str
+    last_error: str | None
+
+
 class OverviewOut(BaseModel):
     """How the loop stands.
 
@@ -97,6 +104,7 @@ class OverviewOut(BaseModel):
     lengths, set_aside: what comes of sampling; lengths is null while the serving version has answered nothing.
     match_trouble: why none of the two versions that people compare; trial_trouble: why what the votes decided could not
     be done; trigger_trouble: why no round could start; backup_trouble: why no backup could be made.
+    background: what goes on without being asked for, by name.
     strengths: of the versions that were voted on, oldest first.
     rounds: the newest, oldest first.
     waiting: versions that an admin is to decide on; on_trial: those that annotators compare with the serving one.
@@ -118,6 +126,7 @@ class OverviewOut(BaseModel):
     trial_trouble: str | None
     trigger_trouble: str | None
     backup_trouble: str | None
+    background: list[BackgroundOut]
     strengths: list[StrengthOut]
     days: list[DayOut]
     rounds: list[RoundOut]
@@ -155,14 +164,15 @@ def _overview(services: Services, offset_minutes: int) -> OverviewOut:
         decoding=services.engine.way,
         ready=services.feeder.ready,
         wanted=services.settings.buffer,
-        trouble=services.feeder.trouble,
+        trouble=services.feeder.loop.last_error,
         tries=_tries(services.feeder.tries),
         lengths=_lengths(services.store.lengths.of(serving.version.name)),
         set_aside=_set_aside(services.feeder.aside),
-        match_trouble=services.eval_feeder.trouble,
-        trial_trouble=services.trial.trouble,
-        trigger_trouble=services.triggers.trouble,
-        backup_trouble=services.backups.trouble,
+        match_trouble=services.eval_feeder.last_error,
+        trial_trouble=services.trial.loop.last_error,
+        trigger_trouble=services.triggers.loop.last_error,
+        backup_trouble=services.backups.loop.last_error,
+        background=[BackgroundOut(name=loop.name, last_error=loop.last_error) for loop in services.loops],
         strengths=_strengths(services.store, [view.version.name for view in views]),
         days=[_day(day) for day in services.store.daily.last(_DAYS, offset_minutes=offset_minutes)],
         rounds=[_round(view) for view in reversed(rounds)],

@@ -47,7 +47,7 @@ def build_rebuilds_api(store: PreferenceStore, rebuilds: Rebuilds) -> APIRouter:
             annotators=list(store.people.pseudonyms().values()),
             sources=[source.source for source in store.catalogue.sources()],
             left=list(rebuilds.left),
-            trouble=rebuilds.trouble,
+            trouble=rebuilds.last_error,
         )
 
     @routes.get("/plan")

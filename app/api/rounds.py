@@ -159,7 +159,7 @@ def _preview(store: PreferenceStore, configured: Algorithm, triggers: Triggers) 
         waits=_waits(outlook),
         until=outlook.until if isinstance(outlook, NotDue) else None,
         waiting=store.requests.waiting() is not None,
-        trouble=triggers.trouble,
+        trouble=triggers.loop.last_error,
         algorithm=configured,
         algorithms=[AlgorithmOut(name=known, label=known.label) for known in Algorithm],
     )

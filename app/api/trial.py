@@ -79,7 +79,7 @@ def build_trial_api(store: PreferenceStore, trial: Trial, matches: EvalFeeder) -
     def running_match() -> MatchOut | None:
         """The match that runs: the version on trial, else the one that serves, against another; null without any."""
         match = trial.match()
-        return None if match is None else _match(match, trial.most_votes, matches.trouble)
+        return None if match is None else _match(match, trial.most_votes, matches.last_error)
 
     @routes.get("/trial/votes", responses=refusals(404))
     def votes_between_two(challenger: VersionQuery, champion: VersionQuery, since: Since = 0) -> list[VoteOut]:

@@ -11,7 +11,6 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -20,7 +19,7 @@ import httpx
 from pydantic import AfterValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
-from app.background.loop import in_words
+from app.background.loop import Loop, in_words
 from data.activity.webhook_outbox import Outbox, Parcel
 from data.support.clock import Clock
 from data.support.settings_types import Strict
@@ -109,11 +108,11 @@ class Webhooks:
     """Tells the addresses that the settings name."""
 
     def __init__(self, hooks: Sequence[Webhook], outbox: Outbox, clock: Clock) -> None:
-        self.trouble: str | None = None
+        self.loop = Loop("delivering webhooks", self._step, every=_IDLE_SECONDS)
         self._hooks = {hook.url: hook for hook in hooks}
         self._outbox = outbox
         self._clock = clock
-        self._wake = asyncio.Event()
+        self._client: httpx.AsyncClient | None = None
 
     async def publish(self, event: Event, detail: Mapping[str, object]) -> None:
         """Keep an event for all who want it; `run` delivers it."""
@@ -123,59 +122,50 @@ class Webhooks:
         when = datetime.fromtimestamp(self._clock() / 1000, UTC).isoformat().replace("+00:00", "Z")
         body = {"type": event.value, "timestamp": when, "data": dict(detail)}
         await asyncio.to_thread(self._outbox.put, body, wanting)
-        self._wake.set()
+        self.loop.wake()
 
     async def run(self) -> None:
-        """Deliver until cancelled; what an earlier server left behind, too.
-
-        What is in the way besides the addresses is kept in `trouble`; all is tried again a minute later.
-        """
+        """Deliver until cancelled, what an earlier server left behind too; what fails is tried again."""
         if not self._hooks:
             return
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client:
-            while True:
-                self._wake.clear()
-                try:
-                    pause = await self._deliver_due(client)
-                    self.trouble = None
-                except Exception as error:  # a full disk, for one; nobody else would deliver
-                    pause = _IDLE_SECONDS
-                    self.trouble = in_words(error, during="messages were delivered", before=self.trouble)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
+            self._client = client
+            await self.loop.run()
 
-    async def _deliver_due(self, client: httpx.AsyncClient) -> float:
-        """Send once what is due; seconds until more is."""
+    async def _step(self) -> float:
+        """Send once what is due; returns the seconds until more is."""
         for parcel in await asyncio.to_thread(self._outbox.due):
-            await self._deliver(client, parcel)
-        return await self._pause()
+            await self._deliver(parcel)
+        pause = await self._pause()
+        self.loop.last_error = None
+        return pause
 
     async def _pause(self) -> float:
         """Seconds until the next message is due; a minute at most, since the clock may be set."""
         due = await asyncio.to_thread(self._outbox.next_at)
         return _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - self._clock()) / 1000))
 
-    async def _deliver(self, client: httpx.AsyncClient, parcel: Parcel) -> None:
+    async def _deliver(self, parcel: Parcel) -> None:
         """Send a message once, and note what came of it."""
         hook = self._hooks.get(parcel.address)
         if hook is None:
             why: str | None = "the settings do not name this address any more"
             again = None
         else:
-            why, gone = await self._send(client, hook, parcel)
+            why, gone = await self._send(hook, parcel)
             again = None if gone or parcel.tries >= len(WAITS_MS) else WAITS_MS[parcel.tries]
         if why is None:
             await asyncio.to_thread(self._outbox.sent, parcel.id)
         else:
             await asyncio.to_thread(self._outbox.failed, parcel.id, why, again_in_ms=again)
 
-    async def _send(self, client: httpx.AsyncClient, hook: Webhook, parcel: Parcel) -> tuple[str | None, bool]:
+    async def _send(self, hook: Webhook, parcel: Parcel) -> tuple[str | None, bool]:
         """Why it was in vain, or None; and whether the address asks for no more."""
         try:
             content = json.dumps(parcel.body, ensure_ascii=False).encode()
             headers = {"content-type": "application/json", **signed(hook, parcel.key, self._clock() // 1000, content)}
-            answer = await client.post(hook.url, content=content, headers=headers)
+            assert self._client is not None
+            answer = await self._client.post(hook.url, content=content, headers=headers)
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}", False
         except Exception as error:  # httpx lets some of an address's through; the other messages must still go out

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from app.background.loop import in_words
+from app.background.loop import Loop
 from app.home import Home
 from data.db.backups import Backup, CopyTold, backups_in, keep_newest, unheard
 from data.db.backups import back_up as copy_home
@@ -64,7 +64,7 @@ class Backups:
     """Backs a home up every so many hours, as its settings say; never if they say nothing."""
 
     def __init__(self, home: Home, settings: BackupSettings, clock: Clock = now_ms) -> None:
-        self.trouble: str | None = None
+        self.loop = Loop("backing the home up", self._step, every=_LOOK_SECONDS)
         self._home = home
         self._settings = settings
         self._clock = clock
@@ -72,27 +72,25 @@ class Backups:
         self._stopping = False
 
     async def run(self) -> None:
-        """Make each backup when it is due, until cancelled. Why one could not be made is kept in `trouble`."""
+        """Make each backup when it is due, until cancelled."""
         if self._settings.every_hours is None:
             return
         try:
-            while True:
-                try:
-                    await asyncio.to_thread(self.look)
-                except Exception as error:  # nobody else would make backups
-                    self.trouble = in_words(error, during="a backup was made", before=self.trouble)
-                await asyncio.sleep(_LOOK_SECONDS)
+            await self.loop.run()
         finally:
             self._stopping = True
 
-    def look(self) -> None:
+    async def _step(self) -> None:
+        await asyncio.to_thread(self.back_up_if_due)
+
+    def back_up_if_due(self) -> None:
         """Make a backup if one is due. Raises HomeError."""
         every = self._settings.every_hours
         newest = next(iter(backups_in(self._directory)), None)
         if every is None or (newest is not None and self._clock() < newest.created_at + every * _HOUR_MS):
             return
         back_up(self._home, self._directory, keep=self._settings.keep, clock=self._clock, told=self._go_on)
-        self.trouble = None
+        self.loop.last_error = None
 
     def _go_on(self, _: int) -> None:
         if self._stopping:

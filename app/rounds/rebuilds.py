@@ -27,10 +27,10 @@ class Plan:
 
 
 class Rebuilds:
-    """Takes rounds of a store again. What cannot be is kept in `trouble`, and ends it."""
+    """Takes rounds of a store again. What cannot be is kept in `last_error`, and ends it."""
 
     def __init__(self, store: PreferenceStore, rounds: RoundRunner) -> None:
-        self.trouble: str | None = None
+        self.last_error: str | None = None
         self._store = store
         self._rounds = rounds
         self._left: list[int] = []
@@ -68,7 +68,7 @@ class Rebuilds:
             raise ConflictError("Rounds are being rebuilt already; wait for that to end.")
         if not plan.rounds:
             raise ConflictError("No version rests on these judgments, so there is nothing to rebuild.")
-        self.trouble = None
+        self.last_error = None
         self._left = list(plan.rounds)
         self._task = asyncio.create_task(self._carry_out(plan, actor), name="rebuilding")
 
@@ -90,11 +90,11 @@ class Rebuilds:
                 await self._rounds.wait()
                 ended = await asyncio.to_thread(self._store.rounds.by_id, begun.id)
                 if not ended.state.made_version:
-                    self.trouble = f"round {self._left[0]} could not be rebuilt: {ended.reason}"
+                    self.last_error = f"round {self._left[0]} could not be rebuilt: {ended.reason}"
                     return
                 self._left.pop(0)
         except Exception as error:  # nobody looks at what a task in the background raises
-            self.trouble = in_words(error, during="rounds were rebuilt")
+            self.last_error = in_words(error, during="rounds were rebuilt")
         finally:
             self._left = []
 

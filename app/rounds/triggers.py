@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from app.background.loop import in_words
+from app.background.loop import Loop
 from app.rounds.algorithms import Algorithm
 from app.rounds.local_zone import LOCAL
 from app.rounds.runner import RoundRunner
@@ -20,7 +20,8 @@ from data.rounds.counterfactual import TOO_FAST
 from data.rounds.waiting import AFTER_WAITING
 from data.store import PreferenceStore
 
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS = 5.0  # for the clock and the end of a round; a judgment wakes it
+_REST_SECONDS = 1.0
 
 
 def local_time() -> datetime:
@@ -39,7 +40,7 @@ class Triggers:
         *,
         now: Callable[[], datetime] = local_time,
     ) -> None:
-        self.trouble: str | None = None
+        self.loop = Loop("starting rounds", self._step, every=_EVERY_SECONDS, rest=_REST_SECONDS)
         self._store = store
         self._rounds = rounds
         self._settings = settings
@@ -64,16 +65,10 @@ class Triggers:
         async with self._one_at_a_time:
             return await asyncio.to_thread(self._store.requests.take) is not None
 
-    async def run(self) -> None:
-        """Start what is due, until cancelled. What cannot be started is kept in `trouble`."""
-        while True:
-            try:
-                await self.look()
-            except Exception as error:  # rounds that wait would wait for ever
-                self.trouble = in_words(error, during="a round was to be started", before=self.trouble)
-            await asyncio.sleep(_EVERY_SECONDS)
+    async def _step(self) -> None:
+        await self.start_due()
 
-    async def look(self) -> Round | None:
+    async def start_due(self) -> Round | None:
         """Start the round that waits, or the one that is due; None if there is neither, or another round runs.
 
         Raises as Rounds.start does otherwise; a request that cannot be met is forgotten.
@@ -101,9 +96,9 @@ class Triggers:
             raise
 
     async def _begun(self, starting: Awaitable[Round]) -> Round:
-        """The round that starts; that none could before is no trouble any more."""
+        """The round that starts; why none could before is forgotten."""
         started = await starting
-        self.trouble = None
+        self.loop.last_error = None
         return started
 
     def outlook(self) -> Due | NotDue:

@@ -7,7 +7,7 @@ votes, nor of how their pairs are made.
 import asyncio
 from dataclasses import dataclass
 
-from app.background.loop import in_words
+from app.background.loop import Loop
 from app.versions.comparison import Comparison, current_comparison
 from app.versions.registry import ModelRegistry
 from data.errors import AdapterError
@@ -16,7 +16,8 @@ from data.store import PreferenceStore
 from data.versions.comparisons import ComparisonVote, evidence
 from data.versions.sequential_test import Evidence, TestOutcome
 
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS = 30.0  # a judgment wakes it
+_REST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,12 @@ class Trial:
     """
 
     def __init__(self, store: PreferenceStore, adapters: ModelRegistry, *, roll_back: bool, most_votes: int) -> None:
-        self.trouble: str | None = None
+        self.loop = Loop("deciding on votes", self._step, every=_EVERY_SECONDS, rest=_REST_SECONDS)
         self.most_votes = most_votes
         self._store = store
         self._adapters = adapters
         self._roll_back = roll_back
+        self._seen: tuple[object, ...] | None = None
 
     def match(self) -> TrialState | None:
         """The match that runs; None where no two versions are compared."""
@@ -54,20 +56,15 @@ class Trial:
         votes = self._store.contests.between(found.challenger, found.champion, since=found.since)
         return TrialState(found, tuple(votes))
 
-    async def run(self) -> None:
-        """Decide as votes come in, until cancelled. What cannot be done is kept in `trouble` and tried again."""
-        seen = None
-        while True:
-            try:
-                now = await asyncio.to_thread(self._state)
-                if now != seen:
-                    await self.look()
-                    seen, self.trouble = now, None
-            except Exception as error:  # out of memory, for one; nobody else would end the trial
-                seen, self.trouble = None, in_words(error, during="votes were acted on", before=self.trouble)
-            await asyncio.sleep(_EVERY_SECONDS)
+    async def _step(self) -> None:
+        """Decide, if anything has changed that a decision depends on."""
+        now = await asyncio.to_thread(self._state)
+        if now != self._seen:
+            self._seen = None  # tried again if it fails: nobody else would end the trial
+            await self.decide()
+            self._seen, self.loop.last_error = now, None
 
-    async def look(self) -> None:
+    async def decide(self) -> None:
         """Decide the match that runs, if its votes settle it or there are too many that do not.
 
         Raises as Adapters does: ConflictError, too, if the match became another before its turn.

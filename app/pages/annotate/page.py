@@ -195,7 +195,7 @@ class AnnotatePage:
         return answer | (PairView(state="live") if trouble is None else PairView(state="wait", trouble=trouble))
 
     def _trouble(self, annotator: Annotator) -> Note | None:
-        trouble = last_error_for(self._feeder.trouble, annotator)
+        trouble = last_error_for(self._feeder.loop.last_error, annotator)
         return None if trouble is None else Note(words=trouble)
 
     def _guide(self, guideline: Guideline) -> GuideView:

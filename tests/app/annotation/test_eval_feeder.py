@@ -156,7 +156,7 @@ async def test_a_prompt_too_long_for_the_model_is_left_out_and_the_others_go_on(
     pairs = waiting(services)
     assert len(pairs) == BUFFER
     assert not {pair.prompt.id for pair in pairs} & {prompt.id for prompt in too_long}
-    assert matches.trouble is None
+    assert matches.last_error is None
 
 
 async def test_it_is_told_when_no_prompt_is_left(
@@ -169,7 +169,7 @@ async def test_it_is_told_when_no_prompt_is_left(
     monkeypatch.setattr(services.engine, "stream", reads_nothing)
     for _ in range(60):
         await matches.make()
-    assert matches.trouble == "every prompt is set aside: 60 too long; bring others"
+    assert matches.last_error == "every prompt is set aside: 60 too long; bring others"
 
 
 async def test_an_engine_that_failed_is_tried_again(
@@ -182,9 +182,9 @@ async def test_an_engine_that_failed_is_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(services.engine, "stream", fails)
         assert not await matches.make()
-    assert matches.trouble == "out of memory"
+    assert matches.last_error == "out of memory"
     assert await matches.make()
-    assert matches.trouble is None
+    assert matches.last_error is None
 
 
 async def test_memory_that_runs_out_in_loading_is_told_and_tried_again(
@@ -197,7 +197,7 @@ async def test_memory_that_runs_out_in_loading_is_told_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(services.engine, "load", full)
         assert not await matches.make()
-    assert "CUDA out of memory" in str(matches.trouble)
+    assert "CUDA out of memory" in str(matches.last_error)
     assert await matches.make()
 
 
@@ -209,14 +209,14 @@ async def test_a_version_that_cannot_be_served_is_told_and_given_up_until_it_is_
     file.write_bytes(b"damaged")
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     assert not await matches.make()
-    assert "have changed since it was trained" in str(matches.trouble)
-    assert "decide on v2 yourself, or restore it and put it on trial again" in str(matches.trouble)
+    assert "have changed since it was trained" in str(matches.last_error)
+    assert "decide on v2 yourself, or restore it and put it on trial again" in str(matches.last_error)
     file.write_bytes(sound)
     assert not await matches.make()
-    assert matches.trouble is not None
+    assert matches.last_error is not None
     await services.registry.put_on_trial("v2", reason="restored")
     assert await matches.make()
-    assert matches.trouble is None
+    assert matches.last_error is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ async def test_versions_that_always_say_the_same_are_not_compared_and_that_is_to
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     for _ in range(10):
         assert not await matches.make()
-    assert "the same answers" in str(matches.trouble)
+    assert "the same answers" in str(matches.last_error)
     assert waiting(services) == []
 
 

@@ -62,7 +62,7 @@ async def test_answers_that_are_always_identical_are_told_and_set_no_prompt_asid
             assert [draft.pair async for draft in feeder.drafts() if draft.pair] == []
 
         assert services.store.pairs.ready() == 0
-        assert "12 gave two identical answers" in str(feeder.trouble)
+        assert "12 gave two identical answers" in str(feeder.loop.last_error)
         assert (feeder.tries.count, feeder.tries.pairs, feeder.tries.dropped) == (12, 0, {Flaw.IDENTICAL: 12})
         assert not feeder.aside.ids
 
@@ -93,7 +93,7 @@ async def test_where_nothing_comes_of_any_prompt_it_is_tried_ever_less_often(
 
         monkeypatch.setattr(services.engine, "_answers", ["One.", "Other."])
         assert [draft.pair async for draft in feeder.drafts() if draft.pair]
-        assert (feeder.trouble, feeder._not_before) == (None, 0.0)
+        assert (feeder.loop.last_error, feeder._not_before) == (None, 0.0)
 
 
 async def test_a_prompt_that_can_never_be_asked_is_set_aside_at_once_by_its_reason(
@@ -113,7 +113,7 @@ async def test_a_prompt_that_can_never_be_asked_is_set_aside_at_once_by_its_reas
 
         assert len({messages[-1]["content"] for messages in asked}) == len(asked) == 3
         assert services.feeder.aside.by_reason == {"refused by the chat template": 3}
-        assert "3 refused by the chat template" in str(services.feeder.trouble)
+        assert "3 refused by the chat template" in str(services.feeder.loop.last_error)
         assert services.feeder.tries.count == 0
 
 
@@ -287,10 +287,10 @@ async def test_a_version_before_that_cannot_be_served_stops_nobody_and_is_told(t
         services.router.champion = "v2"  # v1 has no files
         services.feeder.wake()
         await until(lambda: store.pairs.ready("v2") >= 2)
-        await until(lambda: services.eval_feeder.trouble is not None)
-        assert "v1" in services.eval_feeder.trouble
+        await until(lambda: services.eval_feeder.last_error is not None)
+        assert "v1" in services.eval_feeder.last_error
         assert store.pairs.ready("v2", purpose=Purpose.EVAL) == 0
-        assert services.feeder.trouble is None
+        assert services.feeder.loop.last_error is None
 
 
 async def test_an_error_that_nobody_foresaw_is_told_and_pairs_are_made_again(
@@ -306,9 +306,9 @@ async def test_an_error_that_nobody_foresaw_is_told_and_pairs_are_made_again(
 
         monkeypatch.setattr(services.store.pairs, "ready", once_broken)
         services.feeder.wake()
-        await until(lambda: services.feeder.trouble is not None)
-        assert services.feeder.trouble == "unexpected: MemoryError('no room')"
+        await until(lambda: services.feeder.loop.last_error is not None)
+        assert services.feeder.loop.last_error == "unexpected: MemoryError('no room')"
         assert "pairs were made" in caplog.text
         broken = False
         services.feeder.wake()
-        await until(lambda: services.feeder.trouble is None and ready("base") >= 2)
+        await until(lambda: services.feeder.loop.last_error is None and ready("base") >= 2)

@@ -76,7 +76,7 @@ async def test_what_was_judged_and_flagged_is_counted(api: AdminApi) -> None:
 
 async def test_what_keeps_votes_from_coming_in_wants_a_look(api: AdminApi) -> None:
     assert (await api.get("/overview"))["match_trouble"] is None
-    api.services.eval_feeder.trouble = "v2 is damaged"
+    api.services.eval_feeder.last_error = "v2 is damaged"
     assert (await api.get("/overview"))["match_trouble"] == "v2 is damaged"
 
 

@@ -45,7 +45,7 @@ async def test_without_a_trial_what_serves_is_measured(api: AdminApi) -> None:
 
 
 async def test_what_keeps_the_two_from_being_compared_is_told(api: AdminApi) -> None:
-    api.services.eval_feeder.trouble = "v2 is damaged"
+    api.services.eval_feeder.last_error = "v2 is damaged"
     await api.post("/adapters/v2/try", {"reason": "looks good"}, status=204)
     assert (await api.get("/trial"))["trouble"] == "v2 is damaged"
 
@@ -109,7 +109,7 @@ async def decided_by(api: AdminApi, wins: int, losses: int) -> dict[str, Any]:
     await asyncio.sleep(0.002)  # the clock counts milliseconds
     await api.post("/adapters/v2/try", {"reason": "looks good"}, status=204)
     vote(api.services, wins, losses)
-    await api.services.trial.look()
+    await api.services.trial.decide()
     [v2] = [version for version in (await api.get("/adapters"))["versions"] if version["name"] == "v2"]
     decision: dict[str, Any] = v2["decisions"][-1]
     return decision

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 ENDING = """
 import asyncio, threading, time
-from app.ending import run_to_the_end
+from app.background.shutdown import run_to_the_end
 
 async def main():
     threading.Thread(target=time.sleep, args=(3600,)).start()

@@ -131,7 +131,7 @@ async def test_an_address_that_nothing_can_be_sent_to_keeps_nothing_from_the_oth
             await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
             await until(lambda: store.outbox.newest(1)[0].sent_at is not None)
     failed = store.outbox.newest(2)[1]
-    assert (failed.tries, failed.given_up_at, webhooks.trouble) == (1, None, None)
+    assert (failed.tries, failed.given_up_at, webhooks.loop.last_error) == (1, None, None)
     assert (failed.error or "").startswith("unexpected: ")
     assert "port must be 0-65535" in (failed.error or "")
 
@@ -154,7 +154,7 @@ async def test_a_store_that_fails_once_is_asked_again(
         await webhooks.publish(Event.ROUND_FINISHED, DETAIL)
         async with delivering(webhooks):
             await until(lambda: not troubles)
-            await until(lambda: store.outbox.newest(1)[0].sent_at is not None and webhooks.trouble is None)
+            await until(lambda: store.outbox.newest(1)[0].sent_at is not None and webhooks.loop.last_error is None)
     assert not troubles
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
 
@@ -168,8 +168,8 @@ async def test_what_keeps_messages_from_going_out_is_said(
     monkeypatch.setattr(store.outbox, "due", fails)
     webhooks = Webhooks([hook("http://127.0.0.1:9/")], store.outbox, now_ms)
     async with delivering(webhooks):
-        await until(lambda: webhooks.trouble is not None)
-    assert webhooks.trouble == "unexpected: OperationalError('disk is full')"
+        await until(lambda: webhooks.loop.last_error is not None)
+    assert webhooks.loop.last_error == "unexpected: OperationalError('disk is full')"
 
 
 async def test_what_an_earlier_server_left_is_delivered(store: PreferenceStore) -> None:

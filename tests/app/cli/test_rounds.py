@@ -149,7 +149,7 @@ async def test_one_waits_for_a_queued_round_too(owner: Owner) -> None:
     await until(lambda: owner.store.requests.waiting() is not None)
     await owner.services.rounds.cancel(1)
     await is_now(owner, 1, RoundState.CANCELLED)
-    await owner.services.triggers.look()
+    await owner.services.triggers.start_due()
     await is_now(owner, 2, RoundState.TRAINING)
     await owner.services.rounds.cancel(2)
     status, said = await waiting

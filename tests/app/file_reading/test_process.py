@@ -163,12 +163,12 @@ def test_who_does_not_want_it_any_more_ends_it(bomb: Path) -> None:
 WAITING = """
 import sys
 from pathlib import Path
-from app.file_look import Brought
-from app.file_process import look
+from app.file_reading.look import Brought
+from app.file_reading.process import inspect
 from data.containers.container import FileLimits
-from data.judged_pair import JudgedPair
+from data.records.judged_pair import JudgedPair
 from data.records import ImportKind, Message
-look(Brought(Path(sys.argv[1]), "bomb", ImportKind.PREFERENCES), FileLimits())
+inspect(Brought(Path(sys.argv[1]), "bomb", ImportKind.PREFERENCES), FileLimits())
 """
 
 

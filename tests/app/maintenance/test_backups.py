@@ -82,7 +82,7 @@ def test_a_backup_is_made_when_it_is_due_and_the_oldest_go(home: Home, tmp_path:
     backups = Backups(home, BackupSettings(every_hours=2, keep=2, directory=directory), clock)
     counts = []
     for _ in range(7):
-        backups.look()
+        backups.back_up_if_due()
         counts.append(len(backups_in(directory)))
         clock.now += HOUR
     assert counts == [1, 1, 2, 2, 2, 2, 2]
@@ -97,10 +97,10 @@ async def test_a_backup_that_cannot_be_made_is_told_and_tried_again(
     backups = Backups(home, BackupSettings(every_hours=2, directory=tmp_path / "file"))
     task = asyncio.create_task(backups.run())
     try:
-        await until(lambda: backups.trouble is not None)
-        assert f"{tmp_path / 'file'} cannot be written" in str(backups.trouble)
+        await until(lambda: backups.loop.last_error is not None)
+        assert f"{tmp_path / 'file'} cannot be written" in str(backups.loop.last_error)
         (tmp_path / "file").unlink()
-        await until(lambda: backups.trouble is None)
+        await until(lambda: backups.loop.last_error is None)
     finally:
         task.cancel()
     assert len(backups_in(tmp_path / "file")) == 1

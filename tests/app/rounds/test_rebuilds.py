@@ -45,7 +45,12 @@ async def test_a_round_is_trained_again_without_an_annotator_and_waits(
     await rebuilds.wait()
 
     again = store.rounds.all()[0]
-    assert (again.rebuilds_id, again.state, rebuilds.left, rebuilds.trouble) == (before, RoundState.WAITING, (), None)
+    assert (again.rebuilds_id, again.state, rebuilds.left, rebuilds.last_error) == (
+        before,
+        RoundState.WAITING,
+        (),
+        None,
+    )
     assert [again.counts[key] for key in ("train", "judgments", "excluded_without")] == [
         8,
         10,
@@ -140,7 +145,7 @@ async def test_what_nobody_foresaw_ends_it_with_the_reason(
     monkeypatch.setattr(RoundRunner, "rebuild", broken)
     await rebuilds.start(rebuilds.plan([liar.pseudonym], []), None)
     await rebuilds.wait()
-    assert (rebuilds.trouble, rebuilds.left) == ("unexpected: KeyError('champion')", ())
+    assert (rebuilds.last_error, rebuilds.left) == ("unexpected: KeyError('champion')", ())
 
 
 def test_nobody_is_left_out_by_mistake(store: PreferenceStore) -> None:

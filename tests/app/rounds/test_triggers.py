@@ -57,16 +57,16 @@ def judge(services: Services, count: int) -> None:
 async def test_so_many_judgments_start_exactly_one_round(services: Services, triggers: Callable[..., Triggers]):
     every = triggers(every_judgments=3)
     judge(services, 2)
-    assert await every.look() is None
+    assert await every.start_due() is None
     judge(services, 1)
-    started = await every.look()
+    started = await every.start_due()
     assert started is not None
     assert (started.cause, started.started_by, started.counts["train"]) == ("every 3 judgments", None, 3)
-    assert await every.look() is None
+    assert await every.start_due() is None
     await services.rounds.wait()
-    assert await every.look() is None  # those judgments have begun a round, though it failed
+    assert await every.start_due() is None  # those judgments have begun a round, though it failed
     judge(services, 3)
-    assert await every.look() is not None
+    assert await every.start_due() is not None
 
 
 async def test_quiet_hours_hold_a_round_until_they_are_over(services: Services, triggers: Callable[..., Triggers]):
@@ -74,9 +74,9 @@ async def test_quiet_hours_hold_a_round_until_they_are_over(services: Services, 
     clock = [NOW]
     hours = f"{NOW - timedelta(hours=1):%H:%M}-{NOW + timedelta(hours=1):%H:%M}"
     every = triggers(now=lambda: clock[0], every_judgments=1, quiet_hours=hours)
-    assert await every.look() is None
+    assert await every.start_due() is None
     clock[0] += timedelta(hours=1, minutes=1)
-    assert await every.look() is not None
+    assert await every.start_due() is not None
 
 
 @pytest.mark.usefixtures("in_berlin")
@@ -93,9 +93,9 @@ async def test_a_cron_time_does_not_come_again_when_summer_time_ends(
         file.execute("update round set created_at = ?", [int(clock[0].timestamp() * 1000)])
     judge(services, 1)
     clock[0] = datetime(2026, 10, 25, 12, tzinfo=LOCAL)
-    assert await mondays.look() is None
+    assert await mondays.start_due() is None
     clock[0] = datetime(2026, 10, 26, 3, tzinfo=LOCAL)
-    assert await mondays.look() is not None
+    assert await mondays.start_due() is not None
 
 
 @pytest.mark.usefixtures("in_berlin")
@@ -108,7 +108,7 @@ async def test_nothing_starts_by_itself_unless_the_settings_say_so(
     services: Services, triggers: Callable[..., Triggers]
 ):
     judge(services, 5)
-    assert await triggers().look() is None
+    assert await triggers().start_due() is None
 
 
 @pytest.mark.parametrize("services", [("sh", "-c", "exec sleep 60")], indirect=True)
@@ -122,12 +122,12 @@ async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
     assert await by_hand.ask(admin, Algorithm.KTO) is None
     with pytest.raises(ConflictError, match="A round waits already"):
         await by_hand.ask(admin)
-    assert await by_hand.look() is None
+    assert await by_hand.start_due() is None
     await until(lambda: services.rounds.view(first.id).round.state is RoundState.TRAINING)
     await services.rounds.cancel(first.id)
     await services.rounds.wait()
     judge(services, 1)
-    second = await by_hand.look()
+    second = await by_hand.start_due()
     assert second is not None
     assert (second.cause, second.started_by, second.counts["train"]) == ("by hand, after waiting", admin.id, 3)
     assert second.config["training"]["algorithm"] == "kto"
@@ -153,11 +153,11 @@ async def test_a_round_that_waits_goes_on_waiting_if_a_rebuild_begins_first(
 ):
     judge(services, 1)
     asked, by_hand = services.store.requests.add("kto", None), triggers()
-    assert await by_hand.look() is None
+    assert await by_hand.start_due() is None
     assert services.store.requests.waiting() == asked
     [rebuild] = services.store.rounds.all()
     services.store.rounds.set_state(rebuild.id, RoundState.FAILED)
-    started = await by_hand.look()
+    started = await by_hand.start_due()
     assert started is not None
     assert (started.cause, started.config["training"]["algorithm"]) == ("by hand, after waiting", "kto")
     assert services.store.requests.waiting() is None
@@ -169,7 +169,7 @@ async def test_a_round_that_is_due_when_a_rebuild_begins_comes_after_it(
 ):
     judge(services, 1)
     every = triggers(every_judgments=1)
-    assert await every.look() is None
+    assert await every.start_due() is None
     assert [entry.cause for entry in services.store.rounds.all()] == ["rebuild of round 1"]
 
 
@@ -186,7 +186,7 @@ async def test_a_round_that_is_being_started_is_not_withdrawn(
         return plan(*given, **named)
 
     monkeypatch.setattr(services.rounds._planner, "plan", withdrawn_meanwhile)
-    assert await by_hand.look() is not None
+    assert await by_hand.start_due() is not None
     assert not await withdrawing[0]
 
 
@@ -195,7 +195,7 @@ async def test_what_waits_can_be_withdrawn(services: Services, triggers: Callabl
     by_hand = triggers()
     assert await by_hand.withdraw()
     assert not await by_hand.withdraw()
-    assert await by_hand.look() is None
+    assert await by_hand.start_due() is None
 
 
 async def test_a_request_that_cannot_be_met_is_told_and_forgotten(
@@ -203,22 +203,22 @@ async def test_a_request_that_cannot_be_met_is_told_and_forgotten(
 ):
     services.store.requests.add(None, None)
     by_hand = triggers()
-    running = asyncio.create_task(by_hand.run())
-    await until(lambda: by_hand.trouble is not None)
+    running = asyncio.create_task(by_hand.loop.run())
+    await until(lambda: by_hand.loop.last_error is not None)
     running.cancel()
-    assert "judge some pairs first" in by_hand.trouble
+    assert "judge some pairs first" in by_hand.loop.last_error
     assert services.store.requests.waiting() is None
 
 
 async def test_a_round_that_starts_ends_the_trouble(services: Services, triggers: Callable[..., Triggers]):
     by_hand = triggers()
     services.store.requests.add(None, None)
-    running = asyncio.create_task(by_hand.run())
-    await until(lambda: by_hand.trouble is not None)
+    running = asyncio.create_task(by_hand.loop.run())
+    await until(lambda: by_hand.loop.last_error is not None)
     running.cancel()
     judge(services, 1)
     await by_hand.ask(None)
-    assert by_hand.trouble is None
+    assert by_hand.loop.last_error is None
 
 
 async def test_what_nobody_foresaw_is_told_and_the_watch_goes_on(
@@ -228,6 +228,7 @@ async def test_what_nobody_foresaw_is_told_and_the_watch_goes_on(
     caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setattr("app.rounds.triggers._EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("app.rounds.triggers._REST_SECONDS", 0.0)
     judge(services, 1)
     calls: list[int] = []
 
@@ -238,12 +239,12 @@ async def test_what_nobody_foresaw_is_told_and_the_watch_goes_on(
         return NOW
 
     every = triggers(now=clock, every_judgments=1)
-    running = asyncio.create_task(every.run())
-    await until(lambda: every.trouble is not None)
-    assert "unexpected: OverflowError('date value out of range')" in (every.trouble or "")
-    await until(lambda: services.store.rounds.all() != [] and every.trouble is None)
+    running = asyncio.create_task(every.loop.run())
+    await until(lambda: every.loop.last_error is not None)
+    assert "unexpected: OverflowError('date value out of range')" in (every.loop.last_error or "")
+    await until(lambda: services.store.rounds.all() != [] and every.loop.last_error is None)
     running.cancel()
-    assert [record.message for record in caplog.records] == ["a round was to be started"]
+    assert [record.message for record in caplog.records] == ["starting rounds"]
 
 
 async def test_the_outline_is_made_anew_only_when_something_was_said(

@@ -14,7 +14,7 @@ from data.store import PreferenceStore
 # A trainer that mistakes what people rejected for what they chose, and then trains faithfully.
 SWAPPING_TRAINER = """
 import json, pathlib, runpy, sys
-from trainer.round_dir import RoundDir
+from trainer.interface.round_dir import RoundDir
 directory = RoundDir(pathlib.Path(sys.argv[1]))
 if not directory.manifest():
     for name in ("pairs.jsonl", "heldout.jsonl"):

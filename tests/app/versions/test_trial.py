@@ -40,7 +40,7 @@ async def test_a_challenger_that_people_prefer_takes_over(services: Services) ->
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     vote(services, 40, 10)
     [tried] = services.store.decisions.of("v2")
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v2"
     decision = services.store.decisions.of("v2")[-1]
     assert (decision.ruling, decision.reason, decision.actor_id) == (
@@ -66,7 +66,7 @@ async def test_a_challenger_that_people_prefer_takes_over(services: Services) ->
 async def test_a_challenger_that_people_find_worse_is_refused(services: Services) -> None:
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     vote(services, 10, 40)
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v1"
     assert standing(services, "v2") is VersionStatus.REFUSED
     assert services.store.decisions.tried() is None
@@ -75,7 +75,7 @@ async def test_a_challenger_that_people_find_worse_is_refused(services: Services
 async def test_few_votes_decide_nothing(services: Services) -> None:
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     vote(services, 6, 2)
-    await services.trial.look()
+    await services.trial.decide()
     match = services.trial.match()
     assert match is not None
     assert (match.comparison.challenger, match.comparison.champion, match.comparison.trial) == ("v2", "v1", True)
@@ -95,7 +95,7 @@ async def test_votes_from_before_the_trial_do_not_count(services: Services) -> N
 
 async def test_what_serves_and_proves_worse_is_rolled_back(services: Services) -> None:
     vote(services, 10, 40, of="v1", against="base")
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "base"
     assert standing(services, "v1") is VersionStatus.REFUSED
     assert services.store.decisions.of("v1")[-1].reason == "it won 10 of 50 votes against base"
@@ -104,30 +104,30 @@ async def test_what_serves_and_proves_worse_is_rolled_back(services: Services) -
 async def test_the_base_that_was_rolled_back_is_gone_back_to_on_new_votes_only(services: Services) -> None:
     await services.registry.promote("base", reason="after all")
     vote(services, 10, 40, of="base", against="v1")
-    await services.trial.look()
+    await services.trial.decide()
     assert (services.router.champion, standing(services, "base")) == ("v1", VersionStatus.SERVED)
     await asyncio.sleep(0.002)  # the clock counts milliseconds
     match = services.trial.match()
     assert match is not None
     assert (match.comparison.challenger, match.comparison.champion, match.votes) == ("v1", "base", ())
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v1"
     vote(services, 11, 44, of="v1", against="base")
-    await services.trial.look()
+    await services.trial.decide()
     assert (services.router.champion, standing(services, "v1")) == ("base", VersionStatus.REFUSED)
     assert services.trial.match() is None
 
 
 async def test_it_stays_if_the_settings_say_so(services: Services) -> None:
     vote(services, 10, 40, of="v1", against="base")
-    await Trial(services.store, services.registry, roll_back=False, most_votes=400).look()
+    await Trial(services.store, services.registry, roll_back=False, most_votes=400).decide()
     assert services.router.champion == "v1"
 
 
 async def test_what_serves_and_proves_better_stays(services: Services) -> None:
     vote(services, 40, 10, of="v1", against="base")
     before = services.store.decisions.all()
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v1"
     assert services.store.decisions.all() == before
 
@@ -137,7 +137,7 @@ async def test_who_is_in_quarantine_decides_nothing(services: Services) -> None:
     vote(services, 40, 10)
     [voter] = [person for person in services.store.people.all() if person.login.startswith("voter")]
     services.store.quarantines.begin(voter.id, reason="guesses", made_by=None)
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v1"
 
 
@@ -145,7 +145,7 @@ async def test_a_winner_that_cannot_be_served_is_left_to_an_admin(services: Serv
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     (services.adapter_store.path("v2") / WEIGHTS).write_bytes(b"damaged")
     vote(services, 40, 10)
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v1"
     assert standing(services, "v2") is VersionStatus.WAITS
     assert "have changed since it was trained" in services.store.decisions.of("v2")[-1].reason
@@ -166,9 +166,9 @@ async def test_what_cannot_be_done_is_told_and_the_watch_goes_on(services: Servi
     await services.registry.promote("v2", reason="second")
     (services.adapter_store.path("v1") / WEIGHTS).write_bytes(b"damaged")
     vote(services, 10, 40, of="v2", against="v1")
-    watching = asyncio.create_task(services.trial.run())
-    await until(lambda: services.trial.trouble is not None)
-    assert "v1 is refused: its files have changed" in services.trial.trouble
+    watching = asyncio.create_task(services.trial.loop.run())
+    await until(lambda: services.trial.loop.last_error is not None)
+    assert "v1 is refused: its files have changed" in services.trial.loop.last_error
     assert services.router.champion == "v2"
     assert not watching.done()
     watching.cancel()
@@ -180,7 +180,7 @@ async def test_what_was_rolled_back_is_compared_no_more_and_what_serves_is_measu
     await services.registry.promote("v2", reason="second")
     await services.registry.roll_back(reason="an admin likes the old one better")
     vote(services, 40, 10)
-    await services.trial.look()
+    await services.trial.decide()
     match = services.trial.match()
     assert match is not None
     assert (match.comparison.challenger, match.comparison.champion, match.votes) == ("v1", "base", ())
@@ -201,10 +201,10 @@ async def test_a_version_that_took_over_meanwhile_does_not_pay_for_the_one_befor
     add_version(services.store, services.adapter_store, "v3")
     vote(services, 10, 40, of="v1", against="base")
     with pytest.raises(ConflictError, match="has changed meanwhile"):
-        await while_promoting(services, monkeypatch, "v3", services.trial.look())
+        await while_promoting(services, monkeypatch, "v3", services.trial.decide())
     assert services.router.champion == "v3"
     assert [decision.ruling for decision in services.store.decisions.of("v3")] == [Ruling.PROMOTE]
-    await services.trial.look()
+    await services.trial.decide()
     assert services.router.champion == "v3"
 
 
@@ -216,7 +216,7 @@ async def test_a_trial_is_not_ended_by_votes_against_what_serves_no_more(
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     vote(services, wins, losses)
     with pytest.raises(ConflictError, match="has changed meanwhile"):
-        await while_promoting(services, monkeypatch, "v3", services.trial.look())
+        await while_promoting(services, monkeypatch, "v3", services.trial.decide())
     assert services.router.champion == "v3"
     assert standing(services, "v2") is VersionStatus.ON_TRIAL
 
@@ -230,7 +230,7 @@ async def test_what_an_admin_refused_meanwhile_does_not_take_over(
     await services.registry.rule("v2", Ruling.REFUSE, reason="it is rude")
     monkeypatch.setattr(services.trial, "match", lambda: match)
     with pytest.raises(ConflictError, match="has changed meanwhile"):
-        await services.trial.look()
+        await services.trial.decide()
     assert standing(services, "v2") is VersionStatus.REFUSED
 
 
@@ -238,10 +238,10 @@ async def test_a_trial_that_many_votes_do_not_settle_is_left_to_an_admin(service
     trial = Trial(services.store, services.registry, roll_back=True, most_votes=12)
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     vote(services, 6, 5)
-    await trial.look()
+    await trial.decide()
     assert standing(services, "v2") is VersionStatus.ON_TRIAL
     vote(services, 0, 1)
-    await trial.look()
+    await trial.decide()
     assert (services.router.champion, standing(services, "v2")) == ("v1", VersionStatus.WAITS)
     decision = services.store.decisions.of("v2")[-1]
     assert (decision.reason, decision.actor_id) == ("not settled after 12 votes; v1 stays", None)
@@ -253,7 +253,7 @@ async def test_votes_for_neither_bring_the_end_of_a_trial_nearer(services: Servi
     trial = Trial(services.store, services.registry, roll_back=True, most_votes=12)
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     contend(services.store, wins=1, losses=1, ties=10, of="v2", against="v1")
-    await trial.look()
+    await trial.decide()
     decision = services.store.decisions.of("v2")[-1]
     assert (decision.reason, decision.numbers["undecided"]) == ("not settled after 12 votes; v1 stays", 10)
 
@@ -261,7 +261,7 @@ async def test_votes_for_neither_bring_the_end_of_a_trial_nearer(services: Servi
 async def test_what_serves_is_measured_for_as_long_as_it_serves(services: Services) -> None:
     trial = Trial(services.store, services.registry, roll_back=True, most_votes=12)
     vote(services, 6, 6, of="v1", against="base")
-    await trial.look()
+    await trial.decide()
     assert services.router.champion == "v1"
     assert trial.match() is not None
 
@@ -284,11 +284,11 @@ async def test_a_winner_that_cannot_be_loaded_takes_over_once_it_can(
 
     with monkeypatch.context() as patch:
         patch.setattr(services.engine, "load", full)
-        watching = asyncio.create_task(services.trial.run())
-        await until(lambda: services.trial.trouble is not None)
-    assert words in str(services.trial.trouble)
+        watching = asyncio.create_task(services.trial.loop.run())
+        await until(lambda: services.trial.loop.last_error is not None)
+    assert words in str(services.trial.loop.last_error)
     assert standing(services, "v2") is VersionStatus.ON_TRIAL
-    await until(lambda: services.router.champion == "v2" and not services.trial.trouble)
+    await until(lambda: services.router.champion == "v2" and not services.trial.loop.last_error)
     watching.cancel()
 
 
@@ -300,14 +300,14 @@ async def test_a_store_that_cannot_be_read_is_told_and_the_watch_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(services.store.quarantines, "in_force", broken)
-        watching = asyncio.create_task(services.trial.run())
-        await until(lambda: services.trial.trouble is not None)
-    assert "the disk is gone" in str(services.trial.trouble)
-    await until(lambda: not services.trial.trouble)
+        watching = asyncio.create_task(services.trial.loop.run())
+        await until(lambda: services.trial.loop.last_error is not None)
+    assert "the disk is gone" in str(services.trial.loop.last_error)
+    await until(lambda: not services.trial.loop.last_error)
     watching.cancel()
 
 
 async def test_without_another_version_there_is_no_match(tmp_path: Path) -> None:
     async with stage(tmp_path, buffer=0) as services:
         assert services.trial.match() is None
-        await services.trial.look()
+        await services.trial.decide()

@@ -12,7 +12,7 @@ from data.errors import HomeError
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from data.lock import HomeLock
+from data.db.lock import HomeLock
 lock = HomeLock(Path(sys.argv[1]), url="http://127.0.0.1:7860")
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=0, stdout=2, close_fds=False)
 print("held", flush=True)

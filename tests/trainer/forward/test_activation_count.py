@@ -88,11 +88,11 @@ import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from transformers import LlamaConfig, LlamaForCausalLM
-from trainer.activations import count_activations
-from trainer.base import Base
-from trainer.logprobs import Packed
-from trainer.packing import Group
-from trainer.policy import Policy
+from trainer.forward.activation_count import count_activations
+from trainer.model.base import Base
+from trainer.forward.logprobs import Packed
+from trainer.forward.packing import Group
+from trainer.model.policy import Policy
 
 def held(key):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -95,7 +95,7 @@ def test_another_error_is_not_taken_for_it() -> None:
 
 HOLDING = """
 import psutil
-from trainer.memory import peak_memory_mb
+from trainer.forward.token_budget import peak_memory_mb
 held = psutil.Process().memory_info().rss
 print(peak_memory_mb(), held)
 """
