@@ -1,46 +1,67 @@
-"""Keeps what admins do through the API: each request that changed something, or took data away, once it has.
+"""The audit log of the API: each request that changes something, or takes data away, is kept once it has succeeded.
 
-Words and numbers that were sent are kept, lists of them too, shortened; passwords never are. Knows no route.
+A route says which act it is by `@act(...)`. What was sent is kept, shortened; passwords never are.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from data.activity.audit import Audit, Detail
+from data.activity.audit import Audit, AuditAct, Detail
 from data.records import Annotator
 
 _LONGEST = 200  # characters of a text that was sent
 _READS = frozenset({"GET", "HEAD"})
+_ACT = "audit_act"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
-def audited(audit: Audit, *, reads: bool = False) -> type[APIRoute]:
+def act(kind: AuditAct) -> Callable[[_Endpoint], _Endpoint]:
+    """Mark the handler of a route: whoever uses the route does this. It goes below the route's own decorator."""
+
+    def mark(endpoint: _Endpoint) -> _Endpoint:
+        setattr(endpoint, _ACT, kind)
+        return endpoint
+
+    return mark
+
+
+def act_of(route: APIRoute) -> AuditAct | None:
+    """The act that a route is marked with."""
+    found: AuditAct | None = getattr(route.endpoint, _ACT, None)
+    return found
+
+
+def audited(audit: Audit) -> type[APIRoute]:
     """A class of routes whose acts are kept, to be given to a router as `route_class`.
 
-    reads: also what only reads, for routes that hand out whole data sets or versions.
+    Its routes raise TypeError where they are defined, if they change something and are not marked with an act.
     """
 
     class AuditedRoute(APIRoute):
-        """A route behind the gate."""
+        """A route that keeps its act, if it has one."""
 
         def get_route_handler(self) -> Handler:
             """The handler, and then the act."""
-            handle = super().get_route_handler()
+            handle, kind = super().get_route_handler(), act_of(self)
+            if kind is None:
+                if (self.methods or set()) - _READS:
+                    raise TypeError(f"{self.path} changes something; mark {self.name} with @act(AuditAct...)")
+                return handle
 
-            async def keep(request: Request) -> Response:
+            async def handle_and_keep(request: Request) -> Response:
                 answer = await handle(request)
-                if reads or request.method not in _READS:
-                    actor: Annotator = request.state.annotator
-                    await asyncio.to_thread(audit.add, actor.id, self.name, await _detail(request))
+                actor: Annotator = request.state.annotator
+                await asyncio.to_thread(audit.add, actor.id, kind, await _detail(request))
                 return answer
 
-            return keep
+            return handle_and_keep
 
     return AuditedRoute
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
 from app.datasets.export_files import ExportFiles
 from app.datasets.export_preview import Preview
 from app.datasets.exporter import ExportOrder, usual_query
+from data.activity.audit import AuditAct
 from data.containers.registry import CONTAINERS
 from data.formats.format import Format
 from data.formats.registry import FORMATS
@@ -133,7 +134,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
     """The routes under /exports; to be included for admins only."""
     routes = APIRouter(prefix="/exports", tags=["datasets"], responses=refusals(), route_class=audited(store.audit))
     looking = APIRouter()  # what is sent there changes nothing
-    handing_out = APIRouter(route_class=audited(store.audit, reads=True))
+    handing_out = APIRouter(route_class=audited(store.audit))
 
     @routes.get("")
     def list_exports() -> list[ExportOut]:
@@ -152,6 +153,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
         return preview_out(seen)
 
     @routes.post("", status_code=202)
+    @act(AuditAct.EXPORT_PREFERENCES)
     async def export_preferences(
         body: ExportIn, me: Admin, ending: Annotated[str | None, Query(max_length=20)] = None
     ) -> ErrandOut:
@@ -162,6 +164,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
         return errand_out(exports.begin(body.order(), me.id, ending))
 
     @routes.post("/publish", status_code=202)
+    @act(AuditAct.PUBLISH_PREFERENCES)
     async def publish_preferences(body: PublishIn, me: Admin) -> ErrandOut:
         """Put a dataset on the Hugging Face hub, by the token of the server's own user."""
         return errand_out(exports.publish(body.order(), body.repo, me.id, private=body.private))
@@ -172,6 +175,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
         return export_out(store.exports.by_id(export_id), here=exports.find(export_id) is not None)
 
     @handing_out.get("/{export_id}/file", response_class=FileResponse, responses=_FILE | refusals(404))
+    @act(AuditAct.DOWNLOAD_EXPORT)
     async def download_export(export_id: Id) -> FileResponse:
         """The file; a directory as a zip."""
         file = await asyncio.to_thread(exports.file, export_id)
@@ -184,6 +188,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
         return FileResponse(file, filename=file.name, media_type="application/json")
 
     @routes.delete("/{export_id}/file", status_code=204, responses=refusals(404))
+    @act(AuditAct.DISCARD_EXPORT)
     async def discard_export(export_id: Id) -> None:
         """Take a file away; what it was is remembered."""
         await asyncio.to_thread(exports.discard, export_id)

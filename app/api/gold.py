@@ -6,9 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.annotation.expectable import Expectable
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
+from data.activity.audit import AuditAct
 from data.annotation.gold import Agreed, KnownPair
 from data.annotation.quality_votes import GoldTally
 from data.records import Choice, Message, Pair
@@ -82,6 +83,7 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
         return [_candidate(agreed) for agreed in store.gold.candidates()]
 
     @routes.post("", status_code=201, responses=refusals(404, 409))
+    @act(AuditAct.MAKE_GOLD)
     def make_gold(body: KnownIn, me: Admin) -> KnownOut:
         """Make a known pair of the same answers as a pair."""
         choice = Choice(body.choice)
@@ -89,12 +91,14 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
         return _known(known, GoldTally(0, 0))
 
     @routes.post("/written", status_code=201, responses=refusals(409))
+    @act(AuditAct.WRITE_GOLD)
     def write_gold(body: WrittenIn, me: Admin) -> KnownOut:
         """Make a known pair of two written answers."""
         known = store.gold.write(body.prompt, body.good, body.bad, explanation=body.explanation, made_by=me.id)
         return _known(known, GoldTally(0, 0))
 
     @routes.post("/{pair_id}/retire", status_code=204, responses=refusals(404))
+    @act(AuditAct.RETIRE_GOLD)
     def retire_gold(pair_id: Id) -> None:
         """Ask a known pair no more; what was said of it still counts."""
         store.gold.retire(pair_id)

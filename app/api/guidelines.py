@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.errors import Body, refusals
 from app.markdown.render import Markdown
+from data.activity.audit import AuditAct
 from data.annotation.guidelines import LONGEST
 from data.records import Guideline
 from data.store import PreferenceStore
@@ -58,6 +59,7 @@ def build_guidelines_api(store: PreferenceStore, markdown: Markdown) -> APIRoute
         return [_guideline(one, uses.get(one.id, 0)) for one in store.guidelines.all()]
 
     @changing.post("/guidelines", status_code=201)
+    @act(AuditAct.PUBLISH_GUIDELINES)
     def publish_guidelines(body: GuidelineIn) -> GuidelineOut:
         """Put a text in force; the text that is in force already is no new version."""
         published = store.guidelines.publish(body.body, body.translations)

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.disconnects import while_connected
 from app.api.errors import Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
 from app.datasets.uploads import Upload, Uploads
 from app.file_reading.look import Look
+from data.activity.audit import AuditAct
 from data.records import Choice, Import, ImportKind, ImportState, Message
 from data.records.judged_pair import JudgedPair
 from data.store import PreferenceStore
@@ -104,6 +105,7 @@ def build_imports_api(store: PreferenceStore, imports: Uploads) -> APIRouter:
         return look_out(token, seen)
 
     @routes.post("", status_code=202, responses=refusals(404))
+    @act(AuditAct.IMPORT_FILE)
     async def import_file(body: TakeIn, me: Admin) -> ErrandOut:
         """Keep what a file holds; the errand says how far it is, and at last which import it became."""
         return errand_out(imports.begin(body.upload, me.id))

@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.account import Days, EndedOut, Password
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin, InPerson
 from app.api.errors import Body, Id, refusals
 from app.people.accounts import DAY_MS, Accounts
-from data.activity.audit import Audit
+from data.activity.audit import Audit, AuditAct
 from data.people.invites import Invite
 from data.records import Annotator, Role
 
@@ -88,22 +88,26 @@ def _add_people(routes: APIRouter, accounts: Accounts) -> None:
         return accounts.people.all()
 
     @routes.post("/users", status_code=201, responses=refusals(409, 429))
+    @act(AuditAct.ADD_USER)
     async def add_user(body: NewAccount) -> PersonAddedOut:
         """Make an account."""
         added = await accounts.add_queued(body.login, body.role, body.password)
         return PersonAddedOut(login=added.login, role=added.role)
 
     @routes.post("/people/{person_id}/disable", responses=refusals(404, 409))
+    @act(AuditAct.DISABLE)
     def disable(person_id: Id) -> Annotator:
         """Keep somebody out and end their sessions; what they judged stays."""
         return accounts.people.disable(person_id)
 
     @routes.post("/people/{person_id}/enable", responses=refusals(404))
+    @act(AuditAct.ENABLE)
     def enable(person_id: Id) -> Annotator:
         """Let somebody in again."""
         return accounts.people.enable(person_id)
 
     @routes.post("/people/{person_id}/role", responses=refusals(404, 409))
+    @act(AuditAct.ROLE)
     def role(person_id: Id, body: RoleIn) -> Annotator:
         """Make somebody an admin or an annotator."""
         return accounts.people.set_role(person_id, body.role)
@@ -111,17 +115,20 @@ def _add_people(routes: APIRouter, accounts: Accounts) -> None:
 
 def _add_ways_in(routes: APIRouter, accounts: Accounts) -> None:
     @routes.post("/people/{person_id}/link", status_code=201, responses=refusals(404, 409))
+    @act(AuditAct.LINK)
     def link(person_id: Id, body: LinkIn) -> LinkOut:
         """A link that signs somebody in once."""
         token = accounts.make_link(person_id, valid_ms=body.days * DAY_MS)
         return LinkOut(token=token, path=f"/auth/link?token={token}")
 
     @routes.post("/people/{person_id}/password", status_code=204, responses=refusals(404, 429))
+    @act(AuditAct.PASSWORD)
     async def password(person_id: Id, body: NewPassword) -> None:
         """Give somebody a new password; all their sessions, API tokens and sign-in links end."""
         await accounts.set_password_queued(person_id, body.password)
 
     @routes.post("/people/{person_id}/sign-out", responses=refusals(404))
+    @act(AuditAct.SIGN_OUT)
     def sign_out(person_id: Id) -> EndedOut:
         """End all sessions of somebody, API tokens too."""
         return EndedOut(ended=accounts.sessions.end_all(accounts.people.by_id(person_id).id))
@@ -134,12 +141,14 @@ def _add_invites(routes: APIRouter, accounts: Accounts) -> None:
         return accounts.invites.all()
 
     @routes.post("/people/invites", status_code=201)
+    @act(AuditAct.MAKE_INVITE)
     def make_invite(body: InviteIn, me: Admin) -> NewInviteOut:
         """A link by which one new person can make an account."""
         token, invite = accounts.make_invite(body.role, valid_ms=body.days * DAY_MS, made_by=me.id)
         return NewInviteOut(token=token, path=f"/join/?token={token}", invite=invite)
 
     @routes.delete("/people/invites/{invite_id}", status_code=204, responses=refusals(404, 409))
+    @act(AuditAct.WITHDRAW_INVITE)
     def withdraw_invite(invite_id: Id) -> None:
         """Make an invite's link worthless."""
         accounts.invites.withdraw(invite_id)

@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
+from data.activity.audit import AuditAct
 from data.exchange.read_prompts import prompts_in
 from data.prompts.catalogue import CataloguePrompt, PromptQuery, SourceCount
 from data.records import Split
@@ -71,6 +72,7 @@ def build_prompts_api(store: PreferenceStore, *, moved: Callable[[], None]) -> A
         return store.catalogue.sources()
 
     @changing.post("/file", status_code=201)
+    @act(AuditAct.ADD_PROMPTS)
     async def add_prompts(body: FileIn) -> PromptsAddedOut:
         """Add the prompts of a file, all of them or, after an error, none."""
         added, known = await asyncio.to_thread(_add, store, Path(body.name).name, body.text)
@@ -78,6 +80,7 @@ def build_prompts_api(store: PreferenceStore, *, moved: Callable[[], None]) -> A
         return PromptsAddedOut(added=added, known=known)
 
     @changing.post("/{prompt_id}/edit", status_code=201, responses=refusals(404))
+    @act(AuditAct.EDIT_PROMPT)
     async def edit_prompt(prompt_id: Id, body: PromptEditIn, me: Admin) -> EditedOut:
         """Put another prompt in this one's place; this one is retired."""
         edited = await asyncio.to_thread(store.prompts.edit, prompt_id, body.text, me.id)
@@ -85,6 +88,7 @@ def build_prompts_api(store: PreferenceStore, *, moved: Callable[[], None]) -> A
         return EditedOut(id=edited.id)
 
     @changing.post("/{prompt_id}/retire", status_code=204, responses=refusals(404))
+    @act(AuditAct.RETIRE_PROMPT)
     async def retire_prompt(prompt_id: Id) -> None:
         """Sample a prompt no more, and offer none of its pairs that nobody has judged."""
         await asyncio.to_thread(store.prompts.retire, prompt_id)

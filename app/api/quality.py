@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from app.annotation.quality_cache import Quality, QualityCache
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import Body, Id, refusals
 from app.api.quality_schema import (
@@ -23,6 +23,7 @@ from app.api.quality_schema import (
     quarantine_out,
     span_out,
 )
+from data.activity.audit import AuditAct
 from data.records import Flag, Message
 from data.store import PreferenceStore
 
@@ -68,12 +69,14 @@ def _add_report(routes: APIRouter, store: PreferenceStore, examiner: QualityCach
 
 def _add_quarantine(routes: APIRouter, store: PreferenceStore) -> None:
     @routes.post("/people/{person_id}/quarantine", status_code=201, responses=refusals(404, 409))
+    @act(AuditAct.QUARANTINE)
     def quarantine(person_id: Id, body: ReasonIn, me: Admin) -> QuarantinedOut:
         """Leave somebody's judgments out of rounds from now on; rounds that were given them are named."""
         begun = store.quarantines.begin(person_id, reason=body.reason, made_by=me.id)
         return QuarantinedOut(quarantine=quarantine_out(begun, me.pseudonym), rounds=_rounds(store, person_id))
 
     @routes.post("/people/{person_id}/quarantine/lift", status_code=204, responses=refusals(404, 409))
+    @act(AuditAct.LIFT_QUARANTINE)
     def lift_quarantine(person_id: Id, me: Admin) -> None:
         """Let all of somebody's judgments count again."""
         store.quarantines.lift(person_id, lifted_by=me.id)

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.rounds.rebuilds import Plan, Rebuilds
+from data.activity.audit import AuditAct
 from data.store import PreferenceStore
 
 Names = Annotated[list[str], Query()]
@@ -56,6 +57,7 @@ def build_rebuilds_api(store: PreferenceStore, rebuilds: Rebuilds) -> APIRouter:
         return _plan(rebuilds.plan(annotators, sources))
 
     @routes.post("", status_code=202)
+    @act(AuditAct.REBUILD_ROUNDS)
     async def rebuild_rounds(me: Admin, body: WithoutIn) -> PlanOut:
         """Take them again, one after the other, as new versions that wait for an admin."""
         plan = rebuilds.plan(body.annotators, body.sources)

@@ -6,7 +6,7 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import Id
 from app.api.report_schema import NoteOut
@@ -14,6 +14,7 @@ from app.rounds.algorithms import Algorithm
 from app.rounds.runner import RoundRunner, RoundView
 from app.rounds.schedule import Due, NotDue
 from app.rounds.triggers import Triggers
+from data.activity.audit import AuditAct
 from data.errors import NotFoundError
 from data.records import Outline, Round, RoundState
 from data.store import PreferenceStore
@@ -85,6 +86,7 @@ def build_rounds_api(store: PreferenceStore, rounds: RoundRunner, triggers: Trig
     routes = APIRouter(prefix="/rounds", tags=["rounds"], route_class=audited(store.audit))
 
     @routes.post("", status_code=201, responses={202: {"model": StartedOut}})
+    @act(AuditAct.START_ROUND)
     async def start_round(me: Admin, answer: Response, body: RoundIn | None = None) -> StartedOut:
         """Freeze what has been judged and train on it; while another round runs, wait for that (202)."""
         started = await triggers.ask(me, body.algorithm if body else None)
@@ -104,6 +106,7 @@ def build_rounds_api(store: PreferenceStore, rounds: RoundRunner, triggers: Trig
         return await asyncio.to_thread(_preview, store, rounds.configured, triggers)
 
     @routes.delete("/waiting", status_code=204)
+    @act(AuditAct.WITHDRAW_ROUND)
     async def withdraw_round() -> None:
         """Forget the round that waits for another to end."""
         if not await triggers.withdraw():
@@ -115,12 +118,14 @@ def build_rounds_api(store: PreferenceStore, rounds: RoundRunner, triggers: Trig
         return _round(rounds.view(round_id))
 
     @routes.post("/{round_id}/cancel")
+    @act(AuditAct.CANCEL_ROUND)
     async def cancel_round(round_id: Id) -> dict[str, object]:
         """Stop a round that trains."""
         await rounds.cancel(round_id)
         return {"id": round_id}
 
     @routes.post("/{round_id}/resume", status_code=201)
+    @act(AuditAct.RESUME_ROUND)
     async def resume_round(round_id: Id) -> StartedOut:
         """Let a round that failed or was cancelled go on from its last checkpoint."""
         return _started(await rounds.take_up(round_id))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from app.api.account import build_account_api
 from app.api.activity import build_activity_api
 from app.api.annotate import build_desk_api
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Caller, admin
 from app.api.errors import LARGEST_ID, refusals
 from app.api.exports import build_exports_api
@@ -37,6 +37,7 @@ from app.markdown.render import Markdown
 from app.people.visitor import visitor_of
 from app.services import Services
 from app.serving.engine import SamplingJob, complete
+from data.activity.audit import AuditAct
 from data.records import Message, NewCompletion, Sampling, Split
 
 MAX_ANSWERS = 8
@@ -121,7 +122,7 @@ def _session_routes(services: Services) -> APIRouter:
 
 def _operator_routes(services: Services) -> APIRouter:
     routes = APIRouter(tags=["admin"])
-    handing_out = APIRouter(route_class=audited(services.store.audit, reads=True))
+    handing_out = APIRouter(route_class=audited(services.store.audit))
 
     @routes.post("/completions")
     async def completions(body: CompletionsIn) -> dict[str, Any]:
@@ -133,6 +134,7 @@ def _operator_routes(services: Services) -> APIRouter:
         return {"version": version, "completions": [[_measured(c) for c in answers] for answers in drawn]}
 
     @handing_out.get("/export", response_class=StreamingResponse, responses=_NDJSON)
+    @act(AuditAct.STREAM_PREFERENCES)
     def stream_preferences(format: Annotated[str, Query(max_length=40)] = "trl") -> StreamingResponse:
         """All preferences as JSON lines, but those that the format cannot hold; all of them are read first.
 

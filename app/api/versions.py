@@ -12,10 +12,11 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
-from app.api.audit import audited
+from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import Body, refusals
 from app.versions.registry import AdapterView, ModelRegistry, adapter_views
+from data.activity.audit import AuditAct
 from data.records import Ruling
 from data.store import PreferenceStore
 from data.versions.standing import VersionStatus
@@ -86,7 +87,7 @@ def build_adapters_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRo
     routes = APIRouter(
         prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
     )
-    handing_out = APIRouter(route_class=audited(store.audit, reads=True))
+    handing_out = APIRouter(route_class=audited(store.audit))
 
     @routes.get("")
     def all_versions() -> AdaptersOut:
@@ -96,6 +97,7 @@ def build_adapters_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRo
     _add_moves(routes, adapters)
 
     @handing_out.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
+    @act(AuditAct.DOWNLOAD_VERSION)
     async def download_version(name: VersionName) -> FileResponse:
         """A version as a zip of a directory that PEFT takes."""
         packed = await asyncio.to_thread(_pack, adapters.files(name), name)
@@ -117,27 +119,32 @@ def adapters_out(store: PreferenceStore) -> AdaptersOut:
 
 def _add_moves(routes: APIRouter, adapters: ModelRegistry) -> None:
     @routes.post("/{name}/promote")
+    @act(AuditAct.PROMOTE)
     async def promote(name: VersionName, body: VersionReasonIn, me: Admin) -> ChampionOut:
         """Let a version serve: verified, loaded, proved by its canary, then swapped in."""
         await adapters.promote(name, reason=body.reason, actor_id=me.id)
         return ChampionOut(champion=name)
 
     @routes.post("/roll-back")
+    @act(AuditAct.ROLL_BACK)
     async def roll_back(body: VersionReasonIn, me: Admin) -> ChampionOut:
         """Serve again what served before, and refuse what serves now."""
         return ChampionOut(champion=await adapters.roll_back(reason=body.reason, actor_id=me.id))
 
     @routes.post("/{name}/try", status_code=204)
+    @act(AuditAct.PUT_ON_TRIAL)
     async def put_on_trial(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
         """Let annotators compare a version with the one that serves, until their votes settle it."""
         await adapters.put_on_trial(name, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/refuse", status_code=204)
+    @act(AuditAct.REFUSE)
     async def refuse(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
         """Decide that a version shall not serve; it can still be promoted later."""
         await adapters.rule(name, Ruling.REFUSE, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/retire", status_code=204)
+    @act(AuditAct.RETIRE)
     async def retire(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
         """Put a version away for good; its files stay."""
         await adapters.rule(name, Ruling.RETIRE, reason=body.reason, actor_id=me.id)

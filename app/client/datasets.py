@@ -26,6 +26,7 @@ from app.file_reading.look import Brought, Look
 from app.file_reading.process import inspect
 from app.home import Home
 from app.settings.settings import Settings, load_settings
+from data.activity.audit import AuditAct
 from data.containers.container import Unreadable
 from data.containers.jsonl import JSONL, standing_in
 from data.containers.registry import by_name, opening
@@ -147,7 +148,7 @@ class _AtHome:
         return list(map(_made, self._store.exports.all()))
 
     def _keep(self, act: str, **detail: str | int) -> None:
-        self._store.audit.add(None, act, detail)
+        self._store.audit.add(None, AuditAct(act), detail)
 
 
 class _AtServer:

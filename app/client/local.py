@@ -20,6 +20,7 @@ from app.serving.adapter_store import AdapterStore
 from app.settings.open_store import open_store
 from app.settings.settings import Settings, load_settings
 from app.versions.registry import adapter_files
+from data.activity.audit import AuditAct
 from data.db.lock import HomeLock
 from data.errors import HomeError
 from data.records import Ruling
@@ -84,7 +85,7 @@ def copy_adapter(home: Home, name: str, out: Path) -> None:
     """Copy a version's verified directory to a new one."""
     with opened_home(home) as (_, store):
         shutil.copytree(adapter_files(store, AdapterStore(home.adapters), name), out)
-        store.audit.add(None, "download_version", {"name": name})
+        store.audit.add(None, AuditAct.DOWNLOAD_VERSION, {"name": name})
 
 
 @asynccontextmanager
@@ -95,4 +96,4 @@ async def _services(home: Home) -> AsyncIterator[Services]:
 
 
 async def _keep(services: Services, act: str, **detail: str) -> None:
-    await asyncio.to_thread(services.store.audit.add, None, act, detail)
+    await asyncio.to_thread(services.store.audit.add, None, AuditAct(act), detail)

@@ -9,7 +9,7 @@ from app.api.account import EndedOut
 from app.api.people import LinkOut, NewInviteOut, PersonAddedOut
 from app.client.client import Client
 from app.people.accounts import DAY_MS, Accounts
-from data.activity.audit import Audit
+from data.activity.audit import Audit, AuditAct
 from data.errors import NotFoundError
 from data.people.invites import Invite
 from data.records import Annotator, Role
@@ -151,7 +151,7 @@ class StoredRoster:
         return self.by_login(login).id
 
     def _keep(self, act: str, **detail: str | int) -> None:
-        self._audit.add(None, act, detail)
+        self._audit.add(None, AuditAct(act), detail)
 
 
 class ServedRoster:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from data.db.database import Database, Row, insert
 from data.support.clock import Clock
@@ -11,11 +12,52 @@ from data.support.digests import canonical
 Detail = Mapping[str, str | int | float | bool | None]
 
 
+class AuditAct(StrEnum):
+    """What an admin can do that is kept. A value stands in stores and is never changed."""
+
+    QUARANTINE = "quarantine"
+    LIFT_QUARANTINE = "lift_quarantine"
+    ADD_PROMPTS = "add_prompts"
+    EDIT_PROMPT = "edit_prompt"
+    RETIRE_PROMPT = "retire_prompt"
+    MAKE_GOLD = "make_gold"
+    WRITE_GOLD = "write_gold"
+    RETIRE_GOLD = "retire_gold"
+    PUBLISH_GUIDELINES = "publish_guidelines"
+    ADD_USER = "add_user"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    ROLE = "role"
+    LINK = "link"
+    PASSWORD = "password"
+    SIGN_OUT = "sign_out"
+    MAKE_INVITE = "make_invite"
+    WITHDRAW_INVITE = "withdraw_invite"
+    START_ROUND = "start_round"
+    CANCEL_ROUND = "cancel_round"
+    RESUME_ROUND = "resume_round"
+    WITHDRAW_ROUND = "withdraw_round"
+    REBUILD_ROUNDS = "rebuild_rounds"
+    PROMOTE = "promote"
+    PUT_ON_TRIAL = "put_on_trial"
+    ROLL_BACK = "roll_back"
+    REFUSE = "refuse"
+    RETIRE = "retire"
+    DOWNLOAD_VERSION = "download_version"
+    STREAM_PREFERENCES = "stream_preferences"
+    IMPORT_FILE = "import_file"
+    EXPORT_PREFERENCES = "export_preferences"
+    PUBLISH_PREFERENCES = "publish_preferences"
+    DOWNLOAD_EXPORT = "download_export"
+    DISCARD_EXPORT = "discard_export"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One thing done. created_at: ms since the Unix epoch.
 
-    actor_id: by whom; None from the command line, when no server ran that could tell who it was.
+    action: an AuditAct, or what an older prefloop called one. actor_id: by whom; None from the command line, when no
+    server ran that could tell who it was.
     """
 
     id: int
@@ -32,11 +74,11 @@ class Audit:
         self._database = database
         self._clock = clock
 
-    def add(self, actor_id: int | None, action: str, detail: Detail) -> None:
+    def add(self, actor_id: int | None, action: AuditAct, detail: Detail) -> None:
         """Keep an act. The detail must hold no secrets: every admin may read it."""
         row = {
             "actor_id": actor_id,
-            "action": action,
+            "action": action.value,
             "detail": canonical(dict(detail)),
             "created_at": self._clock(),
         }
