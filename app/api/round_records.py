@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from app.api.errors import LARGEST_ID, Id, refusals
 from app.api.report_schema import ReportOut, report_out
-from app.reports.markdown_file import Setting, excluded_of, round_report, settings_of
+from app.reports.markdown_file import Setting, round_report, settings_of
 from app.reports.round_tables import report_words
 from app.rounds.algorithms import Algorithm
 from app.rounds.runner import RoundRunner
@@ -161,7 +161,7 @@ def _record(entry: Round, manifest: Manifest | None, names: dict[int, str], vers
         "created_at": entry.created_at,
         "ended_at": entry.ended_at,
         **{name: entry.counts.get(name, 0) for name in ("train", "heldout", "both_bad")},
-        "excluded": excluded_of(entry),
+        "excluded": entry.excluded,
         "flip_rate": entry.flip_rate,
         "accuracy": manifest.report.heldout.accuracy if manifest else None,
         "version": versions.get(entry.id),

@@ -37,12 +37,16 @@ class StartedOut(BaseModel):
 
 
 class EntryOut(BaseModel):
-    """A round in a list. cause: what began it; sha256: of what it was trained on."""
+    """A round in a list.
+
+    cause: what began it; waited: whether another ran when it was asked for; sha256: of what it was trained on.
+    """
 
     id: int
     state: RoundState
     reason: str | None
     cause: str
+    waited: bool
     sha256: str | None
     created_at: int
     ended_at: int | None
@@ -143,6 +147,7 @@ def _entry(entry: Round) -> EntryOut:
         state=entry.state,
         reason=entry.reason,
         cause=entry.cause,
+        waited=entry.waited,
         sha256=entry.sha256,
         created_at=entry.created_at,
         ended_at=entry.ended_at,

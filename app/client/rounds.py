@@ -8,7 +8,6 @@ from typing import Any
 
 from app.client.client import Client
 from data.errors import RoundError
-from data.rounds.waiting import AFTER_WAITING
 
 _RUNNING = ("queued", "training", "swapping")
 _LOOK_SECONDS = 1.0
@@ -53,7 +52,7 @@ def begun(
 
 
 def _asked_for(server: Client, after: int) -> int | None:
-    found = [entry["id"] for entry in server.get("/rounds") if entry["id"] > after and entry["cause"] == AFTER_WAITING]
+    found = [entry["id"] for entry in server.get("/rounds") if entry["id"] > after and entry["waited"]]
     return min(found, default=None)
 
 

@@ -16,7 +16,6 @@ from trainer.interface.manifest import Manifest
 
 Setting = str | int | float | bool | None
 
-_EXCLUDED = "excluded_"
 _GIVEN = {
     "train": "Training pairs",
     "heldout": "Held-out pairs",
@@ -49,11 +48,6 @@ def round_report(
 def settings_of(entry: Round) -> dict[str, Setting]:
     """What a round was told, flat: keys of nested settings are joined by dots, of lists only the length is given."""
     return dict(_flat(entry.config))
-
-
-def excluded_of(entry: Round) -> dict[str, int]:
-    """The judgments that a round left out, by reason."""
-    return {key.removeprefix(_EXCLUDED): count for key, count in entry.counts.items() if key.startswith(_EXCLUDED)}
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, Setting]]:
@@ -89,7 +83,7 @@ def _given(entry: Round) -> list[str]:
     if entry.rules:
         lines += ["", "Selected by these rules:", ""]
         lines += _table(("rule", "value"), [(rule, str(value)) for rule, value in entry.rules.items()])
-    if left := excluded_of(entry):
+    if left := entry.excluded:
         lines += ["", "Judgments left out, by reason:", ""]
         lines += _table(("reason", "judgments"), [(reason, str(count)) for reason, count in left.items()])
     return lines

@@ -82,9 +82,16 @@ class RoundRunner:
         return self._planner.configured
 
     async def start(
-        self, actor: Annotator | None, *, algorithm: Algorithm | None = None, cause: str = "by hand"
+        self,
+        actor: Annotator | None,
+        *,
+        algorithm: Algorithm | None = None,
+        cause: str = "by hand",
+        waited: bool = False,
     ) -> Round:
         """Freeze what has been judged and start training on it, by the configured algorithm or another.
+
+        waited: whether it stood in the queue, which it leaves.
 
         Raises RoundRunsError when a round is under way; ConflictError when the judgments will not do for the
         algorithm, or its reference does not exist or leads to an adapter that could not be served; AdapterError when
@@ -98,6 +105,7 @@ class RoundRunner:
             admit=admission(config.training),
             rules=self._planner.rules,
             cause=cause,
+            waited=waited,
         )
         self._watch(created.id)
         return created

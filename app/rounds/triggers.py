@@ -88,7 +88,7 @@ class Triggers:
         try:
             asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
             algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
-            return await self._rounds.start(asked_by, algorithm=algorithm, cause=AFTER_WAITING)
+            return await self._rounds.start(asked_by, algorithm=algorithm, cause=AFTER_WAITING, waited=True)
         except RoundRunsError:
             raise
         except Exception:

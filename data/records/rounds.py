@@ -8,6 +8,9 @@ from data.records.completions import Completion
 from data.records.pairs import Pair
 from data.records.prompts import Prompt
 
+EXCLUDED = "excluded_"
+"""Before a reason, the key of a count: so many judgments were left out for it."""
+
 
 class RoundState(StrEnum):
     """queued -> training -> swapping -> promoted, waiting or refused; on the way there also failed or cancelled.
@@ -40,9 +43,9 @@ class RoundState(StrEnum):
 class Round:
     """One turn of the loop: snapshot, training, swap. flip_rate is as measured when it was frozen.
 
-    cause: what began it, in words. rules: those its pairs were selected by; sha256: of what was selected, None for a
-    round of an older prefloop. newest_judgment: the newest there was then, 0 without any. rebuilds_id: the round whose
-    judgments it took, but those of `without`.
+    cause: what began it, in words. waited: whether another ran when it was asked for. rules: those its pairs were
+    selected by; sha256: of what was selected, None for a round of an older prefloop. newest_judgment: the newest there
+    was then, 0 without any. rebuilds_id: the round whose judgments it took, but those of `without`.
     """
 
     id: int
@@ -60,6 +63,13 @@ class Round:
     newest_judgment: int = 0
     rebuilds_id: int | None = None
     without: "Without | None" = None
+    waited: bool = False
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """The judgments that it left out, by reason."""
+        found = ((key, count) for key, count in self.counts.items() if key.startswith(EXCLUDED))
+        return {key.removeprefix(EXCLUDED): count for key, count in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from data.barring.barring import Barring
 from data.db.database import Database, Moment, Row, first, insert
 from data.errors import ConflictError, NotFoundError, RoundRunsError
 from data.records import Outline, Round, RoundState, Snapshot, Split, Without
+from data.records.rounds import EXCLUDED
 from data.rounds.counterfactual import TOO_FAST, WITH_A_VERSION, left_out, taken_again
 from data.rounds.flip_rate import flip_rate
 from data.rounds.selection import TAKE_ALL, Selection, SelectionRules, select
@@ -21,11 +22,10 @@ from data.rounds.selection_checks import Admission, decided_pairs
 from data.rounds.snapshots import snapshot_of
 from data.rounds.vote_table import VoteTable
 from data.rounds.votes import FROZEN, current
-from data.rounds.waiting import AFTER_WAITING, leave_queue
+from data.rounds.waiting import leave_queue
 from data.support.clock import Clock
 from data.support.digests import canonical
 
-_EXCLUDED = "excluded_"
 _SINCE = f"""
     select coalesce(max(newest_judgment), 0) from round where state in {WITH_A_VERSION} and rebuilds_id is null
 """
@@ -67,13 +67,14 @@ class Rounds:
         admit: Admission = decided_pairs,
         rules: SelectionRules = TAKE_ALL,
         cause: str = "by hand",
+        waited: bool = False,
     ) -> Round:
         """Begin a round: freeze the judgments that it uses of those that stand at one moment.
 
         They are chosen on a reader, so that nobody's save waits for it; what is judged meanwhile is for the next round.
         admit: what the training asks of them. The round's counts are "train", "heldout" and "both_bad" (pairs),
-        "judgments" (used) and "excluded_..." (judgments, by reason). One that begins AFTER_WAITING leaves its place in
-        the queue. Raises RoundRunsError while a round runs, ConflictError if they are not admitted.
+        "judgments" (used) and "excluded_..." (judgments, by reason). One that waited
+        leaves its place in the queue. Raises RoundRunsError while a round runs, ConflictError if they are not admitted.
         """
 
         def choose(moment: Moment) -> _Chosen:
@@ -82,12 +83,13 @@ class Rounds:
                 "config": canonical(config),
                 "started_by": started_by,
                 "cause": cause,
+                "waited": int(waited),
                 "rules": canonical(asdict(rules) | {TOO_FAST: self._barring.too_fast}),
                 "newest_judgment": moment.value("select coalesce(max(id), 0) from judgment"),
             }
             return _Chosen(selection, rate, begun)
 
-        return self._begun(choose, admit, leaves_queue=cause == AFTER_WAITING)
+        return self._begun(choose, admit, leaves_queue=waited)
 
     def rebuild(
         self,
@@ -154,10 +156,7 @@ class Rounds:
         entry = self.by_id(round_id)
         with self._database.moment() as moment:
             frozen = select(VoteTable.read(moment.in_chunks(FROZEN, [round_id])))
-        excluded = {
-            key.removeprefix(_EXCLUDED): count for key, count in entry.counts.items() if key.startswith(_EXCLUDED)
-        }
-        return snapshot_of(self._pairs, replace(frozen, excluded=excluded), entry.flip_rate)
+        return snapshot_of(self._pairs, replace(frozen, excluded=entry.excluded), entry.flip_rate)
 
     def preview(self, rules: SelectionRules = TAKE_ALL) -> Snapshot:
         """What a round would be given now."""
@@ -279,7 +278,7 @@ class Rounds:
         selection = chosen.selection
         counts = {split.value: selection.count(split) for split in Split}
         counts |= {"both_bad": selection.bad_pairs, "judgments": selection.judgments}
-        counts |= {f"{_EXCLUDED}{reason}": count for reason, count in selection.excluded.items()}
+        counts |= {f"{EXCLUDED}{reason}": count for reason, count in selection.excluded.items()}
         return {
             "state": RoundState.QUEUED.value,
             "counts": canonical(counts),
@@ -312,6 +311,7 @@ def _round(row: Row) -> Round:
         ended_at=row["ended_at"],
         flip_rate=row["flip_rate"],
         cause=row["cause"],
+        waited=bool(row["waited"]),
         rules=json.loads(row["rules"]),
         sha256=row["sha256"],
         newest_judgment=row["newest_judgment"],

@@ -15,6 +15,7 @@ from data.db.migrations import (  # noqa: F401  registered in this order
     s07_base_license,
     s08_session_makers,
     s09_what_a_pair_compares,
+    s10_waited_rounds,
 )
 from data.db.migrations.steps import STEPS, unknown_steps
 

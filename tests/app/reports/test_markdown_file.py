@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from markdown_it import MarkdownIt
 
-from app.reports.markdown_file import excluded_of, round_report, settings_of
+from app.reports.markdown_file import round_report, settings_of
 from app.rounds.runner import RoundView
 from data.records import Decision, Round, RoundState, Ruling
 from tests.app.canned_rounds import manifest
@@ -116,7 +116,7 @@ def test_words_of_others_stay_words(hostile: str) -> None:
 
 
 def test_exclusions_are_named_by_their_reason() -> None:
-    assert excluded_of(ROUND) == {"tie": 9, "skip": 4}
+    assert ROUND.excluded == {"tie": 9, "skip": 4}
 
 
 def test_what_was_selected_is_named_by_its_digest_and_its_rules() -> None:
