@@ -28,11 +28,11 @@ import httpx
 from app.client.client import running_server
 from app.home import Home
 from app.people.accounts import Accounts
-from app.services import import_prompts
 from app.serving.engine import BASE, SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from app.settings.open_store import open_store
 from app.settings.settings import Settings
+from app.startup import import_prompts
 from data.records import NewCompletion, Role
 from data.store import PreferenceStore
 from trainer.interface.model_settings import BUILT_IN

@@ -175,7 +175,7 @@ async def load(url: str, tokens: list[str], seconds: float) -> tuple[list[float]
 def fill(folder: Path) -> list[str]:
     """Make a home with pairs and people enough; the answer is their sessions."""
     from app.people.accounts import Accounts
-    from app.services import import_prompts
+    from app.startup import import_prompts
     from data.records import FinishReason, NewCompletion, Role, Sampling
     from data.store import PreferenceStore
     from trainer.interface.model_settings import BUILT_IN

@@ -28,10 +28,11 @@ from rich.table import Table
 
 from app.annotation.queue_settings import QueueSettings
 from app.home import Home
-from app.rounds.serve_during_training import ServeDuringTraining
-from app.services import Services, open_services, running
+from app.rounds.gpu_sharing import ServeDuringTraining
+from app.services import Services
 from app.settings.open_store import open_store
 from app.settings.settings import Settings
+from app.startup import open_services, running
 from app.versions.promotion import Promotion
 from benchmarks.models import EOS, FIRST_ID, SIZES, random_base
 from data.errors import PrefloopError

@@ -15,10 +15,11 @@ from app.api.versions import adapters_out
 from app.client.people import StoredRoster
 from app.home import Home
 from app.people.accounts import Accounts
-from app.services import Services, open_services
+from app.services import Services
 from app.serving.adapter_store import AdapterStore
 from app.settings.open_store import open_store
 from app.settings.settings import Settings, load_settings
+from app.startup import open_services
 from app.versions.registry import adapter_files
 from data.activity.audit import AuditAct
 from data.db.lock import HomeLock

@@ -20,9 +20,10 @@ from app.api.router import build_api
 from app.home import Home, ServerCard
 from app.models.license import say_license
 from app.pages.mount import mount_pages
-from app.services import Services, open_services, running
+from app.services import Services
 from app.settings.open_store import open_store
 from app.settings.settings import Settings
+from app.startup import open_services, running
 from app.web.listening import Listening
 from app.web.sign_in_routes import add_security
 from app.web.timed_connection import TimedConnection

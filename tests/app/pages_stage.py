@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,39 +13,19 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from app.annotation.desk import Desk
-from app.annotation.eval_feeder import EvalFeeder
-from app.annotation.feeder import Feeder
-from app.annotation.quality_cache import QualityCache
 from app.annotation.queue_settings import QueueSettings
-from app.background.jobs import Jobs
-from app.background.webhooks import Webhooks
-from app.datasets.export_files import ExportFiles
-from app.datasets.uploads import Uploads
 from app.home import Home
-from app.maintenance.backups import Backups
-from app.people.accounts import Accounts
 from app.rounds.planner import Planner
-from app.rounds.rebuilds import Rebuilds
-from app.rounds.runner import RoundRunner
-from app.rounds.trainer_process import TrainerProcess
 from app.rounds.training_settings import TrainingSettings
-from app.rounds.triggers import Triggers
-from app.services import Services, publish_guidelines
+from app.services import Parts, Services, wire
 from app.serving.adapter_store import AdapterStore
 from app.serving.engine import BASE, Answers, SamplingJob
-from app.serving.router import Router
 from app.settings.settings import Settings
-from app.versions.limits import Limits
-from app.versions.promotion import Promotion, PromotionPolicy
-from app.versions.registry import ModelRegistry
-from app.versions.trial import Trial
+from app.startup import publish_guidelines
 from app.web.server import create_app
 from data.barring.reading_speed import SKIMMING
-from data.containers.container import FileLimits
-from data.records import FinishReason, Message, NewCompletion, Role, Sampling
+from data.records import FinishReason, Message, NewCompletion, Role
 from data.store import PreferenceStore
-from data.support.clock import now_ms
 from trainer.interface.config import RoundConfig
 from trainer.interface.manifest import Canary
 from trainer.model.base import Base
@@ -140,7 +120,10 @@ async def stage(
 ) -> AsyncIterator[Services]:
     """Services with a working feeder, and a trainer that fails unless another is given."""
     with PreferenceStore.open(home / "prefloop.db", too_fast=too_fast) as store:
-        services = _wire(store, home, CannedEngine(answers, pause=pause), buffer, queue, trainer)
+        settings = Settings(queue=queue, trainer=trainer, max_rows=6).model_copy(
+            update={"buffer": buffer}
+        )  # 0: nothing ahead
+        services = wire(Home(home), settings, store, _parts(store, home, CannedEngine(answers, pause=pause)))
         store.versions.ensure_base("canned", "0")
         publish_guidelines(store)
         store.prompts.add(list(itertools.islice(_prompts(), prompts)), source="test")
@@ -203,76 +186,16 @@ def _completion(text: str, job: SamplingJob, seed: int) -> NewCompletion:
     )
 
 
-def _wire(
-    store: PreferenceStore,
-    home: Path,
-    engine: CannedEngine,
-    buffer: int,
-    queue: QueueSettings,
-    trainer: tuple[str, ...],
-) -> Services:
+def _parts(store: PreferenceStore, home: Path, engine: CannedEngine) -> Parts:
     shelf = AdapterStore(home / "adapters")
-    router = Router(engine, shelf, store.versions)
-    webhooks = Webhooks((), store.outbox, now_ms)
-    matches = EvalFeeder(
-        store, engine, router, sampling=Sampling(), queue=queue, buffer=buffer, source=random.Random(0)
-    )
-    feeder = Feeder(
-        store,
-        engine,
-        router,
-        sampling=Sampling(),
-        buffer=buffer,
-        workers=4,
-        queue=queue,
-        eval_feeder=matches,
-        source=random.Random(0),
-    )
     template = RoundConfig(model="canned", revision="0", seed=0)
-    trainings = TrainingSettings({}, parameters=1_600_000)
-    planner = Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=16)
-    adapters = ModelRegistry(store, router, shelf, moved=feeder.wake, publish=webhooks.publish)
-    rounds = RoundRunner(
-        store,
-        router,
-        shelf,
-        directory=home / "rounds",
-        planner=planner,
-        trainer=TrainerProcess(trainer),
-        publish=webhooks.publish,
-        gatekeeper=PromotionPolicy(adapters, router, promotion=Promotion.GATE, limits=Limits()),
-        room=lambda _: nullcontext(),
-    )
-    errands = Jobs()
-    return Services(
-        settings=Settings(),
-        store=store,
+    training_settings = TrainingSettings({}, parameters=1_600_000)
+    return Parts(
         base=cast(Base, None),
         engine=engine,
-        router=router,
         adapter_store=shelf,
-        registry=adapters,
-        feeder=feeder,
-        eval_feeder=matches,
-        desk=Desk(
-            store,
-            feeder,
-            router,
-            lease_ms=600_000,
-            reasons=Settings().reasons,
-            turns=4,
-            queue=queue,
-        ),
-        rounds=rounds,
-        triggers=Triggers(store, rounds, Settings().rounds),
-        rebuilds=Rebuilds(store, rounds),
-        jobs=errands,
-        uploads=Uploads(store, errands, home / "imports", FileLimits()),
-        export_files=ExportFiles(store, errands, home / "exports"),
-        backups=Backups(Home(home), Settings().backup),
-        trial=Trial(store, adapters, roll_back=True, most_votes=Settings().trial_votes),
-        training_settings=trainings,
-        accounts=Accounts(store, hasher=PasswordHasher(1, 8, 1)),
-        quality_cache=QualityCache(store, now_ms),
-        webhooks=webhooks,
+        planner=Planner(store.versions, shelf, template=template, training_settings=training_settings, max_rank=16),
+        training_settings=training_settings,
+        source=random.Random(0),
+        hasher=PasswordHasher(1, 8, 1),
     )

@@ -10,10 +10,10 @@ import pytest
 
 from app.home import Home
 from app.maintenance.backups import Backups, BackupSettings, back_up, directory_of
-from app.services import open_services
 from app.serving.engine import SamplingJob, complete
 from app.settings.open_store import open_store
 from app.settings.settings import load_settings
+from app.startup import open_services
 from data.db.backups import backups_in, restore
 from data.db.lock import HomeLock
 from data.errors import HomeError

@@ -11,10 +11,11 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.home import Home
-from app.services import Services, open_services
+from app.services import Services
 from app.serving.engine import SamplingJob, complete
 from app.settings.open_store import open_store
 from app.settings.settings import load_settings
+from app.startup import open_services
 from app.versions.prompt_formats import settle_format
 from app.versions.registry import adapter_views
 from data.errors import AdapterError
