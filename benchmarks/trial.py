@@ -9,23 +9,23 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from data.versions.sequential_test import PRIOR, Evidence, TestOutcome
+from data.versions.sequential_test import PRIOR, Evidence, SequentialOutcome
 
 
-def settled(rate: float, experiments: int, votes: int, *, seed: int) -> list[tuple[TestOutcome, int]]:
+def settled(rate: float, experiments: int, votes: int, *, seed: int) -> list[tuple[SequentialOutcome, int]]:
     """How each experiment ended and after how many votes. rate: the challenger's true win rate."""
     source = np.random.default_rng(seed)
-    known: dict[tuple[int, int], TestOutcome] = {}
+    known: dict[tuple[int, int], SequentialOutcome] = {}
     ends = []
     for row in source.random((experiments, votes)) < rate:
         for at, wins in enumerate(np.cumsum(row), 1):
             counts = int(wins), at - int(wins)
             outcome = known.setdefault(counts, Evidence(*counts).outcome)
-            if outcome is not TestOutcome.OPEN:
+            if outcome is not SequentialOutcome.OPEN:
                 ends.append((outcome, at))
                 break
         else:
-            ends.append((TestOutcome.OPEN, votes))
+            ends.append((SequentialOutcome.OPEN, votes))
     return ends
 
 
@@ -42,7 +42,7 @@ def main() -> None:
         table.add_column(heading, justify="right")
     for rate in (0.5, 0.55, 0.6, 0.65, 0.45):
         ends = settled(rate, arguments.experiments, arguments.votes, seed=0)
-        shares = [sum(outcome is kind for outcome, _ in ends) / len(ends) for kind in TestOutcome]
+        shares = [sum(outcome is kind for outcome, _ in ends) / len(ends) for kind in SequentialOutcome]
         median = np.median([at for _, at in ends])
         table.add_row(f"{rate:.2f}", *(f"{share:.1%}" for share in shares), f"{median:.0f}")
     Console().print(table)

@@ -10,7 +10,7 @@ from app.api.errors import LARGEST_ID, refusals
 from app.versions.trial import Trial, TrialState
 from data.store import PreferenceStore
 from data.versions.bradley_terry import Rung, ladder
-from data.versions.sequential_test import THRESHOLD, Evidence, TestOutcome, course
+from data.versions.sequential_test import THRESHOLD, Evidence, SequentialOutcome, course
 from data.versions.versions import BASE
 
 VersionQuery = Annotated[str, Query(max_length=64)]
@@ -52,7 +52,7 @@ class MatchOut(BaseModel):
     better: float
     worse: float
     threshold: float
-    outcome: TestOutcome
+    outcome: SequentialOutcome
     course: list[PointOut]
 
 

@@ -14,7 +14,7 @@ from data.errors import AdapterError
 from data.records import Ruling
 from data.store import PreferenceStore
 from data.versions.comparisons import ComparisonVote, evidence
-from data.versions.sequential_test import Evidence, TestOutcome
+from data.versions.sequential_test import Evidence, SequentialOutcome
 
 _EVERY_SECONDS = 30.0  # a judgment wakes it
 _REST_SECONDS = 1.0
@@ -74,7 +74,7 @@ class Trial:
             return
         if match.comparison.trial:
             await self._end(match)
-        elif match.evidence.outcome is TestOutcome.WORSE and self._roll_back:
+        elif match.evidence.outcome is SequentialOutcome.WORSE and self._roll_back:
             await self._adapters.roll_back(
                 reason=_words(match), numbers=_numbers(match), premise=lambda: self._still(match)
             )
@@ -82,7 +82,7 @@ class Trial:
     async def _end(self, match: TrialState) -> None:
         """End a trial that is decided; a challenger that won but cannot be served is left to an admin."""
         match match.evidence.outcome:
-            case TestOutcome.BETTER:
+            case SequentialOutcome.BETTER:
                 try:
                     await self._adapters.promote(
                         match.comparison.challenger,
@@ -92,9 +92,9 @@ class Trial:
                     )
                 except AdapterError as error:
                     await self._rule(match, Ruling.WAIT, f"{_words(match)}, but: {error}")
-            case TestOutcome.WORSE:
+            case SequentialOutcome.WORSE:
                 await self._rule(match, Ruling.REFUSE, _words(match))
-            case TestOutcome.OPEN if len(match.votes) >= self.most_votes:
+            case SequentialOutcome.OPEN if len(match.votes) >= self.most_votes:
                 words = f"not settled after {len(match.votes)} votes; {match.comparison.champion} stays"
                 await self._rule(match, Ruling.WAIT, words)
 

@@ -24,7 +24,7 @@ THRESHOLD = 20.0
 _TINY = 1e-12
 
 
-class TestOutcome(StrEnum):
+class SequentialOutcome(StrEnum):
     """What the votes say so far: the challenger is BETTER, WORSE, or it is OPEN."""
 
     BETTER = "better"
@@ -60,11 +60,11 @@ class Evidence:
         return _e_value(self.losses, self.wins)
 
     @property
-    def outcome(self) -> TestOutcome:
+    def outcome(self) -> SequentialOutcome:
         """What is settled by now."""
         if self.better >= THRESHOLD:
-            return TestOutcome.BETTER
-        return TestOutcome.WORSE if self.worse >= THRESHOLD else TestOutcome.OPEN
+            return SequentialOutcome.BETTER
+        return SequentialOutcome.WORSE if self.worse >= THRESHOLD else SequentialOutcome.OPEN
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """The win rates in 0-1 that the votes do not rule out, with this confidence over all looks together.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta
 
-from data.versions.sequential_test import PRIOR, THRESHOLD, Evidence, TestOutcome, course
+from data.versions.sequential_test import PRIOR, THRESHOLD, Evidence, SequentialOutcome, course
 
 counts = st.integers(0, 200)
 
@@ -62,19 +62,19 @@ def test_the_interval_ends_where_the_mixture_is_twenty_times_likelier(end: int) 
 def test_without_votes_nothing_is_known() -> None:
     nothing = Evidence(0, 0)
     assert (nothing.win_rate, nothing.better, nothing.worse, nothing.interval()) == (None, 1.0, 1.0, (0.0, 1.0))
-    assert nothing.outcome is TestOutcome.OPEN
+    assert nothing.outcome is SequentialOutcome.OPEN
 
 
 def test_votes_settle_it_once_the_e_value_is_twenty() -> None:
     ways = course([True] * 40)
-    first = next(evidence for evidence in ways if evidence.outcome is TestOutcome.BETTER)
+    first = next(evidence for evidence in ways if evidence.outcome is SequentialOutcome.BETTER)
     assert first.better >= THRESHOLD > Evidence(first.wins - 1, 0).better
-    assert Evidence(0, first.wins).outcome is TestOutcome.WORSE
+    assert Evidence(0, first.wins).outcome is SequentialOutcome.WORSE
 
 
 def test_many_votes_are_counted_exactly() -> None:
     assert Evidence(500_000, 500_000).better == pytest.approx(0.004848170934, rel=1e-6)
-    assert Evidence(1_000_000, 0).outcome is TestOutcome.BETTER
+    assert Evidence(1_000_000, 0).outcome is SequentialOutcome.BETTER
     low, high = Evidence(500_000, 500_000).interval()
     assert high - low == pytest.approx(0.00408, rel=0.01)
 
