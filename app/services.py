@@ -50,7 +50,7 @@ _HOUR_MS = 60 * _MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ServiceParts:
     """What services are built from besides settings and store: all that needs a model, which tests replace.
 
     activations: what was counted of the model; None shares no GPU. source: of all chance. hasher: of passwords.
@@ -101,7 +101,7 @@ class Services:
         return self.feeder.loop, self.webhooks.loop, self.trial.loop, self.triggers.loop, self.backups.loop
 
 
-def wire(home: Home, settings: Settings, store: PreferenceStore, parts: Parts) -> Services:
+def wire(home: Home, settings: Settings, store: PreferenceStore, parts: ServiceParts) -> Services:
     """Build all services, each once, in the order they depend on each other."""
     engine, file = parts.engine, SettingsFile(home.path / FILE)
     router = Router(engine, parts.adapter_store, store.versions)
@@ -186,7 +186,7 @@ def wire(home: Home, settings: Settings, store: PreferenceStore, parts: Parts) -
     )
 
 
-def _room(settings: Settings, parts: Parts, feeder: Feeder) -> Room:
+def _room(settings: Settings, parts: ServiceParts, feeder: Feeder) -> Room:
     if parts.activations is None:
         return lambda _: nullcontext()
     sharing = GpuSharing(settings.serve_during_training, parts.engine, feeder, parts.base, parts.activations)

@@ -11,7 +11,7 @@ from app.home import Home
 from app.rounds.disk_space import RoundDiskSpace
 from app.rounds.planner import Planner
 from app.rounds.training_settings import TrainingSettings
-from app.services import Parts, Services, wire
+from app.services import ServiceParts, Services, wire
 from app.serving.adapter_store import AdapterStore
 from app.serving.inprocess import InProcessEngine
 from app.settings.settings import Settings
@@ -83,7 +83,7 @@ async def open_services(
     )
     try:
         await engine.check(trained)
-        parts = Parts(
+        parts = ServiceParts(
             base=base,
             engine=engine,
             adapter_store=adapter_store,

@@ -17,7 +17,7 @@ from app.annotation.queue_settings import QueueSettings
 from app.home import Home
 from app.rounds.planner import Planner
 from app.rounds.training_settings import TrainingSettings
-from app.services import Parts, Services, wire
+from app.services import ServiceParts, Services, wire
 from app.serving.adapter_store import AdapterStore
 from app.serving.engine import BASE, Answers, SamplingJob
 from app.settings.settings import Settings
@@ -186,11 +186,11 @@ def _completion(text: str, job: SamplingJob, seed: int) -> NewCompletion:
     )
 
 
-def _parts(store: PreferenceStore, home: Path, engine: CannedEngine) -> Parts:
+def _parts(store: PreferenceStore, home: Path, engine: CannedEngine) -> ServiceParts:
     shelf = AdapterStore(home / "adapters")
     template = RoundConfig(model="canned", revision="0", seed=0)
     training_settings = TrainingSettings({}, parameters=1_600_000)
-    return Parts(
+    return ServiceParts(
         base=cast(Base, None),
         engine=engine,
         adapter_store=shelf,
