@@ -6,6 +6,7 @@ for people is one line on stderr and exit status 2. Heavy imports wait until a c
 """
 
 import sys
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,12 @@ from app.home import Home
 from app.rounds.algorithms import Algorithm
 from data.errors import PrefloopError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The preference loop in one application.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="The preference loop in one application.",
+)
 rounds.add_typer(round_records)
 app.add_typer(look)
 app.add_typer(quality)
@@ -47,6 +53,21 @@ app.add_typer(imports, name="import")
 app.add_typer(exports)
 app.add_typer(backups)
 app.add_typer(simulation)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"prefloop {version_of('prefloop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself; their callbacks do all."""
 
 
 @app.command()
@@ -117,7 +138,7 @@ def train(
 
 
 def main() -> None:
-    """Entry point of the `prefloop` script."""
+    """Run the command line; an error meant for people is one line on stderr and exit status 2."""
     try:
         app()
     except PrefloopError as error:

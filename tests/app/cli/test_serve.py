@@ -11,9 +11,9 @@ from data.db.lock import HomeLock
 
 _SERVE = """
 import sys
-from app import cli
+from app.cli.__main__ import main
 try:
-    cli.main()
+    main()
 finally:
     heavy = {"torch", "transformers", "gradio", "pandas"} & set(sys.modules)
     print("imported:", *sorted(heavy))
