@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 
-from app.cli import main as cli
 from app.rounds.algorithms import Algorithm
 from app.settings.settings import Settings
 from data.formats import trl
@@ -49,14 +47,6 @@ def anchors(path: Path) -> set[str]:
     """The anchors that GitHub gives to a page's headings."""
     headings = re.findall(r"^#+ (.+)$", without_code(path.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
-
-
-def commands(command: object, words: tuple[str, ...] = ("prefloop",)) -> Iterator[str]:
-    children: dict[str, object] = getattr(command, "commands", {})
-    if not children:
-        yield " ".join(words)
-    for name, child in children.items():
-        yield from commands(child, (*words, name))
 
 
 def settings_section() -> str:
@@ -146,13 +136,6 @@ def test_the_example_of_prefloop_toml_is_valid() -> None:
 
 def test_the_plain_chat_template_is_the_one_in_use() -> None:
     assert fenced(OPERATIONS, "jinja").removesuffix("\n") == PLAIN_TEMPLATE
-
-
-def test_every_command_is_in_the_readme() -> None:
-    names = list(commands(typer.main.get_command(cli.app)))
-    assert "prefloop user add" in names
-    readme = README.read_text(encoding="utf-8")
-    assert [name for name in names if name not in readme] == []
 
 
 def test_the_trl_example_is_a_line_of_an_export() -> None:
