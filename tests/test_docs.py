@@ -164,7 +164,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_linked_from_the_readme() -> None:
     readme = README.read_text(encoding="utf-8")
-    assert [page.name for page in DOCS if f"(docs/{page.name})" not in readme] == []
+    assert [page.name for page in DOCS if f"(docs/{page.name})" not in readme] == ["index.md"]  # that of the site
 
 
 @pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
