@@ -20,7 +20,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.datasets.exporter import ExportOrder, ExportTally, columns_of, write
+from app.datasets.export_order import ExportOrder
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import columns_of, write
 from app.datasets.importer import save
 from app.file_reading.look import Brought
 from app.file_reading.process import inspect

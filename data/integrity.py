@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import sqlite_utils
 
-from data.annotation import completions, judgments
+from data.annotation import completions, judgment_rows
 from data.db import migrations
 from data.db.database import ReadDatabase
 from data.errors import HomeError
@@ -89,7 +89,7 @@ def _guards(database: ReadDatabase) -> Iterator[str]:
 
 
 def _digests(database: ReadDatabase) -> Iterator[str]:
-    for table, content_of in (("completion", completions.content_of), ("judgment", judgments.content_of)):
+    for table, content_of in (("completion", completions.content_of), ("judgment", judgment_rows.content_of)):
         for row in database.each(f"select * from {table}"):
             if row_digest(row, content_of(row)) != row["sha256"]:
                 yield f"{table} {row['id']} is not as it was written"

@@ -13,8 +13,8 @@ from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
 from app.datasets.export_files import ExportFiles
+from app.datasets.export_order import ExportOrder, usual_query
 from app.datasets.export_preview import Preview
-from app.datasets.exporter import ExportOrder, usual_query
 from data.activity.audit import AuditAct
 from data.containers.registry import CONTAINERS
 from data.formats.format import Format

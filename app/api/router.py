@@ -32,7 +32,7 @@ from app.api.rounds import build_rounds_api
 from app.api.settings import build_settings_api
 from app.api.trial import build_trial_api
 from app.api.versions import build_adapters_api
-from app.datasets.exporter import ExportOrder, usual_query
+from app.datasets.export_order import ExportOrder, usual_query
 from app.markdown.render import Markdown
 from app.people.visitor import visitor_of
 from app.services import Services

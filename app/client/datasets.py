@@ -17,8 +17,10 @@ from app.api.exports import ExportIn, export_out, preview_out
 from app.api.imports import import_out, look_out
 from app.client.client import Client, running_server
 from app.client.local import opened_home
+from app.datasets.export_order import ExportOrder
 from app.datasets.export_preview import preview
-from app.datasets.exporter import ExportOrder, ExportTally, file_info, write
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import file_info, write
 from app.datasets.hub import publish
 from app.datasets.importer import save
 from app.datasets.manifest import manifest_path, renamed

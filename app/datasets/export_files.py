@@ -10,8 +10,10 @@ from tempfile import TemporaryFile, gettempdir
 from typing import IO
 
 from app.background.jobs import Job, Jobs
+from app.datasets.export_order import ExportOrder
 from app.datasets.export_preview import Preview, preview
-from app.datasets.exporter import ExportOrder, ExportTally, exported_rows, write
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import exported_rows, write
 from app.datasets.hub import publish
 from app.datasets.manifest import manifest_path
 from data.containers.registry import by_name as container_named

@@ -10,7 +10,9 @@ from itertools import islice
 
 import numpy as np
 
-from app.datasets.exporter import PARTS, ExportOrder, ExportTally, exported_rows, json_columns
+from app.datasets.export_order import PARTS, ExportOrder
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import exported_rows, json_columns
 from data.formats.row import FileRow
 from data.records import Split
 from data.store import PreferenceStore

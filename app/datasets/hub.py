@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the library that it asks by
 
-from app.datasets.exporter import ExportOrder, ExportTally, columns_of, guideline_of, new_export, parts_of
+from app.datasets.export_order import ExportOrder
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import columns_of, guideline_of, new_export, parts_of
 from app.datasets.hub_card import dataset_card
 from app.datasets.manifest import manifest_text
 from data.containers.parquet import PARQUET

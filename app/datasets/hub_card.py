@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from huggingface_hub import DatasetCardData
 
-from app.datasets.exporter import ExportTally
+from app.datasets.export_tally import ExportTally
 from app.datasets.hub_licenses import card_license
 from data.records import BaseModel, Guideline, NewExport
 

@@ -16,8 +16,9 @@ from app.serving.engine import BASE
 from app.settings_file import HERE, TOP, SettingsFile
 from data.errors import ConflictError, RoundError
 from data.records import AdapterVersion, Round, Snapshot
-from data.rounds.selection import TAKE_ALL, Selection, SelectionRules
+from data.rounds.selection import Selection
 from data.rounds.selection_checks import Admission, decided_pairs, pairs_or_ratings
+from data.rounds.selection_rules import TAKE_ALL, SelectionRules
 from data.versions.versions import Versions
 from trainer.algorithms.dpo import label_smoothing
 from trainer.interface.config import (

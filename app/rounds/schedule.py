@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from data.barring.reading_speed import SKIMMING
-from data.rounds.selection import SelectionRules
+from data.rounds.selection_rules import SelectionRules
 from data.support.settings_types import Above, Fraction, Positive, Strict
 
 _TEN_YEARS = 10 * 365 * 24
@@ -47,7 +47,7 @@ class RoundSettings(Strict):
     every_judgments: decisive judgments on training pairs since the last round; every_hours: since it began; cron: in
     local time. least_pairs: a round that starts by itself waits for so many training pairs. quiet_hours: local time
     in which none starts by itself. too_fast is as in data.barring.barring.Barring, the rest as in
-    data.rounds.selection.SelectionRules.
+    data.rounds.selection_rules.SelectionRules.
     """
 
     every_judgments: Positive | None = None

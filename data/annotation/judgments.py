@@ -5,40 +5,22 @@ that supersedes what had been said. An edit of the better answer brings a second
 original; it goes when the first does.
 """
 
-import json
 from collections.abc import Mapping
 
 import sqlite_utils
 
 from data.annotation import leases
 from data.annotation.edits import add_edited_pair
+from data.annotation.judgment_rows import judgment_of, judgment_row
 from data.annotation.pairs import Pairs
 from data.annotation.validate_judgment import assert_sensible
 from data.barring.barring import Barring
 from data.db.database import Database, Row, first, insert
 from data.errors import ConflictError, NotFoundError
-from data.records import Choice, Flag, Judgment, Lease, Remarks, Verdict
+from data.records import Choice, Judgment, Lease, Verdict
 from data.support.clock import Clock
-from data.support.digests import canonical, row_digest
+from data.support.digests import canonical
 
-CONTENT = (
-    "pair_id",
-    "annotator_id",
-    "lease_id",
-    "idempotency_key",
-    "choice",
-    "strength",
-    "swapped",
-    "elapsed_ms",
-    "supersedes_id",
-    "created_at",
-)
-"""The columns that the sha256 of a row of content version 1 covers."""
-
-REMARKS_CONTENT = (*CONTENT, "reasons", "comment", "flag", "guideline_id", "follows_id")
-"""Those of version 2, which is what is written now."""
-
-_CONTENT_VERSION = 2
 _JUDGMENT = """
     select j.*, (
       select c.text from judgment f join pair p on p.id = f.pair_id join completion c on c.id = p.completion_a_id
@@ -119,7 +101,7 @@ class Judgments:
         if outcome is None:
             return None
         lease_id, undone = outcome
-        return self._pairs.lease_by_id(lease_id), _judgment(undone)
+        return self._pairs.lease_by_id(lease_id), judgment_of(undone)
 
     def change(self, annotator_id: int, judgment_id: int, *, duration_ms: int) -> tuple[Lease, Judgment]:
         """Lend the annotator the pair of a current judgment of his, same sides, to say something else of it.
@@ -146,7 +128,7 @@ class Judgments:
         row = self._database.row(f"{_OF_ALL} where j.id = ?", [judgment_id])
         if row is None:
             raise NotFoundError("there is no judgment {judgment}", judgment=judgment_id)
-        return _judgment(row)
+        return judgment_of(row)
 
     def progress(self, annotator_id: int) -> int:
         """How many current judgments the annotator has given; an edit's counts with the one that brought it."""
@@ -181,12 +163,12 @@ class Judgments:
     def history(self, annotator_id: int, limit: int) -> list[Judgment]:
         """The annotator's newest rows, newest first, retracted and retracting ones among them."""
         sql = f"{_OF_ALL} where j.annotator_id = ? order by j.id desc limit ?"
-        return [_judgment(row) for row in self._database.rows(sql, [annotator_id, limit])]
+        return [judgment_of(row) for row in self._database.rows(sql, [annotator_id, limit])]
 
     def standing(self, annotator_id: int, *, before: int | None, limit: int) -> list[Judgment]:
         """The annotator's current judgments, newest first, from before a judgment's id if given."""
         return [
-            _judgment(row)
+            judgment_of(row)
             for row in self._database.rows(
                 f"""
                 {_OF_CURRENT} where j.annotator_id = :annotator and j.follows_id is null
@@ -199,7 +181,7 @@ class Judgments:
     def by_pair(self, pair_id: int) -> list[Judgment]:
         """The current judgments of a pair, oldest first."""
         sql = f"{_OF_CURRENT} where j.pair_id = ? order by j.id"
-        return [_judgment(row) for row in self._database.rows(sql, [pair_id])]
+        return [judgment_of(row) for row in self._database.rows(sql, [pair_id])]
 
 
 def _lease_of(db: sqlite_utils.Database, token: str, annotator_id: int) -> Row:
@@ -286,41 +268,6 @@ def _follow(db: sqlite_utils.Database, row: Row, pair_id: int) -> None:
     _insert(db, kept | made | {"idempotency_key": f"{row['idempotency_key']}/edit"})
 
 
-def judgment_row(row: Mapping[str, object]) -> dict[str, object]:
-    """All columns of a judgment but its id: with nothing in those left out, and the digest."""
-    content = dict.fromkeys(REMARKS_CONTENT) | dict(row)
-    return content | {"sha256": row_digest(content, REMARKS_CONTENT), "content_version": _CONTENT_VERSION}
-
-
 def _insert(db: sqlite_utils.Database, row: Mapping[str, object]) -> int:
     """Insert a row, with nothing in the columns it leaves out. Answers the id."""
     return insert(db, "judgment", judgment_row(row))
-
-
-def content_of(row: Row) -> tuple[str, ...]:
-    """The columns that a row's sha256 covers."""
-    return CONTENT if row["content_version"] == 1 else REMARKS_CONTENT
-
-
-def _judgment(row: Row) -> Judgment:
-    return Judgment(
-        id=row["id"],
-        pair_id=row["pair_id"],
-        annotator_id=row["annotator_id"],
-        choice=Choice(row["choice"]),
-        strength=row["strength"],
-        swapped=bool(row["swapped"]),
-        elapsed_ms=row["elapsed_ms"],
-        supersedes_id=row["supersedes_id"],
-        created_at=row["created_at"],
-        remarks=_remarks(row),
-        guideline_id=row["guideline_id"],
-        follows_id=row["follows_id"],
-        edit=row["edit"],
-    )
-
-
-def _remarks(row: Row) -> Remarks:
-    reasons = json.loads(row["reasons"] or '{"a": [], "b": []}')
-    flag = None if row["flag"] is None else Flag(row["flag"])
-    return Remarks(tuple(reasons["a"]), tuple(reasons["b"]), row["comment"] or "", flag)

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -14,12 +13,11 @@ from data.db.database import Database, Row
 from data.errors import InputError
 from data.exchange.export_outline import ExportOutline, outline_of
 from data.exchange.export_query import ExportQuery
-from data.exchange.imported_pair import IMPORTED_KEY
+from data.exchange.exported_pair import FoundPair, exported_pair
 from data.exchange.languages import Languages
-from data.prompts.conversations import messages_in, spoken
 from data.quality.consensus import SUPPOSED_RIGHT, SUPPOSED_WRONG, consensus
 from data.records import Choice
-from data.records.judged_pair import JudgedPair, Provenance, Sampled
+from data.records.judged_pair import JudgedPair
 from data.rounds.aggregation import AggregatedVotes, Aggregation, Opinion, outcome
 from data.rounds.selection import STRENGTH_UNSAID
 
@@ -63,14 +61,6 @@ class LeftOut(NamedTuple):
     judgments: int
 
 
-class _Found(NamedTuple):
-    """What is exported of a pair: an outcome, and the judgments that it rests on."""
-
-    pair_id: int
-    outcome: AggregatedVotes
-    said: Sequence[Row]
-
-
 class ExportRows:
     """The judged pairs of a store, for those who take them elsewhere."""
 
@@ -96,7 +86,7 @@ class ExportRows:
         reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
         languages = Languages() if query.languages or tell_language else None
         for pair_ids in self._chunks() if among is None else _some(among):
-            found: list[_Found] = []
+            found: list[FoundPair] = []
             for pair_id, said in groupby(self._said(pair_ids, query), key=itemgetter("pair_id")):
                 for one in _of_pair(pair_id, list(said), query, reliability):
                     if isinstance(one, LeftOut):
@@ -134,7 +124,7 @@ class ExportRows:
         return defaultdict(lambda: supposed, consensus(self._ballots.table()).reliability)
 
     def _written(
-        self, found: Sequence[_Found], query: ExportQuery, languages: Languages | None
+        self, found: Sequence[FoundPair], query: ExportQuery, languages: Languages | None
     ) -> Iterator[JudgedPair | LeftOut]:
         """What was found, with its texts."""
         ids = json.dumps([one.pair_id for one in found])
@@ -143,7 +133,7 @@ class ExportRows:
         for one in found:
             row = texts[one.pair_id]
             try:
-                pair = _judged_pair(one, row, rounds)
+                pair = exported_pair(one, row, rounds)
             except InputError:
                 yield LeftOut("not_different", len(one.said))
                 continue
@@ -170,7 +160,7 @@ def _some(pair_ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _of_pair(
     pair_id: int, said: Sequence[Row], query: ExportQuery, reliability: Mapping[int, float] | None
-) -> Iterator[_Found | LeftOut]:
+) -> Iterator[FoundPair | LeftOut]:
     """What a query makes of the judgments on one pair; each is in what it finds or left out."""
     taken = []
     for row in said:
@@ -193,12 +183,12 @@ def _of_pair(
         yield _found(pair_id, alone, [row], query)
 
 
-def _found(pair_id: int, what: AggregatedVotes, said: Sequence[Row], query: ExportQuery) -> _Found | LeftOut:
+def _found(pair_id: int, what: AggregatedVotes, said: Sequence[Row], query: ExportQuery) -> FoundPair | LeftOut:
     if what.choice is Choice.TIE and not query.ties:
         return LeftOut("tie", len(said))
     if what.choice is Choice.BOTH_BAD and not query.both_bad:
         return LeftOut("both_bad", len(said))
-    return _Found(pair_id, what, said)
+    return FoundPair(pair_id, what, said)
 
 
 def _not_taken(row: Row, query: ExportQuery) -> str | None:
@@ -228,82 +218,3 @@ def _too_weak(together: AggregatedVotes, votes: int, query: ExportQuery) -> str 
     if together.choice.decisive and (together.strength or STRENGTH_UNSAID) < query.strength:
         return "weak"
     return None
-
-
-def _judged_pair(found: _Found, row: Row, rounds: Mapping[int, Sequence[int]]) -> JudgedPair:
-    """Raises InputError for what is no pair of two different answers."""
-    return JudgedPair(
-        spoken(messages_in(row["messages"])),
-        row["text_a"],
-        row["text_b"],
-        found.outcome.choice,
-        found.outcome.strength,
-        _provenance(found, row, rounds),
-    )
-
-
-def _provenance(found: _Found, row: Row, rounds: Mapping[int, Sequence[int]]) -> Provenance:
-    said = found.said
-    known = Provenance(
-        pair=found.pair_id,
-        annotators=sorted({one["pseudonym"] for one in said}),
-        votes=len(said),
-        agreement=found.outcome.agreement,
-        created_at=_iso(max(one["created_at"] for one in said)),
-        split=said[0]["split"],
-        purpose=said[0]["purpose"],
-        rounds=sorted({number for one in said for number in rounds.get(one["id"], ())}),
-        source=row["source"],
-        a=_sampled(row, "a"),
-        b=_sampled(row, "b"),
-    )
-    if row["license"]:
-        known["license"] = row["license"]
-    if len(said) == 1:
-        _add_judgment(known, said[0])
-    return known
-
-
-def _add_judgment(known: Provenance, said: Row) -> None:
-    """What a single judgment says besides."""
-    key = said["idempotency_key"] or ""
-    known["judgment"] = key.removeprefix(IMPORTED_KEY) if key.startswith(IMPORTED_KEY) else said["sha256"]
-    known["annotator"] = said["pseudonym"]
-    known["shown_first"] = "b" if said["swapped"] else "a"
-    if said["reasons"]:
-        known["reasons"] = json.loads(said["reasons"])
-    if said["elapsed_ms"] is not None:
-        known["elapsed_ms"] = said["elapsed_ms"]
-    if said["comment"]:
-        known["comment"] = said["comment"]
-    if said["flag"]:
-        known["flag"] = said["flag"]
-    if said["guideline"]:
-        known["guideline"] = said["guideline"]
-    if said["strategy"]:
-        known["strategy"] = said["strategy"]
-    if said["propensity"] is not None:
-        known["propensity"] = said["propensity"]
-
-
-def _sampled(row: Row, side: str) -> Sampled:
-    made = Sampled()
-    if row[f"version_{side}"]:
-        made["version"] = row[f"version_{side}"]
-    if row[f"ids_{side}"] is not None:
-        made["finish_reason"] = row[f"finish_{side}"]
-        made["sampling"] = json.loads(row[f"sampling_{side}"])
-        made["seed"] = row[f"seed_{side}"]
-        made["token_ids"] = json.loads(row[f"ids_{side}"])
-        made["logprobs"] = json.loads(row[f"logprobs_{side}"])
-    if row[f"reasoning_{side}"] is not None:
-        made["reasoning"] = row[f"reasoning_{side}"]
-    if row[f"reasoning_tokens_{side}"] is not None:
-        made["reasoning_tokens"] = row[f"reasoning_tokens_{side}"]
-    return made
-
-
-def _iso(milliseconds: int) -> str:
-    # a store may hold what an older prefloop took from a file: a time after all years that have a name in UTC
-    said = min(milliseconds, 253_402_300_799_999)
-    return (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=said)).isoformat(timespec="milliseconds")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlite_utils
 
 from data.annotation.completions import IMPORTED_CONTENT, with_reasoning
-from data.annotation.judgments import judgment_row
+from data.annotation.judgment_rows import judgment_row
 from data.annotation.validate_judgment import assert_sensible
 from data.db.database import Row, insert
 from data.errors import InputError

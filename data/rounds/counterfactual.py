@@ -13,7 +13,8 @@ from data.barring.quarantines import in_force_at
 from data.db.database import Moment
 from data.records import Round, RoundState, Without
 from data.rounds.flip_rate import flip_rate
-from data.rounds.selection import Selection, SelectionRules, select
+from data.rounds.selection import Selection, select
+from data.rounds.selection_rules import SelectionRules
 from data.rounds.vote_table import VoteTable
 
 TOO_FAST = "too_fast"

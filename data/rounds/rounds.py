@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import sqlite_utils
 
@@ -17,8 +16,10 @@ from data.records import Outline, Round, RoundState, Snapshot, Split, Without
 from data.records.rounds import EXCLUDED
 from data.rounds.counterfactual import TOO_FAST, WITH_A_VERSION, left_out, taken_again
 from data.rounds.flip_rate import flip_rate
-from data.rounds.selection import TAKE_ALL, Selection, SelectionRules, select
+from data.rounds.round_rows import round_of
+from data.rounds.selection import Selection, select
 from data.rounds.selection_checks import Admission, decided_pairs
+from data.rounds.selection_rules import TAKE_ALL, SelectionRules
 from data.rounds.snapshots import snapshot_of
 from data.rounds.vote_table import VoteTable
 from data.rounds.votes import FROZEN, current
@@ -229,16 +230,16 @@ class Rounds:
         row = self._database.row("select * from round where id = ?", [round_id])
         if row is None:
             raise _unknown(round_id)
-        return _round(row)
+        return round_of(row)
 
     def all(self) -> list[Round]:
         """All rounds, newest first."""
-        return [_round(row) for row in self._database.rows("select * from round order by id desc")]
+        return [round_of(row) for row in self._database.rows("select * from round order by id desc")]
 
     def unended(self) -> Round | None:
         """The round that runs, if one does."""
         row = self._database.row("select * from round where ended_at is null")
-        return None if row is None else _round(row)
+        return None if row is None else round_of(row)
 
     def _since(self) -> int:
         return self._database.value(_SINCE)
@@ -297,28 +298,3 @@ def _assert_none_runs(db: sqlite_utils.Database) -> None:
 
 def _unknown(round_id: int) -> NotFoundError:
     return NotFoundError(f"there is no round {round_id}")
-
-
-def _round(row: Row) -> Round:
-    return Round(
-        id=row["id"],
-        state=RoundState(row["state"]),
-        reason=row["reason"],
-        config=json.loads(row["config"]),
-        counts=json.loads(row["counts"]),
-        started_by=row["started_by"],
-        created_at=row["created_at"],
-        ended_at=row["ended_at"],
-        flip_rate=row["flip_rate"],
-        cause=row["cause"],
-        waited=bool(row["waited"]),
-        rules=json.loads(row["rules"]),
-        sha256=row["sha256"],
-        newest_judgment=row["newest_judgment"],
-        rebuilds_id=row["rebuilds_id"],
-        without=None if row["left_out"] is None else _without(json.loads(row["left_out"])),
-    )
-
-
-def _without(found: dict[str, list[Any]]) -> Without:
-    return Without(tuple(found["annotators"]), tuple(found["sources"]))

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.records import Choice, Split
+from data.rounds.selection_rules import TAKE_ALL, SelectionRules
 from data.rounds.vote_table import BOTH_BAD, CHOICES, A, B, Vote, VoteTable, starts_of
 from data.support.arrays import Bools, Floats, Indices, Ints
 from data.support.digests import canonical, sha256
@@ -26,25 +27,6 @@ STRENGTH_UNSAID = 1
 """What a vote counts that does not say how much better the winner is."""
 _DRAWS = 2**32
 _AT_A_TIME = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionRules:
-    """Which decided pairs a round takes. The defaults take all.
-
-    since_last: only training pairs on which somebody has judged since the last round that ended with a version, and
-    `replay`, a share of the older ones, always the same. agreement: the least share that the winner has of a pair's
-    votes for either answer. least_strength: the least mean strength of the winning votes, 1 to 3. Held-out pairs only
-    measure: they are never too old.
-    """
-
-    since_last: bool = False
-    replay: float = 0.0
-    agreement: float = 0.0
-    least_strength: float = 1.0
-
-
-TAKE_ALL = SelectionRules()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from datasets import load_from_disk
 
-from app.datasets.exporter import ExportOrder
+from app.datasets.export_order import ExportOrder
 from app.web.server import create_rest_app
 from data.errors import ConflictError, HomeError
 from data.exchange.export_query import ExportQuery
@@ -274,7 +274,7 @@ def no_room(*_: object, **__: object) -> None:
 
 async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
     await bring(api, "a.jsonl", lines(*pairs()))
-    monkeypatch.setattr("app.datasets.exporter._TOLD_EVERY", 1)
+    monkeypatch.setattr("app.datasets.export_tally._TOLD_EVERY", 1)
     exports, order = api.services.export_files, ExportOrder()
     walk = api.store.outgoing.judged_pairs
     asked: list[int] = []

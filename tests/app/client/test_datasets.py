@@ -75,7 +75,7 @@ def test_words_with_braces_are_passed_on(slow_server: None, tmp_path: Path) -> N
 
 
 def test_a_home_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.datasets.exporter._TOLD_EVERY", 1)
+    monkeypatch.setattr("app.datasets.export_tally._TOLD_EVERY", 1)
     monkeypatch.setattr("app.datasets.importer.MOST_ROWS", 2)
     file = tmp_path / "pairs.jsonl"
     file.write_text("".join(json.dumps({"prompt": f"{n}?", "chosen": "a", "rejected": "b"}) + "\n" for n in range(5)))

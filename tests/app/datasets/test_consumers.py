@@ -12,7 +12,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
 from trl.experimental.kto import KTOConfig, KTOTrainer
 
-from app.datasets.exporter import ExportOrder, ExportTally, write
+from app.datasets.export_order import ExportOrder
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import write
 from data.containers.csv_cells import cell
 from data.formats.registry import FORMATS
 from data.store import PreferenceStore

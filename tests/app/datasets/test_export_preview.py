@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from app.datasets.export_order import ExportOrder
 from app.datasets.export_preview import preview
-from app.datasets.exporter import ExportOrder
 from data.exchange.export_query import ExportQuery
 from data.store import PreferenceStore
 from tests.app.planted import plant

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
+from app.datasets.export_order import ExportOrder, usual_query
 from app.datasets.export_preview import preview
-from app.datasets.exporter import ExportOrder, ExportTally, columns_of, file_info, usual_query, write
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import columns_of, file_info, write
 from app.datasets.hub import publish
 from app.datasets.hub_licenses import CardLicense
 from app.datasets.importer import save

@@ -7,7 +7,9 @@ import trl
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import apply_chat_template
 
-from app.datasets.exporter import ExportOrder, ExportTally, exported_rows
+from app.datasets.export_order import ExportOrder
+from app.datasets.export_tally import ExportTally
+from app.datasets.exporter import exported_rows
 from data.exchange.export_query import ExportQuery
 from data.exchange.imports import Chunk
 from data.formats.registry import FORMATS

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.rounds.local_zone import LOCAL
 from app.rounds.schedule import Due, NotDue, RoundSettings, ScheduleInputs, due
-from data.rounds.selection import SelectionRules
+from data.rounds.selection_rules import SelectionRules
 from tests.app.berlin import BERLIN, in_berlin  # noqa: F401  # a fixture
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=BERLIN)

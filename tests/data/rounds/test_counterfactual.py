@@ -4,7 +4,7 @@ import pytest
 
 from data.errors import ConflictError
 from data.records import Annotator, Choice, Flag, Pair, Remarks, Round, RoundState, Verdict, Without
-from data.rounds.selection import TAKE_ALL, SelectionRules
+from data.rounds.selection_rules import TAKE_ALL, SelectionRules
 from tests.data.scene import Scene, completion, raw
 
 

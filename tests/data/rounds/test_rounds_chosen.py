@@ -7,7 +7,8 @@ import pytest
 
 from data.errors import ConflictError, NotFoundError
 from data.records import Choice, Round, RoundState, Split, Without
-from data.rounds.selection import Selection, SelectionRules, select
+from data.rounds.selection import Selection, select
+from data.rounds.selection_rules import SelectionRules
 from tests.data.scene import Scene, completion
 
 SINCE_LAST = SelectionRules(since_last=True)

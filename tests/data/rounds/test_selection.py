@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.records import Choice, Split
-from data.rounds.selection import BadPair, PairOutcome, Selection, SelectionRules, select
+from data.rounds.selection import BadPair, PairOutcome, Selection, select
+from data.rounds.selection_rules import SelectionRules
 from data.rounds.vote_table import Vote
 from data.support.digests import canonical, sha256
 

@@ -1,0 +1,33 @@
+"""Rows of the round table as records."""
+
+import json
+from typing import Any
+
+from data.db.database import Row
+from data.records import Round, RoundState, Without
+
+
+def round_of(row: Row) -> Round:
+    """The round that a row holds."""
+    return Round(
+        id=row["id"],
+        state=RoundState(row["state"]),
+        reason=row["reason"],
+        config=json.loads(row["config"]),
+        counts=json.loads(row["counts"]),
+        started_by=row["started_by"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+        flip_rate=row["flip_rate"],
+        cause=row["cause"],
+        waited=bool(row["waited"]),
+        rules=json.loads(row["rules"]),
+        sha256=row["sha256"],
+        newest_judgment=row["newest_judgment"],
+        rebuilds_id=row["rebuilds_id"],
+        without=None if row["left_out"] is None else _without(json.loads(row["left_out"])),
+    )
+
+
+def _without(found: dict[str, list[Any]]) -> Without:
+    return Without(tuple(found["annotators"]), tuple(found["sources"]))
