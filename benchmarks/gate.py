@@ -19,8 +19,7 @@ from app.simulation.tastes import TasteName, ready_made
 from app.versions.limits import Limits, breaches
 from benchmarks.learning_curves import PROMPTS, SAMPLING, judged_pairs
 from data.exchange.read_prompts import read_prompts
-from data.prompts.conversations import canonical_text
-from data.prompts.splits import split_of
+from data.prompts.conversations import canonical_text, split_of
 from data.records import Split
 from data.support.digests import sha256
 from trainer.interface.adapter_files import directory_sha256

@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.annotation.expectable import Expectable
 from app.api.audit import act, audited
 from app.api.auth import Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from data.activity.audit import AuditAct
 from data.annotation.gold import Agreed, KnownPair
 from data.annotation.quality_votes import GoldTally
-from data.records import Choice, Message, Pair
+from data.records import Choice, Expectable, Message, Pair
 from data.store import PreferenceStore
 
 _LONGEST = 20_000

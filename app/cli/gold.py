@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.annotation.expectable import Expectable
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns
 from app.cli.server import server_of
+from data.records import Expectable
 
 PairId = Annotated[int, typer.Argument(help="The pair's number.")]
 ExplanationOption = Annotated[str, typer.Option(help="Shown to whoever is told how the known pairs went.")]

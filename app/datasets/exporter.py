@@ -26,7 +26,7 @@ from data.formats.row import FileRow
 from data.records import Export, Guideline, NewExport, Split
 from data.store import PreferenceStore
 from data.support.atomic_files import replacing
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 
 _OTHER_SPLIT = frozenset({"other_split"})
 

@@ -21,7 +21,7 @@ from data.formats.dataset_info import HUB as HUB_KEY
 from data.formats.dataset_info import dataset_info
 from data.records import Export
 from data.store import PreferenceStore
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 
 HUB = "hub"
 """The container of an export that went there."""

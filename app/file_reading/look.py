@@ -20,7 +20,7 @@ from data.formats.registry import LOOKED_AT, detect
 from data.formats.registry import by_name as format_named
 from data.records import BadRow, ImportFile, ImportKind, Message
 from data.records.judged_pair import JudgedPair
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 
 TEXT = "text"
 """The container of a file that is none of the containers: a prompt a line."""

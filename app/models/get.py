@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from data.errors import InputError, ModelError, NotFoundError
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 from trainer.loading.cache import CacheSource, cache_folder, cached, is_there
 from trainer.loading.gguf import unpack_gguf
 from trainer.loading.known_models import KNOWN_MODELS, KnownModel

@@ -20,7 +20,6 @@ from data.rounds.selection import Selection
 from data.rounds.selection_checks import Admission, decided_pairs, pairs_or_ratings
 from data.rounds.selection_rules import TAKE_ALL, SelectionRules
 from data.versions.versions import Versions
-from trainer.algorithms.dpo import label_smoothing
 from trainer.interface.config import (
     CDPOConfig,
     FromBase,
@@ -31,6 +30,7 @@ from trainer.interface.config import (
     RobustConfig,
     RoundConfig,
     TrainingConfig,
+    label_smoothing,
 )
 from trainer.interface.round_dir import RoundDir
 from trainer.interface.snapshot import lines_of_store

@@ -5,8 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from data.errors import InputError
-from data.records import Message
+from data.records import Message, Split
 from data.support.digests import canonical
+
+_HASH_RANGE = 16**16
+
+
+def split_of(sha256: str, heldout_share: float) -> Split:
+    """The split of a prompt by its digest, for a share of held-out prompts in 0 to 1."""
+    # The digest's end decides, because its beginning orders the queue: one would otherwise sort the other.
+    return Split.HELDOUT if int(sha256[-16:], 16) < heldout_share * _HASH_RANGE else Split.TRAIN
+
 
 _ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "system": "system",

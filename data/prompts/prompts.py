@@ -13,8 +13,7 @@ import sqlite_utils
 
 from data.db.database import Database, Row
 from data.errors import InputError, NotFoundError
-from data.prompts.conversations import canonical_text, conversation, message, messages_in
-from data.prompts.splits import split_of
+from data.prompts.conversations import canonical_text, conversation, message, messages_in, split_of
 from data.records import Message, Prompt, Split
 from data.support.clock import Clock
 from data.support.digests import sha256

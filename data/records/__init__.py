@@ -5,7 +5,7 @@ All times are milliseconds since the Unix epoch.
 
 from data.records.completions import Completion, FinishReason, NewCompletion, Sampling, Thought
 from data.records.files import BadRow, Export, Import, ImportFile, ImportKind, ImportState, NewExport
-from data.records.judgments import NO_REMARKS, Choice, Flag, Judgment, Remarks, Verdict
+from data.records.judgments import NO_REMARKS, Choice, Expectable, Flag, Judgment, Remarks, Verdict
 from data.records.pairs import Lease, Pair, Purpose
 from data.records.people import Annotator, Guideline, Quarantine, Role
 from data.records.prompts import Message, Prompt, Split
@@ -21,6 +21,7 @@ __all__ = [
     "Choice",
     "Completion",
     "Decision",
+    "Expectable",
     "Export",
     "FinishReason",
     "Flag",

@@ -97,3 +97,12 @@ class Judgment:
     def shown(self) -> Choice:
         """The choice in the sides the annotator saw."""
         return self.choice.mirrored if self.swapped else self.choice
+
+
+class Expectable(StrEnum):
+    """The choice that a known pair expects, in the pair's own a and b."""
+
+    A = "a"
+    B = "b"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def canonical(value: object) -> str:
@@ -21,3 +22,14 @@ def sha256(text: str) -> str:
 def row_digest(row: Mapping[str, object], columns: Sequence[str]) -> str:
     """The sha256 of some columns of a row, to tell later whether they are as they were written."""
     return sha256(canonical([row[column] for column in columns]))
+
+
+def file_sha256(path: Path) -> str:
+    """64 hexadecimal digits; of a directory, over its files' names and digests. Raises OSError."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file_path in sorted(one for one in path.rglob("*") if one.is_file()):
+        digest.update(f"{file_path.relative_to(path).as_posix()}\0{file_sha256(file_path)}\n".encode())
+    return digest.hexdigest()

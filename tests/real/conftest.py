@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 from trainer.loading.gguf import unpack_gguf
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "prefloop" / "test-models"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from data.errors import RoundError
 from trainer.algorithms.early_stop import Watch
 from trainer.algorithms.losses import (
     PairLogps,
@@ -35,6 +34,7 @@ from trainer.interface.config import (
     PairwiseConfig,
     RobustConfig,
     SimPOConfig,
+    label_smoothing,
 )
 from trainer.model.policy import Policy
 
@@ -104,18 +104,3 @@ def pairwise_loss(config: PairwiseConfig, logps: PairLogps, margin: Tensor, flip
             return hinge_loss(logps, beta=config.beta, margin=margin)
         case SimPOConfig():
             return simpo_loss(logps, beta=config.beta, gamma=config.gamma, margin=margin)
-
-
-def label_smoothing(config: CDPOConfig | RobustConfig, flip_rate: float | None) -> float:
-    """The share of flipped labels to reckon with: the configured number, or what the store measured.
-
-    Raises RoundError when it is to be measured and was not.
-    """
-    if config.label_smoothing != "measured":
-        return config.label_smoothing
-    if flip_rate is None:
-        raise RoundError(
-            f"{config.algorithm} needs to know how often labels are flipped, and too few pairs were judged by two "
-            "people to measure it; set label_smoothing to a number in [training], or let more pairs be judged twice"
-        )
-    return flip_rate

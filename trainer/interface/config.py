@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from data.errors import RoundError
 from data.records import Message, Sampling
 from data.support.settings_types import Above, AtLeast, Count, FlipRate, Fraction, Positive, Strict
 from trainer.interface.defaults import defaults_of
@@ -257,3 +258,18 @@ class RoundConfig(Strict):
     champion_sha256: str | None = None
     probes: tuple[tuple[Message, ...], ...] = ()
     answers: Annotated[int, Field(ge=2)] | None = None
+
+
+def label_smoothing(config: CDPOConfig | RobustConfig, flip_rate: float | None) -> float:
+    """The share of flipped labels to reckon with: the configured number, or what the store measured.
+
+    Raises RoundError when it is to be measured and was not.
+    """
+    if config.label_smoothing != "measured":
+        return config.label_smoothing
+    if flip_rate is None:
+        raise RoundError(
+            f"{config.algorithm} needs to know how often labels are flipped, and too few pairs were judged by two "
+            "people to measure it; set label_smoothing to a number in [training], or let more pairs be judged twice"
+        )
+    return flip_rate

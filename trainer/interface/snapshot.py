@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from data.prompts.conversations import canonical_text
-from data.prompts.splits import split_of
+from data.prompts.conversations import canonical_text, split_of
 from data.records import Completion, FinishReason, Message, Preference, Snapshot, Split
 from data.records.examples import PairExample, RatedExample
 from data.support.digests import sha256

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils.logging import disable_progress_bar
 
 from data.errors import ModelError
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 from trainer.loading.cache import CacheSource, cache_folder, cached, is_there
 
 SUFFIX = ".gguf"

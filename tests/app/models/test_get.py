@@ -7,7 +7,7 @@ import pytest
 
 from app.models.get import get_model, known_model
 from data.errors import InputError, ModelError, NotFoundError
-from data.support.file_digest import file_sha256
+from data.support.digests import file_sha256
 from tests.gguf_files import write_gguf, write_wheel
 from trainer.loading.files import find_model
 from trainer.loading.known_models import KNOWN_MODELS, KnownModel

@@ -11,7 +11,7 @@ from torch import Tensor
 from data.errors import RoundError
 from tests.trainer.plainly import alone
 from tests.trainer.scene import toy_pairs
-from trainer.algorithms.dpo import PreferenceObjective, label_smoothing, pairwise_loss, train_on_pairs
+from trainer.algorithms.dpo import PreferenceObjective, pairwise_loss, train_on_pairs
 from trainer.algorithms.losses import PairLogps
 from trainer.algorithms.optimizer import LoraOptimizer
 from trainer.algorithms.training_run import RunContext
@@ -27,6 +27,7 @@ from trainer.interface.config import (
     PairwiseConfig,
     RobustConfig,
     SimPOConfig,
+    label_smoothing,
 )
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
