@@ -11,18 +11,18 @@ from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.pages.layout import head, static
+from app.pages.modules import Modules
 from app.people.accounts import Accounts
 from data.errors import InputError
 
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
+def add_account_pages(app: FastAPI, accounts: Accounts, modules: Modules) -> None:
     """Add /account/ for those who signed in (the gate sees to that); /join/ and /auth/link for those with a link."""
-    ask = static("shared/ask.js")
-    account = static("account/account.html").replace("@head@", head("account/account.css")).replace("@ask@", ask)
-    account = account.replace("@account@", static("account/account.js"))
-    join = static("account/join.html").replace("@head@", head("account/sign_in.css")).replace("@ask@", ask)
+    account = _page("account", "account/account.css", modules)
+    join = _page("join", "account/sign_in.css", modules)
+    link = _page("link", "account/sign_in.css", modules)
 
     @app.get("/account", include_in_schema=False)
     @app.get("/account/", include_in_schema=False)
@@ -35,8 +35,6 @@ def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
         """Looks at the invite and leaves it open: only sending the form spends it."""
         return HTMLResponse(join.replace("@state@", _state(accounts, token)), headers=_NO_STORE)
 
-    link = static("account/link.html").replace("@head@", head("account/sign_in.css")).replace("@ask@", ask)
-
     @app.get("/auth/link", include_in_schema=False)
     def link_page(token: Annotated[str, Query(max_length=128)] = "") -> Response:
         try:
@@ -44,6 +42,10 @@ def add_account_pages(app: FastAPI, accounts: Accounts) -> None:
         except InputError:
             return RedirectResponse("/sign-in/?why=link", 303)
         return HTMLResponse(link.replace("@login@", html.escape(person.login)), headers=_NO_STORE)
+
+
+def _page(name: str, style: str, modules: Modules) -> str:
+    return static(f"account/{name}.html").replace("@head@", head(style) + modules.tags(f"account/{name}.js"))
 
 
 def _state(accounts: Accounts, token: str) -> str:

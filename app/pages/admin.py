@@ -8,55 +8,43 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
+from app.pages.modules import Modules
 
-OVERVIEW = "/admin/overview/"
-ROUNDS = "/admin/rounds/"
-VERSIONS = "/admin/versions/"
-LINEAGE = "/admin/lineage/"
-PROMPTS = "/admin/prompts/"
-DATASETS = "/admin/datasets/"
-QUALITY = "/admin/quality/"
-PEOPLE = "/admin/people/"
-GUIDELINES = "/admin/guidelines/"
-SETTINGS = "/admin/settings/"
-
+_HOME = "overview"
+_PAGES = (
+    _HOME,
+    "rounds",
+    "versions",
+    "lineage",
+    "prompts",
+    "datasets",
+    "quality",
+    "people",
+    "guidelines",
+    "settings",
+)
 _NO_STORE = {"cache-control": "no-store"}
 _STYLES = ("admin/shared/nav.css", "admin/shared/admin.css")
-_SCRIPTS = ("shared/ask.js", "admin/shared/admin.js")
+_MORE_STYLES = {"rounds": ("admin/shared/probes.css",), "guidelines": ("shared/answer.css",)}
 
 
-def add_admin_pages(app: FastAPI) -> None:
+def add_admin_pages(app: FastAPI, modules: Modules) -> None:
     """Add the pages; /admin/ leads to the first of them."""
     _add_home(app)
-    quality_words = "admin/quality/words.js"
-    _add(app, OVERVIEW, _page("overview", "charts", before=(quality_words,)))
-    rounds = ("words", "curves", "report", "next_round", "rebuild")
-    before = ("admin/shared/probes.js", "admin/shared/left_out.js")
-    _add(app, ROUNDS, _page("rounds", *rounds, before=before, styles=("admin/shared/probes.css",)))
-    _add(app, VERSIONS, _page("versions", "charts"))
-    _add(app, LINEAGE, _page("lineage"))
-    _add(app, PROMPTS, _page("prompts"))
-    _add(
-        app, DATASETS, _page("datasets", "shared", "export", "import", before=("admin/shared/left_out.js",), last=None)
-    )
-    _add(app, QUALITY, _page("quality", "words", "charts", "gold", "flags"))
-    _add(app, PEOPLE, _page("people", "actions"))
-    _add(app, GUIDELINES, _page("guidelines", styles=("shared/answer.css",)))
-    _add(app, SETTINGS, _page("settings"))
+    for name in _PAGES:
+        _add(app, f"/admin/{name}/", _page(name, modules))
 
 
-def _page(
-    name: str, *scripts: str, before: tuple[str, ...] = (), styles: tuple[str, ...] = (), last: str | None = "page"
-) -> str:
-    """The page of a folder: its scripts between those of others and the last, which begins."""
-    own = [f"admin/{name}/{script}.js" for script in (*scripts, last) if script]
+def _page(name: str, modules: Modules) -> str:
+    """A page, whose files lie in the folder of its name."""
+    folder = f"admin/{name}"
+    styles = (*_STYLES, *_MORE_STYLES.get(name, ()), f"{folder}/page.css")
     parts = {
-        "@head@": head(*_STYLES, *styles, f"admin/{name}/page.css"),
-        "@nav@": admin_nav(f"/admin/{name}/"),
+        "@head@": head(*styles) + modules.tags(f"{folder}/page.js"),
+        "@nav@": admin_nav(f"/{folder}/"),
         "@dialog@": static("admin/shared/dialog.html"),
-        "@scripts@": "\n".join(map(static, (*_SCRIPTS, *before, *own))),
     }
-    page = static(f"admin/{name}/page.html")
+    page = static(f"{folder}/page.html")
     for hole, filling in parts.items():
         page = page.replace(hole, filling)
     return page
@@ -64,7 +52,7 @@ def _page(
 
 def _add_home(app: FastAPI) -> None:
     def home() -> RedirectResponse:
-        return RedirectResponse(OVERVIEW, 303)
+        return RedirectResponse(f"/admin/{_HOME}/", 303)
 
     for path in ("/admin", "/admin/"):
         app.add_api_route(path, home, include_in_schema=False)

@@ -7,6 +7,7 @@ from app.pages.account import add_account_pages
 from app.pages.admin import add_admin_pages
 from app.pages.annotate.page import AnnotatePage
 from app.pages.layout import mount
+from app.pages.modules import Modules, add_modules
 from app.pages.sign_in import add_sign_in
 from app.services import Services
 
@@ -16,7 +17,9 @@ _BOARD_STYLES = ("annotate/board.css", "shared/answer.css", "annotate/panels.css
 def mount_pages(app: FastAPI, services: Services) -> None:
     """Mount sign-in for all, annotating for those who signed in, and the admins' pages."""
     annotate = AnnotatePage(services, Markdown()).build()
-    add_sign_in(app)
-    add_account_pages(app, services.accounts)
-    add_admin_pages(app)
+    modules = Modules.read()
+    add_modules(app, modules)
+    add_sign_in(app, modules)
+    add_account_pages(app, services.accounts, modules)
+    add_admin_pages(app, modules)
     mount(app, annotate, "/annotate", styles=_BOARD_STYLES)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 
 from app.pages.layout import head, static
+from app.pages.modules import Modules
 
 _WHY = {
     "link": "This sign-in link has been used or has expired. Ask an admin for a new one, or sign in with a password.",
@@ -16,10 +17,10 @@ _WHY = {
 }
 
 
-def add_sign_in(app: FastAPI) -> None:
+def add_sign_in(app: FastAPI, modules: Modules) -> None:
     """Add the page at /sign-in/ and the icon that every browser asks for."""
-    page = static("account/sign_in.html").replace("@head@", head("account/sign_in.css"))
-    page = page.replace("@ask@", static("shared/ask.js"))
+    top = head("account/sign_in.css") + modules.tags("account/sign_in.js")
+    page = static("account/sign_in.html").replace("@head@", top)
 
     @app.get("/sign-in", include_in_schema=False)
     @app.get("/sign-in/", include_in_schema=False)

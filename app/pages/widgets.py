@@ -3,6 +3,9 @@
 One component and one value: a change is one round trip and one redraw. The template never holds a
 value, since Gradio runs what stands in `${}` there, be it part of somebody's text. A function and
 not a subclass: Gradio writes a stub file next to the module of every subclass.
+
+Its scripts are joined and no ES modules, unlike those of the other pages: Gradio makes a function of the text of
+`js_on_load`, with `element`, `props`, `trigger` and `server` as its arguments, and a function cannot hold `import`.
 """
 
 from collections.abc import Callable

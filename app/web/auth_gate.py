@@ -21,6 +21,7 @@ from data.records import Annotator, Role
 SIGN_IN = "/sign-in/"
 
 _PUBLIC = frozenset({"/sign-in", SIGN_IN, "/join", "/join/", "/auth/link", "/healthz", "/favicon.ico"})
+_MODULES = "/static"  # the pages' scripts, which hold no data; the sign-in page needs some
 _PUBLIC_POSTS = frozenset({"/auth/login", "/auth/join", "/auth/link", "/api/v1/session"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _GRADIO_MOUNT = "/annotate"
@@ -131,7 +132,7 @@ def _refusal(asking: HTTPConnection, annotator: Annotator | None) -> Response | 
         return _too_large(limit)
     if method not in _SAFE_METHODS and (why := _foreign(asking)):
         return JSONResponse({"detail": why}, 403)
-    if (path in _PUBLIC and method in _SAFE_METHODS) or (path in _PUBLIC_POSTS and method == "POST"):
+    if _public(path, method):
         return None
     if annotator is None:
         return _ask_to_sign_in(asking)
@@ -165,6 +166,13 @@ def _path(asking: HTTPConnection) -> str:
 
 def _under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
+
+
+def _public(path: str, method: str) -> bool:
+    """Whether strangers may ask for it."""
+    if method == "POST":
+        return path in _PUBLIC_POSTS
+    return method in _SAFE_METHODS and (path in _PUBLIC or _under(path, _MODULES))
 
 
 def _foreign(asking: HTTPConnection) -> str | None:

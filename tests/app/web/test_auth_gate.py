@@ -56,6 +56,19 @@ async def test_what_is_public_is_public(stranger: AsyncClient, path: str):
     assert (await stranger.get(path)).status_code == 200
 
 
+async def test_strangers_get_the_scripts_that_the_sign_in_page_names(stranger: AsyncClient):
+    page = (await stranger.get("/sign-in/")).text
+    scripts = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+    assert len(scripts) > 1
+    for script in scripts:
+        answer = await stranger.get(script)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+        assert "immutable" in answer.headers["cache-control"]
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert (await stranger.get("/static/x/account/sign_in.js")).status_code == 404
+    assert (await stranger.post(scripts[0])).status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/overview/", "/admin/rounds"])
 async def test_admin_is_for_admins(annotator: AsyncClient, admin: AsyncClient, path: str):
     assert (await annotator.get(path)).status_code == 403

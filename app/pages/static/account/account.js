@@ -1,22 +1,17 @@
 // The account page: who one is, where one is signed in, password, API tokens. Everything is asked of /api/v1/account.
+import { askSignedIn, onSubmit } from '../shared/ask.js';
+import { element, partsOf } from '../shared/dom.js';
+import { lang, t } from '../shared/words.js';
+
 const page = document.querySelector('.account');
-const part = (name) => page.querySelector(`[data-part="${name}"]`);
-const action = (name) => page.querySelector(`[data-do="${name}"]`);
-const dates = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
+const { part, action } = partsOf(page);
+const dates = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' });
 const date = (ms) => dates.format(new Date(ms));
 const BROWSERS = [['Edg/', 'Edge'], ['OPR/', 'Opera'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari']];
 const SYSTEMS = [['Windows', 'Windows'], ['Android', 'Android'], ['iPhone', 'iOS'], ['iPad', 'iPadOS'], ['Mac OS X', 'macOS'], ['CrOS', 'ChromeOS'], ['Linux', 'Linux']];
 const named = (agent, names) => names.find(([mark]) => agent.includes(mark))?.[1];
 
-const signedIn = async (method, path, body) => {
-  try {
-    return await ask(method, path, body);
-  } catch (error) {
-    if (error.status === 401) location.assign('/sign-in/?why=session');
-    throw error;
-  }
-};
-const own = (method, path, body) => signedIn(method, `/api/v1/account${path}`, body);
+const own = (method, path, body) => askSignedIn(method, `/api/v1/account${path}`, body);
 
 // Runs what a button asks for and says what goes wrong at the top of the page.
 const onClick = (button, work) => button.addEventListener('click', async () => {
@@ -37,18 +32,12 @@ const browserOf = (agent) => {
   return t('{browser} on {system}', { browser, system: named(agent, SYSTEMS) ?? t('an unknown system') });
 };
 
-const element = (tag, className, words) => Object.assign(document.createElement(tag), { className, textContent: words });
-
 const row = (session, title, button) => {
-  const item = document.createElement('li');
-  const words = document.createElement('div');
   const name = element('b', '', title);
   if (session.this) name.append(element('i', 'account-this', t('This one')));
   const times = { since: date(session.created_at), until: date(session.expires_at) };
-  words.append(name, element('span', 'pl-soft', t('Since {since}, ends {until}', times)));
-  item.append(words);
-  if (button) item.append(button);
-  return item;
+  const words = element('div', '', name, element('span', 'pl-soft', t('Since {since}, ends {until}', times)));
+  return element('li', '', words, ...(button ? [button] : []));
 };
 
 const ender = (session, words, title) => {
@@ -102,7 +91,7 @@ const showAccount = async () => {
   page.querySelector('[data-admin]').hidden = account.role !== 'admin';
 };
 
-onClick(action('sign-out'), async () => location.assign((await signedIn('POST', '/auth/logout')).next));
+onClick(action('sign-out'), async () => location.assign((await askSignedIn('POST', '/auth/logout')).next));
 onClick(action('end-others'), async () => {
   await own('POST', '/sessions/end-others');
   await showSessions();

@@ -1,14 +1,14 @@
 // What the plain pages share: asking the server in JSON, saying in the reader's words what came of it, and the
 // buttons for light or dark, for the language and for showing a password.
-const t = window.prefloopTexts?.t ?? ((text, values) => text.replace(/\{(\w+)\}/g, (hole, name) => values?.[name] ?? hole));
+import { language, t } from './words.js';
 
-const refusal = (said) => {
+export const refusal = (said) => {
   if (typeof said?.detail !== 'string') return t('Something of what you typed is missing or too long.');
   return t(said.template ?? said.detail, said.values);
 };
 
 // The answer's JSON, null if it has none. Throws an Error with words; its status is the answer's, if there was one.
-const ask = async (method, path, body) => {
+export const ask = async (method, path, body) => {
   let answer;
   let said = null;
   try {
@@ -22,8 +22,18 @@ const ask = async (method, path, body) => {
   return said;
 };
 
+// The same of who is signed in; where that has ended it leads to the page to sign in again.
+export const askSignedIn = async (method, path, body) => {
+  try {
+    return await ask(method, path, body);
+  } catch (error) {
+    if (error.status === 401) location.assign('/sign-in/?why=session');
+    throw error;
+  }
+};
+
 // Runs `work` when a form is sent, once at a time, and puts what goes wrong where the form says.
-const onSubmit = (form, work) => form.addEventListener('submit', async (event) => {
+export const onSubmit = (form, work) => form.addEventListener('submit', async (event) => {
   event.preventDefault();
   const button = form.querySelector('button:not([type="button"])');
   const alert = form.querySelector('[role="alert"]');
@@ -48,7 +58,7 @@ for (const button of document.querySelectorAll('[data-show]')) {
 }
 for (const button of document.querySelectorAll('[data-mode-toggle]')) button.addEventListener('click', () => window.prefloopMode.toggle());
 for (const button of document.querySelectorAll('[data-language]')) {
-  const other = window.prefloopTexts?.language === 'zh' ? ['en', 'English'] : ['zh', '中文'];
+  const other = language === 'zh' ? ['en', 'English'] : ['zh', '中文'];
   [button.lang, button.textContent] = other;
-  button.addEventListener('click', () => window.prefloopTexts?.choose(other[0]));
+  button.addEventListener('click', () => window.prefloopTexts.choose(other[0]));
 }

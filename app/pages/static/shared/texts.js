@@ -21,5 +21,5 @@
   const speak = () => { if (page.lang !== tagged) page.lang = tagged; };
   speak();
   new MutationObserver(speak).observe(page, { attributeFilter: ['lang'] }); // Gradio puts the browser's there
-  document.addEventListener('DOMContentLoaded', () => translate(document));
+  document.addEventListener('readystatechange', () => translate(document), { once: true }); // parsed, no module has run
 })();

@@ -1,4 +1,10 @@
 // Taking out: what a file would hold, drawn while one chooses; making it, and the files that were made.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, button, count, moment, onPress, part, question, say } from '../shared/admin.js';
+import { LEFT_OUT, leftOutWords } from '../shared/left_out.js';
+import { follow, link, rowCard } from './shared.js';
+
 const PREVIEW_PAUSE_MS = 300;
 const order = part('order');
 let formats = [];
@@ -64,7 +70,7 @@ const previewFails = (error) => {
 };
 
 let previews = 0;
-const showPreview = async () => {
+export const showPreview = async () => {
   previews += 1;
   const mine = previews;
   try {
@@ -102,9 +108,9 @@ const exportItem = (made) => {
   }
   return item;
 };
-const showExports = async () => part('exports').replaceChildren(...(await api('GET', '/exports')).map(exportItem));
+export const showExports = async () => part('exports').replaceChildren(...(await api('GET', '/exports')).map(exportItem));
 
-const fillFormats = async () => {
+export const fillFormats = async () => {
   const found = await api('GET', '/exports/formats');
   formats = found.formats;
   order.format.replaceChildren(...formats.map(({ name }) => new Option(name, name)));

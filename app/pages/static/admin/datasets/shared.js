@@ -1,4 +1,8 @@
 // What taking out and bringing in have in common: rows as people read them, and long work with how far it is.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { api, count, inItsDirection, part } from '../shared/admin.js';
+
 const LOOK_AGAIN_MS = 400;
 
 const cellText = (value) => {
@@ -10,13 +14,13 @@ const cellText = (value) => {
   if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) return value.join(', ') || '–';
   return JSON.stringify(value);
 };
-const rowCard = (row) => {
+export const rowCard = (row) => {
   const cells = Object.entries(row).flatMap(([name, value]) => [element('dt', '', name), inItsDirection(element('dd', '', cellText(value)))]);
   return element('div', 'datasets-row', element('dl', '', ...cells));
 };
 
 // Waits until long work has ended, and shows how far it is; throws an Error with words when nothing came of it.
-const follow = async (errand, name) => {
+export const follow = async (errand, name) => {
   const shown = part(`${name}-progress`);
   const [bar, words] = shown.children;
   shown.hidden = false;
@@ -36,7 +40,7 @@ const follow = async (errand, name) => {
   }
 };
 
-const link = (words, href) => {
+export const link = (words, href) => {
   const made = element('a', 'pl-button', words);
   made.href = `/api/v1${href}`;
   made.download = '';

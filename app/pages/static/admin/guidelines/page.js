@@ -1,4 +1,8 @@
 // The page on guidelines: write them in two languages, see them as annotators do, publish, look at older versions.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, begin, button, count, moment, onPress, part, question, say } from '../shared/admin.js';
+
 const LANGUAGES = ['en', 'zh'];
 const PAUSE_MS = 300;
 let inForce = { en: '', zh: '' };

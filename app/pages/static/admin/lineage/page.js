@@ -1,4 +1,10 @@
 // The page on lineage: back from an answer or a version, forward from a person.
+import { ask, onSubmit } from '../../shared/ask.js';
+import { timeline } from '../../shared/charts.js';
+import { element } from '../../shared/dom.js';
+import { lang, t } from '../../shared/words.js';
+import { api, begin, button, count, inItsDirection, moment, part, reasoningBox, say } from '../shared/admin.js';
+
 const KINDS = ['answer', 'version', 'person', 'text'];
 const link = (kind, value, words = value) => {
   const made = element('a', '', words);
@@ -10,7 +16,7 @@ const roundLink = (id) => {
   made.href = `/admin/rounds/?round=${id}`;
   return made;
 };
-const bar = (share) => {
+const shareBar = (share) => {
   const filled = element('i', '');
   filled.style.width = `${100 * share}%`;
   return element('span', 'lineage-bar', filled);
@@ -61,7 +67,7 @@ const originItem = ({ version, round, sha256, judgments, people, servings }) => 
   if (servings.length) card.append(element('p', '', t('Served {times}', { times: new Intl.ListFormat(lang).format(servings.map(span)) })));
   if (people.length) {
     card.append(element('ul', 'lineage-people', ...people.map((person) => element('li', '', link('person', person.pseudonym),
-      bar(person.judgments / judgments), element('span', '', judgmentsOf(person.judgments))))), judgmentsIn(round));
+      shareBar(person.judgments / judgments), element('span', '', judgmentsOf(person.judgments))))), judgmentsIn(round));
   }
   return element('li', '', card);
 };
@@ -74,18 +80,9 @@ const drawTimes = (servings) => {
   part('times').hidden = !servings.length;
   if (!servings.length) return;
   const first = Math.min(...servings.map(({ since }) => since));
-  const all = Math.max(1, Date.now() - first);
   const names = [...new Set(servings.map(({ version }) => version))];
-  part('bars').replaceChildren(...names.map((name) => {
-    const pieces = servings.filter(({ version }) => version === name).map((serving) => {
-      const piece = element('i', '');
-      piece.style.left = `${(100 * (serving.since - first)) / all}%`;
-      piece.style.width = `${(100 * ((serving.until ?? Date.now()) - serving.since)) / all}%`;
-      piece.title = span(serving);
-      return piece;
-    });
-    return element('div', '', element('span', '', link('version', name)), element('div', '', ...pieces));
-  }));
+  const spansOf = (name) => servings.filter(({ version }) => version === name).map((serving) => ({ ...serving, words: span(serving) }));
+  part('bars').replaceChildren(...timeline(names.map((name) => ({ name: link('version', name), spans: spansOf(name) })), first));
   part('first').textContent = moment(first);
 };
 const drawPerson = (name, touches) => {
@@ -96,7 +93,7 @@ const drawPerson = (name, touches) => {
     : t('No round has used a judgment of this annotator.');
   part('rounds').replaceChildren(...touches.map(({ round, judgments, of, versions }) => element('li', '',
     element('span', '', roundLink(round), ...versions.flatMap((version) => [' · ', link('version', version)])),
-    bar(judgments / of), element('span', '', t('{judgments} of {all}', { judgments: count(judgments), all: count(of) })))));
+    shareBar(judgments / of), element('span', '', t('{judgments} of {all}', { judgments: count(judgments), all: count(of) })))));
   const seen = new Map(touches.flatMap(({ servings }) => servings.map((serving) => [`${serving.version} ${serving.since}`, serving])));
   drawTimes([...seen.values()]);
 };

@@ -1,13 +1,15 @@
 // The overview: how much is judged and how well, versions and rounds in pictures; what serves and trains; what wants a look.
-const ROUND_STATES = {
-  queued: t('queued'), training: t('in training'), swapping: t('taking over'), waiting: t('waits to be decided on'),
-  promoted: t('promoted'), refused: t('refused'), failed: t('failed'), cancelled: t('cancelled'),
-};
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { FINDINGS } from '../quality/words.js';
+import { api, begin, count, dates, day, moment, page, part, percent } from '../shared/admin.js';
+import { ROUND_STATES, isRunning } from '../shared/round_states.js';
+import { agreementPlot, dayBars, roundBars, strengthNames, strengthPlot } from './charts.js';
+
 const FLAWS = { 'an empty answer': t('an empty answer'), 'two identical answers': t('two identical answers') };
 const OBSTACLES = {
   'longer than the model can read': t('longer than the model can read'), 'refused by the chat template': t('refused by the chat template'),
 };
-const RUNNING = ['queued', 'training', 'swapping'];
 const EVERY_MS = 20_000;
 
 const tile = (name, value, words, href) => {
@@ -114,7 +116,7 @@ const showOverview = async () => {
   drawTiles(all, quality);
   drawNeeds(all, quality);
   drawSampling(all);
-  page.dataset.running = all.rounds.some(({ state }) => RUNNING.includes(state));
+  page.dataset.running = all.rounds.some(isRunning);
 };
 
 setInterval(() => { if (!document.hidden) showOverview().catch(() => {}); }, EVERY_MS); // the next try tells

@@ -1,4 +1,8 @@
 // The page on people: what admins did, a page at a time.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, moment, onPress, part } from '../shared/admin.js';
+
 const ACTS = {
   quarantine: t('put somebody into quarantine'), lift_quarantine: t('lifted a quarantine'), retire_prompt: t('retired a prompt'),
   make_gold: t('made a pair known'), write_gold: t('wrote a known pair'), retire_gold: t('retired a known pair'),
@@ -26,7 +30,7 @@ const actItem = (act, logins) => {
 };
 
 // The newest, or those before an act, behind what is shown.
-const showActs = async (before = null) => {
+export const showActs = async (before = null) => {
   const older = before === null ? '' : `&before=${before}`;
   const [acts, people] = await Promise.all([api('GET', `/audit?limit=${ACTS_A_PAGE}${older}`), api('GET', '/people')]);
   const logins = new Map(people.map(({ id, login }) => [String(id), login]));

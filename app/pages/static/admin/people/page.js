@@ -1,4 +1,10 @@
 // The page on people: accounts and invites.
+import { onSubmit } from '../../shared/ask.js';
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, begin, button, copyFrom, count, day, moment, part, question, say } from '../shared/admin.js';
+import { showActs } from './actions.js';
+
 const showLink = (title, path) => {
   part('made-title').textContent = title;
   part('link').textContent = new URL(path, location.origin).href;

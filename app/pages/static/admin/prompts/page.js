@@ -1,4 +1,8 @@
 // The page on prompts: where they came from, a file to add, and a list to find, edit and retire them in.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, begin, button, count, day, inItsDirection, onPress, part, question, say } from '../shared/admin.js';
+
 const PAGE = 50;
 const PAUSE_MS = 250;
 const SPLITS = { train: t('train'), heldout: t('held out') };

@@ -1,4 +1,10 @@
 // What annotators flagged, on the page on quality.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { api, button, count, inItsDirection, moment, part, question } from '../shared/admin.js';
+import { asked } from './gold.js';
+import { FLAGS } from './words.js';
+
 const retirePrompt = (flagged) => question({
   title: t('Retire this prompt?'),
   words: t('It is sampled no more, and its pairs that nobody has judged are withdrawn. It cannot be taken up again.'),
@@ -17,7 +23,7 @@ const flagItem = (flagged) => {
   return element('li', '', text, ...(flagged.retired ? [] : [button(t('Retire the prompt'), async () => retirePrompt(flagged))]));
 };
 
-const showFlags = async () => {
+export const showFlags = async () => {
   const flags = await api('GET', '/flags');
   part('flags').replaceChildren(...flags.map(flagItem));
   part('flags-none').hidden = flags.length > 0;

@@ -1,5 +1,10 @@
 // Known pairs on the page on quality: those there are, those that could be, and one to write.
-const asked = (messages) => messages.at(-1).content;
+import { onSubmit } from '../../shared/ask.js';
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { api, button, count, inItsDirection, part, question, reasoningBox, say } from '../shared/admin.js';
+
+export const asked = (messages) => messages.at(-1).content;
 const answersOf = ({ a, b, choice, reasoning_a: ofA, reasoning_b: ofB }) => {
   const box = (text, thought, wins) => inItsDirection(element('div', wins ? 'wins' : '', ...reasoningBox(thought), text));
   return element('div', 'quality-answers', box(a, ofA, choice === 'a'), box(b, ofB, choice === 'b'));
@@ -35,7 +40,7 @@ const accept = async ({ pair_id: id, choice }) => {
 };
 const candidateItem = (pair) => pairItem(pair, `${expectedWords[pair.choice]} · ${t('{votes} people say so', pair)}`, button(t('Make it known'), () => accept(pair)));
 
-const showGold = async () => {
+export const showGold = async () => {
   const [known, candidates] = await Promise.all([api('GET', '/gold'), api('GET', '/gold/candidates')]);
   part('gold').replaceChildren(...known.map(goldItem));
   part('gold-none').hidden = known.length > 0;

@@ -1,4 +1,13 @@
 // The page on quality: how far people agree, and each person's measures. What is measured is said in docs/quality.md.
+import { scale, spark } from '../../shared/charts.js';
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { api, begin, button, count, day, decimal, openTab, part, percent, question, say, tabs } from '../shared/admin.js';
+import { courseChart, onLog } from './charts.js';
+import { showFlags } from './flags.js';
+import { showGold } from './gold.js';
+import { ADVICE, CHOICES, FINDINGS, interval, judgments, listed, roundsUsed, seconds, times2 } from './words.js';
+
 const TONES = { reliability: ['chance', 'against_others'], left: ['one_side'], gold: ['misses_gold'], repeats: ['inconsistent'], length: ['by_length'], time: ['too_fast'] };
 const toneOf = (person, name) => (person.findings.some(({ kind }) => TONES[name].includes(kind)) ? 'warn' : 'calm');
 
@@ -38,13 +47,13 @@ const drawEmpty = (all) => {
 const measure = (name, value, picture) => element('div', 'measure', element('span', '', name), element('b', '', value), picture);
 const shareMeasure = (person, key, name, mark) => {
   const measured = person[key];
-  if (!measured) return measure(name, '–', nothing(t('{name}: not known yet', { name })));
+  if (!measured) return measure(name, '–', scale(t('{name}: not known yet', { name }), null));
   const label = t('{name}: {value}, with 95 % certainty {interval}, from {count}', { name, value: percent(measured.value), interval: interval(measured), count: count(measured.of) });
   return measure(name, percent(measured.value), scale(label, { ...measured, mark, tone: toneOf(person, key) }));
 };
 const lengthMeasure = (person) => {
   const name = t('Odds when twice as long');
-  if (!person.length) return measure(name, '–', nothing(t('{name}: not known yet', { name })));
+  if (!person.length) return measure(name, '–', scale(t('{name}: not known yet', { name }), null));
   const { odds, low, high, of } = person.length;
   const label = t('{name}: {value}, with 95 % certainty {interval}, from {count}', { name, value: times2(odds), interval: interval(person.length, times2), count: count(of) });
   const drawn = { value: onLog(odds), low: onLog(low), high: onLog(high), mark: 0.5, tone: toneOf(person, 'length') };

@@ -1,4 +1,10 @@
 // The next round: what it would use, what it waits for, and starting one by hand.
+import { element } from '../../shared/dom.js';
+import { lang, t } from '../../shared/words.js';
+import { action, api, count, decimal, moment, part, percent } from '../shared/admin.js';
+import { fact, versionLink } from './report.js';
+import { leftOut, told } from './words.js';
+
 const RATED = 'kto'; // the algorithm that learns from single answers, hence from pairs of two bad ones too
 let preview = null;
 
@@ -41,7 +47,7 @@ const nextLeftOut = (algorithm) => {
   return leftOut(preview.excluded, unrated ? [t('{pairs}, which KTO would use', { pairs: bothBad(preview.both_bad) })] : []);
 };
 
-const drawNext = (running) => {
+export const drawNext = (running) => {
   const algorithm = part('algorithm').value;
   part('next-waits').textContent = nextWords(algorithm);
   part('next-facts').replaceChildren(...nextFacts(algorithm));
@@ -58,7 +64,7 @@ const drawServing = ({ champion, versions }) => {
   part('serving').replaceChildren(versionLink(champion), ' ', since ? t('serves since {when}', { when: moment(since) }) : t('serves'));
 };
 
-const loadNext = async (running) => {
+export const loadNext = async (running) => {
   const [next, adapters] = await Promise.all([api('GET', '/rounds/preview'), api('GET', '/adapters')]);
   preview = next;
   fillAlgorithms(preview);

@@ -1,4 +1,14 @@
 // The page on rounds: all of them, the chosen one with its curves, log and report, and others beside it.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, begin, moment, onPress, page, part, percent, question, say } from '../shared/admin.js';
+import { ROUND_STATES, isRunning } from '../shared/round_states.js';
+import { drawCurves } from './curves.js';
+import { drawNext, loadNext } from './next_round.js';
+import './rebuild.js';
+import { drawBeside, drawHead, drawReport } from './report.js';
+import { pairsOf, roundName, took } from './words.js';
+
 const MOST_BESIDE = 6;
 const LIVE_MS = 2_000;
 const LIST_MS = 20_000;
@@ -153,7 +163,7 @@ onPress(action('start'), async () => {
   else say(t('A round will start when the one under way has ended'));
 });
 onPress(action('withdraw'), async () => {
-  await ask('DELETE', '/api/v1/rounds/waiting');
+  await api('DELETE', '/rounds/waiting');
   await loadList();
 });
 onPress(action('cancel'), async () => question({

@@ -1,4 +1,8 @@
 // Rounds trained again without somebody's judgments: what that means, and starting it.
+import { lang, t } from '../../shared/words.js';
+import { action, api, onPress, part, say } from '../shared/admin.js';
+import { roundName } from './words.js';
+
 const leavesOut = () => ({
   annotators: [part('rebuild-annotator').value].filter(Boolean),
   sources: [part('rebuild-source').value].filter(Boolean),

@@ -1,6 +1,13 @@
 // One round in words and tables: what it was given, its report, and several rounds side by side.
-const fact = (name, ...value) => element('div', '', element('dt', '', name), element('dd', '', ...value));
-const versionLink = (version) => {
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, count, moment, part, percent } from '../shared/admin.js';
+import { probeNodes } from '../shared/probes.js';
+import { ROUND_STATES, isRunning } from '../shared/round_states.js';
+import { PHASES, duration, leftOut, roundName, told, took } from './words.js';
+
+export const fact = (name, ...value) => element('div', '', element('dt', '', name), element('dd', '', ...value));
+export const versionLink = (version) => {
   const link = element('a', '', version);
   link.href = '/admin/versions/';
   return link;
@@ -37,7 +44,7 @@ const factsOf = (record) => [
   fact(isRunning(record) ? t('Runs for') : t('Took'), took(record)),
 ];
 
-const drawHead = ({ record }) => {
+export const drawHead = ({ record }) => {
   const { id, state } = record;
   part('title').textContent = roundName(record);
   part('state').textContent = ROUND_STATES[state];
@@ -74,7 +81,7 @@ const tableOf = (head, rows, title) => {
   return table;
 };
 
-const drawReport = (report) => {
+export const drawReport = (report) => {
   part('report-panel').hidden = report === null;
   if (report === null) return;
   part('tiles').replaceChildren(...report.tiles.map(([name, value]) => fact(t(name), told(value))));
@@ -87,7 +94,7 @@ const drawReport = (report) => {
 };
 
 // The main numbers of all, and those settings in which they differ.
-const drawBeside = (shown) => {
+export const drawBeside = (shown) => {
   part('beside-panel').hidden = shown.length < 2;
   if (shown.length < 2) return;
   const records = shown.map(({ record }) => record);

@@ -1,30 +1,28 @@
 // What the page on rounds says, in the reader's language.
-const ROUND_STATES = {
-  queued: t('queued'), training: t('in training'), swapping: t('taking over'), waiting: t('waits to be decided on'),
-  promoted: t('promoted'), refused: t('refused'), failed: t('failed'), cancelled: t('cancelled'),
-};
-const RUNNING = ['queued', 'training', 'swapping'];
-const PHASES = {
+import { lang, t } from '../../shared/words.js';
+import { count, percent } from '../shared/admin.js';
+import { leftOutWords } from '../shared/left_out.js';
+
+export const PHASES = {
   loading: t('loading'), reference: t('reference'), training: t('training'), 'reward model': t('reward model'),
   measuring: t('measuring'), evaluating: t('evaluating'),
 };
-const leftOut = (excluded, besides = []) => {
+export const leftOut = (excluded, besides = []) => {
   const votes = [...besides, ...leftOutWords(excluded)];
   return votes.length ? t('Left out: {votes}.', { votes: new Intl.ListFormat(lang, { style: 'narrow' }).format(votes) }) : '';
 };
 
-const isRunning = ({ state }) => RUNNING.includes(state);
-const roundName = ({ id }) => t('Round {round}', { round: id });
-const pairsOf = (number) => (number === 1 ? t('1 pair') : t('{count} pairs', { count: count(number) }));
-const duration = (seconds) => (seconds < 90
+export const roundName = ({ id }) => t('Round {round}', { round: id });
+export const pairsOf = (number) => (number === 1 ? t('1 pair') : t('{count} pairs', { count: count(number) }));
+export const duration = (seconds) => (seconds < 90
   ? t('{seconds} s', { seconds: Math.max(1, Math.round(seconds)) })
   : t('{minutes} min', { minutes: Math.round(seconds / 60) }));
-const took = (round) => duration(((round.ended_at ?? Date.now()) - round.created_at) / 1000);
-const told = (cell) => (typeof cell === 'string' ? cell : t(cell.words, cell.values));
+export const took = (round) => duration(((round.ended_at ?? Date.now()) - round.created_at) / 1000);
+export const told = (cell) => (typeof cell === 'string' ? cell : t(cell.words, cell.values));
 
-const PLAIN = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+export const PLAIN = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
 // more: only for those who ask for it
-const CURVES = {
+export const CURVES = {
   score: { title: t('Reward model’s score'), mark: 0 },
   kl: { title: t('KL to the reference, nats an answer'), mark: 0 },
   length: { title: t('Length, tokens'), low: 0 },

@@ -1,4 +1,8 @@
 // The page on settings: a table for each section of the file.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { api, begin, part } from '../shared/admin.js';
+
 const SOURCES = { default: t('default'), file: 'prefloop.toml', flag: t('command line') };
 const shown = (value) => {
   if (value === null) return '–';

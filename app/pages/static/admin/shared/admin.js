@@ -1,68 +1,48 @@
 // What the admin's plain pages share: the API, parts of the page, numbers and dates as people read them, tabs, questions.
-const page = document.querySelector('.admin');
-const part = (name) => page.querySelector(`[data-part="${name}"]`);
-const action = (name) => page.querySelector(`[data-do="${name}"]`);
-const { lang } = document.documentElement;
+import { askSignedIn, onSubmit } from '../../shared/ask.js';
+import { element, partsOf } from '../../shared/dom.js';
+import { lang, t } from '../../shared/words.js';
 
-const api = async (method, path, body) => {
-  try {
-    return await ask(method, `/api/v1${path}`, body);
-  } catch (error) {
-    if (error.status === 401) location.assign('/sign-in/?why=session');
-    throw error;
-  }
-};
-
-const element = (tag, className, ...content) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  node.append(...content);
-  return node;
-};
-
-// A part of a picture.
-const svg = (name, attributes = {}) => {
-  const node = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
-};
+export const page = document.querySelector('.admin');
+export const { part, action } = partsOf(page);
+export const api = (method, path, body) => askSignedIn(method, `/api/v1${path}`, body);
 
 // Somebody's own text: right to left where it is.
-const inItsDirection = (node) => {
+export const inItsDirection = (node) => {
   node.dir = 'auto';
   return node;
 };
 
 // What was reasoned before an answer, folded away; nothing where it is null.
-const reasoningBox = (thought, tokens = null) => {
+export const reasoningBox = (thought, tokens = null) => {
   if (thought === null) return [];
   const words = tokens === null ? t('Reasoning') : t('Reasoning, {count} tokens', { count: count(tokens) });
   return [element('details', 'admin-reasoning', element('summary', '', words), inItsDirection(element('p', '', thought)))];
 };
 
-const dates = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' });
+export const dates = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' });
 const times = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' });
-const day = (ms) => (ms === null ? '–' : dates.format(new Date(ms)));
-const moment = (ms) => (ms === null ? '–' : times.format(new Date(ms)));
-const count = (number) => new Intl.NumberFormat(lang).format(number);
-const decimal = (number) => (number === null ? '–' : new Intl.NumberFormat(lang, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(number));
-const percent = (share) => (share === null ? '–' : t('{share} %', { share: Math.round(100 * share) }));
+export const day = (ms) => (ms === null ? '–' : dates.format(new Date(ms)));
+export const moment = (ms) => (ms === null ? '–' : times.format(new Date(ms)));
+export const count = (number) => new Intl.NumberFormat(lang).format(number);
+export const decimal = (number) => (number === null ? '–' : new Intl.NumberFormat(lang, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(number));
+export const percent = (share) => (share === null ? '–' : t('{share} %', { share: Math.round(100 * share) }));
 
-const say = (text, tone = 'ok') => {
+export const say = (text, tone = 'ok') => {
   part('said').textContent = text;
   part('said').dataset.tone = tone;
   part('said').scrollIntoView({ block: 'nearest' });
 };
 
 // A button that works once at a time and says what goes wrong at the top of the page.
-const button = (words, work, className = 'pl-button') => {
+export const button = (words, work, className = 'pl-button') => {
   const made = element('button', className, words);
   made.type = 'button';
   onPress(made, work);
   return made;
 };
 
-const onPress = (pressed, work) => pressed.addEventListener('click', async () => {
+export const onPress = (pressed, work) => pressed.addEventListener('click', async () => {
   pressed.disabled = true;
   say('');
   try {
@@ -75,7 +55,7 @@ const onPress = (pressed, work) => pressed.addEventListener('click', async () =>
 
 // Asks first; `work` gets the reason, if one is asked for, and what goes wrong with it is said in the question.
 let confirmed = async () => {};
-const question = ({ title, words, yes, reason, work }) => {
+export const question = ({ title, words, yes, reason, work }) => {
   part('dialog-title').textContent = title;
   part('dialog-words').textContent = words;
   part('dialog-yes').textContent = yes;
@@ -94,13 +74,13 @@ onSubmit(part('dialog').querySelector('form'), async () => {
 });
 action('dialog-no').addEventListener('click', () => part('dialog').close());
 
-const copyFrom = (node, pressed) => onPress(pressed, async () => {
+export const copyFrom = (node, pressed) => onPress(pressed, async () => {
   getSelection().selectAllChildren(node); // where the clipboard is closed to pages, Ctrl+C is left
   await navigator.clipboard?.writeText(node.textContent).then(() => { pressed.textContent = t('Copied'); }, () => {});
 });
 
-const tabs = [...page.querySelectorAll('[role="tab"]')];
-const openTab = (tab) => {
+export const tabs = [...page.querySelectorAll('[role="tab"]')];
+export const openTab = (tab) => {
   for (const other of tabs) {
     other.setAttribute('aria-selected', other === tab);
     other.tabIndex = other === tab ? 0 : -1;
@@ -119,7 +99,7 @@ for (const [at, tab] of tabs.entries()) {
 }
 
 // Shows the page once all has been asked for, or why it cannot be shown.
-const begin = async (...loads) => {
+export const begin = async (...loads) => {
   try {
     await Promise.all(loads.map((load) => load()));
   } catch (error) {

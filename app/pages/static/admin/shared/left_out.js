@@ -1,5 +1,7 @@
 // Why judgments stay out of a round, in the reader's language.
-const LEFT_OUT = {
+import { t } from '../../shared/words.js';
+
+export const LEFT_OUT = {
   tie: (number) => (number === 1 ? t('1 tie') : t('{count} ties', { count: number })),
   both_bad: (number) => t('{count} “both bad”', { count: number }),
   skip: (number) => (number === 1 ? t('1 skip') : t('{count} skips', { count: number })),
@@ -24,4 +26,4 @@ const LEFT_OUT = {
   not_different: (number) => t('{count} on answers that do not differ', { count: number }),
   without: (number) => t('{count} that the rebuild leaves out', { count: number }),
 };
-const leftOutWords = (excluded) => Object.entries(excluded).map(([reason, number]) => LEFT_OUT[reason]?.(number) ?? `${number} ${reason}`);
+export const leftOutWords = (excluded) => Object.entries(excluded).map(([reason, number]) => LEFT_OUT[reason]?.(number) ?? `${number} ${reason}`);

@@ -1,5 +1,7 @@
 // Fixed questions with everybody's answers, side by side. Knows no page.
-const probeNodes = (probes) => probes.map(({ prompt, answers }) => {
+import { t } from '../../shared/words.js';
+
+export const probeNodes = (probes) => probes.map(({ prompt, answers }) => {
   const piece = (tag, text) => {
     const node = document.createElement(tag);
     node.textContent = text;

@@ -1,4 +1,9 @@
 // The page on versions: what serves, what served when, the tree of all, and what can be done with each.
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, begin, button, count, day, moment, onPress, part, percent, question, say } from '../shared/admin.js';
+import { drawCourse, drawLadder, drawMatch } from './charts.js';
+
 const STANDINGS = {
   serves: t('serves'), on_trial: t('on trial'), waits: t('waits to be decided on'), served: t('served before'),
   refused: t('refused'), retired: t('retired'), unused: t('never served'),

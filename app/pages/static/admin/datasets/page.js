@@ -1,4 +1,11 @@
 // Bringing in: a file is sent and looked at, and kept only when somebody says so.
+import { refusal } from '../../shared/ask.js';
+import { element } from '../../shared/dom.js';
+import { t } from '../../shared/words.js';
+import { action, api, begin, count, moment, onPress, part, say } from '../shared/admin.js';
+import { fillFormats, showExports, showPreview } from './export.js';
+import { follow, link, rowCard } from './shared.js';
+
 const bring = part('bring');
 let seen = null;
 
