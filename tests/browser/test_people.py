@@ -107,7 +107,9 @@ def test_the_last_admin_stays(people: Page):
 
 def test_older_acts_are_a_page_away(people: Page):
     people.evaluate("""async () => {
-      for (let n = 0; n < 51; n += 1) await api('POST', '/people/invites', { role: 'annotator', days: 1 });
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ role: 'annotator', days: 1 });
+      for (let n = 0; n < 51; n += 1) await fetch('/api/v1/people/invites', { method: 'POST', headers, body });
     }""")
     people.reload()
     people.wait_for_selector(SHOWN)

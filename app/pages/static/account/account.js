@@ -1,5 +1,5 @@
 // The account page: who one is, where one is signed in, password, API tokens. Everything is asked of /api/v1/account.
-import { askSignedIn, onSubmit } from '../shared/ask.js';
+import { askSignedIn, onSubmit, whilePressed } from '../shared/ask.js';
 import { element, partsOf } from '../shared/dom.js';
 import { lang, t } from '../shared/words.js';
 
@@ -15,15 +15,13 @@ const own = (method, path, body) => askSignedIn(method, `/api/v1/account${path}`
 
 // Runs what a button asks for and says what goes wrong at the top of the page.
 const onClick = (button, work) => button.addEventListener('click', async () => {
-  button.disabled = true;
   part('trouble').textContent = '';
   try {
-    await work();
+    await whilePressed(button, work);
   } catch (error) {
     part('trouble').textContent = error.message;
     part('trouble').scrollIntoView({ block: 'nearest' });
   }
-  button.disabled = false;
 });
 
 const browserOf = (agent) => {
@@ -68,7 +66,11 @@ const tokenRow = (session) => {
     button.textContent = t('Really revoke?');
     return null;
   });
-  button.addEventListener('blur', () => { asked = false; button.textContent = t('Revoke'); });
+  button.addEventListener('blur', () => {
+    if (button.disabled) return; // pressed, not left
+    asked = false;
+    button.textContent = t('Revoke');
+  });
   return row(session, session.name, button);
 };
 

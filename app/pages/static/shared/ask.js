@@ -48,6 +48,18 @@ export const onSubmit = (form, work) => form.addEventListener('submit', async (e
   button.disabled = false;
 });
 
+// Runs `work` for a button that cannot be pressed meanwhile. Such a button loses the focus, which then comes back to it.
+export const whilePressed = async (button, work) => {
+  const focused = document.activeElement === button;
+  button.disabled = true;
+  try {
+    await work();
+  } finally {
+    button.disabled = false;
+    if (focused && document.activeElement === document.body) button.focus();
+  }
+};
+
 for (const button of document.querySelectorAll('[data-show]')) {
   const input = button.parentElement.querySelector('input');
   button.addEventListener('click', () => {

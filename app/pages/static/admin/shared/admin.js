@@ -1,5 +1,5 @@
 // What the admin's plain pages share: the API, parts of the page, numbers and dates as people read them, tabs, questions.
-import { askSignedIn, onSubmit } from '../../shared/ask.js';
+import { askSignedIn, onSubmit, whilePressed } from '../../shared/ask.js';
 import { element, partsOf } from '../../shared/dom.js';
 import { lang, t } from '../../shared/words.js';
 
@@ -43,14 +43,12 @@ export const button = (words, work, className = 'pl-button') => {
 };
 
 export const onPress = (pressed, work) => pressed.addEventListener('click', async () => {
-  pressed.disabled = true;
   say('');
   try {
-    await work();
+    await whilePressed(pressed, work);
   } catch (error) {
     say(error.message, 'warn');
   }
-  pressed.disabled = false;
 });
 
 // Asks first; `work` gets the reason, if one is asked for, and what goes wrong with it is said in the question.
