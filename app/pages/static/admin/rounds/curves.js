@@ -7,7 +7,10 @@ import { CURVES, PLAIN, roundName } from './words.js';
 
 const runningMean = (values) => {
   let mean = values[0];
-  return values.map((value) => (mean += 0.2 * (value - mean)));
+  return values.map((value) => {
+    mean += 0.2 * (value - mean);
+    return mean;
+  });
 };
 
 // How many steps a round has, or had before it; what is measured after training has none of its own.

@@ -39,7 +39,10 @@ export const drawLadder = (rungs) => {
   const at = (elo) => (elo - least) / whole;
   part('ladder').replaceChildren(...rungs.map(({ version, elo, low, high, votes }) => {
     const row = element('div', '', element('b', '', version));
-    if (elo === null) return row.append(element('span', '', t('never met the others'))), row;
+    if (elo === null) {
+      row.append(element('span', '', t('never met the others')));
+      return row;
+    }
     const words = t('{elo} ({low} to {high}), {count} votes', { elo: Math.round(elo), low: Math.round(low), high: Math.round(high), count: count(votes) });
     row.append(railed({ value: at(elo), low: at(low), high: at(high) }), element('span', '', words));
     return row;
