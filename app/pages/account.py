@@ -1,4 +1,4 @@
-"""One's own account, and what invites and sign-in links lead to. Plain HTML that asks the API; knows no passwords.
+"""The sign-in page, one's own account, and what invites and sign-in links lead to. Plain HTML that asks the API.
 
 Looking at a link spends nothing: only what its page sends does. Else a page of somebody else's could sign people in
 unasked, as whom it likes.
@@ -16,6 +16,25 @@ from app.people.accounts import Accounts
 from data.errors import InputError
 
 _NO_STORE = {"cache-control": "no-store"}
+_WHY = {
+    "link": "This sign-in link has been used or has expired. Ask an admin for a new one, or sign in with a password.",
+    "session": "Your session has ended. Sign in again: a choice that was not saved yet is kept and saved then.",
+}
+
+
+def add_sign_in(app: FastAPI, modules: Modules) -> None:
+    """Add the page at /sign-in/ and the icon that every browser asks for: what strangers may see."""
+    page, picture = _page("sign_in", "account/sign_in.css", modules), static("shared/icon.svg")
+
+    @app.get("/sign-in", include_in_schema=False)
+    @app.get("/sign-in/", include_in_schema=False)
+    def sign_in(why: str = "") -> HTMLResponse:
+        note = html.escape(_WHY.get(why, ""))
+        return HTMLResponse(page.replace("@why@", note), headers=_NO_STORE)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def icon() -> Response:
+        return Response(picture, media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
 
 
 def add_account_pages(app: FastAPI, accounts: Accounts, modules: Modules) -> None:

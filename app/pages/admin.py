@@ -6,7 +6,6 @@ The gate lets only admins through. Knows nothing of what the pages say.
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.pages.admin_nav import admin_nav
 from app.pages.layout import head, static
 from app.pages.modules import Modules
 
@@ -41,13 +40,21 @@ def _page(name: str, modules: Modules) -> str:
     styles = (*_STYLES, *_MORE_STYLES.get(name, ()), f"{folder}/page.css")
     parts = {
         "@head@": head(*styles) + modules.tags(f"{folder}/page.js"),
-        "@nav@": admin_nav(f"/{folder}/"),
+        "@nav@": _nav(name),
         "@dialog@": static("admin/shared/dialog.html"),
     }
     page = static(f"{folder}/page.html")
     for hole, filling in parts.items():
         page = page.replace(hole, filling)
     return page
+
+
+def _nav(name: str) -> str:
+    """The links between the pages, of which that to the page itself says so."""
+    nav, link = static("admin/shared/nav.html"), f'href="/admin/{name}/"'
+    if link not in nav:
+        raise ValueError(f"admin/shared/nav.html has no link to the page {name}")
+    return nav.replace(link, f'{link} aria-current="page"')
 
 
 def _add_home(app: FastAPI) -> None:

@@ -3,12 +3,11 @@
 from fastapi import FastAPI
 
 from app.markdown.render import Markdown
-from app.pages.account import add_account_pages
+from app.pages.account import add_account_pages, add_sign_in
 from app.pages.admin import add_admin_pages
 from app.pages.annotate.page import AnnotatePage
 from app.pages.layout import mount
 from app.pages.modules import Modules, add_modules
-from app.pages.sign_in import add_sign_in
 from app.services import Services
 
 _BOARD_STYLES = ("annotate/board.css", "shared/answer.css", "annotate/panels.css", "annotate/reasoning.css")
