@@ -40,7 +40,7 @@ test-dist: .venv/dev
 	$(PYTEST) -m slow --timeout 600 tests/test_dist.py
 
 dist: .venv/dev
-	$(BIN)/python -m build --no-isolation
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m build --no-isolation  # which asks the PATH for uv-build
 
 docs: .venv/dev
 	$(BIN)/typer app.cli.main utils docs --name prefloop --title 'Command reference' --output docs/cli.md

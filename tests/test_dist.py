@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 def do(*command: object, cwd: Path) -> str:
     """Run a command without this checkout on its path; what it says."""
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    clean["PATH"] = f"{sysconfig.get_path('scripts')}{os.pathsep}{clean['PATH']}"  # where the build finds uv-build
     done = subprocess.run(list(map(str, command)), cwd=cwd, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
