@@ -45,6 +45,7 @@ from trainer.interface.config import (
     Pairwise,
     PPOConfig,
     RoundConfig,
+    SummedBeta,
     Training,
 )
 from trainer.interface.manifest import Manifest, Progress, Report, RewardReport
@@ -139,9 +140,25 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
     forward = choose_forward(base.model)
     chosen = _memory(directory, config.training, policy, forward.forward, data)
     notes = [*data.cuts.notes(), *unasked(base, config.probes), *chosen.notes]
+    config = _with_beta(config, data, notes.append)
     policy.recompute_above = chosen.use.recompute_above
     budget = TokenBudget(chosen.use.token_budget, notes.append)
     return RoundRun(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
+
+
+def _with_beta(config: RoundConfig, data: Data, say: Callable[[str], None]) -> RoundConfig:
+    """The settings with a beta that suits the length of these completions, where none was set."""
+    training = config.training
+    if not isinstance(training, SummedBeta) or training.beta is not None:
+        return config
+    tokens = data.completion_tokens
+    fitted = training.for_length(tokens)
+    if fitted.summed_beta < training.summed_beta:
+        say(
+            f"beta is {fitted.summed_beta:.2g} in place of {training.summed_beta:g}: completions have {tokens:.0f} "
+            "tokens on average; beta in [training] sets another"
+        )
+    return config.model_copy(update={"training": fitted})
 
 
 def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> MemoryChoice:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from data.errors import PromptError, RoundError
 from data.records import Message
@@ -29,6 +30,11 @@ class Data:
     def groups(self) -> list[Group]:
         """What trains."""
         return [*(pair.group for pair in self.train), *(rating.group for rating in self.rated)]
+
+    @property
+    def completion_tokens(self) -> float:
+        """The mean length of the completions that train."""
+        return mean(len(completion) for group in self.groups() for completion in group.completions)
 
 
 def read_data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:

@@ -1,6 +1,7 @@
 """A whole round in this process: what it leaves behind, and what it refuses."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,35 @@ class TestLongPrompts:
         snapshot = Snapshot((self.LONG,), (), {})
         manifest = run_round(freeze(tmp_path / "round", base, snapshot=snapshot, config=self.CONFIG), never)
         base.prompt_ids(manifest.canary.prompt, room=len(manifest.canary.token_ids))  # as serving asks
+
+
+def long_snapshot() -> Snapshot:
+    """The toy pairs with what they say repeated, to completions of well over a hundred tokens."""
+
+    def lengthened(ids: tuple[int, ...]) -> tuple[int, ...]:
+        return (*ids[:-1] * 30, ids[-1])
+
+    pairs = [
+        replace(one, chosen_ids=lengthened(one.chosen_ids), rejected_ids=lengthened(one.rejected_ids))
+        for one in toy_pairs(6)
+    ]
+    return Snapshot(tuple(preference(i, pair) for i, pair in enumerate(pairs)), (), {})
+
+
+class TestLongCompletions:
+    """Sums of many log-probabilities: the beta of short ones would ask for next to nothing of each token."""
+
+    CONFIG = DPOConfig(epochs=1, rank=2, alpha=4)
+
+    def test_beta_falls_and_the_round_says_so(self, tmp_path: Path, base: Base) -> None:
+        directory = freeze(tmp_path / "round", base, snapshot=long_snapshot(), config=self.CONFIG)
+        [note] = [note for note in run_round(directory, never).report.notes if note.startswith("beta is ")]
+        assert re.fullmatch(r"beta is 0\.0\d+ in place of 0\.1: completions have \d{3} tokens on average; .*", note)
+
+    def test_a_beta_that_was_set_stays(self, tmp_path: Path, base: Base) -> None:
+        config = self.CONFIG.model_copy(update={"beta": 0.1})
+        directory = freeze(tmp_path / "round", base, snapshot=long_snapshot(), config=config)
+        assert not any("beta" in note for note in run_round(directory, never).report.notes)
 
 
 class TestATemplateThatRefuses:

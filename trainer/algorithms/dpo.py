@@ -91,16 +91,16 @@ def pairwise_loss(config: PairwiseConfig, logps: PairLogps, margin: Tensor, flip
     """The loss that the config names. Raises RoundError when it needs a flip rate that was not measured."""
     match config:
         case DPOConfig():
-            return dpo_loss(logps, beta=config.beta, margin=margin)
+            return dpo_loss(logps, beta=config.summed_beta, margin=margin)
         case CDPOConfig():
             smoothing = label_smoothing(config, flip_rate)
-            return cdpo_loss(logps, beta=config.beta, label_smoothing=smoothing, margin=margin)
+            return cdpo_loss(logps, beta=config.summed_beta, label_smoothing=smoothing, margin=margin)
         case RobustConfig():
             smoothing = label_smoothing(config, flip_rate)
-            return robust_dpo_loss(logps, beta=config.beta, label_smoothing=smoothing, margin=margin)
+            return robust_dpo_loss(logps, beta=config.summed_beta, label_smoothing=smoothing, margin=margin)
         case IPOConfig():
             return ipo_loss(logps, beta=config.beta, margin=margin)
         case HingeConfig():
-            return hinge_loss(logps, beta=config.beta, margin=margin)
+            return hinge_loss(logps, beta=config.summed_beta, margin=margin)
         case SimPOConfig():
             return simpo_loss(logps, beta=config.beta, gamma=config.gamma, margin=margin)

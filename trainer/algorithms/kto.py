@@ -97,7 +97,7 @@ class KTOObjective:
             reference,
             desirable,
             baseline,
-            beta=self.config.beta,
+            beta=self.config.summed_beta,
             desirable_weight=self.config.desirable_weight,
             undesirable_weight=self.config.undesirable_weight,
         )
@@ -105,7 +105,7 @@ class KTOObjective:
         columns = {
             # whose mean is that of the desirable less that of the undesirable, where they are as many
             "margin": 2 * sign * terms.rewards,
-            "accuracy": (sign * (terms.rewards - self.config.beta * baseline) > 0).double(),
+            "accuracy": (sign * (terms.rewards - self.config.summed_beta * baseline) > 0).double(),
             "baseline": baseline.expand(len(part)),
             "logps": policy,
         }

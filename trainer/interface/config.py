@@ -37,6 +37,9 @@ class FromMerged(Strict):
 
 Reference = Annotated[FromBase | FromVersion | FromMerged, Field(discriminator="kind")]
 
+_BETA = 0.1  # of Rafailov 2023 and of most who came after
+_FULL_BETA_TOKENS = 100
+
 
 class Fitting(Strict):
     """What fitting an adapter takes, whatever to. learning_rate peaks after the warm-up (a share of the steps).
@@ -82,26 +85,45 @@ class Pairwise(Training):
     sft_weight: AtLeast = 0.0
 
 
-class DPOConfig(Pairwise):
+class SummedBeta(Strict):
+    """The beta of losses whose rewards are sums over a completion's tokens.
+
+    beta: by the length of the completions if None. A sum grows with length, and the loss is as good as zero once beta
+    times it is a few nats: at 0.1, answers of 450 tokens were done with after a few steps and next to nothing had been
+    learned (docs/benchmarks.md). So 0.1 holds up to 100 tokens, and beyond them beta falls as length grows.
+    """
+
+    beta: Above | None = None
+
+    def for_length(self, tokens: float) -> Self:
+        """The same settings with a beta for completions of so many tokens on average, unless one was set."""
+        if self.beta is not None:
+            return self
+        return self.model_copy(update={"beta": _BETA * min(1.0, _FULL_BETA_TOKENS / tokens)})
+
+    @property
+    def summed_beta(self) -> float:
+        """The beta that was set, else that of short completions."""
+        return _BETA if self.beta is None else self.beta
+
+
+class DPOConfig(SummedBeta, Pairwise):
     """The sigmoid loss (Rafailov 2023, 2305.18290)."""
 
     algorithm: Literal["dpo"] = "dpo"
-    beta: Above = 0.1
 
 
-class CDPOConfig(Pairwise):
+class CDPOConfig(SummedBeta, Pairwise):
     """DPO for labels that are flipped with some probability, conservative form (Mitchell 2023)."""
 
     algorithm: Literal["cdpo"]
-    beta: Above = 0.1
     label_smoothing: FlipRate | Literal["measured"] = "measured"
 
 
-class RobustConfig(Pairwise):
+class RobustConfig(SummedBeta, Pairwise):
     """DPO for labels that are flipped with some probability, unbiased form (Chowdhury 2024, 2403.00409)."""
 
     algorithm: Literal["robust"]
-    beta: Above = 0.1
     label_smoothing: FlipRate | Literal["measured"] = "measured"
 
 
@@ -115,11 +137,10 @@ class IPOConfig(Pairwise):
     beta: Above = 1.0
 
 
-class HingeConfig(Pairwise):
+class HingeConfig(SummedBeta, Pairwise):
     """The hinge loss of SLiC (Zhao 2023, 2305.10425)."""
 
     algorithm: Literal["hinge"]
-    beta: Above = 0.1
 
 
 class SimPOConfig(Pairwise):
@@ -133,11 +154,10 @@ class SimPOConfig(Pairwise):
 PairwiseConfig = DPOConfig | CDPOConfig | RobustConfig | IPOConfig | HingeConfig | SimPOConfig
 
 
-class KTOConfig(Training):
+class KTOConfig(SummedBeta, Training):
     """Ratings of single completions (Ethayarajh 2024, 2402.01306)."""
 
     algorithm: Literal["kto"]
-    beta: Above = 0.1
     desirable_weight: Above = 1.0
     undesirable_weight: Above = 1.0
 

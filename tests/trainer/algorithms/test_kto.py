@@ -117,7 +117,7 @@ def test_the_loss_is_the_papers_on_the_plain_computation(base: Base, tmp_path: P
 
     z0 = max(0.0, sum(log_ratio(item.mismatched) for item in items) / len(items))
     assert z0 > 0.01
-    gains = [CONFIG.beta * (log_ratio(item.rating.group) - z0) for item in items]
+    gains = [CONFIG.summed_beta * (log_ratio(item.rating.group) - z0) for item in items]
     expected = [
         1.5 / (1 + math.exp(gain)) if item.rating.desirable else 0.5 / (1 + math.exp(-gain))
         for gain, item in zip(gains, items, strict=True)
@@ -143,7 +143,7 @@ def test_the_baseline_has_no_gradient(base: Base, tmp_path: Path) -> None:
         logp = alone(kto.policy.model, item.rating.prompt_ids, item.rating.completion_ids)[0].sum()
     assert float(terms.columns["baseline"]) > 0.01
     s = 1 - float(terms.loss.detach())
-    ours, expected = flat(terms.loss.sum()), -CONFIG.beta * s * (1 - s) * flat(logp)
+    ours, expected = flat(terms.loss.sum()), -CONFIG.summed_beta * s * (1 - s) * flat(logp)
     assert (ours - expected).norm() / expected.norm() < 1e-4
 
 

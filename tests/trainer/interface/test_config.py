@@ -10,6 +10,7 @@ from trainer.interface.config import (
     FromMerged,
     PPOConfig,
     RoundConfig,
+    SummedBeta,
     training_config,
 )
 
@@ -29,6 +30,21 @@ def test_the_algorithm_decides_the_type() -> None:
 def test_what_is_given_holds() -> None:
     small = training_config({"rank": 3}, parameters=BUILT_IN)
     assert (small.rank, small.learning_rate) == (3, 1e-3)
+
+
+@pytest.mark.parametrize(("tokens", "beta"), [(20, 0.1), (100, 0.1), (400, 0.025), (1000, 0.01)])
+@pytest.mark.parametrize("algorithm", ["dpo", "cdpo", "robust", "hinge", "kto"])
+def test_beta_falls_with_the_length_of_long_completions(algorithm: str, tokens: float, beta: float) -> None:
+    found = training_config({"algorithm": algorithm}, parameters=LARGE)
+    assert isinstance(found, SummedBeta)
+    assert found.summed_beta == 0.1
+    assert found.for_length(tokens).summed_beta == pytest.approx(beta)
+
+
+def test_a_beta_that_is_given_holds_for_any_length() -> None:
+    found = training_config({"beta": 0.3}, parameters=LARGE)
+    assert isinstance(found, DPOConfig)
+    assert found.for_length(1000).summed_beta == 0.3
 
 
 def test_where_epochs_are_given_they_alone_say_how_long() -> None:
