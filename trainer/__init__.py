@@ -1,1 +1,1 @@
-"""Turns a snapshot of preferences into an adapter. Knows neither SQL nor gradio."""
+"""Train a LoRA adapter from a snapshot of preferences: one round directory in, adapter and manifest out."""

@@ -1,7 +1,7 @@
-"""`python -m trainer ROUND_DIR`: carry one training round through; the manifest it writes is the truth.
+"""`python -m trainer ROUND_DIR`: run one training round. The round succeeded if and only if its manifest exists.
 
-SIGTERM writes a checkpoint and ends with 143; started again it goes on from there. A second trainer on the
-same directory waits for the first, and a round that has its manifest is not trained again.
+On SIGTERM it writes a checkpoint and exits with 143; run it again to resume. A second trainer on the same directory
+waits for the first, and a round that has a manifest is not trained again. The server starts this process.
 """
 
 import sys
@@ -18,7 +18,10 @@ _USAGE = "usage: python -m trainer ROUND_DIR"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the round in arguments[0]; returns the exit status: 0 well, 1 failed, 2 usage, 74 no room, 143 stopped."""
+    """Run the round in arguments[0]; returns the exit status.
+
+    0: success, 1: failure, 2: usage error, 74: disk full, 143: stopped by a signal.
+    """
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         sys.stderr.write(f"{_USAGE}\n")
         return 2
@@ -29,7 +32,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{stopped}\n")
         return 143
     except PrefloopError as error:
-        with suppress(OSError):  # it may go to a file on a full disk
+        with suppress(OSError):  # stderr may be a file on the full disk
             sys.stderr.write(f"{error}\n")
         return NO_ROOM if isinstance(error, DiskFullError) else 1
     return 0

@@ -1,6 +1,6 @@
-"""A trainer as a process: asked to stop by signals, alone on its round directory, failures said in words.
+"""Run a round as a process: stop on signals, lock the round directory, record failures as readable text.
 
-Knows nothing of training.
+Used by `python -m trainer` and by `prefloop train`.
 """
 
 import fcntl
@@ -21,13 +21,13 @@ from trainer.model.base import Base
 from trainer.round import run_round
 
 _PROCESSES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
-"""Where torchrun and accelerate, Open MPI, MPICH and srun say how many processes they started."""
+"""Variables in which torchrun and accelerate, Open MPI, MPICH and srun give the number of processes they started."""
 
-_POLL = 0.2  # seconds between looks at a lock that another trainer holds
+_POLL = 0.2  # seconds between attempts to take a lock that another trainer holds
 
 
 class StopSignal:
-    """True once SIGTERM or SIGINT has come."""
+    """Callable that returns True once SIGTERM or SIGINT has arrived."""
 
     def __init__(self) -> None:
         self._came = False
@@ -38,15 +38,15 @@ class StopSignal:
         self._came = True
 
     def __call__(self) -> bool:
-        """Whether it has come."""
+        """Return whether a signal has arrived."""
         return self._came
 
 
 def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = None) -> Manifest:
-    """Train a round unless it has its manifest already; why it failed stands in its directory then.
+    """Train a round unless it already has a manifest; on failure the reason is written to its directory.
 
-    base is the model, if it is loaded already. Raises StoppedError when asked to stop, RoundError and other
-    PrefloopErrors when training fails, DiskFullError among them, or when this is one of several processes.
+    base: the model, if it is already loaded. Raises StoppedError when asked to stop; RoundError or another
+    PrefloopError (such as DiskFullError) when training fails, or when this is one of several processes.
     """
     with _alone(directory, stop):
         directory.set_failure(None)
@@ -59,7 +59,7 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
             directory.set_failure(str(error))
             raise
         except Exception as error:
-            full = is_full(error, directory.path)  # before what was being written makes room
+            full = is_full(error, directory.path)  # check before drop_parts frees space
             directory.drop_parts()
             if not full:
                 directory.set_failure(f"unexpected: {error!r}")
@@ -71,9 +71,9 @@ def carry_through(directory: RoundDir, stop: StopSignal, *, base: Base | None = 
 
 
 def assert_single_process(environment: Mapping[str, str]) -> None:
-    """Raise RoundError where a launcher says in the environment that it started several processes.
+    """Raise RoundError when the environment shows that a launcher started several processes.
 
-    Each would wait for the others and then find the round trained: one GPU would work, in silence.
+    Each would wait for the lock and then find the round trained: only one GPU would work, without any warning.
     """
     for name in _PROCESSES:
         if environment.get(name, "1") not in ("", "1"):
@@ -85,9 +85,9 @@ def assert_single_process(environment: Mapping[str, str]) -> None:
 
 @contextmanager
 def _alone(directory: RoundDir, stop: StopSignal) -> Iterator[None]:
-    """Hold a round directory; the lock dies with the process, however it ends.
+    """Hold the lock of a round directory; the kernel releases it when the process ends, however it ends.
 
-    Raises StoppedError when asked to stop while another trainer holds it.
+    Raises StoppedError when asked to stop while waiting for another trainer.
     """
     with directory.lock.open("w") as lock:
         while not _locked(lock):

@@ -1,4 +1,4 @@
-"""How far a round is: the time it has taken, and what an evaluation still takes. Knows nothing of what it measures."""
+"""Report how far a round has come: seconds spent, and the time an evaluation still needs."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from trainer.interface.manifest import Progress
 from trainer.interface.round_dir import RoundDir
 
-_OF_AN_ANSWER = 0.3  # what scoring one costs beside drawing it, until it is known (SmolLM2: 3 ms a token against 9)
+_OF_AN_ANSWER = 0.3  # assumed cost of scoring an answer relative to sampling it (SmolLM2: 3 ms against 9 ms a token)
 
 
 class RoundClock:
-    """Tells a round's progress to its directory, with the seconds that it has taken: those of a killed try, too."""
+    """Writes a round's progress to its directory, with the seconds spent so far, including those of killed attempts."""
 
     def __init__(self, directory: RoundDir) -> None:
         before = directory.progress()
@@ -20,18 +20,18 @@ class RoundClock:
 
     @property
     def seconds(self) -> float:
-        """So far."""
+        """Seconds spent so far."""
         return self._before + time.monotonic() - self._began
 
     def tell(self, progress: Progress) -> None:
-        """Write down where the round stands."""
+        """Write the current progress to the directory."""
         self._directory.set_progress(progress.model_copy(update={"seconds": self.seconds}))
 
 
 class EvaluationProgress:
-    """Counts answers drawn and groups scored, and tells of each. One counts as a step, whichever it is.
+    """Counts answers sampled and groups scored, and reports after each. Either counts as one step.
 
-    Answers are slow to draw and quick to score: the time that is left is reckoned for each by itself.
+    Sampling is slow and scoring is fast, so the time left is estimated separately for each.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class EvaluationProgress:
         self._say()
 
     def answered(self) -> None:
-        """An answer has ended."""
+        """Count one finished answer."""
         self._add(0, 1)
 
     def scored(self, groups: int) -> None:
-        """So many more groups are scored."""
+        """Count groups that were just scored."""
         self._add(1, groups)
 
     def _add(self, kind: int, count: int) -> None:
@@ -72,7 +72,7 @@ class EvaluationProgress:
         )
 
     def _left(self) -> float | None:
-        """Seconds for what is missing, by the pace of each kind; of one not yet begun, by that of the other."""
+        """Estimate the seconds left from the pace of each kind; a kind not yet started borrows the other's pace."""
         paces = [spent / done if done else None for spent, done in zip(self._spent, self._done, strict=True)]
         answer, group = paces
         if answer is None and group is None:

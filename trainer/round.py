@@ -1,6 +1,6 @@
-"""One training round: reads a round directory, trains, measures, writes adapter and manifest.
+"""Run one training round: read the round directory, train, evaluate, write the adapter and the manifest.
 
-Everything it knows is in the directory. Knows no SQL and no server.
+All input comes from the directory; no store and no server are needed. Called by `trainer.process`.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ _ANY_RANK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class RoundRun:
-    """A round under way; notes are for people."""
+    """A round in progress: its inputs, loaded and checked. `notes` are messages for people; they go into the report."""
 
     directory: RoundDir
     config: RoundConfig
@@ -77,13 +77,13 @@ class RoundRun:
     clock: RoundClock
 
     def run(self) -> RunContext:
-        """What a training run is given."""
+        """Return the context that a training run needs."""
         return RunContext(
             self.directory, self.config.training, self.config.seed, self.stop, self.clock.tell, self.budget
         )
 
     def kto_examples(self) -> list[KTOExample]:
-        """What KTO trains on; nothing for other algorithms."""
+        """Return KTO's training examples; empty for other algorithms."""
         if not isinstance(self.config.training, KTOConfig):
             return []
         ratings = [*ratings_of(self.data.train), *self.data.rated]
@@ -91,12 +91,12 @@ class RoundRun:
 
 
 def run_round(directory: RoundDir, stop: Callable[[], bool], *, base: Base | None = None) -> Manifest:
-    """Carry a round through, from wherever an earlier try left it; returns the manifest it wrote last.
+    """Run a round, resuming where an earlier attempt stopped; returns the manifest, which is written last.
 
-    base is the model, if it is loaded already.
+    base: the model, if it is already loaded.
 
-    Raises RoundError when the directory is incomplete or changed, the base is another than the round was
-    frozen for, training fails, or `stop` says so (then a checkpoint is written first).
+    Raises RoundError when the directory is incomplete or was changed, when the base model differs from the one the
+    round was frozen for, when training fails, or when `stop` returns true (after writing a checkpoint).
     """
     round_ = open_round(directory, stop, base)
     reference = _reference(round_)
@@ -107,7 +107,7 @@ def run_round(directory: RoundDir, stop: Callable[[], bool], *, base: Base | Non
 
 
 def start_policy(base: Base, config: RoundConfig, parent: Adapter | None) -> Policy:
-    """The policy a round begins with. Raises RoundError when its reference is a version and there is none."""
+    """Create the policy a round starts from. Raises RoundError when the reference is a version but parent is None."""
     settings = config.training
     match settings.reference:
         case FromBase():
@@ -123,7 +123,7 @@ def start_policy(base: Base, config: RoundConfig, parent: Adapter | None) -> Pol
 
 
 def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None) -> RoundRun:
-    """Read and check everything, load the model, tokenize, and see how much goes through it at a time."""
+    """Read and check the directory, load the model, tokenize the data, and choose the token budget."""
     clock = RoundClock(directory)
     snapshot_sha256 = directory.snapshot_sha256()
     config = directory.config()
@@ -147,7 +147,7 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
 
 
 def _with_beta(config: RoundConfig, data: Data, say: Callable[[str], None]) -> RoundConfig:
-    """The settings with a beta that suits the length of these completions, where none was set."""
+    """Return the settings with a beta chosen by the length of the completions, where none was set."""
     training = config.training
     if not isinstance(training, SummedBeta) or training.beta is not None:
         return config
@@ -162,13 +162,13 @@ def _with_beta(config: RoundConfig, data: Data, say: Callable[[str], None]) -> R
 
 
 def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> MemoryChoice:
-    """How much to take at a time; it stands in the directory then, for whoever sees that it was too much."""
+    """Choose the token budget and store it in the directory, where the server halves it after an out-of-memory kill."""
     device = policy.model.device
     chosen = choose(
         training,
         count_activations(policy, forward),
         longest=max(group.tokens for group in data.groups()),
-        free=free_bytes(device),  # after the count, which has brought in the weights
+        free=free_bytes(device),  # measured after the count, which has loaded the weights into memory
         cpu=device.type == "cpu",
         last=directory.memory(),
     )
@@ -177,7 +177,7 @@ def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Fo
 
 
 def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | None:
-    """An adapter beside the snapshot, if there is one. Raises RoundError when it is another than was frozen."""
+    """Read an adapter frozen with the snapshot, if there is one. Raises RoundError when it changed since."""
     if sha256 is None:
         return None
     if directory_sha256(path) != sha256:
@@ -186,7 +186,7 @@ def _frozen_adapter(path: Path, sha256: str | None, base: Base) -> Adapter | Non
 
 
 def _reference(round_: RoundRun) -> ReferenceLogps:
-    """Log-probabilities of all examples under the reference, computed once a snapshot."""
+    """Return the reference's log-probabilities of all examples, computed once per snapshot."""
     round_.clock.tell(Progress(phase="reference"))
     groups = [pair.group for pair in (*round_.data.train, *round_.data.heldout)]
     groups += [group for example in round_.kto_examples() for group in (example.rating.group, example.mismatched)]
@@ -201,7 +201,7 @@ def _reference(round_: RoundRun) -> ReferenceLogps:
 
 
 def _train(round_: RoundRun, reference: ReferenceLogps) -> tuple[int, RewardReport | None]:
-    """Train the policy by the configured algorithm; returns the steps, and what a reward model was worth."""
+    """Train the policy with the configured algorithm; returns the number of steps and, for PPO, the reward report."""
     policy, forward, data, config = round_.policy, round_.forward.forward, round_.data, round_.config
     checks, say = config.training.heldout_checks, round_.notes.append
     watch = watch_heldout(policy, forward, data.heldout, reference, round_.budget, checks=checks, say=say)
@@ -228,7 +228,7 @@ def _train(round_: RoundRun, reference: ReferenceLogps) -> tuple[int, RewardRepo
 
 
 def _measure(round_: RoundRun, reference: ReferenceLogps, steps: int, reward: RewardReport | None) -> Manifest:
-    """Save the adapter and say what it is like; nothing is drawn or computed twice."""
+    """Save the adapter, evaluate it and build the manifest; samples and log-probabilities are computed only once."""
     directory, config, policy, data = round_.directory, round_.config, round_.policy, round_.data
     round_.clock.tell(Progress(phase="measuring", step=steps, steps=steps))
     policy.save(directory.adapter)
@@ -279,7 +279,7 @@ def _measure(round_: RoundRun, reference: ReferenceLogps, steps: int, reward: Re
 
 
 def _draw(round_: RoundRun, exam: Exam, progress: EvaluationProgress) -> Samples:
-    """Fresh answers of all, the challenger's by the adapter as it was saved."""
+    """Sample fresh answers from all contenders; the challenger answers with the adapter as saved on disk."""
     base, saved = round_.policy.base, read_adapter(round_.directory.adapter, round_.policy.model, max_rank=_ANY_RANK)
     contenders = Contenders(base, {**exam.adapters, CHALLENGER: saved}, rows=rows_for(base, exam.sampling))
     prompts, seed = round_.data.prompts, round_.config.seed

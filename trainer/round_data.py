@@ -1,4 +1,4 @@
-"""What a round trains on and is held to, as ids of its model. Knows nothing of training."""
+"""Read a round's data and tokenize it: training pairs, held-out pairs, ratings, prompts to sample from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from trainer.interface.config import KTOConfig, RoundConfig
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
 
-_JUDGED = 64  # lines that the canary may be of: the first that fit will do
+_JUDGED = 64  # snapshot lines considered for the canary, which uses the first that fits
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A round's examples as ids, the conversations they are of, answers that were judged, and what did not fit."""
+    """A round's examples as token ids, the prompts to sample from, judged answers, and what did not fit."""
 
     train: list[TokenPair]
     heldout: list[TokenPair]
@@ -28,17 +28,17 @@ class Data:
     cuts: Cuts
 
     def groups(self) -> list[Group]:
-        """What trains."""
+        """Return everything that is trained on, as groups."""
         return [*(pair.group for pair in self.train), *(rating.group for rating in self.rated)]
 
     @property
     def completion_tokens(self) -> float:
-        """The mean length of the completions that train."""
+        """Mean number of tokens of the completions trained on."""
         return mean(len(completion) for group in self.groups() for completion in group.completions)
 
 
 def read_data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
-    """A round's examples as its model reads them. Raises RoundError when there is nothing to train on."""
+    """Read and tokenize a round's examples. Raises RoundError when nothing is left to train on."""
     pairs, heldout, rated = directory.pairs(), directory.heldout(), directory.rated()
     encoder = Encoder(base, max_tokens=config.training.max_tokens)
     train, kept, ratings = encoder.pairs(pairs), encoder.pairs(heldout), encoder.ratings(rated)
@@ -62,7 +62,7 @@ def read_data(directory: RoundDir, base: Base, config: RoundConfig) -> Data:
 
 
 def unasked(base: Base, probes: Sequence[tuple[Message, ...]]) -> list[str]:
-    """What is said of probes that the model cannot be asked."""
+    """Return a note for each probe that the model's chat template rejects."""
     notes = []
     for number, probe in enumerate(probes, 1):
         try:

@@ -1,1 +1,1 @@
-"""The training algorithms and what they share: losses, optimiser, the course of a run."""
+"""The training algorithms and what they share: losses, optimiser, training run with checkpoints."""

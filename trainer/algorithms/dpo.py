@@ -1,6 +1,6 @@
-"""The DPO family on a LoRA, top to bottom: reference once, then the loss that the config names.
+"""DPO and its relatives on a LoRA: compute logps of each pair, then the loss named in the config.
 
-Knows nothing of where pairs come from or where the adapter goes.
+`trainer.round` gives it tokenized pairs and the reference's logps, and saves the adapter afterwards.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ from trainer.model.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class PreferenceObjective:
-    """The loss of pairs under a policy. flip_rate stands for a label_smoothing that is "measured"."""
+    """The loss of pairs under a policy. flip_rate: used where label_smoothing is "measured"."""
 
     policy: Policy
     forward: Forward
@@ -50,7 +50,7 @@ class PreferenceObjective:
     flip_rate: float | None
 
     def terms(self, pairs: Sequence[TokenPair]) -> Terms:
-        """Loss and what to watch of n pairs."""
+        """Return the loss and metrics of n pairs, each [n]."""
         logps = self.logps(pairs)
         strengths = logps.policy_chosen.detach().new_tensor([pair.strength for pair in pairs])
         margin = strength_margins(strengths, self.config.strength_margin)
@@ -69,9 +69,10 @@ class PreferenceObjective:
         return Terms(loss, columns)
 
     def logps(self, pairs: Sequence[TokenPair]) -> PairLogps:
-        """What the losses take, of n pairs."""
+        """Return the logps and lengths that the losses need, for n pairs."""
         groups = [pair.group for pair in pairs]
         with self.policy.acting():
+            # each group is one prompt with (chosen, rejected), so the flat logps [2n] are alternating
             policy = completion_logps(self.forward, self.policy.model, groups).view(-1, 2)
         like = policy.detach()
         reference = like.new_tensor([self.reference[group] for group in groups])
@@ -82,13 +83,13 @@ class PreferenceObjective:
 def train_on_pairs(
     run: RunContext, objective: PreferenceObjective, pairs: Sequence[TokenPair], *, watch: Watch | None = None
 ) -> int:
-    """Train the objective's policy in place; returns the number of steps. Raises what training_run.fit raises."""
+    """Train the objective's policy in place; returns the number of steps. Raises the errors of training_run.fit."""
     parameters = objective.policy.lora.parameters
     return fit(run, parameters, pairs, lambda pair: pair.tokens, lambda _: objective.terms, watch=watch)
 
 
 def pairwise_loss(config: PairwiseConfig, logps: PairLogps, margin: Tensor, flip_rate: float | None) -> PreferenceTerms:
-    """The loss that the config names. Raises RoundError when it needs a flip rate that was not measured."""
+    """Compute the loss named in the config. Raises RoundError when it needs a flip rate that was not measured."""
     match config:
         case DPOConfig():
             return dpo_loss(logps, beta=config.summed_beta, margin=margin)

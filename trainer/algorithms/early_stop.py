@@ -1,7 +1,8 @@
-"""When training on pairs ends early: held-out pairs are looked at now and then, and say that it got worse.
+"""Early stopping on held-out pairs: end training once their margin has significantly fallen.
 
-With few pairs a margin is mostly chance, but the same pairs at two steps share it: what ends a run is that their gains
-have surely fallen since the best look. Knows nothing of losses; trainer/algorithms/training_run.py asks.
+With few pairs a margin is mostly noise, but the same pairs at two steps share that noise. So each check compares pair
+by pair with the best check so far, and training stops when the mean fall is significant. Used by
+trainer/algorithms/training_run.py.
 """
 
 import statistics
@@ -19,16 +20,16 @@ from trainer.forward.token_budget import TokenBudget
 from trainer.interface.intervals import interval_of_mean
 from trainer.model.policy import Policy
 
-_FEWEST_PAIRS = 10  # of fewer, a fall is mostly chance
-_MOST_PAIRS = 64  # of more, the first: a look shall cost little beside the steps between two
+_FEWEST_PAIRS = 10  # with fewer, a fall is mostly noise
+_MOST_PAIRS = 64  # only the first are used, so that a check costs little compared with the steps between two checks
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Held-out pairs to look at during a run. checks: how often, spread evenly, the last after the last step.
+    """Held-out pairs to check during a run. checks: how often, evenly spaced, the last after the last step.
 
-    gains: by how many nats the chosen completion of each has gained on the rejected one, as the policy is now. say
-    takes a line for people.
+    gains: returns, for each pair, by how many nats the margin log pi(chosen) - log pi(rejected) grew over the
+    reference. say: receives messages for people.
     """
 
     checks: int
@@ -46,7 +47,7 @@ def watch_heldout(
     checks: int,
     say: Callable[[str], None],
 ) -> Watch | None:
-    """A watch over held-out pairs; None where they are too few for an interval, or none is asked for."""
+    """Create a watch over held-out pairs; None when there are too few for an interval, or checks is 0."""
     if not checks or len(pairs) < _FEWEST_PAIRS:
         return None
     groups = [pair.group for pair in pairs[:_MOST_PAIRS]]
@@ -60,9 +61,9 @@ def watch_heldout(
 
 
 class EarlyStop:
-    """Looks at held-out pairs on the way, keeps the weights of the best look, and goes back to them at a fall.
+    """Checks held-out pairs during training, keeps the weights of the best check, and restores them after a fall.
 
-    What it knows goes into the run's checkpoint: a run that was killed ends where it would have ended.
+    Its state is part of the run's checkpoint, so a resumed run stops where it would have stopped.
     """
 
     def __init__(self, watch: Watch, parameters: Mapping[str, nn.Parameter], *, steps: int) -> None:
@@ -76,7 +77,7 @@ class EarlyStop:
 
     @torch.no_grad()
     def look(self, step: int) -> dict[str, float]:
-        """What held-out pairs say after a step, if it is time: numbers for the step's metrics; may end the run."""
+        """Check the held-out pairs if this step is due; returns metrics for the step and may end the run."""
         if step not in self._looks:
             return {}
         gains = self._watch.gains()
@@ -98,7 +99,7 @@ class EarlyStop:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that going on needs."""
+        """Return everything needed to resume."""
         return {
             "stopped": self.stopped,
             "best": list(self._best),
@@ -107,13 +108,13 @@ class EarlyStop:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Restore what `state` returned."""
         self.stopped, self._best, self._best_step = state["stopped"], state["best"], state["best_step"]
         self._weights = state["weights"]
 
 
 def surely_fallen(before: Sequence[float], now: Sequence[float]) -> bool:
-    """Whether the gains of the same pairs are smaller by now: the 95 % interval of the mean fall lies above zero."""
+    """Return whether the gains of the same pairs fell: the 95 % interval of the mean fall lies above zero."""
     fall = interval_of_mean([then - here for then, here in zip(before, now, strict=True)])
     return fall is not None and fall.low > 0
 

@@ -1,8 +1,7 @@
-"""KTO on a LoRA: single completions found good or bad, pairs not needed.
+"""KTO on a LoRA: train on single completions rated good or bad; pairs are not needed.
 
-The rule that makes ratings of judgments: a decided pair is one desirable and one undesirable completion, a pair
-that is "both bad" is two undesirable ones, and a tie says neither, so it is left out. Knows nothing of where
-ratings come from.
+How judgments become ratings: a decided pair gives one desirable and one undesirable completion, a pair judged "both
+bad" gives two undesirable ones, and a tie gives none.
 """
 
 import random
@@ -25,19 +24,19 @@ from trainer.model.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class KTOExample:
-    """A rating, and its prompt with another rating's completion, which tells how far the policy is off at all."""
+    """A rating, and its prompt with another rating's completion, from which the KL baseline z0 is estimated."""
 
     rating: TokenRating
     mismatched: Group
 
     @property
     def tokens(self) -> int:
-        """Of the rating alone; the mismatch passes without gradients."""
+        """Tokens of the rating alone; the mismatched completion passes without gradients."""
         return self.rating.group.tokens
 
 
 def ratings_of(pairs: Sequence[TokenPair]) -> list[TokenRating]:
-    """Decided pairs as ratings, by the rule above."""
+    """Convert decided pairs to ratings: chosen is desirable, rejected is not."""
     return [
         TokenRating(pair.prompt_ids, completion, desirable)
         for pair in pairs
@@ -46,9 +45,10 @@ def ratings_of(pairs: Sequence[TokenPair]) -> list[TokenRating]:
 
 
 def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list[KTOExample]:
-    """Every rating with the completion of another, in a seeded order; cut at the context.
+    """Combine every rating with the completion of another one, in a seeded order; completions are cut at the context.
 
-    Of another prompt, unless more than half of the ratings are of one: the baseline shall not see matching answers.
+    The other completion is from another prompt, unless more than half of the ratings share one prompt: the baseline
+    must not be estimated on answers that match the prompt.
     """
     shuffled = list(ratings)
     random.Random(seed).shuffle(shuffled)
@@ -56,7 +56,8 @@ def examples(ratings: Sequence[TokenRating], *, seed: int, context: int) -> list
     for rating in shuffled:
         by_prompt.setdefault(rating.prompt_ids, []).append(rating)
     order = [rating for same in by_prompt.values() for rating in same]
-    ahead = max(map(len, by_prompt.values())) % len(order) or 1  # as far as the longest run of one prompt
+    # rotating by the longest run of one prompt moves every rating past its own prompt
+    ahead = max(map(len, by_prompt.values())) % len(order) or 1
     return [
         KTOExample(rating, Group(rating.prompt_ids, (other.completion_ids[: context - len(rating.prompt_ids)],)))
         for rating, other in zip(order, [*order[ahead:], *order[:ahead]], strict=True)
@@ -73,7 +74,7 @@ class KTOObjective:
     reference: ReferenceLogps
 
     def prepare(self, run: RunContext) -> Callable[[Sequence[KTOExample]], Callable[[Sequence[KTOExample]], Terms]]:
-        """For a whole batch: its baseline z0, then the terms of its parts."""
+        """Return a function that computes a batch's baseline z0 and returns the loss function for its parts."""
 
         def of_batch(batch: Sequence[KTOExample]) -> Callable[[Sequence[KTOExample]], Terms]:
             groups = [example.mismatched for example in batch]
@@ -103,7 +104,7 @@ class KTOObjective:
         )
         sign = desirable.double() * 2 - 1
         columns = {
-            # whose mean is that of the desirable less that of the undesirable, where they are as many
+            # its mean is mean(desirable) - mean(undesirable) when both are equally many
             "margin": 2 * sign * terms.rewards,
             "accuracy": (sign * (terms.rewards - self.config.summed_beta * baseline) > 0).double(),
             "baseline": baseline.expand(len(part)),
@@ -115,6 +116,6 @@ class KTOObjective:
 def train_on_ratings(
     run: RunContext, objective: KTOObjective, items: Sequence[KTOExample], *, watch: Watch | None = None
 ) -> int:
-    """Train the objective's policy in place; returns the number of steps. Raises what training_run.fit raises."""
+    """Train the objective's policy in place; returns the number of steps. Raises the errors of training_run.fit."""
     parameters = objective.policy.lora.parameters
     return fit(run, parameters, items, lambda example: example.tokens, objective.prepare(run), watch=watch)

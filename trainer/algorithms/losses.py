@@ -1,8 +1,8 @@
-"""Losses as pure functions of log-probabilities and rewards. Knows nothing of models, tokens or optimisers.
+"""Preference losses as pure functions of log-probabilities and rewards.
 
-Every loss is one number per pair or completion, [N], in nats where it is a likelihood; the caller takes the mean,
-over as many parts as it likes. D stands for how much more implicit reward the chosen completion has. A margin is a
-constant in units of reward, one for all pairs or [N]: by so much more D must win.
+Every loss returns one number per pair or completion, [N], in nats where it is a likelihood; the caller averages. D is
+the reward margin: the chosen completion's implicit reward minus the rejected one's. The argument margin is a constant
+in units of reward, one for all pairs or [N], by which D must be larger.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class PairLogps:
-    """Summed log-probabilities of N pairs in nats, and the completions' lengths in tokens, from 1, each [N]."""
+    """Summed log-probabilities of N pairs in nats, and the completions' lengths in tokens, at least 1; each [N]."""
 
     policy_chosen: Tensor
     policy_rejected: Tensor
@@ -34,7 +34,7 @@ class PreferenceTerms:
 
     @property
     def margins(self) -> Tensor:
-        """How much more reward the chosen completion has, D, [N]."""
+        """The reward margin D, chosen minus rejected, [N]."""
         return self.chosen_rewards - self.rejected_rewards
 
 
@@ -47,7 +47,7 @@ class RatingTerms:
 
 
 def strength_margins(strengths: Tensor, per_point: float) -> Tensor:
-    """The margin by which a choice must win, [N]: so much reward for every point of strength above the weakest, 1."""
+    """Return the required margin of each pair, [N]: per_point for every point of strength above the weakest, 1."""
     return per_point * (strengths - 1)
 
 
@@ -67,8 +67,8 @@ def cdpo_loss(
     """DPO's cross entropy with labels that are wrong with probability e = label_smoothing, in [0, 1/2].
 
     (1 - e) L(chosen > rejected) + e L(rejected > chosen) with L of `dpo_loss` (conservative DPO, Mitchell 2023, "A
-    note on DPO with noisy preferences"). Without margin it is least where sigmoid(D) = 1 - e, so it never asks for
-    certainty. A wrong label was meant as strongly, so its margin holds the other way round.
+    note on DPO with noisy preferences"). Without margin its minimum is at sigmoid(D) = 1 - e, so it never asks for
+    certainty. A flipped label is assumed to have the same strength, so the margin applies in the other direction.
     """
     given = dpo_loss(logps, beta=beta, margin=margin)
     return replace(given, loss=(1 - label_smoothing) * given.loss + label_smoothing * _other_way(given, margin))
@@ -77,11 +77,11 @@ def cdpo_loss(
 def robust_dpo_loss(
     logps: PairLogps, *, beta: float, label_smoothing: float, margin: Tensor | float = 0.0
 ) -> PreferenceTerms:
-    """An unbiased estimate of DPO's loss on right labels, from labels wrong with probability e = label_smoothing.
+    """An unbiased estimate of DPO's loss on correct labels, from labels wrong with probability e = label_smoothing.
 
     ((1 - e) L(chosen > rejected) - e L(rejected > chosen)) / (1 - 2 e) with L of `dpo_loss` (rDPO, Chowdhury 2024,
-    2403.00409). e is in [0, 1/2): at 1/2 labels say nothing. It falls below zero and has no least value: a pair won
-    by far still pulls with slope -e / (1 - 2 e).
+    2403.00409). e is in [0, 1/2): at 1/2 labels carry no information. The loss can be negative and is unbounded below:
+    a pair won by far still pulls with slope -e / (1 - 2 e).
     """
     given = dpo_loss(logps, beta=beta, margin=margin)
     loss = (1 - label_smoothing) * given.loss - label_smoothing * _other_way(given, margin)
@@ -92,8 +92,8 @@ def ipo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> 
     """((D - margin - 1/2) / beta)^2, which is (h - 1/(2 beta))^2 without margin (IPO, Azar 2023, 2310.12036, eq. 17).
 
     beta is the paper's tau, D = beta h, and h the difference of log pi - log pi_ref of the two completions, each
-    taken per token. The paper writes sums; its results are of means, as the authors told Hugging Face, and TRL takes
-    means too: of sums, the square grows with length, and no one beta suits short and long answers.
+    per token. The paper writes sums, but its results use means, as the authors told Hugging Face, and so does TRL: with
+    sums the square grows with length, and no single beta suits short and long answers.
     """
     chosen, rejected = _rewards(logps, beta)
     chosen, rejected = chosen / logps.chosen_lengths, rejected / logps.rejected_lengths
@@ -103,8 +103,8 @@ def ipo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> 
 def hinge_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
     """max(0, 1 - (D - margin)) (SLiC-HF, Zhao 2023, 2305.10425).
 
-    SLiC-HF compares the policy alone and adds a term that holds it to its reference; with the reference inside D,
-    and the reward of `dpo_loss`, it is the hinge-norm loss of RSO (Liu 2023, 2309.06657).
+    SLiC-HF compares the policy alone and adds a regularisation term toward its reference; with the reference inside D,
+    as in `dpo_loss`, it is the hinge-norm loss of RSO (Liu 2023, 2309.06657).
     """
     chosen, rejected = _rewards(logps, beta)
     return PreferenceTerms(F.relu(1 - (chosen - rejected - margin)), chosen, rejected)
@@ -113,7 +113,7 @@ def hinge_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -
 def simpo_loss(logps: PairLogps, *, beta: float, gamma: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
     """-log sigmoid(D - gamma - margin) with rewards beta log pi / length (SimPO, Meng 2024, 2405.14734, eq. 6).
 
-    The reference is not asked. gamma, the paper's target margin, is in units of reward.
+    The reference is not used. gamma, the paper's target margin, is in units of reward.
     """
     chosen = beta * logps.policy_chosen / logps.chosen_lengths
     rejected = beta * logps.policy_rejected / logps.rejected_lengths
@@ -123,7 +123,7 @@ def simpo_loss(logps: PairLogps, *, beta: float, gamma: float, margin: Tensor | 
 def sft_loss(policy_chosen: Tensor, chosen_lengths: Tensor) -> Tensor:
     """-log pi(chosen) / length, [N]: the term that RPO adds to DPO's loss (Pang 2024, 2404.19733, eq. 1).
 
-    Every completion weighs the same, as in the paper; in TRL every token does.
+    Every completion has the same weight, as in the paper; in TRL every token has.
     """
     return -policy_chosen / chosen_lengths
 
@@ -141,11 +141,11 @@ def kto_loss(
     """w (1 - sigmoid(beta (r - z0))) where desirable, w (1 - sigmoid(beta (z0 - r))) where not, r = log(pi / pi_ref).
 
     KTO, Ethayarajh 2024, 2402.01306, sec. 4.1. Log-probabilities are summed over a completion, [N]; desirable is a
-    bool [N] and chooses the weight w too; baseline is z0, a scalar in nats from `kto_baseline`. The reward is beta r.
+    bool [N] that also selects the weight w; baseline is z0, a scalar in nats from `kto_baseline`. The reward is beta r.
     """
     rewards = beta * (policy_logps - reference_logps)
     gains = rewards - beta * baseline
-    # sigmoid(-x) is 1 - sigmoid(x) that does not round to 0
+    # sigmoid(-x) equals 1 - sigmoid(x) but does not round to 0
     liked, disliked = desirable_weight * torch.sigmoid(-gains), undesirable_weight * torch.sigmoid(gains)
     return RatingTerms(torch.where(desirable, liked, disliked), rewards)
 
@@ -153,7 +153,7 @@ def kto_loss(
 def kto_baseline(policy_logps: Tensor, reference_logps: Tensor) -> Tensor:
     """z0 of a whole batch, a scalar in nats without gradient: max(0, mean log-ratio) (KTO, 2402.01306, sec. 4.1).
 
-    Takes [N] of prompts with a completion of another prompt. It stands for KL(pi || pi_ref), which is not negative.
+    The logps [N] are of prompts paired with a completion of another prompt. It estimates KL(pi || pi_ref), hence >= 0.
     """
     return (policy_logps - reference_logps).detach().mean().clamp(min=0)
 
@@ -164,12 +164,12 @@ def reward_loss(chosen_rewards: Tensor, rejected_rewards: Tensor, margin: Tensor
 
 
 def _rewards(logps: PairLogps, beta: float) -> tuple[Tensor, Tensor]:
-    """beta (log pi - log pi_ref) of chosen and rejected, each [N]."""
+    """Return the implicit rewards beta (log pi - log pi_ref) of chosen and rejected, each [N]."""
     chosen = logps.policy_chosen - logps.reference_chosen
     rejected = logps.policy_rejected - logps.reference_rejected
     return beta * chosen, beta * rejected
 
 
 def _other_way(given: PreferenceTerms, margin: Tensor | float) -> Tensor:
-    """DPO's loss had the rejected completion been chosen, as strongly, [N]."""
+    """Return DPO's loss with chosen and rejected swapped, at the same strength, [N]."""
     return -F.logsigmoid(-given.margins - margin)

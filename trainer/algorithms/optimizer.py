@@ -1,7 +1,6 @@
-"""One optimiser step after another, whatever the loss: gradients in parts, clipping, learning rate.
+"""Optimiser steps for any loss: gradient accumulation within the token budget, clipping, learning rate schedule.
 
-A loss that is not finite, or has exploded, ends the run before the weights are touched. Knows nothing of
-preferences, rewards or files.
+A loss that is not finite, or has exploded, ends the run before the weights are changed.
 """
 
 import math
@@ -19,19 +18,19 @@ from trainer.interface.config import Fitting
 
 _Item = TypeVar("_Item")
 
-_EXPLODED = 100.0  # times one more than the first loss, which may be near zero
+_EXPLODED = 100.0  # the loss limit, as a multiple of 1 + the first loss (which alone may be near zero)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a loss says of n items: loss [n], differentiable, and columns of numbers to watch, each [n]."""
+    """Result of a loss on n items: the loss [n], differentiable, and metric columns, each [n]."""
 
     loss: Tensor
     columns: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class LoraOptimizer:
-    """AdamW over named parameters, for a known number of steps; `step` counts those that are done."""
+    """AdamW over named parameters, for a fixed number of steps; `step` counts the completed ones."""
 
     def __init__(
         self, parameters: Mapping[str, nn.Parameter], config: Fitting, *, steps: int, budget: TokenBudget
@@ -47,15 +46,16 @@ class LoraOptimizer:
     def learn(
         self, items: Sequence[_Item], size: Callable[[_Item], int], terms: Callable[[Sequence[_Item]], Terms]
     ) -> dict[str, float]:
-        """One step on the mean loss of items; size is an item's tokens. Returns the step's metrics.
+        """Make one step on the mean loss of items; size gives an item's tokens. Returns the step's metrics.
 
-        Raises RoundError when loss or gradient is not finite or has exploded (the weights are still good), or
-        when memory does not hold a single item.
+        Raises RoundError when loss or gradient is not finite or has exploded (before the weights are changed), or
+        when not even a single item fits into memory.
         """
         began = time.monotonic()
 
         def backward(part: list[_Item]) -> dict[str, Tensor]:
             found = terms(part)
+            # divided by the items of the whole batch, so that the parts' gradients add up to that of the mean
             (found.loss.sum() / len(items)).backward()  # type: ignore[no-untyped-call]
             return {"loss": found.loss.detach(), **{name: column.detach() for name, column in found.columns.items()}}
 
@@ -77,7 +77,7 @@ class LoraOptimizer:
         }
 
     def state(self) -> dict[str, Any]:
-        """All that going on from here needs: weights, optimiser, counters."""
+        """Return everything needed to resume: weights, optimiser, counters."""
         return {
             "step": self.step,
             "budget": self._budget.tokens,
@@ -87,7 +87,7 @@ class LoraOptimizer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave. Raises ValueError when that was of other parameters."""
+        """Restore what `state` returned. Raises ValueError when it has other parameters."""
         shapes = {name: parameter.shape for name, parameter in self._parameters.items()}
         if {name: value.shape for name, value in state["weights"].items()} != shapes:
             raise ValueError("it is of another adapter")
@@ -96,7 +96,7 @@ class LoraOptimizer:
                 self._parameters[name].copy_(value)
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self._first_loss = state["step"], state["first_loss"]
-        self._budget.tokens = min(self._budget.tokens, state["budget"])  # lowered then, or since
+        self._budget.tokens = min(self._budget.tokens, state["budget"])  # it may have been lowered before or since
 
     def _check(self, loss: float, norm: float) -> None:
         step = self.step + 1
@@ -114,7 +114,7 @@ class LoraOptimizer:
 
 
 def learning_rate_at(step: int, steps: int, config: Fitting) -> float:
-    """Linear warm-up to the peak, then half a cosine to zero; step counts from 1."""
+    """Return the learning rate: linear warm-up to the peak, then a half cosine to zero; step counts from 1."""
     warmup = max(1, round(config.warmup * steps))
     if step <= warmup:
         return config.learning_rate * step / warmup

@@ -1,8 +1,7 @@
-"""A reward model on the pairs, then PPO against it, top to bottom (Schulman 2017, 1707.06347; Stiennon 2020).
+"""Train a reward model on the pairs, then run PPO against it (Schulman 2017, 1707.06347; Stiennon 2020).
 
-Policy, value head, reward model and reference are adapters and heads on one base in memory. A rollout batch is
-sampled by the sampler that serves, scored by the training forward pass, and learned from for a few epochs.
-Knows nothing of where pairs come from or where the adapter goes.
+Policy, value head, reward model and reference are adapters and heads on a single base model in memory. A rollout batch
+is sampled by the same sampler that serves, scored by the training forward pass, and learned from for a few epochs.
 """
 
 import random
@@ -35,12 +34,12 @@ from trainer.model.policy import Policy
 from trainer.sampling.sampler import Request, SampledRow, Sampler
 
 _ROWS = 16  # rows that are sampled together
-_HORIZON = 10_000  # completions in which the KL controller closes a relative error of 1 (Ziegler's number)
+_HORIZON = 10_000  # completions over which the KL controller corrects a relative error of 1 (Ziegler's value)
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One prompt, its sampled completions, and what PPO learns from, each [tokens of all the completions]."""
+    """One prompt, its sampled completions, and PPO's targets, each [tokens of all the completions]."""
 
     group: Group
     old_logps: Tensor
@@ -50,13 +49,13 @@ class Rollout:
 
     @property
     def tokens(self) -> int:
-        """As packed."""
+        """Tokens of the packed group: the prompt once, and all its completions."""
         return self.group.tokens
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutBatch:
-    """Rollouts, and what the batch is like: means over its completions."""
+    """Rollouts, and means over the batch's completions: score, KL to the reference in nats, length in tokens."""
 
     rollouts: list[Rollout]
     score: float
@@ -65,28 +64,28 @@ class RolloutBatch:
 
 
 class Actor:
-    """The policy with a value head on its own last hidden state, which starts at zero everywhere."""
+    """The policy with a linear value head on its last hidden state, initialised to zero."""
 
     def __init__(self, policy: Policy, forward: Forward) -> None:
         self.policy = policy
         self._forward = forward
         width = int(policy.model.config.get_text_config().hidden_size)
-        self._value = nn.Parameter(torch.zeros(width + 1, device=policy.model.device))
+        self._value = nn.Parameter(torch.zeros(width + 1, device=policy.model.device))  # weights [H], then the bias
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """What trains."""
+        """The trainable parameters: the LoRA and the value head."""
         return {**self.policy.lora.parameters, "value": self._value}
 
     def logps_and_values(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-        """Log-probability of every completion token, and the value of the state before it, each [N] float32."""
+        """Return the logp of every completion token and the value of the state before it, each [N] float32."""
         with self.policy.acting():
             logps, states = self._forward.token_logps_and_states(self.policy.model, groups)
         return logps, states.float() @ self._value[:-1] + self._value[-1]
 
 
 class PPO:
-    """Everything that a rollout batch passes through."""
+    """The steps of PPO on a rollout batch: sample, score, learn."""
 
     def __init__(self, run: RunContext, config: PPOConfig, actor: Actor, forward: Forward, reward: RewardModel) -> None:
         self._run = run
@@ -100,7 +99,7 @@ class PPO:
     def roll_out(
         self, prompts: Sequence[tuple[int, ...]], max_new_tokens: int | None, *, seed: str
     ) -> list[SampledRow]:
-        """Sample from the policy as it is, at temperature 1, several completions of each drawn prompt together."""
+        """Sample from the current policy at temperature 1, several completions for each drawn prompt, together."""
         source = random.Random(seed)
         plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
         readable = self._actor.policy.base.readable
@@ -118,10 +117,11 @@ class PPO:
 
     @torch.no_grad()
     def score(self, rows: Sequence[SampledRow], *, kl_coef: float) -> RolloutBatch:
-        """Score rows that stand together by prompt, and work out advantages and returns."""
+        """Score rows (consecutive by prompt), and compute their advantages and returns."""
         groups = _groups(rows, self._config.samples_per_prompt)
         cut = torch.tensor([row.finish_reason is FinishReason.LENGTH for row in rows])
         scores = self._reward.scores(groups, self._run.budget).cpu() - self._config.unfinished_penalty * cut
+        # from here on: N tokens of all completions, flat [N], or one padded row per completion, [B, K]
         logps, values = self._each(groups, lambda part: torch.stack(self._actor.logps_and_values(part)))
         with self._actor.policy.reference():
             model = self._actor.policy.model
@@ -144,7 +144,7 @@ class PPO:
         )
 
     def learn(self, learner: LoraOptimizer, batch: RolloutBatch, *, order: random.Random) -> Iterator[dict[str, float]]:
-        """Several epochs of steps on a batch, each step's metrics; ends early when the policy has moved too far."""
+        """Make several epochs of steps on a batch, yielding each step's metrics; ends once the policy moved too far."""
         for _ in range(self._config.ppo_epochs):
             shuffled = list(batch.rollouts)
             order.shuffle(shuffled)
@@ -156,7 +156,8 @@ class PPO:
                     return
 
     def _terms_of(self, step: Sequence[Rollout]) -> Callable[[Sequence[Rollout]], Terms]:
-        """The loss of parts of a step. Every token of the step weighs the same, in whatever part it lands."""
+        """Return the loss of parts of a step. Every token of the step has the same weight, whichever part it is in."""
+        # a rollout's sum over this constant, averaged over the step's rollouts, is the mean over the step's tokens
         mean_tokens = sum(len(rollout.returns) for rollout in step) / len(step)
 
         def terms(part: Sequence[Rollout]) -> Terms:
@@ -185,7 +186,7 @@ class PPO:
         return terms
 
     def _each(self, groups: Sequence[Group], work: Callable[[Sequence[Group]], Tensor]) -> Tensor:
-        """work [c, n] on groups in parts that fit into memory, joined in the groups' order, [c, N] on the CPU."""
+        """Apply work (-> [c, n]) to groups in parts that fit into memory; returns [c, N] on the CPU, in group order."""
 
         def on(part: list[int]) -> dict[int, Tensor]:
             sizes = [sum(map(len, groups[i].completions)) for i in part]
@@ -207,9 +208,10 @@ def train_by_ppo(
     *,
     max_new_tokens: int | None,
 ) -> tuple[int, RewardReport]:
-    """Train a reward model, or take up the one an earlier try left, then the actor's policy in place.
+    """Train a reward model, or load the one an earlier attempt left, then train the actor's policy in place.
 
-    Returns the steps and what the reward model is worth. Raises what Course.rest and Learner.learn raise.
+    Returns the number of steps and the quality of the reward model. Raises the errors of TrainingRun.checkpoint and
+    LoraOptimizer.learn.
     """
     reward = reward_model(run, config, actor.policy, forward, pairs)
     ppo = PPO(run, config, actor, forward, reward)
@@ -221,7 +223,7 @@ def train_by_ppo(
         batch = ppo.score(rows, kl_coef=kl_coef)
         for metrics in ppo.learn(training.learner, batch, order=random.Random(f"{run.seed}/{number}/order")):
             training.log_step(metrics | {"kl_coef": kl_coef})
-        training.learner.step = (number + 1) * config.steps_per_batch  # those that an early stop left out count as done
+        training.learner.step = (number + 1) * config.steps_per_batch  # steps skipped by an early stop count as made
         if config.kl_target is not None:
             kl_coef = adapt_kl_coef(kl_coef, batch.kl, target=config.kl_target, horizon=_HORIZON, steps=len(rows))
         training.kept["kl_coef"] = kl_coef
@@ -232,7 +234,7 @@ def train_by_ppo(
 def reward_model(
     run: RunContext, config: PPOConfig, policy: Policy, forward: Forward, pairs: Sequence[TokenPair]
 ) -> RewardModel:
-    """The reward model of a round, trained in `reward/` or read from there."""
+    """Return the round's reward model: loaded from `reward/`, or trained and saved there."""
     place = run.directory.path / "reward"
     if (place / "adapter").exists():
         return RewardModel.load(place, policy.base, policy.stack, forward)
@@ -246,7 +248,7 @@ def reward_model(
 
 
 def _groups(rows: Sequence[SampledRow], size: int) -> list[Group]:
-    """Rows that stand together by prompt, so many each, as groups."""
+    """Group consecutive rows of the same prompt, `size` rows each."""
     return [
         Group(rows[at].request.prompt_ids, tuple(tuple(row.token_ids) for row in rows[at : at + size]))
         for at in range(0, len(rows), size)
@@ -254,5 +256,5 @@ def _groups(rows: Sequence[SampledRow], size: int) -> list[Group]:
 
 
 def _padded(flat: Tensor, lengths: Sequence[int]) -> Tensor:
-    """[N] as one row a completion, zeros after its end, [B, K]."""
+    """Split [N] into one row per completion, padded with zeros on the right, [B, K]."""
     return pad_sequence(list(torch.split(flat, list(lengths))), batch_first=True)

@@ -1,9 +1,8 @@
-"""PPO's arithmetic as pure functions over the tokens of completions. Knows nothing of models or sampling.
+"""PPO's arithmetic as pure functions over the tokens of completions.
 
-Tensors are [B, K], one row a completion, valid where mask [B, K] is true: a row's valid tokens are contiguous and in
-order of time, at the left or at the right. What stands elsewhere is never read, and results are 0 there. Losses come
-per token, so that parts of a batch add up to the whole, however it is split: sum them, and divide by the valid
-tokens of the whole batch for its mean.
+Tensors are [B, K], one row per completion, valid where mask [B, K] is true; a row's valid tokens are contiguous and in
+order, padded on the left or on the right. Padding is never read, and results are 0 there. Losses are per token, so that
+a batch can be split into parts: sum them, and divide by the valid tokens of the whole batch for its mean.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Ziegler's released code (lm-human-preferences) has this one; it keeps equal numbers from being blown up by rounding.
+# As in Ziegler's released code (lm-human-preferences): keeps whitening from amplifying rounding errors of equal values.
 _LEAST_VARIANCE = 1e-8
 
 _MOST_ERROR = 0.2
@@ -20,7 +19,7 @@ _MOST_ERROR = 0.2
 
 @dataclass(frozen=True, slots=True)
 class PolicyTerms:
-    """Per token, each [B, K]: the loss, whether clipping left it no gradient, and how far the policy moved (nats)."""
+    """Per token, each [B, K]: the loss, whether clipping removed its gradient, and how far the policy moved (nats)."""
 
     loss: Tensor
     clipped: Tensor
@@ -30,9 +29,10 @@ class PolicyTerms:
 def token_rewards(
     scores: Tensor, policy_logps: Tensor, reference_logps: Tensor, mask: Tensor, *, kl_coef: float
 ) -> Tensor:
-    """-kl_coef (log pi - log pi_ref) for every token, and the score [B] on top of the last (Ziegler 2019, eq. 2).
+    """Return the reward of every token: the KL penalty, plus the score on the last one (Ziegler 2019, eq. 2).
 
-    1909.08593; summed over a row this is score - kl_coef log(pi / pi_ref). A row without tokens gets nothing.
+    1909.08593. The penalty is -kl_coef (log pi - log pi_ref), scores are [B]; summed over a row this is
+    score - kl_coef log(pi / pi_ref). A row without tokens gets 0.
     """
     last = mask & ~F.pad(mask[:, 1:], (0, 1))
     penalties = _valid(-kl_coef * (policy_logps - reference_logps), mask)
@@ -42,10 +42,10 @@ def token_rewards(
 def generalised_advantages(
     rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:
-    """Advantages A and returns A + V (GAE, Schulman 2016, 1506.02438, eq. 16).
+    """Return advantages A and returns A + V (GAE, Schulman 2016, 1506.02438, eq. 16).
 
-    A_t = d_t + gamma lam A_{t+1} with d_t = r_t + gamma V_{t+1} - V_t. The value [B, K] is of the state before the
-    token; after a row's last token there is neither value nor advantage.
+    A_t = d_t + gamma lam A_{t+1} with d_t = r_t + gamma V_{t+1} - V_t. values [B, K] are of the state before each
+    token; after a row's last token both value and advantage are 0.
     """
     advantages = torch.zeros_like(rewards)
     advantage = next_value = torch.zeros_like(rewards[:, 0])
@@ -58,7 +58,7 @@ def generalised_advantages(
 
 
 def whiten(x: Tensor, mask: Tensor) -> Tensor:
-    """x with mean 0 and deviation 1 over all valid tokens of the batch; before it is split into parts, then."""
+    """Scale x to mean 0 and deviation 1 over all valid tokens; call it on the whole batch, before splitting."""
     tokens = mask.sum()
     centred = _valid(x - _valid(x, mask).sum() / tokens, mask)
     return centred * torch.rsqrt(centred.square().sum() / tokens + _LEAST_VARIANCE)
@@ -67,7 +67,7 @@ def whiten(x: Tensor, mask: Tensor) -> Tensor:
 def policy_loss(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, clip: float) -> PolicyTerms:
     """-min(r A, clip(r, 1 - e, 1 + e) A) with r = pi / pi_old and e = clip (PPO, Schulman 2017, 1707.06347, eq. 7).
 
-    moved is (r - 1) - log r, whose mean over tokens of the old policy is KL(old || new), and which is never negative
+    moved is (r - 1) - log r; its mean over tokens of the old policy estimates KL(old || new), and it is never negative
     (k3 of Schulman 2020, "Approximating KL divergence").
     """
     log_ratio = _valid(logps - old_logps, mask)
@@ -79,7 +79,7 @@ def policy_loss(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tens
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, *, clip: float) -> Tensor:
-    """max((V - R)^2, (V_old + clip(V - V_old, -e, e) - R)^2) / 2, [B, K]: the value too moves in small steps.
+    """max((V - R)^2, (V_old + clip(V - V_old, -e, e) - R)^2) / 2, [B, K]: clipped like the policy.
 
     Not in the PPO paper, but in OpenAI's baselines and in the code of Ziegler 2019.
     """
@@ -89,7 +89,7 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor
 
 
 def adapt_kl_coef(coef: float, kl: float, *, target: float, horizon: int, steps: int) -> float:
-    """The penalty after `steps` completions whose mean KL was `kl` nats (Ziegler 2019, 1909.08593, sec. 2.2).
+    """Return the new KL coefficient after `steps` completions with mean KL `kl` (Ziegler 2019, 1909.08593, sec. 2.2).
 
     coef (1 + e steps / horizon) with e = kl / target - 1, clipped to ±0.2: a proportional controller in log space,
     whose gain steps / horizon is the paper's K_beta = 0.1. kl and target are per completion.
@@ -99,5 +99,5 @@ def adapt_kl_coef(coef: float, kl: float, *, target: float, horizon: int, steps:
 
 
 def _valid(x: Tensor, mask: Tensor) -> Tensor:
-    """x where mask, 0 elsewhere, even where x is not finite there; so for its gradient."""
+    """Return x where mask, else 0, even where x is not finite there; its gradient is 0 there too."""
     return torch.where(mask, x, 0.0)

@@ -1,6 +1,6 @@
-"""The reward model: a LoRA and a scalar head on the base, fitted to people's choices (Stiennon 2020, 2009.01325).
+"""The reward model: a LoRA and a scalar head on the base, trained on human choices (Stiennon 2020, 2009.01325).
 
-Knows nothing of what its scores are used for.
+PPO scores its rollouts with it.
 """
 
 import json
@@ -34,14 +34,14 @@ _ANY_RANK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What makes scores comparable from model to model: mean 0 and deviation 1 over the training completions."""
+    """Normalisation of the scores to mean 0 and deviation 1 over the training completions, so that models compare."""
 
     mean: float = 0.0
     deviation: float = 1.0
 
 
 class RewardModel:
-    """Scores whole completions, read at their last token: head . h + 0, in float32."""
+    """Scores whole completions from the hidden state at their last token: head . h, no bias, in float32."""
 
     def __init__(self, base: Base, stack: LoraStack, lora: Lora, head: Tensor, forward: Forward) -> None:
         self.base = base
@@ -54,18 +54,18 @@ class RewardModel:
 
     @classmethod
     def fresh(cls, base: Base, stack: LoraStack, config: RewardConfig, forward: Forward, *, seed: int) -> "RewardModel":
-        """A reward model that scores everything 0: its head is zero, and its LoRA changes nothing yet."""
+        """Create a reward model that scores everything 0: its head is zero, and its LoRA has no effect yet."""
         lora = Lora.fresh(base.model, rank=config.rank, alpha=config.alpha, seed=seed)
         width = int(base.model.config.get_text_config().hidden_size)
         return cls(base, stack, lora, torch.zeros(width, device=base.model.device), forward)
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """What trains."""
+        """The trainable parameters: the LoRA and the head."""
         return {**self.lora.parameters, "head": self._head}
 
     def raw_scores(self, groups: Sequence[Group]) -> Tensor:
-        """Score of every completion of every group, [S] float32, differentiable, as the loss sees it."""
+        """Return the unnormalised score of every completion of every group, [S] float32, differentiable."""
         again = recomputing(self.base.model, self._stack, above=self.recompute_above)
         with self._stack.acting(self.lora), again:
             states = self._forward.end_states(self.base.model, groups)
@@ -73,18 +73,18 @@ class RewardModel:
 
     @torch.no_grad()
     def scores(self, groups: Sequence[Group], budget: TokenBudget) -> Tensor:
-        """Scores by the scale, [S], in the order of the groups."""
+        """Return normalised scores, [S], in the order of the groups."""
         raw = self._many(groups, budget)
         return (raw - self.scale.mean) / self.scale.deviation
 
     @torch.no_grad()
     def calibrate(self, groups: Sequence[Group], budget: TokenBudget) -> None:
-        """Set the scale by these completions."""
+        """Set the normalisation from these completions."""
         raw = self._many(groups, budget)
         self.scale = Scale(float(raw.mean()), float(raw.std()) if len(raw) > 1 and float(raw.std()) > 0 else 1.0)
 
     def save(self, path: Path) -> None:
-        """Write LoRA, head and scale; the LoRA appears last, so that its presence says all is there."""
+        """Write LoRA, head and scale; the LoRA comes last, so its presence means that everything is there."""
         path.mkdir(parents=True, exist_ok=True)
         save_file({"head": self._head.detach().cpu()}, path / _HEAD)
         (path / _SCALE).write_text(json.dumps({"mean": self.scale.mean, "deviation": self.scale.deviation}))
@@ -92,7 +92,7 @@ class RewardModel:
 
     @classmethod
     def load(cls, path: Path, base: Base, stack: LoraStack, forward: Forward) -> "RewardModel":
-        """What `save` wrote. Raises AdapterError or OSError."""
+        """Load what `save` wrote. Raises AdapterError or OSError."""
         adapter = read_adapter(path / "adapter", base.model, max_rank=_ANY_RANK)
         head = load_file(path / _HEAD)["head"].to(base.model.device)
         found = cls(base, stack, Lora(adapter), head, forward)
@@ -100,7 +100,7 @@ class RewardModel:
         return found
 
     def _many(self, groups: Sequence[Group], budget: TokenBudget) -> Tensor:
-        """Raw scores of many groups, in their order."""
+        """Return raw scores of many groups, in their order."""
 
         def work(part: list[int]) -> dict[int, Tensor]:
             picked = [groups[i] for i in part]
@@ -113,7 +113,7 @@ class RewardModel:
 
 
 def train_reward_model(run: RunContext, config: RewardConfig, model: RewardModel, pairs: Sequence[TokenPair]) -> None:
-    """Fit to pairs in place, and set the scale. Raises what training_run.fit raises."""
+    """Train on pairs in place, and set the normalisation. Raises the errors of training_run.fit."""
 
     def terms(part: Sequence[TokenPair]) -> Terms:
         scores = model.raw_scores([pair.group for pair in part]).view(-1, 2)
@@ -137,7 +137,7 @@ def train_reward_model(run: RunContext, config: RewardConfig, model: RewardModel
 def report_reward_model(
     model: RewardModel, train: Sequence[TokenPair], heldout: Sequence[TokenPair], budget: TokenBudget
 ) -> RewardReport:
-    """How well the scores rank pairs, and whether their differences claim the right odds."""
+    """Measure how well the scores rank pairs, and how well calibrated their differences are."""
     seen, unseen = (_margins(model, pairs, budget) for pairs in (train, heldout))
     return RewardReport(
         train_accuracy=float((seen > 0).double().mean()),
@@ -150,7 +150,7 @@ def calibration_error(margins: Tensor) -> float:
     """Expected calibration error (Guo 2017, 1706.04599, eq. 3) of sigmoid(margin) as the probability that chosen wins.
 
     margins [N] of chosen over rejected. Chosen always won, so each pair counts once as it is and once mirrored:
-    a model that claims p must be right in a share p of the pairs about which it claims it.
+    a calibrated model that predicts p is right in a share p of those predictions.
     """
     claimed = torch.sigmoid(torch.cat([margins, -margins]).double())
     won = torch.cat([torch.ones_like(margins), torch.zeros_like(margins)]).double()
@@ -160,8 +160,9 @@ def calibration_error(margins: Tensor) -> float:
 
 
 def _margins(model: RewardModel, pairs: Sequence[TokenPair], budget: TokenBudget) -> Tensor:
-    """Raw score of chosen less rejected, [N]."""
+    """Return raw score of chosen minus rejected, [N]."""
     if not pairs:
         return torch.zeros(0)
+    # scores differ from raw ones by a shift, which cancels here, and a factor, which is undone
     raw = model.scores([pair.group for pair in pairs], budget).view(-1, 2) * model.scale.deviation
     return raw[:, 0] - raw[:, 1]

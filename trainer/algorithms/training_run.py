@@ -1,7 +1,7 @@
-"""The course of a training run through its directory: metrics, progress, checkpoints, stopping, going on.
+"""A training run with metrics, progress, checkpoints, stopping and resuming, for any loss.
 
-A run is a function of its data, settings and seed; killed and started again it goes on from its last checkpoint
-to the same weights. Knows nothing of losses.
+A run is a function of its data, settings and seed: killed and started again, it resumes from its last checkpoint and
+ends with the same weights.
 """
 
 import math
@@ -30,14 +30,14 @@ _TermsOf = Callable[[Sequence[_Item]], Terms]
 
 
 class StoppedError(RoundError):
-    """The run was asked to stop; its checkpoint is written."""
+    """The run was asked to stop; its checkpoint has been written."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run is given besides data: where it writes, how it trains, whom it tells.
+    """What a run needs besides data: where it writes, how it trains, whom it reports to.
 
-    `stop` is asked after every step. `tell` gets the progress, which may be of another directory than the run's.
+    `stop` is called after every step. `tell` receives the progress, which may go to another directory than the run's.
     """
 
     directory: RoundDir
@@ -50,9 +50,9 @@ class RunContext:
 
 
 class TrainingRun:
-    """A learner on its way, taken up where a checkpoint left it. `kept` is what an algorithm saves besides.
+    """A run in progress, resumed from its checkpoint if there is one. `kept`: extra numbers that an algorithm saves.
 
-    Raises RoundError when the checkpoint is damaged or of another training.
+    Raises RoundError when the checkpoint is damaged or belongs to another training.
     """
 
     def __init__(
@@ -70,19 +70,19 @@ class TrainingRun:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more to do: all steps are made, or held-out pairs ended it early."""
+        """Whether nothing is left to do: all steps are made, or early stopping ended the run."""
         return self.learner.step >= self.learner.steps or (self._early is not None and self._early.stopped)
 
     def log_step(self, metrics: Mapping[str, float]) -> None:
-        """Write down the step that the learner has just made, and look at held-out pairs if it is time."""
+        """Record the step just made, and check held-out pairs if it is time."""
         seen = {} if self._early is None else self._early.look(self.learner.step)
         self._run.directory.add_metrics({"step": self.learner.step, **metrics, **seen})
         self._tell()
 
     def checkpoint(self, *, every: int) -> None:
-        """A place to go on from: a checkpoint every so many steps, and when asked to stop.
+        """Write a checkpoint every so many steps, and when asked to stop.
 
-        Raises StoppedError then.
+        Raises StoppedError when asked to stop.
         """
         stopping = self._run.stop()
         if stopping or self.learner.step % every == 0:
@@ -111,7 +111,7 @@ class TrainingRun:
             ) from error
 
     def _save_checkpoint(self) -> None:
-        """Write all that going on needs; a kill in between leaves the checkpoint before."""
+        """Write everything needed to resume, atomically: a kill midway leaves the previous checkpoint."""
         state: dict[str, Any] = {**self.learner.state(), "kept": self.kept}
         if self._early is not None:
             state["early_stop"] = self._early.state()
@@ -131,9 +131,9 @@ def fit(
 ) -> int:
     """Train on items in batches, for the config's epochs and at least its min_steps; returns the number of steps made.
 
-    prepare sees a whole batch before it is split to fit into memory, and gives the terms of its parts. watch: held-out
-    pairs that may end it early.
-    Raises StoppedError after a checkpoint when asked to stop, and what Learner.learn raises.
+    prepare: receives a whole batch before it is split to fit into memory, and returns the loss of its parts.
+    watch: held-out pairs that may end training early.
+    Raises StoppedError after a checkpoint when asked to stop, and the errors of LoraOptimizer.learn.
     """
     steps = steps_of(run.config, len(items))
     training = TrainingRun(run, parameters, steps=steps, watch=watch)
@@ -147,12 +147,12 @@ def fit(
 
 
 def steps_of(config: Fitting, items: int) -> int:
-    """The optimiser steps of a whole run over so many items: epochs, repeated until there are min_steps."""
+    """Return the optimiser steps of a whole run over this many items: the epochs, but at least min_steps."""
     return max(config.min_steps, config.epochs * math.ceil(items / config.batch_size))
 
 
 def epoch_batches(items: Sequence[_Item], batch_size: int, seed: int, epoch: int) -> Iterator[list[_Item]]:
-    """Items shuffled by (seed, epoch) alone, so that a resumed run sees the same batches."""
+    """Yield batches of items shuffled by (seed, epoch) alone, so that a resumed run sees the same batches."""
     order = list(items)
     random.Random(f"{seed}/{epoch}").shuffle(order)
     for at in range(0, len(order), batch_size):

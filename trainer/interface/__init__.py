@@ -1,1 +1,1 @@
-"""What the server and the trainer share: round directory, settings, snapshot, manifest."""
+"""The interface between server and trainer: round directory, settings, snapshot, manifest."""

@@ -1,4 +1,4 @@
-"""The files of an adapter directory in PEFT's format, and their hash. Reads no weights, and needs no torch for it."""
+"""Names and hash of the files of a PEFT adapter directory. Does not load weights, so it needs no torch."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ CONFIG = "adapter_config.json"
 
 
 def directory_sha256(path: Path) -> str:
-    """Hash of an adapter directory: the names and contents of its weights and config.
+    """Return the hash of an adapter directory, over the names and contents of its weights and config.
 
     Raises AdapterError when either file is missing.
     """

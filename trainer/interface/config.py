@@ -1,4 +1,4 @@
-"""What a round is told: validated settings, one type for each algorithm. Knows nothing of training."""
+"""Validated settings of a round, one type per algorithm. Written by the server, read by the trainer."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -13,22 +13,22 @@ from trainer.interface.model_settings import AS_IT_COMES, ModelOptions, PromptFo
 
 
 class FromBase(Strict):
-    """A fresh adapter on the base; the base is the reference."""
+    """Train a fresh adapter on the base model; the base is the reference."""
 
     kind: Literal["base"] = "base"
 
 
 class FromVersion(Strict):
-    """A version's adapter trains on; that version is the reference. The name "champion" is whoever serves."""
+    """Continue training a version's adapter; that version is the reference. "champion" means the one now serving."""
 
     kind: Literal["version"]
     name: str = "champion"
 
 
 class FromMerged(Strict):
-    """A fresh adapter on top of a version's, as if that were merged into the base: base and version are the reference.
+    """Train a fresh adapter on the base with a version merged in; that merged model is the reference.
 
-    The result is one adapter with both ranks added, exactly.
+    The result is a single adapter whose rank is the sum of both ranks, with no loss of precision.
     """
 
     kind: Literal["merged"]
@@ -37,14 +37,14 @@ class FromMerged(Strict):
 
 Reference = Annotated[FromBase | FromVersion | FromMerged, Field(discriminator="kind")]
 
-_BETA = 0.1  # of Rafailov 2023 and of most who came after
-_FULL_BETA_TOKENS = 100
+_BETA = 0.1  # as in Rafailov 2023 and most later work
+_FULL_BETA_TOKENS = 100  # longest mean completion for which it is used unchanged
 
 
 class Fitting(Strict):
-    """What fitting an adapter takes, whatever to. learning_rate peaks after the warm-up (a share of the steps).
+    """Settings of fitting an adapter to any loss. learning_rate: the peak after warm-up; warmup: a share of the steps.
 
-    min_steps: epochs are repeated until there are so many.
+    min_steps: epochs are repeated until this many steps are made.
     """
 
     learning_rate: Above = 5e-5
@@ -59,12 +59,13 @@ class Fitting(Strict):
 
 
 class Training(Fitting):
-    """What all algorithms share.
+    """Settings that all algorithms share.
 
-    token_budget: tokens of one forward and backward pass, as packed; what fits into the free memory if None.
-    max_tokens: longest prompt with its longest completion; the model's context if None. gradient_checkpointing: where
-    memory asks for it if None. heldout_checks: how often held-out pairs are looked at on the way, to end when their
-    margin has surely fallen (trainer/algorithms/early_stop.py); `ppo`, whose reward model stands between, does not.
+    token_budget: tokens per packed forward and backward pass; None: as many as fit into free memory.
+    max_tokens: longest prompt plus its longest completion; None: the model's context. gradient_checkpointing: None:
+    only where memory requires it. heldout_checks: how often the held-out pairs are checked during training, to stop
+    early once their margin has significantly fallen (trainer/algorithms/early_stop.py). `ppo` ignores it, since it
+    trains against a reward model.
     """
 
     token_budget: Positive | None = None
@@ -75,9 +76,9 @@ class Training(Fitting):
 
 
 class Pairwise(Training):
-    """What losses on chosen and rejected share.
+    """Settings that losses on chosen and rejected completions share.
 
-    strength_margin: how much more reward a chosen completion must win by for each point of strength above the
+    strength_margin: extra reward margin required of the chosen completion per point of strength above the
     weakest. sft_weight: weight of the chosen completion's own log-likelihood (RPO, Pang 2024, 2404.19733).
     """
 
@@ -88,49 +89,49 @@ class Pairwise(Training):
 class SummedBeta(Strict):
     """The beta of losses whose rewards are sums over a completion's tokens.
 
-    beta: by the length of the completions if None. A sum grows with length, and the loss is as good as zero once beta
-    times it is a few nats: at 0.1, answers of 450 tokens were done with after a few steps and next to nothing had been
-    learned (docs/benchmarks.md). So 0.1 holds up to 100 tokens, and beyond them beta falls as length grows.
+    beta: None: chosen by the mean length of the completions. A sum grows with length, and the loss is almost zero once
+    beta times the sum is a few nats: with 0.1, the loss on answers of 450 tokens vanished after a few steps, before much
+    was learned (docs/benchmarks.md). So beta is 0.1 up to 100 tokens, and falls in proportion to length beyond.
     """
 
     beta: Above | None = None
 
     def for_length(self, tokens: float) -> Self:
-        """The same settings with a beta for completions of so many tokens on average, unless one was set."""
+        """Return these settings with a beta for completions of this mean length in tokens, unless one was set."""
         if self.beta is not None:
             return self
         return self.model_copy(update={"beta": _BETA * min(1.0, _FULL_BETA_TOKENS / tokens)})
 
     @property
     def summed_beta(self) -> float:
-        """The beta that was set, else that of short completions."""
+        """The beta that was set, else the one for short completions."""
         return _BETA if self.beta is None else self.beta
 
 
 class DPOConfig(SummedBeta, Pairwise):
-    """The sigmoid loss (Rafailov 2023, 2305.18290)."""
+    """Sigmoid loss (DPO, Rafailov 2023, 2305.18290)."""
 
     algorithm: Literal["dpo"] = "dpo"
 
 
 class CDPOConfig(SummedBeta, Pairwise):
-    """DPO for labels that are flipped with some probability, conservative form (Mitchell 2023)."""
+    """DPO with labels flipped at some probability, conservative form (Mitchell 2023)."""
 
     algorithm: Literal["cdpo"]
     label_smoothing: FlipRate | Literal["measured"] = "measured"
 
 
 class RobustConfig(SummedBeta, Pairwise):
-    """DPO for labels that are flipped with some probability, unbiased form (Chowdhury 2024, 2403.00409)."""
+    """DPO with labels flipped at some probability, unbiased form (Chowdhury 2024, 2403.00409)."""
 
     algorithm: Literal["robust"]
     label_smoothing: FlipRate | Literal["measured"] = "measured"
 
 
 class IPOConfig(Pairwise):
-    """Squared distance to a margin of 1/(2 beta) nats a token (Azar 2023, 2310.12036).
+    """Squared distance to a margin of 1/(2 beta) nats per token (IPO, Azar 2023, 2310.12036).
 
-    A beta of 0.1, right for DPO, asks for 5 nats a token: measured, 165 nats of KL on the built-in model.
+    A beta of 0.1, right for DPO, would ask for 5 nats per token: measured, 165 nats of KL on the built-in model.
     """
 
     algorithm: Literal["ipo"]
@@ -138,13 +139,13 @@ class IPOConfig(Pairwise):
 
 
 class HingeConfig(SummedBeta, Pairwise):
-    """The hinge loss of SLiC (Zhao 2023, 2305.10425)."""
+    """Hinge loss of SLiC (Zhao 2023, 2305.10425)."""
 
     algorithm: Literal["hinge"]
 
 
 class SimPOConfig(Pairwise):
-    """Length-normalised and without a reference (Meng 2024, 2405.14734); gamma is the target margin."""
+    """Length-normalised loss without a reference (SimPO, Meng 2024, 2405.14734); gamma is the target margin."""
 
     algorithm: Literal["simpo"]
     beta: Above = 2.0
@@ -163,19 +164,20 @@ class KTOConfig(SummedBeta, Training):
 
 
 class RewardConfig(Fitting):
-    """The reward model of a PPO round (Stiennon 2020, 2009.01325). What it shares with the policy stands there."""
+    """The reward model of a PPO round (Stiennon 2020, 2009.01325). Settings shared with the policy are in PPOConfig."""
 
     strength_margin: AtLeast = 0.0
 
 
 class PPOConfig(Training):
-    """A reward model on the pairs, then PPO against it (Schulman 2017, 1707.06347; Stiennon 2020).
+    """Train a reward model on the pairs, then run PPO against it (Schulman 2017, 1707.06347; Stiennon 2020).
 
-    epochs is the number of rollout batches; each samples rollouts completions and learns from them ppo_epochs
-    times in batches of batch_size. kl_coef is the penalty per nat to the reference; with kl_target it adapts
-    (Ziegler 2019, 1909.08593, sec. 2.2). stop_kl ends a rollout batch's updates early when the policy has moved
-    that many nats a token from where it sampled. value_coef weighs the value loss. unfinished_penalty comes off the
-    score (whose deviation is 1) of an answer that the token limit cut off: the reward model has hardly seen such.
+    epochs: number of rollout batches; each samples `rollouts` completions and learns from them ppo_epochs times in
+    batches of batch_size. kl_coef: penalty per nat of KL to the reference; with kl_target it adapts (Ziegler 2019,
+    1909.08593, sec. 2.2). stop_kl: end a rollout batch's updates early once the policy has moved this many nats per
+    token from where it sampled. value_coef: weight of the value loss. unfinished_penalty: subtracted from the score
+    (whose standard deviation is 1) of a completion cut off by the token limit, since the reward model has hardly seen
+    any.
     """
 
     algorithm: Literal["ppo"]
@@ -203,22 +205,22 @@ class PPOConfig(Training):
 
     @property
     def prompts_per_batch(self) -> int:
-        """Different draws of a prompt in a rollout batch."""
+        """Number of prompts drawn for a rollout batch."""
         return self.rollouts // self.samples_per_prompt
 
     @property
     def prompts_per_step(self) -> int:
-        """Of these, in one optimiser step."""
+        """Number of prompts in one optimiser step."""
         return max(1, self.batch_size // self.samples_per_prompt)
 
     @property
     def steps_per_batch(self) -> int:
-        """Optimiser steps on a rollout batch, without an early stop."""
+        """Number of optimiser steps on a rollout batch, without an early stop."""
         return self.ppo_epochs * -(-self.prompts_per_batch // self.prompts_per_step)
 
 
-def _algorithm(given: Any) -> str:  # noqa: ANN401  # whatever a file says
-    """DPO where nothing is said."""
+def _algorithm(given: Any) -> str:  # noqa: ANN401  # any value a settings file may hold
+    """Return the algorithm's name; "dpo" when none is given."""
     return str(given.get("algorithm", "dpo") if isinstance(given, Mapping) else given.algorithm)
 
 
@@ -236,9 +238,9 @@ TrainingConfig = Annotated[
 
 
 def training_config(given: Mapping[str, object], *, parameters: int) -> TrainingConfig:
-    """Settings for a base model with so many parameters: what is given, and defaults for the rest.
+    """Build the training settings: the given values, and for the rest the defaults for a model of this size.
 
-    Where epochs are given, they alone say how long training lasts: no least steps, no early end unless these are given.
+    When epochs is given, it alone decides how long training lasts: min_steps and heldout_checks then default to 0.
     Raises pydantic's ValidationError.
     """
     defaults = defaults_of(_algorithm(given), parameters=parameters)
@@ -247,7 +249,7 @@ def training_config(given: Mapping[str, object], *, parameters: int) -> Training
 
 
 def _completed(defaults: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
-    """What is given over the defaults, also within sections that both have."""
+    """Merge the given values over the defaults, recursing into sections that both have."""
     both = ((key, defaults[key], given[key]) for key in defaults.keys() & given.keys())
     sections = {key: _completed(a, b) for key, a, b in both if isinstance(a, Mapping) and isinstance(b, Mapping)}
     lasting = {key: 0 for key in ("min_steps", "heldout_checks") if key in defaults and "epochs" in given}
@@ -257,12 +259,12 @@ def _completed(defaults: Mapping[str, object], given: Mapping[str, object]) -> d
 class RoundConfig(Strict):
     """Everything `python -m trainer ROUND_DIR` needs besides the snapshot.
 
-    parent_sha256 is of the adapter in `parent/`, when the reference is a version. flip_rate is what the store
-    measured of its annotators, None when too few pairs were judged twice. champion: the version that serves when the
-    round begins, and what its result is compared with; champion_sha256: of the adapter in `champion/`, None for the
-    base. probes: questions that all of them answer. answers: how many fresh ones each gives besides, None as
-    trainer/evaluation/evaluation.py chooses. model_options: how the model is loaded.
-    prompt_format: how it is asked; None in rounds that were frozen before that was recorded.
+    parent_sha256: hash of the adapter in `parent/`, when the reference is a version. flip_rate: the annotators' flip
+    rate as measured in the store, None when too few pairs were judged twice. champion: the version that serves when
+    the round starts; the result is compared with it. champion_sha256: hash of the adapter in `champion/`, None for the
+    base. probes: fixed prompts that every contender answers. answers: number of fresh answers each contender also
+    samples; None: chosen by trainer/evaluation/evaluation.py. model_options: how the model is loaded.
+    prompt_format: how prompts are rendered; None in rounds frozen before it was recorded.
     """
 
     model: str
@@ -281,9 +283,9 @@ class RoundConfig(Strict):
 
 
 def label_smoothing(config: CDPOConfig | RobustConfig, flip_rate: float | None) -> float:
-    """The share of flipped labels to reckon with: the configured number, or what the store measured.
+    """Return the assumed share of flipped labels: the configured number, or the rate measured in the store.
 
-    Raises RoundError when it is to be measured and was not.
+    Raises RoundError when it is "measured" and no rate is known.
     """
     if config.label_smoothing != "measured":
         return config.label_smoothing

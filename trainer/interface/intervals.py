@@ -1,4 +1,4 @@
-"""The 95 % interval of a mean, for what an evaluation measured."""
+"""The 95 % confidence interval of a mean, used by evaluation and early stopping."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from trainer.interface.manifest import Interval
 
 
 def interval_of_mean(values: Sequence[float]) -> Interval | None:
-    """Student's interval of the mean; None for fewer than two values."""
+    """Return Student's t interval of the mean; None for fewer than two values."""
     if len(values) < 2:
         return None
     mean = math.fsum(values) / len(values)

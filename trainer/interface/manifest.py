@@ -1,6 +1,6 @@
-"""What a trainer says of its work: progress while it runs, canary, report and manifest at the end.
+"""What a trainer reports: progress while it runs; canary, report and manifest at the end.
 
-Knows neither files nor models.
+Written by the trainer, read by the server, the REST API and the pages.
 """
 
 from pydantic import BaseModel, ConfigDict
@@ -9,9 +9,9 @@ from data.records import Message
 
 
 class Progress(BaseModel):
-    """Where a running trainer stands, counted in steps of its phase. seconds_left is None until it can be told.
+    """Progress of a running trainer, in steps of its current phase. seconds_left: None until it can be estimated.
 
-    seconds: spent on the round so far, by this trainer and by those that were killed before it.
+    seconds: time spent on the round so far, including attempts that were killed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,11 +23,11 @@ class Progress(BaseModel):
 
 
 class Canary(BaseModel):
-    """An answer and its per-token logprobs under the trained policy, by the training forward pass.
+    """An answer with its per-token log-probabilities under the trained policy, from the training forward pass.
 
-    base_logprobs are the base model's on the same tokens. Whoever serves the adapter must reproduce both
-    (trainer/evaluation/canary.py), and so proves that it is this adapter that answers. prompt_ids: the prompt as it
-    was read then, however the model is asked now; None in canaries of an older prefloop.
+    base_logprobs are the base model's on the same tokens. The server must reproduce both after loading the adapter
+    (trainer/evaluation/canary.py), which proves that this adapter is in effect. prompt_ids: the prompt as tokenized
+    at training time; None in canaries written by an older prefloop.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,14 +39,14 @@ class Canary(BaseModel):
 
 
 class Agreement(BaseModel):
-    """How a policy ranks the pairs that people decided; all None without pairs.
+    """How well a policy ranks the judged pairs; all numbers are None without pairs.
 
-    accuracy: share of pairs whose chosen completion gained more on the reference than the rejected one (the sign
-    of DPO's implicit reward; a tie counts half), margin: by how many nats on average. ranking_before and
-    ranking_after: share of pairs whose chosen completion is the likelier per token, under the reference and the
-    policy. chosen_shift, rejected_shift: mean change of log-probability in nats; both falling is likelihood
-    displacement. chosen_token_shift: that of the chosen ones a token, over all their tokens; None in what an older
-    prefloop wrote.
+    accuracy: share of pairs whose chosen completion gained more over the reference than the rejected one (the sign
+    of DPO's implicit reward; a tie counts half); margin: by how many nats on average. ranking_before, ranking_after:
+    share of pairs whose chosen completion is likelier per token, under the reference and under the policy.
+    chosen_shift, rejected_shift: mean change of log-probability in nats; if both fall, that is likelihood
+    displacement. chosen_token_shift: change per token of the chosen completions, over all their tokens; None in
+    manifests of an older prefloop.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,10 +61,10 @@ class Agreement(BaseModel):
 
 
 class Drift(BaseModel):
-    """Fresh samples at temperature 1 against the reference: KL in nats a completion, length in tokens.
+    """Fresh samples at temperature 1 compared with the reference: KL in nats per completion, length in tokens.
 
-    eos_rate: share of answers that ended by themselves. distinct_1, distinct_2: different words and word pairs by
-    all of them (Li 2016, 1510.03055).
+    eos_rate: share of answers that ended with EOS. distinct_1, distinct_2: distinct words and word pairs divided by
+    their total number (Li 2016, 1510.03055).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,10 +78,10 @@ class Drift(BaseModel):
 
 
 class Manner(BaseModel):
-    """How a version answers, whatever it says: fresh samples at temperature 1, lengths in tokens.
+    """Style statistics of a version's answers: fresh samples at temperature 1, lengths in tokens.
 
-    eos_rate, distinct_1, distinct_2: as in Drift. repetition: the mean share of an answer's runs of four words that it
-    had before (seq-rep-4, Welleck 2020, 1908.04319).
+    eos_rate, distinct_1, distinct_2: as in Drift. repetition: mean share of an answer's 4-word sequences that already
+    occurred in it (seq-rep-4, Welleck 2020, 1908.04319).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,12 +94,12 @@ class Manner(BaseModel):
 
 
 class Divergence(BaseModel):
-    """How far a policy's own answers are from another: log pi - log pi_other of each, in nats an answer.
+    """KL divergence of a policy from another, on the policy's own answers: log pi - log pi_other, in nats per answer.
 
-    The mean is KL(pi || pi_other), estimated; single ones may be below zero. seeds: by how much two such means over
-    as many answers differ by their seeds alone, in 95 of 100 cases: a mean below that tells nothing apart. token_mean:
-    nats a token, over all tokens; token_median, token_max: of single answers, where a short answer counts as having
-    the least length. None in what an older prefloop wrote.
+    mean estimates KL(pi || pi_other); single values may be negative. seeds: how far two such means over as many answers
+    differ by sampling alone, in 95 of 100 cases; a smaller mean shows no difference. token_mean: nats per token, over
+    all tokens; token_median, token_max: over single answers, where a short answer counts as having a minimum length.
+    None in manifests of an older prefloop.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -113,7 +113,7 @@ class Divergence(BaseModel):
 
 
 class Interval(BaseModel):
-    """Where a number is with 95 % confidence."""
+    """A 95 % confidence interval."""
 
     model_config = ConfigDict(frozen=True)
     low: float
@@ -121,10 +121,10 @@ class Interval(BaseModel):
 
 
 class RivalScores(BaseModel):
-    """A challenger against a rival, a version by name: what changed from the rival to the challenger.
+    """A challenger compared with a rival version: what changed from the rival to the challenger.
 
-    heldout: how they rank held-out pairs, where "before" is the rival. accuracy: Wilson's interval of its accuracy,
-    None without pairs; margin: the interval of its margin, in nats, None for fewer than two pairs.
+    heldout: ranking of the held-out pairs, where "before" is the rival. accuracy: Wilson interval of the accuracy,
+    None without pairs; margin: interval of the margin in nats, None for fewer than two pairs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -137,7 +137,7 @@ class RivalScores(BaseModel):
 
 
 class Probe(BaseModel):
-    """A fixed question and what everybody answers to it, by name, each with the same seed."""
+    """A fixed prompt and every contender's answer to it, by name, all sampled with the same seed."""
 
     model_config = ConfigDict(frozen=True)
     prompt: tuple[Message, ...]
@@ -145,10 +145,10 @@ class Probe(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """A challenger before anyone sees it: against the version that served when the round began, and against the base.
+    """Offline evaluation of a challenger: against the version serving when the round started, and against the base.
 
-    champion: that version against the base, on the same held-out pairs and prompts, where it is not the base itself;
-    then the two comparisons differ. probes leave out questions that the model cannot read.
+    champion: that version against the base, on the same held-out pairs and prompts; None when it is the base itself.
+    probes leaves out prompts that the model's template rejects.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -160,10 +160,10 @@ class Evaluation(BaseModel):
 
 
 class RewardReport(BaseModel):
-    """A reward model on pairs it trained on and on held-out ones (None without any).
+    """Quality of a reward model on its training pairs and on held-out pairs (None without any).
 
-    calibration_error: mean gap between the claimed and the true share of won pairs, over bins (Guo 2017,
-    1706.04599), on held-out pairs.
+    calibration_error: mean gap between predicted and true win rate on held-out pairs, over bins (Guo 2017,
+    1706.04599).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -173,11 +173,11 @@ class RewardReport(BaseModel):
 
 
 class Report(BaseModel):
-    """What training did. rated: single ratings besides the pairs; cut and dropped: what did not fit into the context.
+    """What training did. rated: single ratings besides the pairs.
 
-    refused: examples that the chat template refuses. notes: what happened on the way that people should know, like
-    memory that ran out.
-    forward says which way the model was computed, and why if not packed; reference what it was measured against.
+    prompts_cut, dropped: prompts shortened and examples left out because they exceed the context. refused: examples
+    that the chat template rejects. notes: messages for people, such as that memory ran out. forward: which forward
+    pass was used, and why if not the packed one. reference: what the policy was measured against.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -198,7 +198,7 @@ class Report(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The last file a trainer writes. evaluation: None in those of an older prefloop."""
+    """The last file a trainer writes. evaluation: None in manifests of an older prefloop."""
 
     model_config = ConfigDict(frozen=True)
     format: int = 2

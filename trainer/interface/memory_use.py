@@ -1,4 +1,4 @@
-"""How much of a round goes through the model at a time, as its directory keeps it for the next try."""
+"""How many tokens of a round go through the model at a time; kept in the round directory for the next attempt."""
 
 from typing import Self
 
@@ -8,10 +8,10 @@ LEAST_TOKENS = 256
 
 
 class MemoryUse(BaseModel):
-    """What a trainer takes at a time, as a round directory keeps it for the next try.
+    """A trainer's memory settings, kept in the round directory for the next attempt.
 
-    recompute_above: passes over more tokens compute their activations twice (gradient_checkpointing); 0: all do, None:
-    none does. kills: how often the kernel has killed it for want of memory, each of which halved the budget.
+    recompute_above: passes over more tokens recompute their activations (gradient checkpointing); 0: all do, None:
+    none does. kills: how often the kernel killed the trainer for lack of memory; each kill halved the budget.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -20,11 +20,11 @@ class MemoryUse(BaseModel):
     kills: int = 0
 
     def recomputes(self, tokens: int) -> bool:
-        """Whether a pass over so many tokens computes its activations twice."""
+        """Return whether a pass over this many tokens recomputes its activations."""
         return self.recompute_above is not None and tokens > self.recompute_above
 
     def halved(self) -> Self | None:
-        """What to go on with after a kill; None when that would be too little."""
+        """Return the settings to retry with after a kill; None when the budget is already at its minimum."""
         if self.token_budget <= LEAST_TOKENS:
             return None
         tokens = max(LEAST_TOKENS, self.token_budget // 2)

@@ -1,4 +1,4 @@
-"""What is said of a model besides its weights: the section `[model]`, and the format that it is asked in."""
+"""Settings of a model: the section `[model]`, and the prompt format derived from it."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,14 +13,14 @@ PLAIN = "plain"
 
 
 class Dtype(StrEnum):
-    """The numbers that a model is loaded in."""
+    """Number format that a model is loaded in."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
 
 class Quantize(StrEnum):
-    """How bitsandbytes keeps the weights of the base's linear modules.
+    """How bitsandbytes quantises the base model's linear layers.
 
     FOUR_BIT: NF4 with double quantisation (Dettmers 2023, 2305.14314, sec. 3). EIGHT_BIT: LLM.int8() (Dettmers 2022,
     2208.07339).
@@ -31,12 +31,12 @@ class Quantize(StrEnum):
 
 
 class ModelOptions(Strict):
-    """How a model is loaded and asked, besides its name: what `[model]` says.
+    """How a model is loaded and prompted: the section `[model]` without the name.
 
-    system: a system turn before every conversation that has none. stop: strings that end an answer and do not belong to
-    it. template_arguments: what the chat template is given besides the conversation. template: PLAIN, or a file with a
-    Jinja template, in place of the model's own. dtype: bfloat16 on CUDA, else float32, if None. trust_remote_code:
-    whether Python code that comes with a model may run.
+    system: system message for conversations that have none. stop: strings that end an answer and are not part of it.
+    template_arguments: extra arguments for the chat template. template: "plain", or a file with a Jinja template, in
+    place of the model's own. dtype: None: bfloat16 on CUDA, else float32. trust_remote_code: whether Python code that
+    comes with a model may run.
     """
 
     template: str | None = None
@@ -52,25 +52,25 @@ AS_IT_COMES = ModelOptions()
 
 
 class ModelSettings(ModelOptions):
-    """The section `[model]`; a bare string is its name: the built-in model, a directory or a hub id."""
+    """The section `[model]`; a bare string is the name: the built-in model, a directory or a hub id."""
 
     name: Annotated[str, Field(min_length=1)] = BUILT_IN
 
     @model_validator(mode="before")
     @classmethod
-    def _from_name(cls, given: Any) -> Any:  # noqa: ANN401  # whatever a file says
+    def _from_name(cls, given: Any) -> Any:  # noqa: ANN401  # any value a settings file may hold
         return {"name": given} if isinstance(given, str) else given
 
     @property
     def options(self) -> ModelOptions:
-        """All but the name."""
+        """Everything but the name."""
         return ModelOptions.model_validate(self.model_dump(exclude={"name"}, exclude_unset=True))
 
 
 class PromptFormat(Strict):
-    """How a model is asked: part of what a version was trained under.
+    """How prompts are rendered: part of what a version was trained with.
 
-    template is Jinja, as transformers renders it; the rest as in ModelOptions.
+    template: Jinja, as transformers renders it; the rest as in ModelOptions.
     """
 
     template: str
@@ -80,5 +80,5 @@ class PromptFormat(Strict):
 
     @property
     def sha256(self) -> str:
-        """What tells formats apart."""
+        """Hash that identifies the format."""
         return sha256(canonical(self.model_dump(mode="json")))

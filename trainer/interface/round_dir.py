@@ -1,24 +1,24 @@
-"""The round directory: the whole interface between the loop and a trainer.
+"""The round directory: the whole interface between the server and a trainer.
 
-    config.json       RoundConfig                      written before
-    pairs.jsonl       what trains                      written before
-    heldout.jsonl     what only measures               written before
-    rated.jsonl       completions found good or bad    written before
-    parent/           the reference's adapter          written before, if the reference is a version
-    champion/         the adapter that serves          written before, unless the base does
-    snapshot.json     hash of the four, counts         written before
-    reference.safetensors  the reference's logps       by the trainer
-    reward/           a PPO round's reward model       by the trainer
-    metrics.jsonl     one line a step                  by the trainer
-    progress.json     phase, steps, time left          by the trainer
-    memory.json       tokens at a time                 by the trainer; halved by who sees it killed for memory
-    checkpoint.pt     to go on after a kill            by the trainer
-    adapter/          PEFT's own format                by the trainer
-    failure.json      the reason, in words             by the trainer, if it fails
-    manifest.json     last, by atomic rename           by the trainer: the truth that it ended well
-    .lock             held while it runs               by the trainer
+    config.json            RoundConfig                    written by the server
+    pairs.jsonl            training pairs                 written by the server
+    heldout.jsonl          held-out pairs                 written by the server
+    rated.jsonl            completions rated good or bad  written by the server
+    parent/                the reference's adapter        written by the server, if the reference is a version
+    champion/              the serving adapter            written by the server, unless the base serves
+    snapshot.json          hash of the four, counts       written by the server
+    reference.safetensors  the reference's logps          written by the trainer
+    reward/                a PPO round's reward model     written by the trainer
+    metrics.jsonl          one line per step              written by the trainer
+    progress.json          phase, steps, time left        written by the trainer
+    memory.json            tokens at a time               written by the trainer; halved by the server after an OOM kill
+    checkpoint.pt          state to resume from           written by the trainer
+    adapter/               PEFT's own format              written by the trainer
+    failure.json           the reason, as text            written by the trainer, if it fails
+    manifest.json          last, by atomic rename         written by the trainer: its presence means success
+    .lock                  held while it runs              by the trainer
 
-Knows neither SQL nor models.
+The output of the trainer process goes to trainer.log, beside these.
 """
 
 import fcntl
@@ -45,14 +45,14 @@ from trainer.interface.snapshot import (
 )
 
 NO_ROOM = os.EX_IOERR
-"""The exit status of a trainer that may have found no room to say that the disk is full."""
+"""Exit status of a trainer that met a full disk, where it may have been unable to write the reason down."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SNAPSHOT_FILES = ("config.json", "pairs.jsonl", "heldout.jsonl", "rated.jsonl")
 
 
 class RoundDir:
-    """One round's directory by its parts."""
+    """Access to the files of one round directory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,9 +73,9 @@ class RoundDir:
         parent: Path | None = None,
         champion: Path | None = None,
     ) -> str:
-        """Write config and snapshot, whole or not at all; returns their hash.
+        """Write config and snapshot, completely or not at all; returns their hash.
 
-        parent is the adapter directory of a reference that is a version, champion that of the version that serves.
+        parent: adapter directory of a reference that is a version; champion: that of the serving version.
         Raises FileExistsError.
         """
         if self.path.exists():
@@ -109,7 +109,7 @@ class RoundDir:
         return digest
 
     def snapshot_sha256(self) -> str:
-        """The frozen hash, checked. Raises RoundError when a file has changed since, or is missing."""
+        """Check and return the frozen hash. Raises RoundError when a file was changed since, or is missing."""
         try:
             frozen = str(json.loads((self.path / "snapshot.json").read_text())["sha256"])
             found = self._digest()
@@ -120,71 +120,71 @@ class RoundDir:
         return frozen
 
     def config(self) -> RoundConfig:
-        """The round's settings. Raises RoundError naming an unknown or bad key."""
+        """Return the round's settings. Raises RoundError naming an unknown or invalid key."""
         try:
             return RoundConfig.model_validate_json((self.path / "config.json").read_text())
         except (OSError, ValidationError) as error:
             raise RoundError(f"{self.path / 'config.json'}: {error}") from error
 
     def pairs(self) -> list[SnapshotPair]:
-        """What trains."""
+        """Return the training pairs."""
         return read_pairs(self.path / "pairs.jsonl")
 
     def heldout(self) -> list[SnapshotPair]:
-        """What only measures."""
+        """Return the held-out pairs."""
         return read_pairs(self.path / "heldout.jsonl")
 
     def rated(self) -> list[SnapshotRating]:
-        """Completions that were found good or bad without a pair that says so; only KTO trains on them."""
+        """Return completions rated good or bad that belong to no decided pair; only KTO trains on them."""
         return read_ratings(self.path / "rated.jsonl")
 
     def metrics(self) -> list[dict[str, float]]:
-        """One dict a step so far; a line that is still being written is left out."""
+        """Return one dict per step so far; an incomplete last line is skipped."""
         if not self.metrics_file.exists():
             return []
         lines = self.metrics_file.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def add_metrics(self, step: dict[str, float]) -> None:
-        """Append one step's line."""
+        """Append the metrics of one step."""
         with self.metrics_file.open("a") as stream:
             stream.write(json.dumps(step) + "\n")
 
     def cut_metrics(self, steps: int) -> None:
-        """Forget the lines after `steps`, which a resumed run will write again."""
+        """Remove the lines after `steps`, which a resumed run will write again."""
         lines = [json.dumps(line) for line in self.metrics() if line["step"] <= steps]
         self._replace("metrics.jsonl", "".join(line + "\n" for line in lines))
 
     def progress(self) -> Progress | None:
-        """Where the trainer stands, or None before it has started."""
+        """Return the trainer's progress; None before it has started."""
         return self._read("progress.json", Progress)
 
     def set_progress(self, progress: Progress) -> None:
-        """Say where the trainer stands."""
+        """Store the trainer's progress."""
         self._replace("progress.json", progress.model_dump_json())
 
     def memory(self) -> MemoryUse | None:
-        """What the trainer takes at a time, or None before it has chosen."""
+        """Return the trainer's memory settings; None before it has chosen them."""
         return self._read("memory.json", MemoryUse)
 
     def set_memory(self, use: MemoryUse) -> None:
-        """Say what the trainer takes at a time, now or in its next try."""
+        """Store the memory settings of this attempt, or of the next one."""
         self._replace("memory.json", use.model_dump_json())
 
     def failure(self) -> str | None:
-        """Why the trainer gave up, in words, if it could say so."""
+        """Return why the trainer failed, if it could write that down."""
         file = self.path / "failure.json"
         return str(json.loads(file.read_text())["reason"]) if file.exists() else None
 
     def set_failure(self, reason: str | None) -> None:
-        """Say why the trainer gives up; None at a new start."""
+        """Store why the trainer failed; None clears it at a new start."""
         if reason is None:
             (self.path / "failure.json").unlink(missing_ok=True)
         else:
             self._replace("failure.json", json.dumps({"reason": reason}))
 
     def drop_parts(self) -> None:
-        """Throw away what was being written when the trainer gave up: it only takes room."""
+        """Delete files left half-written by a failed trainer, which only take space."""
         for part in self.path.rglob("*.part"):
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
@@ -192,16 +192,16 @@ class RoundDir:
                 part.unlink(missing_ok=True)
 
     def manifest(self) -> Manifest | None:
-        """The manifest, or None while there is none: the trainer has not ended well."""
+        """Return the manifest; None until the trainer has succeeded."""
         return self._read("manifest.json", Manifest)
 
     def set_manifest(self, manifest: Manifest) -> None:
-        """The trainer's last act."""
+        """Write the manifest, the trainer's last step."""
         self._replace("manifest.json", manifest.model_dump_json(indent=2))
 
     def taken(self) -> bool:
-        """Whether a trainer has this round, or has ended well: another one will not train it."""
-        return self._held() or (self.path / "manifest.json").exists()  # in this order: the lock is let go last
+        """Return whether a trainer runs or has succeeded here, so that another one would not train this round."""
+        return self._held() or (self.path / "manifest.json").exists()  # in this order: the lock is released last
 
     def _held(self) -> bool:
         try:
@@ -218,7 +218,7 @@ class RoundDir:
         return kind.model_validate_json(file.read_text()) if file.exists() else None
 
     def _replace(self, name: str, text: str) -> None:
-        """Write a file so that no reader ever sees half of it."""
+        """Write a file atomically, so that no reader sees half of it."""
         part = self.path / f".{name}.part"
         part.write_text(text)
         part.replace(self.path / name)
@@ -227,6 +227,6 @@ class RoundDir:
         digest = hashlib.sha256()
         for name in _SNAPSHOT_FILES:
             content = (self.path / name).read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode())  # so that no line can move from file to file
+            digest.update(f"{name}\0{len(content)}\0".encode())  # so that moving a line between files changes the hash
             digest.update(content)
         return digest.hexdigest()

@@ -1,7 +1,6 @@
-"""A snapshot's lines: what a round trains on and is held to, as its directory holds it.
+"""The lines of a snapshot: training pairs, held-out pairs and ratings as a round directory stores them.
 
-A completion comes from the store with the ids that were sampled, or from a file with its text alone. Knows
-neither tables nor models.
+A completion comes from the store with the token ids that were sampled, or from a file as text alone.
 """
 
 import json
@@ -18,9 +17,9 @@ from data.support.digests import sha256
 
 @dataclass(frozen=True, slots=True)
 class SnapshotCompletion:
-    """token_ids are those sampled, EOS included if it came; None: the text is from elsewhere, and ended.
+    """A completion. token_ids: as sampled, with EOS if it came; None: text from elsewhere, taken as finished.
 
-    reasoning: what a model reasoned before it; it is among the token ids already.
+    reasoning: the model's reasoning before the answer; token_ids already include it.
     """
 
     text: str
@@ -31,7 +30,7 @@ class SnapshotCompletion:
 
     @property
     def ended(self) -> bool:
-        """Whether the model ended it itself: only then its end is something to learn."""
+        """Whether the model ended it itself; only then EOS is trained on."""
         return self.finish_reason is FinishReason.STOP
 
 
@@ -59,7 +58,7 @@ class SnapshotRating:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLines:
-    """All lines of a snapshot, and what was left out by reason."""
+    """All lines of a snapshot, and the numbers of excluded judgments by reason."""
 
     train: Sequence[SnapshotPair]
     heldout: Sequence[SnapshotPair]
@@ -68,7 +67,7 @@ class SnapshotLines:
 
 
 def lines_of_store(snapshot: Snapshot) -> SnapshotLines:
-    """The lines of what the store froze."""
+    """Convert a snapshot of the store to lines."""
     rated = [
         SnapshotRating(pair.id, pair.prompt.messages, _completion(completion), desirable=False)
         for pair in snapshot.both_bad
@@ -85,7 +84,7 @@ def lines_of_store(snapshot: Snapshot) -> SnapshotLines:
 def lines_of_examples(
     pairs: Iterable[PairExample], rated: Iterable[RatedExample], *, heldout_share: float, excluded: dict[str, int]
 ) -> SnapshotLines:
-    """The lines of examples from a file, split by prompt like the store's. Ratings of held-out prompts are left out."""
+    """Convert examples from a file to lines, split by prompt as the store does. Drops ratings of held-out prompts."""
     numbered = [
         SnapshotPair(
             number,
@@ -113,13 +112,13 @@ def lines_of_examples(
 
 
 def write_lines(path: Path, lines: Iterable[SnapshotPair | SnapshotRating]) -> None:
-    """One JSON object a line."""
+    """Write one JSON object per line."""
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines)
 
 
 def read_pairs(path: Path) -> list[SnapshotPair]:
-    """The pairs of a file."""
+    """Read pairs from a file."""
     return [
         SnapshotPair(
             pair_id=row["pair_id"],
@@ -134,7 +133,7 @@ def read_pairs(path: Path) -> list[SnapshotPair]:
 
 
 def read_ratings(path: Path) -> list[SnapshotRating]:
-    """The ratings of a file."""
+    """Read ratings from a file."""
     return [
         SnapshotRating(row["pair_id"], tuple(row["prompt"]), _read_completion(row["completion"]), row["desirable"])
         for row in _rows(path)
@@ -142,7 +141,7 @@ def read_ratings(path: Path) -> list[SnapshotRating]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    # not splitlines: a text may hold U+2028, which JSON leaves as it is
+    # split("\n"), not splitlines: a text may contain U+2028, which JSON does not escape
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
