@@ -1,1 +1,1 @@
-"""How a trained version is measured against others."""
+"""Evaluation of a trained version against other versions."""

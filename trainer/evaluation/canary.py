@@ -1,10 +1,9 @@
-"""The canary: how whoever serves an adapter proves that it is this adapter that answers, and all of it.
+"""The canary: check that a served adapter is the one that was trained, and is applied completely.
 
-The trainer notes an answer with its log-probabilities, with and without the adapter. Whoever serves scores it both
-ways too. The base tells how far rounding alone puts the two ways through the model apart (1e-6 nats a token in
-float32, 1e-2 in bfloat16): the adapter may be off by little more, or by a tenth of what training moved, and must move
-the answer as it did in training.
-Knows nothing of engines or versions.
+The trainer stores an answer with its log-probabilities, with and without the adapter. The server scores the answer
+both ways too. The base's difference shows how much rounding alone separates the two forward passes (1e-6 nats per token
+in float32, 1e-2 in bfloat16). The adapter may differ by little more, or by a tenth of its own effect, and must change
+the answer's log-probabilities as it did in training.
 """
 
 from collections.abc import Sequence
@@ -24,18 +23,18 @@ _ANSWERS = 16
 _TOKENS = 64
 _STAND_IN: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
 
-# In nats a token, root mean square.
-_BASE_TOLERANCE = 0.1  # more than any rounding: another base
+# In nats per token, root mean square.
+_BASE_TOLERANCE = 0.1  # more than any rounding: must be another base model
 _TOLERANCE = 0.02
-_ROUNDINGS = 4  # how much farther than the base the adapter may be off
-_OF_EFFECT = 0.1  # or how much of what training moved: a strong adapter is rounded more (0.05 nats in bfloat16, H200)
+_ROUNDINGS = 4  # allowed difference as a multiple of the base's
+_OF_EFFECT = 0.1  # or as a share of the adapter's effect: a strong one rounds more (0.05 nats in bfloat16, H200)
 _EFFECT = 1e-3
 _LEAST_SHARE, _MOST_SHARE = 0.5, 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryAnswer:
-    """A conversation and the ids of an answer to it."""
+    """A conversation and the token ids of an answer to it."""
 
     prompt: tuple[Message, ...]
     token_ids: tuple[int, ...]
@@ -43,9 +42,9 @@ class CanaryAnswer:
 
 @torch.no_grad()
 def make_canary(policy: Policy, forward: Forward, answers: Sequence[CanaryAnswer]) -> Canary:
-    """Of a few answers, the one whose log-probabilities the policy has moved most: the plainest sign of it.
+    """Create the canary: of a few answers, the one whose log-probabilities training changed most.
 
-    At least one is needed; where no prompt leaves room for its answer, the first answers a question of our own.
+    At least one answer is needed; where no prompt leaves room for its answer, a fixed question replaces the prompt.
     """
     tried = _readable(policy.base, answers) or [CanaryAnswer(_STAND_IN, answers[0].token_ids[:_TOKENS])]
     groups = [Group(policy.base.encode(answer.prompt), (answer.token_ids,)) for answer in tried]
@@ -67,14 +66,14 @@ def make_canary(policy: Policy, forward: Forward, answers: Sequence[CanaryAnswer
 
 
 def canary_prompt(canary: Canary, base: Base) -> tuple[int, ...]:
-    """The canary's prompt as it was read in training, whatever format the model is asked in now."""
+    """Return the canary's prompt ids as in training, whatever prompt format is in use now."""
     return canary.prompt_ids or base.under(base.former).encode(canary.prompt)
 
 
 def verify(canary: Canary, *, served: Sequence[float], served_base: Sequence[float]) -> None:
-    """See that an adapter, served, does to the canary's answer what it did in training.
+    """Check that a served adapter changes the canary's answer as it did in training.
 
-    served, served_base: log-probabilities of its tokens with the adapter and without, by whoever serves.
+    served, served_base: the server's log-probabilities of the answer's tokens, with the adapter and without.
 
     Raises AdapterError saying how they differ.
     """

@@ -1,7 +1,4 @@
-"""Adapters side by side on one sampler: what each answers, in batches that stay full from the first to the last.
-
-Knows nothing of which of them is better.
-"""
+"""Sample answers from several adapters on one sampler, in batches that stay full from the first to the last."""
 
 import random
 import statistics
@@ -15,13 +12,13 @@ from trainer.model.adapter import Adapter
 from trainer.model.base import Base
 from trainer.sampling.sampler import Request, SampledRow, Sampler
 
-_MOST_ROWS, _LEAST_ROWS = 32, 8  # 32 rows give twice the tokens a second of 8, SmolLM2 on one core
-_CACHE_BYTES = 2 << 30  # for the keys and values of all rows at their longest; training held more
-_PROMPT_TOKENS = 256  # a prompt as it is reckoned with there
+_MOST_ROWS, _LEAST_ROWS = 32, 8  # SmolLM2 on one core: 32 rows give twice the tokens per second of 8
+_CACHE_BYTES = 2 << 30  # for the KV cache of all rows at full length; training used more
+_PROMPT_TOKENS = 256  # assumed prompt length for that
 
 
 class Contenders:
-    """Adapters by name; None is the bare base."""
+    """Adapters by name on one sampler; None is the base."""
 
     def __init__(self, base: Base, adapters: Mapping[str, Adapter | None], *, rows: int = _LEAST_ROWS) -> None:
         loaded = {name: adapter for name, adapter in adapters.items() if adapter is not None}
@@ -41,9 +38,9 @@ class Contenders:
         max_new_tokens: int | None,
         seed: int,
     ) -> list[Request]:
-        """So many answers to ask of one at temperature 1, to prompts drawn with replacement: the same for every name.
+        """Build requests for `count` answers of one contender at temperature 1; the same prompts for every name.
 
-        A prompt that leaves no room for an answer is cut from the left.
+        Prompts are drawn with replacement; one that leaves no room for an answer is cut from the left.
         """
         plain = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
         readable = [self._base.readable(self._base.encode(prompt)) for prompt in prompts]
@@ -53,18 +50,18 @@ class Contenders:
     def probes(
         self, name: str, prompts: Sequence[tuple[Message, ...]], sampling: Sampling, *, seed: int
     ) -> list[Request]:
-        """One answer to ask of one to each prompt. Raises PromptError for a prompt that leaves no room for it."""
+        """Build a request per probe for one contender. Raises PromptError for a prompt that leaves no room."""
         return [Request(self._base.prompt_ids(prompt), self._adapter(name), seed, sampling) for prompt in prompts]
 
     def draw(self, requests: Sequence[Request], ended: Callable[[], None] = lambda: None) -> list[SampledRow]:
-        """Answers to all requests, of whomever they are; those of one name are best asked one after the other.
+        """Sample answers to all requests; those of the same contender are best passed one after the other.
 
-        ended is called for each answer that ends.
+        ended: called for each finished answer.
         """
         return self._sampler.generate(requests, refold=True, ended=ended)
 
     def manner(self, rows: Sequence[SampledRow]) -> Manner:
-        """How answers are, whatever they say: in words without their reasoning, in tokens with it."""
+        """Return style statistics of answers: words without the reasoning, tokens with it."""
         words = [self.said(row).split() for row in rows]
         return Manner(
             answers=len(rows),
@@ -76,7 +73,7 @@ class Contenders:
         )
 
     def said(self, row: SampledRow) -> str:
-        """The answer of a row, without its reasoning."""
+        """Return a row's answer text, without its reasoning."""
         return self._base.read(row.token_ids, prompt_ids=row.request.prompt_ids).text
 
     def _adapter(self, name: str) -> str | None:
@@ -84,7 +81,7 @@ class Contenders:
 
 
 def rows_for(base: Base, sampling: Sampling) -> int:
-    """How many answers are decoded side by side: as many as pay, while their keys and values fit beside the model."""
+    """Return how many answers to decode in one batch: as many as help, while their KV cache fits beside the model."""
     config = base.model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", None)
     if not heads:

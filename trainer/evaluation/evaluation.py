@@ -1,7 +1,7 @@
-"""A challenger before anyone sees it: against the version that serves, and against the base.
+"""Offline evaluation of a challenger: against the version that serves, and against the base.
 
-Held-out pairs say whether people would agree more, fresh answers what it has become. Knows nothing of what is good
-enough: see app/versions/limits.py.
+Held-out pairs show whether it agrees more with people, fresh answers how its style changed. Whether that is good
+enough is decided in app/versions/limits.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,16 +30,16 @@ REFERENCE = "reference"
 _ANSWERS, _LONG_ANSWERS = (
     64,
     32,
-)  # of long ones half as many have more tokens still, and take the longer part of a round
+)  # half as many if answers are long: they still have more tokens, and take the larger part of a round
 _LONG = 256  # tokens
 _PROBE_SEED = 0  # the same in every round, so that answers differ by the version alone
 _MOST_PROBES = 24
-_PROBE_TOKENS = 128  # a page shows that much beside others; of a model whose answers are longer, a quarter of those
+_PROBE_TOKENS = 128  # what a page can show side by side; a quarter of longest_answer where that is more
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The version that serves when a round begins, and its adapter."""
+    """The version that serves when a round starts, and its adapter."""
 
     name: str
     adapter: Adapter
@@ -47,23 +47,23 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Fresh answers to the same prompts with the same seeds, by who gave them, and how they are; probes answered."""
+    """Fresh answers to the same prompts with the same seeds, by contender; their statistics; answers to probes."""
 
     rows: Mapping[str, list[SampledRow]]
     manners: Mapping[str, Manner]
     probes: tuple[Probe, ...] = ()
 
     def groups(self, name: str) -> list[Group]:
-        """The answers of one, as the training forward pass takes them."""
+        """Return a contender's answers as groups for the training forward pass."""
         return [Group(row.request.prompt_ids, (tuple(row.token_ids),)) for row in self.rows[name]]
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """What a challenger is asked: held-out pairs, so many fresh answers, and probes answered by `sampling`.
+    """What the contenders are tested on: held-out pairs, a number of fresh answers, and probes.
 
-    champion: None for the base. Of probes, the first few that the model can read are asked, and their answers are kept
-    short: they are for people to read.
+    champion: None for the base. Only the first few probes that the model can read are used, and their answers are kept
+    short, since people read them.
     """
 
     champion: Champion | None
@@ -74,48 +74,48 @@ class Exam:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Who is compared."""
+        """Names of all contenders."""
         return (BASE, CHALLENGER) if self.champion is None else (BASE, self.champion.name, CHALLENGER)
 
     @property
     def adapters(self) -> dict[str, Adapter | None]:
-        """Those who are compared with; None is the bare base."""
+        """Adapters that the challenger is compared with, by name; None is the base."""
         return {BASE: None} if self.champion is None else {BASE: None, self.champion.name: self.champion.adapter}
 
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
-        """Who is compared with whom, each once."""
+        """Pairs (version, rival) that are compared."""
         if self.champion is None:
             return ((CHALLENGER, BASE),)
         return ((CHALLENGER, BASE), (CHALLENGER, self.champion.name), (self.champion.name, BASE))
 
     def drawn(self, base: Base) -> int:
-        """How many answers are drawn in all."""
+        """Return the total number of answers to sample."""
         return len(self.names) * (self.answers + len(self.asked(base)))
 
     @property
     def scored(self) -> int:
-        """How many groups are scored at most besides the challenger's held-out pairs."""
+        """Upper bound of the groups to score besides the challenger's held-out pairs."""
         return len(self.comparisons) * self.answers + len(self.adapters) * len(self.heldout)
 
     def asked(self, base: Base) -> list[tuple[Message, ...]]:
-        """The probes that are asked."""
+        """Return the probes that are used."""
         return [prompt for prompt in self.probes if _readable(base, prompt)][:_MOST_PROBES]
 
     def probe_sampling(self, base: Base) -> Sampling:
-        """How they are answered."""
+        """Return the sampling settings for probes."""
         most = max(_PROBE_TOKENS, base.longest_answer // 4)
         return replace(self.sampling, max_new_tokens=min(most, self.sampling.max_new_tokens or most))
 
 
 def fresh_answers(config: RoundConfig, base: Base) -> int:
-    """How many answers each who is compared gives at temperature 1."""
+    """Return how many answers each contender samples at temperature 1."""
     longest = config.sampling.max_new_tokens or base.longest_answer
     return config.answers or (_ANSWERS if longest <= _LONG else _LONG_ANSWERS)
 
 
 def began_from(config: RoundConfig) -> str:
-    """What the policy began from, by the name it has in an evaluation, if it is compared with that anyway."""
+    """Return the name of the round's parent in the evaluation: the base, the champion, or "reference" for another."""
     match config.parent_sha256:
         case None:
             return BASE
@@ -134,7 +134,7 @@ def draw_samples(
     seed: int,
     ended: Callable[[], None] = lambda: None,
 ) -> Samples:
-    """Answers of everybody whom an exam compares, in one stream: those at temperature 1, and those to probes."""
+    """Sample the answers of all contenders in one stream: those at temperature 1, and those to probes."""
     limit, probes, sampling = exam.sampling.max_new_tokens, exam.asked(base), exam.probe_sampling(base)
     requests = []
     for name in exam.names:
@@ -154,7 +154,7 @@ def draw_samples(
 
 
 def evaluate(exam: Exam, samples: Samples, scorer: Scorer) -> Evaluation:
-    """Compare a policy with the champion and the base. Draws nothing from any generator that trains."""
+    """Compare a policy with the champion and the base. Uses no random numbers of the training."""
     found = {pair: _compare(exam.heldout, samples, scorer, *pair) for pair in exam.comparisons}
     champion = exam.champion.name if exam.champion else BASE
     return Evaluation(
@@ -167,7 +167,7 @@ def evaluate(exam: Exam, samples: Samples, scorer: Scorer) -> Evaluation:
 
 
 def distance(samples: Samples, scorer: Scorer, name: str, rival: str) -> Divergence:
-    """How far the fresh answers of one are from a rival."""
+    """Return the divergence of one contender's fresh answers from a rival."""
     logps = scorer.logps(rival, samples.groups(name))
     rows = samples.rows[name]
     theirs = [logps[group][0] for group in samples.groups(name)]
@@ -191,7 +191,7 @@ def _compare(heldout: Sequence[TokenPair], samples: Samples, scorer: Scorer, nam
 
 
 def _wilson(agreement: Agreement) -> Interval | None:
-    """Of an accuracy; half a pair, from a tie, counts as half a hit."""
+    """Return the Wilson interval of an accuracy; a tie counts as half a hit."""
     if agreement.accuracy is None:
         return None
     low, high = wilson(agreement.accuracy * agreement.pairs, agreement.pairs, SHOWN_CONFIDENCE)

@@ -1,7 +1,4 @@
-"""What a trained policy is like: agreement with people, drift from the reference.
-
-Knows nothing of how it was trained or whether it will serve.
-"""
+"""Measures of a trained policy: agreement with people, drift from the reference."""
 
 import math
 import statistics
@@ -15,12 +12,12 @@ from trainer.forward.encoding import TokenPair
 from trainer.forward.reference import ReferenceLogps
 from trainer.interface.manifest import Agreement, Divergence, Drift, Manner
 
-_LEAST_LENGTH = 16  # tokens: a few nats on an answer of one word are many a token, and mean little
+_LEAST_LENGTH = 16  # tokens; a few nats on a one-word answer would be many nats per token, which means little
 _SHOWN = {"mean_length", "eos_rate", "distinct_1", "distinct_2"}
 
 
 def agreed(pairs: Sequence[TokenPair], *, before: ReferenceLogps, after: ReferenceLogps) -> Agreement:
-    """How the ranking of pairs changes from one policy to another, by the log-probabilities of their groups."""
+    """Measure how the ranking of pairs changes from one policy to another, from their log-probabilities."""
     if not pairs:
         return Agreement(pairs=0)
     there, here = logps_of(pairs, before), logps_of(pairs, after)
@@ -39,17 +36,17 @@ def agreed(pairs: Sequence[TokenPair], *, before: ReferenceLogps, after: Referen
 
 
 def logps_of(pairs: Sequence[TokenPair], found: ReferenceLogps) -> Tensor:
-    """Log-probabilities of pairs' chosen and rejected completions, in nats, [N, 2]."""
+    """Return the log-probabilities of pairs' chosen and rejected completions, in nats, [N, 2]."""
     return torch.tensor([found[pair.group] for pair in pairs], dtype=torch.float64).reshape(-1, 2)
 
 
 def drift(kl: Divergence, manner: Manner) -> Drift:
-    """A policy's own answers against its reference, and how they are."""
+    """Combine a policy's KL to its reference and the style of its answers into a Drift."""
     return Drift(kl_mean=kl.mean, kl_median=kl.median, kl_max=kl.max, **manner.model_dump(include=_SHOWN))
 
 
 def divergence(ratios: Sequence[float], lengths: Sequence[int]) -> Divergence:
-    """Log ratios of a policy's own answers, in nats, and their lengths in tokens, in short."""
+    """Summarise the log ratios of a policy's own answers, in nats, with their lengths in tokens."""
     per_token = [ratio / max(length, _LEAST_LENGTH) for ratio, length in zip(ratios, lengths, strict=True)]
     return Divergence(
         mean=statistics.fmean(ratios),
@@ -63,11 +60,11 @@ def divergence(ratios: Sequence[float], lengths: Sequence[int]) -> Divergence:
 
 
 def by_seeds_alone(ratios: Sequence[float]) -> float | None:
-    """By how much two means of so many log ratios differ by their seeds alone, in 95 of 100 cases; None for one.
+    """Return how far two means of as many log ratios differ by sampling alone, in 95 of 100 cases; None for one ratio.
 
-    The difference of two independent means of n has the deviation s sqrt(2 / n). s is taken from the policy's own
-    answers: near the other policy, both see the same ratios with the same deviation, about sqrt(2 KL), so that over n
-    answers a KL of some 15 / n nats an answer is the least that can be told from none.
+    The difference of two independent means of n values has the deviation s sqrt(2 / n). s is taken from the policy's
+    own answers: close to the other policy, both see the same ratios with the same deviation, about sqrt(2 KL), so with
+    n answers the smallest detectable KL is about 15 / n nats per answer.
     """
     if len(ratios) < 2:
         return None
@@ -76,6 +73,6 @@ def by_seeds_alone(ratios: Sequence[float]) -> float | None:
 
 
 def _wins(scores: torch.Tensor) -> float:
-    """Share of rows whose first number is above the second; a tie counts half. scores [N, 2]."""
+    """Return the share of rows whose first number is larger; a tie counts half. scores [N, 2]."""
     difference = scores[:, 0] - scores[:, 1]
     return float(((difference > 0).double() + 0.5 * (difference == 0).double()).mean())

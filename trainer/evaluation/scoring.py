@@ -1,7 +1,4 @@
-"""Log-probabilities under all who are compared, by the training forward pass, each computed once and in batches.
-
-Knows nothing of what the answers are, nor of what their numbers say.
-"""
+"""Log-probabilities of groups under all contenders, by the training forward pass, each computed only once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,10 +13,10 @@ from trainer.model.policy import Policy, check_head
 
 
 class Scorer:
-    """A policy by its name and others by theirs; None is the bare base.
+    """Scores groups under a policy (`name`) and under other adapters by name, where None is the base.
 
-    tell is called with a number of groups whenever so many more are done. Raises AdapterError for an adapter that
-    changes the output head.
+    tell: called with the number of groups computed, after each part. Raises AdapterError for an adapter that changes
+    the output head.
     """
 
     def __init__(
@@ -44,16 +41,16 @@ class Scorer:
         self._known: dict[str, ReferenceLogps] = {}
 
     def add(self, name: str, found: ReferenceLogps) -> None:
-        """Take what was computed elsewhere, by the same forward pass."""
+        """Add log-probabilities that were computed elsewhere by the same forward pass."""
         self._known.setdefault(name, {}).update(found)
 
     def unknown(self, name: str, groups: Sequence[Group]) -> list[Group]:
-        """Those that are still to be computed under one, each once."""
+        """Return the groups not yet computed under a name, each once."""
         known = self._known.get(name, {})
         return [group for group in dict.fromkeys(groups) if group not in known]
 
     def logps(self, name: str, groups: Sequence[Group]) -> ReferenceLogps:
-        """Of all completions of these groups, and of whatever else was asked of that name. Raises KeyError."""
+        """Return the logps of all completions of these groups (and of others known for the name). Raises KeyError."""
         missing = self.unknown(name, groups)
         if missing:
             with self._acting(name):

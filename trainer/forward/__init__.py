@@ -1,1 +1,1 @@
-"""Log-probabilities of packed batches: encoding, packing, attention, memory budget, reference."""
+"""Log-probabilities of packed batches: encoding, packing, attention, token budget, reference."""

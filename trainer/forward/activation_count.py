@@ -1,8 +1,8 @@
-"""How much memory one pass through a model keeps for its backward pass, counted on the model itself.
+"""Measure how much memory one pass through a model keeps for its backward pass.
 
-Autograd says what it saves: a short pass forward, with a LoRA on, shows what a token takes, whatever the architecture
-is made of. For a Llama that is, in numbers a layer and a token: 6 of the hidden size (the input, after both norms,
-after attention twice, between), 4 of the MLP's width, query, key and value, and a rank for each linear module.
+Autograd's hooks report every tensor it saves: two short forward passes with a LoRA show the bytes per token, whatever
+the architecture. For a Llama the numbers per layer and token are: 6 times the hidden size (the input, after both norms,
+after attention twice, between), 4 times the MLP's width, query, key and value, and a rank for each linear module.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,22 +16,20 @@ from trainer.forward.logprobs import TILE, Forward
 from trainer.forward.packing import Group
 from trainer.model.policy import Policy
 
-_SHORT, _LONG = 48, 144  # tokens of the two passes that are counted
-_LOGITS = 3  # tiles of logits at a time: as they come, in float32, and on the way back
-_MANY = 2048  # tokens, whose logits are less than a tile where the vocabulary is small
-_ONE_LAYER = 2  # what a layer that is computed again takes: what it keeps, and the way back through it
-_HEAP = (
-    1.12  # how much the C library holds for what is in use (trainer/model/heap.py); on a GPU what is allocated counts
-)
+_SHORT, _LONG = 48, 144  # tokens of the two measured passes
+_LOGITS = 3  # tiles of logits held at a time: as computed, in float32, and in the backward pass
+_MANY = 2048  # tokens whose logits take less than a tile if the vocabulary is small
+_ONE_LAYER = 2  # a recomputed layer takes this many times its share: what it keeps, and its backward pass
+_HEAP = 1.12  # bytes the C library holds per byte in use (trainer/model/heap.py); on a GPU, allocated bytes count
 
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """Bytes that a group of T packed tokens keeps: linear T + square T^2; square is where attention keeps its weights.
+    """Bytes that a group of T packed tokens keeps: linear T + square T^2, where square comes from attention weights.
 
-    inputs: bytes a token of all layers' inputs, which is all that is kept of layers that are computed again; layers:
-    how many can be, 0 if they are not marked. passing: what comes and goes with any pass, whatever its size. heap: how
-    many times that the process then holds.
+    inputs: bytes per token of all layers' inputs, which is all that recomputed layers keep; layers: how many layers
+    can be recomputed, 0 if the model does not mark them. passing: temporary bytes of any pass, whatever its size.
+    heap: factor between bytes in use and bytes the process holds.
     """
 
     linear: float
@@ -43,27 +41,27 @@ class Activations:
 
     @property
     def layered(self) -> bool:
-        """Whether layers can be computed again."""
+        """Whether layers can be recomputed (gradient checkpointing)."""
         return self.layers > 0
 
     def kept(self, tokens: int, *, again: bool = False) -> int:
-        """Bytes for one group of so many packed tokens; again: with layers computed twice."""
+        """Return the bytes that one group of this many packed tokens keeps; again: with layers recomputed."""
         whole = self.linear * tokens + self.square * tokens**2
         if again and self.layered:
             whole = self.inputs * tokens + _ONE_LAYER * whole / self.layers
         return int(self.heap * whole)
 
     def of(self, groups: Iterable[int], *, again: bool = False) -> int:
-        """Bytes at the height of a pass over groups of so many packed tokens each."""
+        """Return the peak bytes of a pass over groups of these sizes in packed tokens."""
         return self.passing + sum(self.kept(tokens, again=again) for tokens in groups)
 
     def tokens(self, room: int, longest: int, *, again: bool = False) -> int:
-        """How many tokens fit into so many bytes, in groups of at most `longest`."""
+        """Return how many tokens fit into `room` bytes, in groups of at most `longest`."""
         return int((room - self.passing) / max(1.0, self.kept(longest, again=again)) * longest)
 
 
 def count_activations(policy: Policy, forward: Forward) -> Activations:
-    """Count what this policy's model keeps, by two short passes forward. Whatever the model raises comes through."""
+    """Measure what this policy's model keeps, by two short forward passes. Errors of the model are passed on."""
     model = policy.model
     short, long = (_count(policy, forward, tokens) for tokens in (_SHORT, _LONG))
     square = max(0.0, (long / _LONG - short / _SHORT) / (_LONG - _SHORT))
@@ -80,7 +78,7 @@ def count_activations(policy: Policy, forward: Forward) -> Activations:
 
 
 def _count(policy: Policy, forward: Forward, tokens: int) -> int:
-    """Bytes that a pass over one pair of so many packed tokens saves, each piece of memory once."""
+    """Return the bytes saved by a pass over one pair of this many packed tokens, each storage counted once."""
     frozen = _pieces([*policy.model.parameters(), *policy.model.buffers(), *policy.lora.parameters.values()])
     saved: dict[int, int] = {}
 
@@ -91,7 +89,7 @@ def _count(policy: Policy, forward: Forward, tokens: int) -> int:
         return tensor
 
     with saved_tensors_hooks(save, lambda tensor: tensor), policy.acting():
-        kept = forward.token_logps(policy.model, [short_pair(tokens)])  # what it saved lives as long as this does
+        kept = forward.token_logps(policy.model, [short_pair(tokens)])  # keeps the saved tensors alive
     del kept
     return sum(saved.values())
 
@@ -101,7 +99,7 @@ def _pieces(tensors: Sequence[Tensor]) -> set[int]:
 
 
 def short_pair(tokens: int) -> Group:
-    """A prompt of a fourth of the tokens with two answers; ids that any vocabulary has, the same everywhere."""
+    """Build a prompt (a quarter of the tokens) with two answers, from ids that exist in any vocabulary."""
     prompt = tokens // 4
     answer = (tokens - prompt) // 2
     ids = [3 + i % 53 for i in range(tokens)]

@@ -1,8 +1,7 @@
-"""Snapshot lines as token ids: prompts by the chat template, completions as they were sampled.
+"""Convert snapshot lines to token ids: prompts by the chat template, completions as they were sampled.
 
-A completion without ids comes from outside and is tokenized here. Too long a prompt is cut from the left and
-counted; a completion is never cut; a line that the chat template refuses is left out and named. Knows nothing of
-batches or losses.
+A completion without ids comes from a file and is tokenized here. A prompt that is too long is cut from the left and
+counted; a completion is never cut; a line that the chat template rejects is left out and reported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +14,12 @@ from trainer.forward.packing import Group
 from trainer.interface.snapshot import SnapshotCompletion, SnapshotPair, SnapshotRating
 from trainer.model.base import Base
 
-_SHOWN = 5  # lines that are named
+_SHOWN = 5  # rejected lines that are listed
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """A preference as ids; strength in 1-3."""
+    """A preference pair as token ids; strength is in 1-3."""
 
     prompt_ids: tuple[int, ...]
     chosen_ids: tuple[int, ...]
@@ -29,18 +28,18 @@ class TokenPair:
 
     @property
     def group(self) -> Group:
-        """Chosen and rejected on their prompt."""
+        """Chosen and rejected as a group on their prompt."""
         return Group(self.prompt_ids, (self.chosen_ids, self.rejected_ids))
 
     @property
     def tokens(self) -> int:
-        """As packed."""
+        """Number of tokens when packed."""
         return self.group.tokens
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRating:
-    """One completion that was found good or bad, as ids."""
+    """One completion rated good or bad, as token ids."""
 
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
@@ -48,14 +47,14 @@ class TokenRating:
 
     @property
     def group(self) -> Group:
-        """The completion on its prompt."""
+        """The completion as a group on its prompt."""
         return Group(self.prompt_ids, (self.completion_ids,))
 
 
 @dataclass(slots=True)
 class Cuts:
     """What did not fit: prompts cut from the left, examples dropped because a completion was too long, and lines that
-    the chat template refuses: why, by the pair's id.
+    the chat template rejects, with the reason by pair id.
     """
 
     prompts_cut: int = 0
@@ -63,14 +62,14 @@ class Cuts:
     refused: dict[int, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
-        """What was refused, for people; the first few by name."""
+        """Return notes on rejected lines for people; the first few one by one."""
         shown = [f"pair {number} is left out: {why}" for number, why in list(self.refused.items())[:_SHOWN]]
         more = len(self.refused) - len(shown)
         return [*shown, f"{more} more pairs are left out in the same way"] if more else shown
 
 
 class Encoder:
-    """Turns snapshot lines into ids of at most `limit` tokens, prompt with its longest completion; counts cuts."""
+    """Tokenizes snapshot lines to at most `max_tokens`, prompt plus its longest completion; counts what is cut."""
 
     def __init__(self, base: Base, *, max_tokens: int | None) -> None:
         self.cuts = Cuts()
@@ -79,9 +78,9 @@ class Encoder:
         self._vocabulary = int(base.model.config.get_text_config().vocab_size)
 
     def pairs(self, pairs: Sequence[SnapshotPair]) -> list[TokenPair]:
-        """Preferences as ids; those that the chat template refuses are left out.
+        """Tokenize preference pairs; those that the chat template rejects are left out.
 
-        Raises InputError for a completion that is empty or of another vocabulary.
+        Raises InputError for a completion that is empty or has ids outside the vocabulary.
         """
         out = []
         for pair in pairs:
@@ -93,7 +92,7 @@ class Encoder:
         return out
 
     def ratings(self, ratings: Sequence[SnapshotRating]) -> list[TokenRating]:
-        """Ratings as ids. Leaves out and raises as `pairs` does."""
+        """Tokenize ratings. Leaves out and raises as `pairs` does."""
         out = []
         for rating in ratings:
             with self._leaving_out(rating):
@@ -105,22 +104,22 @@ class Encoder:
 
     @contextmanager
     def _leaving_out(self, line: SnapshotPair | SnapshotRating) -> Iterator[None]:
-        """Note a line that the chat template refuses, and go on without it."""
+        """Record a line that the chat template rejects, and continue without it."""
         try:
             yield
         except PromptError as refusal:
             self.cuts.refused[line.pair_id] = str(refusal)
 
     def completions(self, line: SnapshotPair | SnapshotRating) -> tuple[tuple[int, ...], ...]:
-        """Ids of a line's answers: chosen and rejected, or the one that was rated.
+        """Return the ids of a line's completions: chosen and rejected, or the rated one.
 
-        Raises as `pairs` does; PromptError when the chat template refuses an answer.
+        Raises as `pairs` does; PromptError when the chat template rejects an answer.
         """
         both = (line.chosen, line.rejected) if isinstance(line, SnapshotPair) else (line.completion,)
         return tuple(self._completion(completion, f"pair {line.pair_id}") for completion in both)
 
     def _prompt(self, messages: tuple[Message, ...], longest: int) -> tuple[int, ...]:
-        """The prompt's ids, cut to what `longest` leaves; empty when that is nothing."""
+        """Return the prompt's ids, cut to the room that `longest` leaves; empty when there is none."""
         room = self._limit - longest
         if room < 1:
             self.cuts.dropped += 1

@@ -1,9 +1,9 @@
-"""Log-probabilities of completions given prompts: the one place with the masking rule.
+"""Log-probabilities of completions given prompts: the only place that decides which logit predicts which token.
 
-The state at a completion's previous token (or at the prompt's last) predicts it, and only completion tokens
-count. Two ways give the same numbers: `Packed` computes a shared prompt once and never holds [B, T, V];
-`Plain` gives the model every completion as a padded sequence of its own and works for any decoder. Knows nothing
-of losses or adapters.
+The state at a completion's previous token (or at the prompt's last) predicts it, and only completion tokens count.
+Two implementations give the same numbers: `Packed` computes a shared prompt once and never holds logits [B, T, V];
+`Plain` gives the model every completion as its own padded sequence and works for any decoder.
+trainer/forward/probe.py chooses between them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,23 +25,23 @@ _NOT_WANTED = -100
 
 
 class Forward(Protocol):
-    """A way through the model for groups with N completion tokens in S completions."""
+    """A forward pass for groups with N completion tokens in S completions."""
 
     def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
-        """Log-probability of every completion token, [N] float32, differentiable."""
+        """Return the log-probability of every completion token, [N] float32, differentiable."""
         ...
 
     def token_logps_and_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-        """The same, with the last hidden state that predicts each token, [N, H]."""
+        """Return the same, and the last hidden state that predicts each token, [N, H]."""
         ...
 
     def end_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
-        """The last hidden state at each completion's last token, [S, H]."""
+        """Return the last hidden state at each completion's last token, [S, H]."""
         ...
 
 
 class Packed:
-    """Groups in one row without padding, through the model's own modules and our attention."""
+    """Packs groups into one row without padding; runs the model's own modules with our attention."""
 
     def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
         """See Forward.token_logps."""
@@ -70,10 +70,10 @@ class Packed:
 
 
 class Plain:
-    """Every completion with its prompt as a sequence of its own, padded on the right: any decoder can do that.
+    """Runs every completion with its prompt as its own sequence, padded on the right; works with any decoder.
 
-    Neither a causal attention nor a recurrent state ever looks at what comes later, so nothing need be said of the
-    padding, and a model that knows no masks or positions is right too.
+    Neither causal attention nor a recurrent state looks ahead, so the padding needs no mask, and models without masks
+    or positions work too.
     """
 
     def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
@@ -81,7 +81,7 @@ class Plain:
         return self.token_logps_and_states(model, groups)[0]
 
     def token_logps_and_states(self, model: PreTrainedModel, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-        """See Forward.token_logps_and_states. Logits exist from the first column on that predicts a completion."""
+        """See Forward.token_logps_and_states. Computes logits only from the first column that predicts a completion."""
         batch = pad(groups, device=model.device)
         first = int(batch.predicting.min())
         columns = torch.arange(first, batch.input_ids.shape[1] - 1, device=model.device)
@@ -105,7 +105,7 @@ class Plain:
 
 @contextmanager
 def _seen_by_head(model: PreTrainedModel) -> Iterator[list[Tensor]]:
-    """Within, collects the states that the output head is given: what a model returns as its states may be others."""
+    """Collect the states passed to the output head, which may differ from the states that the model returns."""
     seen: list[Tensor] = []
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -116,23 +116,23 @@ def _seen_by_head(model: PreTrainedModel) -> Iterator[list[Tensor]]:
 
 
 def completion_logps(forward: Forward, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
-    """Summed log-probability of each completion, [S], float64: a long sum of small terms loses in float32."""
+    """Return the summed log-probability of each completion, [S], in float64, as float32 loses digits in long sums."""
     logps = forward.token_logps(model, groups).double()
     return sum_by_owner(logps, groups)
 
 
 def sum_by_owner(per_token: Tensor, groups: Sequence[Group]) -> Tensor:
-    """Sum [N] over the tokens of each completion, [S]."""
+    """Sum [N] over the tokens of each completion; returns [S]."""
     count = sum(len(group.completions) for group in groups)
     return per_token.new_zeros(count).index_add(0, owners(groups, device=per_token.device), per_token)
 
 
 @dataclass(frozen=True, slots=True)
 class Padded:
-    """Completions with their prompts, padded on the right, from column 0 on.
+    """Completions with their prompts, padded on the right, starting at column 0.
 
-    input_ids [S, T]. Of each completion token, [N]: its row, the column that predicts it, and itself as a target. ends
-    [S]: the column of each completion's last token.
+    input_ids [S, T]. For each completion token, [N]: its row, the column that predicts it, and its id as the target.
+    ends [S]: the column of each completion's last token.
     """
 
     input_ids: Tensor
@@ -143,7 +143,7 @@ class Padded:
 
 
 def pad(groups: Sequence[Group], *, device: torch.device) -> Padded:
-    """One row for each completion of each group."""
+    """Lay out one row for each completion of each group."""
     pairs = [(group.prompt_ids, completion) for group in groups for completion in group.completions]
     input_ids = torch.zeros(len(pairs), max(len(prompt) + len(completion) for prompt, completion in pairs)).long()
     rows: list[int] = []
@@ -160,10 +160,10 @@ def pad(groups: Sequence[Group], *, device: torch.device) -> Padded:
 
 
 class _TiledLogps(torch.autograd.Function):
-    """log softmax(h W^T + b)[target] row by row in tiles, with its gradient towards h made on the way.
+    """log softmax(h W^T + b)[target] in tiles of rows, computing its gradient with respect to h in the same pass.
 
-    d logp / d h = W[target] - softmax(h W^T + b) W. Two products a tile and nothing of size V is kept, where
-    recomputing in the backward pass would take three. W and b are frozen.
+    d logp / d h = W[target] - softmax(h W^T + b) W. This takes two matrix products per tile and keeps nothing of size
+    V; recomputing the logits in the backward pass would take three. W and b are frozen.
     """
 
     @staticmethod
@@ -180,11 +180,13 @@ class _TiledLogps(torch.autograd.Function):
             logits = F.linear(states[rows], weight, bias).float()
             target = targets[rows, None]
             picked = logits.gather(1, target)
+            # softmax over the vocabulary in place: subtract the maximum, exponentiate, normalise by the sum
             logits.sub_(logits.amax(1, keepdim=True))
             shifted = logits.gather(1, target)
             mass = logits.exp_().sum(1, keepdim=True)
             logps[rows] = (shifted - mass.log()).squeeze(1)
             if towards is not None:
+                # logits now hold exp(.): turn them into onehot(target) - softmax, then multiply by W
                 logits.mul_(-1 / mass).scatter_add_(1, target, torch.ones_like(picked))
                 towards[rows] = logits.to(weight.dtype) @ weight
         if towards is not None:
@@ -193,6 +195,6 @@ class _TiledLogps(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        """Gradient of the states."""
+        """Return the gradient of the states: the stored one, scaled per token."""
         (towards,) = ctx.saved_tensors
         return (towards * grad[:, None]).to(towards.dtype), None, None, None

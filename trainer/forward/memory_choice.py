@@ -1,7 +1,7 @@
-"""How much of a round goes through the model at a time: what the settings say, or what memory allows.
+"""Choose how many tokens go through the model at a time: what the settings say, or what memory allows.
 
-Decided by the trainer, lowered by whoever sees that the kernel killed it. Knows nothing of models: what a token takes
-was measured before (activation_count.py).
+Called by the trainer with the measurements of activation_count.py; the server lowers the result when the kernel kills
+the trainer.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from trainer.forward.activation_count import Activations
 from trainer.interface.config import Training
 from trainer.interface.memory_use import LEAST_TOKENS, MemoryUse
 
-# More tokens at a time bring nothing on a CPU, where arithmetic decides: 135 a CPU second with 255 as with 3,200 on
-# SmolLM2. A GPU is quicker the fewer calls there are.
+# Larger passes are no faster on a CPU, which is bound by arithmetic: SmolLM2 does 135 tokens per CPU second with 255 as
+# with 3,200 tokens at a time. A GPU is faster with fewer calls.
 _MOST_ON_CPU, _MOST_ON_GPU = 2048, 16384
-_SHARE = 0.5  # of the free memory; the rest is for what else a step takes, and for all who use the machine
+_SHARE = 0.5  # of the free memory; the rest is for the other needs of a step, and for other users of the machine
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryChoice:
-    """A use of memory, and what people should know of it."""
+    """The chosen memory settings, and notes on them for people."""
 
     use: MemoryUse
     notes: tuple[str, ...]
@@ -28,9 +28,9 @@ class MemoryChoice:
 def choose(
     training: Training, activations: Activations, *, longest: int, free: int, cpu: bool, last: MemoryUse | None = None
 ) -> MemoryChoice:
-    """What fits into `free` bytes, where the settings leave it open.
+    """Choose what fits into `free` bytes, where the settings leave it open.
 
-    longest: tokens of the longest example, as packed. last: what an earlier try left in the round directory.
+    longest: packed tokens of the longest example. last: what an earlier attempt left in the round directory.
     """
     kills = last.kills if last else 0
     tokens = training.token_budget
@@ -44,7 +44,7 @@ def choose(
 
 
 def _recompute_above(training: Training, activations: Activations, budget: int) -> int | None:
-    """Left open: an example that is longer than what is to go through the model at a time is computed twice."""
+    """Return the size above which passes recompute activations; by default, examples that exceed the budget alone."""
     match training.gradient_checkpointing:
         case True:
             return 0

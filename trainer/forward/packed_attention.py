@@ -1,9 +1,8 @@
-"""Attention for packed groups: a completion sees its prompt and itself, nothing else sees anything of others.
+"""Attention for packed groups: a completion attends to its prompt and itself, never to another completion or group.
 
-Registered with transformers' attention interface, so that any decoder built on it trains on packed groups with
-its own modules. On the CPU what cannot see each other is never multiplied: every part is one small call. A GPU waits
-longer for small calls than it works on them: there groups of like length stand in a grid, padded, one call a grid.
-Knows nothing of losses or adapters.
+It is registered with transformers' attention interface, so that any decoder built on it trains on packed groups with
+its own modules. On the CPU, blocks that cannot see each other are never multiplied: each part is one small call. On a
+GPU small calls are dominated by launch overhead, so groups of similar length are padded into a grid, one call per grid.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -27,7 +26,7 @@ NAME = "prefloop_packed"
 
 @contextmanager
 def packed_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Within, the model's forward pass takes `packing=` and attends as it says."""
+    """While the block runs, the model's forward pass takes `packing=` and attends accordingly."""
     AttentionInterface.register(NAME, _attention)
     AttentionMaskInterface.register(NAME, _reach)
     config = model.config.get_text_config()
@@ -52,9 +51,9 @@ def _attention(
     s_aux: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """transformers' attention signature: query [1, heads, T, d], key and value [1, kv_heads, T, d] -> [1, T, heads, d].
+    """Implement transformers' attention: query [1, heads, T, d], key, value [1, kv_heads, T, d] -> [1, T, heads, d].
 
-    attention_mask is what `_reach` made of it. Raises ModelError for an attention that has more to it than the scaled
+    attention_mask is the value returned by `_reach`. Raises ModelError for attention that needs more than the scaled
     dot product and a sliding window.
     """
     if softcap is not None or s_aux is not None:
@@ -70,7 +69,7 @@ def _attention(
 def in_parts(
     query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling: float | None, window: int | None
 ) -> Tensor:
-    """One call for each prompt and each completion: query [1, heads, T, d], key, value [1, kv_heads, T, d]."""
+    """Attend with one call per prompt and per completion: query [1, heads, T, d], key, value [1, kv_heads, T, d]."""
     lengths = [length for part in packing.parts for length in part]
     parts = iter(zip(*(torch.split(states, lengths, 2) for states in (query, key, value)), strict=True))
     attend = partial(_attend, masks=packing.masks, scaling=scaling, window=window)
@@ -78,6 +77,7 @@ def in_parts(
     for group in packing.parts:
         prompt_query, prompt_key, prompt_value = next(parts)
         out.append(attend(prompt_query, prompt_key, prompt_value))
+        # each completion attends to the prompt's keys and values followed by its own
         for _completion in group[1:]:
             q, k, v = next(parts)
             out.append(attend(q, torch.cat([prompt_key, k], 2), torch.cat([prompt_value, v], 2)))
@@ -87,12 +87,13 @@ def in_parts(
 def in_grids(
     query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling: float | None, window: int | None
 ) -> Tensor:
-    """The same by one call for each grid: a grid's shorter groups are padded, to less than twice their tokens."""
+    """Attend with one call per grid; shorter groups in a grid are padded, to less than twice their tokens."""
     if (name := ("grids", window)) not in packing.masks:
         packing.masks[name] = grids(packing, window, query)
-    repeat = query.shape[1] // key.shape[1]  # the kernels that take a mask want as many key heads as heads
+    repeat = query.shape[1] // key.shape[1]  # kernels that take a mask need as many key heads as query heads
+    # rows: [T, heads, d] each, so that indexing by places [G, L] gives [G, L, heads, d]
     rows = [states[0].transpose(0, 1) for states in (query, *(x.repeat_interleave(repeat, 1) for x in (key, value)))]
-    out = torch.zeros_like(rows[2])  # values may be of another width than queries
+    out = torch.zeros_like(rows[2])  # values may have another width than queries
     for grid in packing.masks[name]:
         q, k, v = (row[grid.places].transpose(1, 2) for row in rows)
         found = F.scaled_dot_product_attention(q, k, v, attn_mask=grid.mask, scale=scaling)
@@ -102,10 +103,10 @@ def in_grids(
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Groups side by side in G rows of L cells; L is a multiple of 8, as kernels want it.
+    """Groups side by side in G rows of L cells; L is a multiple of 8, as kernels require.
 
-    places [G, L]: where in the packed row a cell's token is, 0 for padding. mask [G, 1, L, L]: additive, who sees whom.
-    cells [N], tokens [N]: the cells, numbered through, that hold a token, and its place.
+    places [G, L]: index of a cell's token in the packed row, 0 for padding. mask [G, 1, L, L]: additive attention mask.
+    cells [N], tokens [N]: flat indices of the cells that hold a token, and that token's index in the packed row.
     """
 
     places: Tensor
@@ -115,7 +116,7 @@ class Grid:
 
 
 def grids(packing: Packing, window: int | None, like: Tensor) -> list[Grid]:
-    """A packing's groups by length, those of one grid at least half as long as its longest."""
+    """Sort a packing's groups by length into grids; in each, every group is at least half as long as the longest."""
     sizes = [sum(group) for group in packing.parts]
     starts = list(accumulate(sizes, initial=0))
     order = sorted(range(len(sizes)), key=lambda group: -sizes[group])
@@ -132,17 +133,19 @@ def grids(packing: Packing, window: int | None, like: Tensor) -> list[Grid]:
 def _grid(packing: Packing, groups: Sequence[tuple[int, tuple[int, ...]]], window: int | None, like: Tensor) -> Grid:
     width = -(-max(sum(lengths) for _, lengths in groups) // 8) * 8
     places = torch.zeros(len(groups), width, dtype=torch.long)
-    part = torch.full((len(groups), width), -1)  # 0: the prompt, then each completion; padding is a part of its own
+    part = torch.full((len(groups), width), -1)  # 0: prompt, 1...: completions, -1: padding, which attends to itself
     for row, (start, lengths) in enumerate(groups):
         size = sum(lengths)
         places[row, :size] = torch.arange(start, start + size)
         part[row, :size] = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
     places, part = places.to(like.device), part.to(like.device)
     at = torch.arange(width, device=like.device)
+    # seen [G, L, L]: causal, and either the key is in the prompt or query and key are in the same part
     seen = (at[:, None] >= at) & ((part[:, None, :] == 0) | (part[:, :, None] == part[:, None, :]))
     if window is not None:
         position = packing.position_ids[0, places]
         near = position[:, :, None] - position[:, None, :] < window
+        # padding has no positions of its own; keep its row open, as a row of -inf alone would give NaN
         seen &= near | (part[:, :, None] < 0)
     mask = like.new_zeros(seen.shape).masked_fill_(~seen, -torch.inf)
     cells = (part >= 0).flatten().nonzero()[:, 0]
@@ -158,7 +161,7 @@ def _attend(
     scaling: float | None,
     window: int | None,
 ) -> Tensor:
-    """Causal attention of the last T of S places, query [1, heads, T, d] on keys and values [1, kv_heads, S, d]."""
+    """Attend causally: query [1, heads, T, d] are the last T of S positions, keys and values [1, kv_heads, S, d]."""
     steps, places = query.shape[2], key.shape[2]
     window = window if window is not None and window < places else None
     mask = None
@@ -179,7 +182,7 @@ def _attend(
 
 
 def _mask(steps: int, places: int, window: int | None, like: Tensor) -> Tensor:
-    """Additive mask [steps, places]: -inf on what comes later, or lies `window` or more places back."""
+    """Return an additive mask [steps, places]: -inf for later positions and those `window` or more positions back."""
     at = torch.arange(places, device=like.device)
     distance = at[places - steps :, None] - at
     hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
@@ -187,5 +190,5 @@ def _mask(steps: int, places: int, window: int | None, like: Tensor) -> Tensor:
 
 
 def _reach(*_: object, local_size: int | None = None, **__: object) -> int | None:
-    """In place of a mask: how far the model wants it to let through; None without an end."""
+    """Replace transformers' mask builder: return the width of the model's local attention, None if it is global."""
     return local_size

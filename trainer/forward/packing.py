@@ -1,9 +1,9 @@
-"""One prompt with its completions as one row of tokens: the prompt is computed once for all of them.
+"""Pack one prompt with its completions into one row of tokens, so that the prompt is computed only once.
 
-    [ prompt | completion 1 | completion 2 | ... ]      a group; groups lie one after the other, no padding
+    [ prompt | completion 1 | completion 2 | ... ]      a group; groups follow each other without padding
 
-Completions of a group cannot see each other (packed_attention.py sees to it) and their positions go on from
-the prompt's. Knows nothing of models, preferences or losses.
+Completions of a group cannot see each other (packed_attention.py ensures it), and each one's positions continue from
+the prompt's.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -19,19 +19,19 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A prompt and one or more completions of it, as ids; none of them empty."""
+    """A prompt and one or more of its completions, as token ids; none is empty."""
 
     prompt_ids: tuple[int, ...]
     completions: tuple[tuple[int, ...], ...]
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """Tokens of the prompt and of each completion."""
+        """Numbers of tokens of the prompt and of each completion."""
         return (len(self.prompt_ids), *map(len, self.completions))
 
     @property
     def tokens(self) -> int:
-        """Tokens of the packed group."""
+        """Number of tokens of the packed group."""
         return sum(self.lengths)
 
 
@@ -40,9 +40,9 @@ class Packing:
     """Groups as one row of T tokens with N completion tokens in S completions, in the groups' order.
 
     input_ids, position_ids: [1, T]. parts: per group the lengths of prompt and completions. predicting [N]: the
-    place in T whose state predicts each completion token. targets [N]: those tokens. owner [N]: the completion
-    (0..S-1) a token belongs to. ends [S]: the place of each completion's last token. masks: those that attention has
-    made for it, which all layers share.
+    index in T whose state predicts each completion token. targets [N]: those tokens. owner [N]: the completion
+    (0..S-1) a token belongs to. ends [S]: the index of each completion's last token. masks: cache of attention masks,
+    shared by all layers.
     """
 
     input_ids: Tensor
@@ -56,7 +56,7 @@ class Packing:
 
 
 def pack(groups: Sequence[Group], *, device: torch.device) -> Packing:
-    """Lay groups out. Raises ValueError for an empty prompt or completion."""
+    """Pack groups into one row. Raises ValueError for an empty prompt or completion."""
     ids: list[int] = []
     positions: list[int] = []
     predicting: list[int] = []
@@ -85,16 +85,16 @@ def pack(groups: Sequence[Group], *, device: torch.device) -> Packing:
 
 
 def owners(groups: Sequence[Group], *, device: torch.device) -> Tensor:
-    """For each completion token of the groups, in order, which completion it belongs to, [N]."""
+    """Return for each completion token of the groups, in order, which completion it belongs to, [N]."""
     lengths = torch.tensor([len(completion) for group in groups for completion in group.completions], device=device)
     return torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths)
 
 
 def micro_batches(items: Sequence[_Item], size: Callable[[_Item], int], *, budget: int) -> list[list[_Item]]:
-    """Split items into few parts within a budget of tokens, about equally large, so that none decides the peak alone.
+    """Split items into few micro batches within a token budget, of about equal size to keep the peak low.
 
-    An item that is larger than the budget stands alone. Longest first into the lightest part (Graham 1969), with
-    more parts until all fit. The same items in the same order give the same parts.
+    An item larger than the budget gets a micro batch of its own. Longest first into the lightest part (Graham 1969),
+    with more parts until all fit. Deterministic: the same items in the same order give the same parts.
     """
     order = sorted(items, key=size, reverse=True)
     count = -(-sum(map(size, items)) // budget)
@@ -108,7 +108,7 @@ def micro_batches(items: Sequence[_Item], size: Callable[[_Item], int], *, budge
 
 def _lightest_first(order: Sequence[_Item], size: Callable[[_Item], int], count: int) -> list[list[_Item]]:
     parts: list[list[_Item]] = [[] for _ in range(count)]
-    loads = [(0, i) for i in range(count)]  # a heap
+    loads = [(0, i) for i in range(count)]  # a heap of (tokens, part)
     for item in order:
         load, i = loads[0]
         parts[i].append(item)

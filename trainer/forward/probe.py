@@ -1,7 +1,4 @@
-"""Which way through a model the trainer takes: packed where a probe of this very model proves it right, else plain.
-
-Knows nothing of what is trained.
-"""
+"""Choose the forward pass for a model: packed if a probe of this very model shows that it is correct, else plain."""
 
 from dataclasses import dataclass
 
@@ -16,7 +13,7 @@ from trainer.forward.packing import Group
 
 
 def _ids(count: int, step: int) -> tuple[int, ...]:
-    """Ids without a pattern that any vocabulary has."""
+    """Return ids without an obvious pattern that exist in any vocabulary."""
     return tuple(3 + i * step % 53 for i in range(1, count + 1))
 
 
@@ -24,13 +21,13 @@ _PROBE = (
     Group(_ids(40, 7), (_ids(24, 11), (4,), _ids(9, 13))),
     Group(_ids(3, 17), (_ids(17, 19), _ids(30, 23))),
 )
-_TOLERANCE = {torch.bfloat16: 5e-2, torch.float16: 1e-2}  # seen: rounding up to 2e-2 in bfloat16, leaks from 9e-2
-_TOLERANCE_FLOAT32 = 1e-4  # seen: rounding up to 1e-6
+_TOLERANCE = {torch.bfloat16: 5e-2, torch.float16: 1e-2}  # measured in bfloat16: rounding up to 2e-2, leaks from 9e-2
+_TOLERANCE_FLOAT32 = 1e-4  # measured: rounding up to 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardChoice:
-    """The way that a model takes, and in words why."""
+    """The forward pass chosen for a model, and the reason in words."""
 
     forward: Forward
     reason: str
@@ -38,12 +35,12 @@ class ForwardChoice:
 
 @torch.no_grad()
 def choose_forward(model: PreTrainedModel) -> ForwardChoice:
-    """Packed where a probe proves that it equals the plain computation for this very model, else plain.
+    """Choose the packed forward pass if a probe shows that it equals the plain one for this very model, else plain.
 
-    The states must be those of every sequence on its own, but for rounding; in half precision that could hide what
-    leaks from one completion into the next, and so must not change when its neighbours do. What the probe is too
-    short for, an attention that ends at a window, packed_attention.py answers for. Raises ModelError when even the
-    plain way differs from every sequence on its own.
+    The states must equal those of every sequence on its own, up to rounding. In half precision rounding could hide a
+    leak from one completion into the next, so a completion's states must also not change with its neighbours. What the
+    probe is too short to show, such as a sliding window, packed_attention.py checks. Raises ModelError when even the
+    plain forward pass differs from every sequence on its own.
     """
     tolerance = _TOLERANCE.get(model.dtype, _TOLERANCE_FLOAT32)
     single = [Group(group.prompt_ids, (completion,)) for group in _PROBE for completion in group.completions]
@@ -54,14 +51,14 @@ def choose_forward(model: PreTrainedModel) -> ForwardChoice:
         packed = Packed().token_logps_and_states(model, _PROBE)[1]
         off, leak = _distance(packed, alone), _leak(model, packed)
         off_head = _distance(*_logits_by_product_and_model(model))
-    except Exception as error:  # an architecture that is built otherwise can fail in any way
+    except Exception as error:  # an unusual architecture can fail in any way
         return ForwardChoice(Plain(), f"plain: packing does not fit this model ({error})")
-    if not (off <= tolerance and leak <= tolerance / 10):  # a leak of 0 but for a mixture of experts, which regroups
+    if not (off <= tolerance and leak <= tolerance / 10):  # the leak is exactly 0 except in mixtures of experts
         size = max(off, leak)
         return ForwardChoice(
             Plain(), f"plain: packing changes what this model computes (states by {size:.1e} of their size)"
         )
-    if not off_head <= tolerance / 100:  # the same product of the same numbers, where it is a product
+    if not off_head <= tolerance / 100:  # the same product of the same numbers, if the head is a plain product
         return ForwardChoice(
             Plain(), f"plain: this model's head is more than a product (logits differ by {off_head:.1e})"
         )
@@ -69,7 +66,7 @@ def choose_forward(model: PreTrainedModel) -> ForwardChoice:
 
 
 def _leak(model: PreTrainedModel, states: Tensor) -> float:
-    """How far the last completion of each group moves when the others have other tokens; states are the probe's."""
+    """Measure how far each group's last completion moves when the other completions change; states: the probe's."""
     changed = [
         Group(group.prompt_ids, (*(tuple(i + 1 for i in ids) for ids in group.completions[:-1]), group.completions[-1]))
         for group in _PROBE
@@ -86,5 +83,5 @@ def _logits_by_product_and_model(model: PreTrainedModel) -> tuple[Tensor, Tensor
 
 
 def _distance(found: Tensor, expected: Tensor) -> float:
-    """Relative to the size of what is expected."""
+    """Return the norm of the difference, relative to the norm of what is expected."""
     return float((found.double() - expected.double()).norm() / expected.double().norm())

@@ -1,7 +1,6 @@
-"""Log-probabilities of completions under the reference: computed once a snapshot, by the training forward pass.
+"""Log-probabilities of completions under the reference, computed once per snapshot by the training forward pass.
 
-Never by the decode path, whose rounding differs (measured: 5e-5 nats off in float32, 0.07 in bfloat16). Knows
-nothing of losses.
+Not by the decode path, whose rounding differs (measured: 5e-5 nats in float32, 0.07 in bfloat16).
 """
 
 import hashlib
@@ -30,9 +29,9 @@ def group_logps(
     *,
     done: Callable[[int], None] = lambda _: None,
 ) -> ReferenceLogps:
-    """Summed log-probability of every completion of every group, under whatever acts in the policy's model.
+    """Return the summed logps of every completion of every group, under the adapters that are active now.
 
-    done is called with a number of groups whenever so many more are computed.
+    done: called with the number of groups computed, after each part.
     """
 
     def work(part: list[Group]) -> ReferenceLogps:
@@ -48,7 +47,7 @@ def group_logps(
 def reference_logps(
     policy: Policy, forward: Forward, groups: Sequence[Group], budget: TokenBudget, *, file: Path, snapshot_sha256: str
 ) -> ReferenceLogps:
-    """The same under the reference, from the file if it holds these groups of this snapshot, else computed into it."""
+    """Return group_logps under the reference, read from the file if it is for these groups, else computed into it."""
     different = list(dict.fromkeys(groups))
     key = f"{snapshot_sha256} {type(forward).__name__} {_digest(different)}"
     flat = _read(file, key)
@@ -64,7 +63,7 @@ def reference_logps(
 
 
 def _read(file: Path, key: str) -> Tensor | None:
-    """What the file holds under this key; None when it is another's, damaged or not there."""
+    """Return the stored values; None if the file has another key, is damaged or does not exist."""
     try:
         with safe_open(file, "pt") as stored:
             return stored.get_tensor("logps") if (stored.metadata() or {}).get("key") == key else None

@@ -1,7 +1,4 @@
-"""How many tokens go through the model at a time, and what happens when memory does not hold them.
-
-Knows nothing of models or losses.
-"""
+"""The token budget of a pass through the model, and how it shrinks when memory runs out."""
 
 import resource
 import sys
@@ -22,7 +19,7 @@ _NO_CPU_MEMORY = "can't allocate memory"  # torch raises a bare RuntimeError on 
 
 
 class TokenBudget:
-    """Tokens of one pass; halved when memory runs out, and never raised again. say gets a line for people then."""
+    """Tokens per pass; halved when memory runs out, never raised again. say: receives a message for people then."""
 
     def __init__(self, tokens: int, say: Callable[[str], None]) -> None:
         self.tokens = tokens
@@ -36,10 +33,10 @@ class TokenBudget:
         *,
         again: Callable[[], None] = lambda: None,
     ) -> list[_Result]:
-        """work on items in parts within the budget; size is an item's tokens.
+        """Apply work to items in parts within the budget; size gives an item's tokens.
 
-        When memory runs out, `again` undoes what was done so far and all parts are worked on anew, smaller.
-        Raises RoundError when a single item is too much.
+        When memory runs out, `again` resets partial results and all parts are computed again with a smaller budget.
+        Raises RoundError when a single item does not fit.
         """
         while True:
             parts = micro_batches(items, size, budget=self.tokens)
@@ -52,7 +49,7 @@ class TokenBudget:
                 if not _out_of_memory(error):
                     raise
                 self._halve(error, single=len(parts[len(results)]) == 1)
-            again()  # outside the handler, whose traceback holds on to the memory
+            again()  # outside the handler, since the traceback keeps the tensors alive
 
     def _halve(self, error: RuntimeError, *, single: bool) -> None:
         if single:
@@ -67,10 +64,10 @@ class TokenBudget:
 
 
 def peak_memory_mb() -> float:
-    """Most memory held so far, in MiB: allocated on the GPU when there is one, else by this process."""
+    """Return the peak memory so far in MiB: allocated on the GPU if there is one, else held by this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    if sys.platform == "linux":  # there ru_maxrss begins with what the process that started this one held
+    if sys.platform == "linux":  # where ru_maxrss starts at the memory of the parent process
         [peak] = [line.split()[1] for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
         return int(peak) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS

@@ -1,1 +1,1 @@
-"""Where a model comes from: files, cache, hub, GGUF, quantised weights, licence."""
+"""Loading a model: files, cache, hub, GGUF, quantised weights, licence."""

@@ -1,4 +1,4 @@
-"""The cache of unpacked models: one directory a model, outside every home, written whole or not at all."""
+"""The cache of unpacked models: one directory per model, outside every home, written completely or not at all."""
 
 import os
 from collections.abc import Callable
@@ -13,10 +13,10 @@ CARD = "prefloop_source.json"
 
 
 class CacheSource(BaseModel):
-    """What a directory in the cache was made from, kept in it.
+    """What a directory in the cache was made from; stored in it.
 
-    sha256 is of the GGUF file: it stays the same when another version of transformers writes the directory anew, and
-    so is what a home is bound to. package: requirement of the package index, if it came from there.
+    sha256: hash of the GGUF file, which a home is bound to; it stays the same when another version of transformers
+    writes the directory again. package: requirement in the package index, if it came from there.
     """
 
     file: str
@@ -26,17 +26,17 @@ class CacheSource(BaseModel):
 
 
 def cache_folder() -> Path:
-    """Where unpacked models lie: $PREFLOOP_CACHE, else prefloop/models in $XDG_CACHE_HOME or ~/.cache."""
+    """Return the cache directory: $PREFLOOP_CACHE, else prefloop/models in $XDG_CACHE_HOME or ~/.cache."""
     if own := os.environ.get("PREFLOOP_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "prefloop" / "models"
 
 
 def cached(folder: str, make: Callable[[Path], CacheSource]) -> Path:
-    """The directory of this name in the cache, made by `make` in an empty one if it is not there yet.
+    """Return the cache directory of this name, created by `make` in an empty one if it does not exist yet.
 
-    Another process may make the same at the same time: whoever is first wins. Raises ModelError when the cache
-    cannot be written.
+    If another process makes the same one at the same time, the first wins. Raises ModelError when the cache cannot be
+    written.
     """
     place = cache_folder() / folder
     if is_there(place):
@@ -56,12 +56,12 @@ def cached(folder: str, make: Callable[[Path], CacheSource]) -> Path:
 
 
 def is_there(place: Path) -> bool:
-    """Whether a directory of the cache is complete: it appears whole, its card with it."""
+    """Return whether a cache directory is complete; it appears atomically, with its source file."""
     return (place / CARD).is_file()
 
 
 def source_of(directory: Path) -> CacheSource | None:
-    """What a directory was made from; None for one that prefloop did not make."""
+    """Return what a directory was made from; None for one that prefloop did not make."""
     try:
         return CacheSource.model_validate_json((directory / CARD).read_text(encoding="utf-8"))
     except (OSError, ValidationError):

@@ -1,7 +1,7 @@
-"""Where a model's files are: the built-in one, a known one or a GGUF file in the cache, a directory, or the hub.
+"""Find a model's files: the built-in model, a known one or a GGUF file in the cache, a directory, or the hub.
 
-Called by load_base before anything is loaded. Only a hub id may contact the network, and only for what this machine
-does not have.
+Called by load_base before anything is loaded. Only a hub id may use the network, and only for files that are not on
+this machine.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ _DIGESTED = (".json", ".safetensors", ".bin", ".model", ".jinja", ".py")
 class ModelFiles:
     """A model that can be loaded.
 
-    name: what a home is bound to, and what finds it again. source: a directory, or a hub id. local: whether the network
-    stays out of it. revision: None where only the hub knows it.
+    name: what a home is bound to, and by which it is found again. source: a directory, or a hub id. local: whether it
+    loads without the network. revision: None where only the hub knows it.
     """
 
     name: str
@@ -38,9 +38,9 @@ class ModelFiles:
 
 
 def find_model(name: str) -> ModelFiles:
-    """The files of a model by its name; a GGUF file is unpacked on the way.
+    """Find the files of a model by its name; a GGUF file is unpacked first.
 
-    Raises ModelError naming the model, the reason and the way out.
+    Raises ModelError naming the model, the reason and what to do.
     """
     if name == BUILT_IN:
         return _directory(name, Path(str(files("data") / "seed" / "tiny")))
@@ -86,12 +86,12 @@ def _hub(name: str) -> ModelFiles:
     license_ = None if found.card is None else license_of(found.card.parent)
     if found.snapshot is None:
         return ModelFiles(name, name, local=False, revision=None, license=license_)
-    # by its directory: by its name transformers asks the hub for an adapter_config.json whatever it is told
+    # give the directory: for a hub name transformers always asks the hub for an adapter_config.json
     return ModelFiles(name, os.fspath(found.snapshot), local=True, revision=found.snapshot.name, license=license_)
 
 
 def _digest(path: Path) -> str:
-    """Digest of a model directory: names, sizes and first MiB of its files, quick at any size."""
+    """Hash a model directory by names, sizes and first MiB of its files, which is fast at any size."""
     digest = hashlib.sha256()
     for file in sorted(path.iterdir()):
         if file.is_file() and file.suffix in _DIGESTED:

@@ -1,7 +1,7 @@
-"""GGUF files (llama.cpp's format) into directories that transformers loads by itself.
+"""Unpack GGUF files (llama.cpp's format) into directories that transformers loads directly.
 
-Unpacking takes half a minute for 135 M parameters, nearly all of it for the tokenizer's merges, loading the directory
-half a second: so it is done once, into the cache (cache.py).
+Unpacking 135 M parameters takes half a minute, nearly all of it for the tokenizer's merges; loading the directory takes
+half a second. So it is done once, into the cache (cache.py).
 """
 
 import sys
@@ -20,15 +20,15 @@ from data.support.digests import file_sha256
 from trainer.loading.cache import CacheSource, cache_folder, cached, is_there
 
 SUFFIX = ".gguf"
-_BYTES = 4  # of a float32
-_MARGIN = 50 << 20  # tokenizer and config
+_BYTES = 4  # per float32
+_MARGIN = 50 << 20  # for tokenizer and config
 _DIGITS = 16
 
 
 def unpacked(file: Path) -> Path:
-    """The directory in the cache that a GGUF file was unpacked to, now or earlier.
+    """Return the cache directory of a GGUF file, unpacking the file if needed.
 
-    Raises ModelError naming the file, the reason and the way out.
+    Raises ModelError naming the file, the reason and what to do.
     """
     digest = file_sha256(file)
     folder = f"{file.stem}-{digest[:_DIGITS]}"
@@ -38,7 +38,7 @@ def unpacked(file: Path) -> Path:
 
 
 def unpack_gguf(file: Path, out: Path, *, digest: str | None = None) -> CacheSource:
-    """Write a GGUF file's model as float32 safetensors, with its tokenizer, to a directory; returns what it came from.
+    """Write a GGUF file's model as float32 safetensors, with its tokenizer, to a directory; returns its source.
 
     float32 holds every value exactly: a block's float16 scale times a small integer. Progress goes to stderr. Raises
     ModelError when the file is damaged, of a kind that transformers does not read, or too large for the disk.
@@ -59,14 +59,14 @@ def unpack_gguf(file: Path, out: Path, *, digest: str | None = None) -> CacheSou
 
 
 def _check(file: Path, out: Path) -> str | None:
-    """See that the file can be unpacked; returns the licence it names."""
+    """Check that the file can be unpacked; returns the licence it names."""
     if find_spec("gguf") is None:
         raise ModelError(f"{file} needs the package gguf to be read: pip install 'prefloop[gguf]'")
-    from gguf import GGUFReader  # noqa: PLC0415  # an extra
+    from gguf import GGUFReader  # noqa: PLC0415  # an optional dependency
 
     try:
         reader = GGUFReader(file)
-    except Exception as error:  # numpy and struct raise what they like for a damaged file
+    except Exception as error:  # numpy and struct raise various errors for a damaged file
         raise ModelError(f"{file} is no whole GGUF file: {error}; fetch it again") from error
     parts = reader.get_field("split.count")
     if parts is not None and parts.contents() > 1:
@@ -82,8 +82,8 @@ def _check(file: Path, out: Path) -> str | None:
     return None if named is None else str(named.contents())
 
 
-def _plain(model: Any) -> Any:  # noqa: ANN401  # whatever decoder it is
-    """The same weights in a model that knows nothing of GGUF: transformers refuses to save the other one."""
+def _plain(model: Any) -> Any:  # noqa: ANN401  # any decoder class
+    """Move the weights to a model without GGUF settings, since transformers refuses to save the original."""
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -97,5 +97,5 @@ def _plain(model: Any) -> Any:  # noqa: ANN401  # whatever decoder it is
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether a path is a GGUF file, by its name."""
+    """Return whether a path is a GGUF file, by its name."""
     return path.suffix.lower() == SUFFIX and path.is_file()

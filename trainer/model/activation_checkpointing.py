@@ -1,7 +1,4 @@
-"""Layers that keep only their input and compute again in the backward pass: less memory for more time.
-
-Knows nothing of losses.
-"""
+"""Gradient checkpointing: layers keep only their input and recompute the rest in the backward pass."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,14 +19,14 @@ _Layer = Callable[..., Any]
 
 @contextmanager
 def recomputing(model: PreTrainedModel, stack: LoraStack, *, above: int | None) -> Iterator[None]:
-    """Within, layers that are given more tokens than `above` compute again in the backward pass.
+    """While the block runs, layers that receive more than `above` tokens are recomputed in the backward pass.
 
-    That is activation checkpointing (Chen 2016, 1604.06174). None: never. In any case each layer gives back what it
-    leaves of the CPU's memory.
+    This is activation checkpointing (Chen 2016, 1604.06174). None: never recompute. In any case each layer returns
+    unused CPU memory to the system.
 
-    The backward pass comes later: it takes up the adapters and the attention that act now. Not by transformers'
-    switch, which works in training mode only, where dropout would wake up. Raises ModelError for a model whose
-    layers are not marked.
+    The backward pass comes later, after the block: it restores the adapters and the attention active now. transformers'
+    own switch is not used, since it requires training mode, which would enable dropout. Raises ModelError for a model
+    that does not mark its layers.
     """
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     if above is not None and not layers:
@@ -51,7 +48,7 @@ def recomputing(model: PreTrainedModel, stack: LoraStack, *, above: int | None) 
 
 
 def _by_size(once: _Layer, again: _Layer, above: int) -> _Layer:
-    """A layer's forward, as its input's tokens decide: hidden_states [rows, T, H]."""
+    """Return a layer's forward that chooses by the tokens of its input: hidden_states [rows, T, H]."""
 
     def forward(hidden_states: Tensor, *args: object, **kwargs: object) -> Any:  # noqa: ANN401
         tokens = hidden_states.shape[0] * hidden_states.shape[1]
@@ -62,7 +59,7 @@ def _by_size(once: _Layer, again: _Layer, above: int) -> _Layer:
 
 @contextmanager
 def _again(config: PretrainedConfig, attention: str, stack: LoraStack, loras: tuple[Lora, ...]) -> Iterator[None]:
-    """Within, this attention and these adapters act."""
+    """While the block runs, activate this attention and these adapters."""
     before = config._attn_implementation
     config._attn_implementation = attention
     try:

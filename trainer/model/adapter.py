@@ -1,8 +1,7 @@
-"""A LoRA adapter directory in PEFT's own format: read, checked, written.
+"""Read, check and write a LoRA adapter directory in PEFT's format.
 
-Only safetensors are read; a pickle is never opened. Everything that could make an adapter something else
-than what it says (a damaged file, NaN, another model's shapes, a variant that is more than plain LoRA)
-is refused here with the reason. Knows nothing of serving or training.
+Only safetensors are read; a pickle is never opened. Anything that makes an adapter unusable or different from what it
+claims (a damaged file, NaN, another model's shapes, a variant beyond plain LoRA) is rejected here with the reason.
 """
 
 import math
@@ -36,7 +35,7 @@ _BEYOND_PLAIN_LORA = (
 
 @dataclass(frozen=True, slots=True)
 class LoraWeights:
-    """One module's LoRA: down (A) [rank, in], up (B) [out, rank], scaling alpha/rank."""
+    """LoRA of one module: down (A) [rank, in], up (B) [out, rank], scaling alpha/rank."""
 
     down: Tensor
     up: Tensor
@@ -50,18 +49,18 @@ class LoraWeights:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """LoRA weights by the name of the module they change."""
+    """LoRA weights by the name of the module they apply to."""
 
     layers: dict[str, LoraWeights]
 
     @property
     def rank(self) -> int:
-        """The largest inner dimension of any module."""
+        """The largest rank of any module."""
         return max(lora.rank for lora in self.layers.values())
 
 
 def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
-    """Read and check an adapter for a model.
+    """Read an adapter and check it against a model.
 
     Raises AdapterError naming the adapter and the reason: unreadable, not plain LoRA, a rank above
     max_rank, a module or shape the model does not have, or a weight that is not finite.
@@ -85,7 +84,7 @@ def read_adapter(path: Path, model: nn.Module, *, max_rank: int) -> Adapter:
 def write_adapter(
     path: Path, adapter: Adapter, model: nn.Module, *, base_name: str, texts: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Write a model's adapter, with texts beside it by file name; the directory appears whole or not at all."""
+    """Write a model's adapter, with extra text files by name; the directory appears complete or not at all."""
     adapter = _uniform(adapter)
     scaling = next(iter(adapter.layers.values())).scaling
     alpha = adapter.rank * scaling
@@ -98,7 +97,7 @@ def write_adapter(
         inference_mode=True,
         fan_in_fan_out=any(isinstance(linear_map(model.get_submodule(name)), Turned) for name in adapter.layers),
     )
-    # set after the constructor, which makes a set of it: its order, and with it the hash, would differ by process
+    # set after the constructor, which turns it into a set: the order, and with it the hash, would vary by process
     config.target_modules = _targets(adapter, model)
     tensors = {
         f"{_PREFIX}{name}.lora_{part}.weight": tensor.detach().float().cpu().contiguous()
@@ -117,7 +116,7 @@ def write_adapter(
 
 
 def _uniform(adapter: Adapter) -> Adapter:
-    """The same with one rank and one scaling for all modules, which is what the config has room for."""
+    """Pad all modules to one rank and scaling, since the config has only one of each; the function is unchanged."""
     if len({(weights.rank, weights.scaling) for weights in adapter.layers.values()}) == 1:
         return adapter
     layers = {}
@@ -129,18 +128,18 @@ def _uniform(adapter: Adapter) -> Adapter:
 
 
 def _targets(adapter: Adapter, model: nn.Module) -> list[str]:
-    """Module names as people and servers expect them, by their last part, where that picks no other module."""
+    """Return the target module names: the last parts, as usual, if they match no other module, else full names."""
     short = {name.rpartition(".")[2] for name in adapter.layers}
     meant = {name for name, _ in model.named_modules() if name.rpartition(".")[2] in short}
     return sorted(short if meant == adapter.layers.keys() else adapter.layers)
 
 
 def _read_config(path: Path) -> LoraConfig:
-    if not (path / CONFIG).is_file():  # peft would ask the hub for a repository of that name
+    if not (path / CONFIG).is_file():  # peft would look for a hub repository of that name
         raise AdapterError(f"adapter {path}: {CONFIG} is missing")
     try:
         config = PeftConfig.from_pretrained(str(path))
-    except Exception as error:  # peft raises ValueError, TypeError, KeyError and json errors for one bad file
+    except Exception as error:  # peft raises ValueError, TypeError, KeyError or json errors for a bad file
         raise AdapterError(f"adapter {path}: {CONFIG} cannot be read ({error})") from error
     if not isinstance(config, LoraConfig):
         raise AdapterError(f"adapter {path}: type {config.peft_type} is not LoRA")

@@ -1,4 +1,4 @@
-"""The model card of an adapter, its README.md: of which base it is, and what is known of the licence."""
+"""The model card (README.md) of an adapter: its base model, and what is known of the licence."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +7,11 @@ from trainer.model.base import Base
 
 CARD = "README.md"
 PROMPT_FORMAT = "prompt_format.json"
-"""The file beside an adapter's weights that says how the model was asked; `trainer.model.merging` reads it."""
+"""The file beside an adapter's weights with the prompt format; `trainer.model.merging` reads it."""
 
 
 def adapter_card(base: Base) -> str:
-    """The text of the card, in the hub's form (https://huggingface.co/docs/hub/model-cards)."""
+    """Return the card's text, in the hub's format (https://huggingface.co/docs/hub/model-cards)."""
     head = "\n".join(("---", *_metadata(base), "---"))
     license_ = (
         "None was found beside the base model; see where it came from"
@@ -33,7 +33,7 @@ Trained by prefloop on people's choices between two answers. The base model: `{b
 
 
 def _metadata(base: Base) -> Iterator[str]:
-    if base.name.count("/") == 1:  # a hub id; a path on this machine would tell others nothing
+    if base.name.count("/") == 1:  # a hub id; a local path would mean nothing elsewhere
         yield f"base_model: {base.name}"
     yield "library_name: peft"
     yield "tags: [lora, prefloop]"

@@ -1,7 +1,7 @@
-"""The frozen base model with its tokenizer: found, loaded, and asked for prompt ids.
+"""Load the frozen base model with its tokenizer, and convert between conversations, token ids and answers.
 
 A name is the built-in model, a known one, a local directory, a GGUF file or a Hugging Face hub id
-(trainer/loading/files.py). Knows nothing of adapters, sampling or training.
+(trainer/loading/files.py). Sampler and trainer share one Base.
 """
 
 import gc
@@ -23,12 +23,12 @@ from trainer.prompting.reasoning import Answer
 
 TOO_LONG = "longer than the model can read"
 
-# How far an answer goes, in tokens, where no setting says it.
+# The longest answer in tokens, where no setting says it.
 _LONGEST_ANSWER = 1024
 _LONGEST_OF_REASONING = 2048
 _LONGEST_OF_BUILT_IN = 128  # it was taught short answers
 
-# Below this many parameters a second CPU thread costs more than it brings (measured: one thread is faster at
+# Below this many parameters a second CPU thread costs more than it gains (measured: one thread is faster at
 # 5 M, and where other processes share the cores two threads were nine times slower).
 _ONE_THREAD = 50_000_000
 
@@ -37,10 +37,10 @@ _ONE_THREAD = 50_000_000
 class Base:
     """A decoder in evaluation mode with all weights frozen.
 
-    revision is the hub's commit, or a digest of the local files: it tells models apart, it proves nothing.
-    eos_ids end a completion; context is the longest sequence in tokens, longest_answer that of an answer where no
-    setting says it. prompts: how it is asked; former: how what was sampled and trained before formats were recorded
-    was asked. license: the one found beside the model.
+    revision: the hub's commit, or a digest of the local files; it tells models apart, but is no proof of integrity.
+    eos_ids end a completion. context: longest sequence in tokens. longest_answer: limit of an answer where no setting
+    gives one. prompts: the prompt format in use; former: the format of data sampled and trained before formats were
+    recorded. license: the one found beside the model.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Base:
     license: ModelLicense | None = None
 
     def move(self, device: torch.device) -> None:
-        """Take the weights elsewhere, and give back the accelerator's memory that nothing holds any more."""
+        """Move the weights to another device, and free the accelerator memory that is no longer used."""
         torch.nn.Module.to(self.model, device)
         gc.collect()
         if torch.cuda.is_available():
@@ -64,27 +64,27 @@ class Base:
 
     @property
     def format(self) -> PromptFormat:
-        """How it is asked."""
+        """The prompt format in use."""
         return self.prompts.format
 
     def under(self, format: PromptFormat) -> "Base":
-        """The same weights, asked in another format."""
+        """Return the same model with another prompt format."""
         prompts = PromptFormatter(self.tokenizer, format)
         return replace(self, prompts=prompts, eos_ids=self.eos_ids | prompts.end_ids)
 
     def encode(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Ids of a conversation, ready for the assistant's answer, however long.
+        """Return the ids of a conversation, ready for the assistant's answer, at any length.
 
-        Raises PromptError when the chat template refuses it.
+        Raises PromptError when the chat template rejects it.
         """
         return self.prompts.encode(messages)
 
     def encode_completion(self, text: str, *, ended: bool, reasoning: str | None = None) -> tuple[int, ...]:
-        """Ids of an answer that comes as text; one that ended is given the end of a turn, or of a text.
+        """Return the ids of an answer given as text; a finished one gets the end-of-turn or end-of-text token.
 
-        reasoning: what is known to go before it.
+        reasoning: the reasoning that precedes the answer, if known.
 
-        Raises PromptError when the chat template refuses it.
+        Raises PromptError when the chat template rejects it.
         """
         ids = self.prompts.encode_completion(text, ended=ended, reasoning=reasoning)
         if not ended or self.prompts.end_of_turn:
@@ -93,20 +93,20 @@ class Base:
         return (*ids, own if own in self.eos_ids else min(self.eos_ids))
 
     def ends(self, token_ids: Sequence[int]) -> bool:
-        """Whether the newest token of an answer ends it: an end token, or the last of a stop string."""
+        """Return whether the newest token of an answer ends it: an EOS token, or the last of a stop string."""
         return token_ids[-1] in self.eos_ids or self.prompts.stops.met(token_ids)
 
     def prompt_ids(self, messages: Sequence[Message], *, room: int = 1) -> tuple[int, ...]:
-        """The same, for an answer of at least `room` tokens.
+        """Return the same as `encode`, checked to leave at least `room` tokens for the answer.
 
-        Raises PromptError when they leave less than that of the context, or the chat template refuses them.
+        Raises PromptError when the context leaves less than that, or the chat template rejects the conversation.
         """
         ids = self.encode(messages)
         self._assert_room(len(ids), room)
         return ids
 
     def answer_limit(self, prompt_tokens: int, sampling: Sampling) -> int:
-        """How many tokens an answer to a prompt of so many may have at most.
+        """Return the maximum number of tokens of an answer to a prompt of this length.
 
         Raises PromptError when the prompt leaves no room at all.
         """
@@ -114,7 +114,7 @@ class Base:
         return min(sampling.max_new_tokens or self.longest_answer, self.context - prompt_tokens)
 
     def readable(self, prompt_ids: tuple[int, ...]) -> tuple[int, ...]:
-        """A prompt as it is, but cut from the left to half of the context when it leaves no room for an answer."""
+        """Return the prompt, cut from the left to half of the context when it leaves no room for an answer."""
         return prompt_ids if len(prompt_ids) < self.context else prompt_ids[-max(1, self.context // 2) :]
 
     def _assert_room(self, prompt_tokens: int, room: int) -> None:
@@ -130,21 +130,21 @@ class Base:
             )
 
     def read(self, token_ids: Sequence[int], *, prompt_ids: Sequence[int], whole: bool = True) -> Answer:
-        """A completion of a prompt as what it says: its answer, and its reasoning apart from that.
+        """Split a completion into answer and reasoning.
 
-        Not whole: more may come, and half a marker or stop string is held back.
+        whole=False: more tokens may follow, so an incomplete marker or stop string is held back.
         """
         return self.prompts.read(token_ids, prompt_ids=prompt_ids, whole=whole)
 
     def text(self, token_ids: Sequence[int], *, whole: bool = True) -> str:
-        """Completion ids as text, reasoning and all, without special tokens and what follows a stop string.
+        """Decode completion ids, reasoning included, without special tokens and anything after a stop string.
 
-        Not whole: more may come, and what may yet become a stop string is held back.
+        whole=False: more tokens may follow, so what may become a stop string is held back.
         """
         return self.prompts.text(token_ids, whole=whole)
 
     def describe(self) -> str:
-        """One line for the start of a server: name, size, device, dtype, template."""
+        """Return one line for the server's start: name, size, device, dtype, template."""
         parameters = self.model.num_parameters()
         template = "plain chat template" if self.plain_template else "its own chat template"
         kind = str(self.model.dtype).removeprefix("torch.")
@@ -154,17 +154,17 @@ class Base:
 
 
 def load_base(name: str, *, device: torch.device | None = None, options: ModelOptions = AS_IT_COMES) -> Base:
-    """Load a decoder: on CUDA in bfloat16 when there is one, else on the CPU in float32.
+    """Load a decoder: in bfloat16 on CUDA if available, else in float32 on the CPU.
 
-    options: what `[model]` says besides the name.
+    options: the section `[model]` without the name.
 
-    Raises ModelError naming the model, the reason and the way out.
+    Raises ModelError naming the model, the reason and what to do.
     """
     where = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files = find_model(name)
     tokenizer, model = load_files(files, where, options)
     former, chosen = former_format(tokenizer), find_format(tokenizer, options, name)
-    tokenizer.chat_template = chosen.template  # so that it goes along wherever the tokenizer is saved
+    tokenizer.chat_template = chosen.template  # so that it is saved wherever the tokenizer is saved
     if where.type == "cpu" and model.num_parameters() < _ONE_THREAD:
         torch.set_num_threads(1)
     model.train(False).requires_grad_(False)
@@ -191,20 +191,20 @@ def load_base(name: str, *, device: torch.device | None = None, options: ModelOp
 
 
 def _longest_answer(name: str, *, reasons: bool) -> int:
-    """How far an answer goes where no setting says it."""
+    """Return the limit of an answer in tokens where no setting says it."""
     if name == BUILT_IN:
         return _LONGEST_OF_BUILT_IN
     return _LONGEST_OF_REASONING if reasons else _LONGEST_ANSWER
 
 
 def _revision(files: ModelFiles, model: PreTrainedModel, options: ModelOptions) -> str:
-    """What tells a base from others; another quantisation is another base."""
+    """Return the id of the weights; another quantisation is another base."""
     revision = files.revision or str(model.config._commit_hash)
     return f"{revision}+{options.quantize}" if options.quantize else revision
 
 
 def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Every id that ends an answer, from the generation config and the tokenizer."""
+    """Return every id that ends an answer, from the generation config and the tokenizer."""
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ids = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
     return frozenset(ids - {None})

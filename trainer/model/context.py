@@ -1,8 +1,8 @@
-"""The longest sequence that a model reads, whatever its config calls that; base.py asks once, when it loads a model."""
+"""Find the context length of a model, whatever its config calls it; used by base.py at loading."""
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-# in the order of trust; what a family calls it
+# config keys by model family, most reliable first
 _NAMES = (
     "max_position_embeddings",
     "n_positions",
@@ -11,12 +11,12 @@ _NAMES = (
     "context_length",
     "max_sequence_length",
 )
-_SANE = 1 << 24  # a tokenizer that knows no limit says 10^30
-WITHOUT_POSITIONS = 2048  # what Bloom and Mamba, which have no positions, were trained with
+_SANE = 1 << 24  # a tokenizer without a limit reports 10^30
+WITHOUT_POSITIONS = 2048  # what Bloom and Mamba, which have no position limit, were trained with
 
 
 def context_length(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Tokens that a model reads: by its config, else by its tokenizer, else `WITHOUT_POSITIONS`."""
+    """Return the context length in tokens: from the config, else the tokenizer, else `WITHOUT_POSITIONS`."""
     text = config.get_text_config()
     for name in _NAMES:
         said = getattr(text, name, None)

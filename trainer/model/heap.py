@@ -1,9 +1,8 @@
-"""What the C library keeps of memory that is free again, given back to the system.
+"""Return memory that the C library keeps after it is freed to the system.
 
-Between tensors that stay lie the holes of those that went, which glibc keeps and what comes next does not fill: on
-SmolLM2 a pass over 2,000 tokens held 21 to 36 % more than was in use, and with layers that are computed again several
-times as much. Given back after each layer it is 8 to 12 %, for about 4 % of the time. Elsewhere than in glibc, and on
-a GPU, nothing is done.
+Freed tensors leave holes between live ones, which glibc keeps and later allocations do not fill: on SmolLM2 a pass over
+2,000 tokens held 21 to 36 % more than was in use, and with gradient checkpointing several times as much. Trimming after
+each layer reduces that to 8 to 12 %, for about 4 % of the time. Without glibc, and on a GPU, nothing is done.
 """
 
 import ctypes
@@ -13,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-_WORTH_IT = 1 << 20  # bytes of a layer's input; below, holes are small and the call costs as much as the layer
+_WORTH_IT = 1 << 20  # bytes of a layer's input; below, holes are small and trimming costs as much as the layer
 
 
 def given_back(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A layer's forward, after which the holes that it leaves are given back."""
+    """Wrap a layer's forward so that freed memory is returned to the system after it."""
     trim = _trim()
     if trim is None:
         return forward
@@ -33,7 +32,7 @@ def given_back(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def holes_given_back() -> Iterator[None]:
-    """At the end of the block, what it leaves is given back; for work that is short of memory, however small."""
+    """Return freed memory to the system at the end of the block, at any size; for code that is short of memory."""
     try:
         yield
     finally:
@@ -43,7 +42,7 @@ def holes_given_back() -> Iterator[None]:
 
 
 def _trim() -> Callable[[int], int] | None:
-    """glibc's malloc_trim; None where the C library has none."""
+    """Return glibc's malloc_trim; None where the C library has none."""
     try:
         found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):

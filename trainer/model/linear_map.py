@@ -1,8 +1,8 @@
-"""What LoRA can stand beside: a frozen y = W x + b inside a model, however its module keeps W.
+"""The linear layers LoRA can be applied to: a frozen y = W x + b inside a model, however its module stores W.
 
-Training (lora.py), sampling (trainer/sampling/row_linear.py) and adapter files (adapter.py) see modules through this;
-a new kind of module, a quantised one say, is a new class here. Fused experts (one 3-D weight) are no module and carry
-no LoRA.
+Training (lora.py), sampling (trainer/sampling/row_linear.py) and adapter files (adapter.py) access modules through
+this; a new kind of module, for example a quantised one, is a new class here. Fused experts (one 3-D weight) are not
+modules and get no LoRA.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from transformers.pytorch_utils import Conv1D
 
 from trainer.loading.quantised import computing_dtype, dequantised, is_quantised
 
-# what mixtures of experts call the module that chooses the experts: a change there would jump, not grow
+# names of the modules that route tokens to experts: a change there would switch experts abruptly
 _ROUTERS = ("gate", "router", "shared_expert_gate", "modality_router")
-# what the fused kernels of Mamba read without calling the module; PEFT refuses the first
+# modules whose weights Mamba's fused kernels read without calling the module; PEFT refuses the first
 _READ_BY_KERNELS = ("out_proj", "dt_proj")
 
 
 class LinearMap(Protocol):
-    """A frozen linear module. dense: whether `weight` costs nothing, because W is stored as it is."""
+    """A frozen linear module. dense: whether W is stored as is, so that `weight` costs nothing."""
 
     @property
     def in_features(self) -> int: ...  # noqa: D102
@@ -39,7 +39,7 @@ class LinearMap(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of what it computes."""
+        """The dtype it computes in."""
         ...
 
     @property
@@ -47,21 +47,21 @@ class LinearMap(Protocol):
 
     @property
     def bias(self) -> Tensor | None:
-        """b [out]."""
+        """The bias b [out]."""
         ...
 
     def weight(self) -> Tensor:
-        """W [out, in] in `dtype`."""
+        """Return W [out, in] in `dtype`."""
         ...
 
     def product(self, x: Tensor) -> Tensor:
-        """W x + b for x [..., in], also while the module's own forward is another."""
+        """Return W x + b for x [..., in], even while the module's own forward is replaced."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """nn.Linear, or a subclass that does the same."""
+    """nn.Linear, or a subclass that computes the same."""
 
     module: nn.Linear
     dense = True
@@ -102,7 +102,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """transformers' Conv1D, as GPT-2 has it: W is stored as [in, out]."""
+    """transformers' Conv1D, used by GPT-2: W is stored as [in, out]."""
 
     module: Conv1D
     dense = True
@@ -143,7 +143,7 @@ class Turned:
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """A module that keeps W in a few bits and multiplies by its own kernel: bitsandbytes' or another library's."""
+    """A module that stores W in a few bits and multiplies with its own kernel (bitsandbytes or another library)."""
 
     module: nn.Module
     dtype: torch.dtype
@@ -170,7 +170,7 @@ class Quantised:
         return getattr(self.module, "bias", None)
 
     def weight(self) -> Tensor:
-        """See LinearMap. What the kernel multiplies with, in whatever form it keeps it: its answers to unit vectors."""
+        """See LinearMap. Where W cannot be read, it is computed as the kernel's output for unit vectors."""
         found = dequantised(self.module)
         if found is not None:
             return found.to(self.dtype)
@@ -185,7 +185,7 @@ class Quantised:
 
 
 def linear_map(module: nn.Module) -> LinearMap | None:
-    """The module as a linear map; None for one that is not, or is more than that."""
+    """Wrap the module as a linear map; None if it is not one, or does more than that."""
     if is_quantised(module):
         return Quantised(module, computing_dtype(module))
     if type(module) is nn.Linear or (isinstance(module, nn.Linear) and _does_the_same(module)):
@@ -196,16 +196,16 @@ def linear_map(module: nn.Module) -> LinearMap | None:
 
 
 def linear_maps(model: nn.Module) -> dict[str, LinearMap]:
-    """All linear maps of a model by name, head and routers included."""
+    """Return all linear maps of a model by name, including head and routers."""
     found = ((name, linear_map(module)) for name, module in model.named_modules())
     return {name: one for name, one in found if one is not None}
 
 
 def lora_targets(model: PreTrainedModel) -> dict[str, LinearMap]:
-    """The linear maps that an adapter of ours changes: all of the decoder but the head, routers and what kernels read.
+    """Return the linear maps that new adapters apply to: all of the decoder but head, routers and kernel-read ones.
 
-    Where experts are fused, the names of shared experts and dense layers may be those that PEFT takes for the fused
-    ones': they stay out too, for PEFT could not load them.
+    Where experts are fused, shared experts and dense layers may have names that PEFT takes for those of the fused ones:
+    they are left out too, since PEFT could not load them.
     """
     decoder = {*model.get_decoder().modules()} - {model.get_output_embeddings()}  # type: ignore[no-untyped-call]
     modules = dict(model.named_modules())
@@ -221,17 +221,17 @@ def lora_targets(model: PreTrainedModel) -> dict[str, LinearMap]:
 
 
 def _means_fused_experts(name: str, model: PreTrainedModel) -> bool:
-    """Whether PEFT would put LoRA on the fused experts of this model instead of on the modules of this name."""
+    """Return whether PEFT would apply LoRA to this model's fused experts instead of to the modules of this name."""
     config = LoraConfig(target_modules=[name])
     try:
         convert_peft_config_for_transformers(config, model, None)
-    except ValueError:  # one of two that are fused into one
+    except ValueError:  # one of two modules that are fused into one
         return True
     return name not in (config.target_modules or ())
 
 
 def _does_the_same(module: nn.Linear) -> bool:
-    """Whether a subclass is a product and nothing more (Falcon's is, Llama 4's router is not)."""
+    """Return whether a subclass is a plain matrix product (Falcon's is, Llama 4's router is not)."""
     if module.weight.shape != (module.out_features, module.in_features) or not module.weight.is_floating_point():
         return False
     x = torch.linspace(-1, 1, module.in_features, device=module.weight.device, dtype=module.weight.dtype)[None]
@@ -240,5 +240,5 @@ def _does_the_same(module: nn.Linear) -> bool:
             found = type(module).forward(module, x)
         expected = F.linear(x, module.weight, module.bias)
         return isinstance(found, Tensor) and torch.allclose(found, expected, rtol=1e-2, atol=1e-3)
-    except Exception:  # whatever such a class does with an input of this shape, it is not what nn.Linear does
+    except Exception:  # whatever such a class does with this input, it is not what nn.Linear does
         return False

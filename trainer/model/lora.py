@@ -1,8 +1,8 @@
-"""LoRA that trains (Hu 2021, 2106.09685): y = W x + s B (A x) on the linear maps of a frozen base.
+"""Trainable LoRA (Hu 2021, 2106.09685): y = W x + s B (A x) on the linear maps of a frozen base.
 
-Any number of adapters share one base in memory (the policy, its reference, a reward model); some of them act at a
-time, and only within `acting`. Nothing is merged, wrapped or left behind: between two passes the model is as it was,
-and a sampler can use it. Files are in PEFT's format (adapter.py). Knows nothing of losses, tokens or optimisers.
+Any number of adapters (policy, reference, reward model) share one base in memory; they are active only within
+`LoraStack.acting`. Nothing is merged or wrapped: between two passes the model is unchanged, and a sampler can use it.
+Files are in PEFT's format (adapter.py).
 """
 
 import math
@@ -32,10 +32,10 @@ class Lora:
 
     @classmethod
     def fresh(cls, model: PreTrainedModel, *, rank: int, alpha: float, seed: int) -> "Lora":
-        """An adapter that changes nothing yet, on every linear map that `lora_targets` names.
+        """Create an adapter without effect yet, on every linear map of `lora_targets`.
 
-        A as PEFT draws it, uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5); B = 0 (sec. 4.1). Raises ModelError for
-        a decoder without linear modules.
+        A is initialised like PEFT's, uniform in ±1/sqrt(in) (Kaiming with a = sqrt 5); B = 0 (sec. 4.1). Raises
+        ModelError for a decoder without linear modules.
         """
         source = torch.Generator().manual_seed(seed)
         layers = {}
@@ -52,17 +52,17 @@ class Lora:
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
-        """What trains, by name, always in the same order."""
+        """The trainable tensors by name, always in the same order."""
         return self._tensors
 
     def freeze(self) -> "Lora":
-        """No gradient any more."""
+        """Stop computing gradients for it."""
         for tensor in self._tensors.values():
             tensor.requires_grad_(False)
         return self
 
     def adapter(self) -> Adapter:
-        """A copy of the weights as they are now, for a sampler or a file."""
+        """Return a copy of the current weights, for a sampler or a file."""
         return Adapter({name: LoraWeights(*self._copy(name), scaling) for name, scaling in self._scaling.items()})
 
     def _copy(self, name: str) -> tuple[Tensor, Tensor]:
@@ -71,16 +71,16 @@ class Lora:
 
     @property
     def names(self) -> Set[str]:
-        """The modules that it changes."""
+        """Names of the modules it applies to."""
         return self._scaling.keys()
 
     def weights(self, name: str) -> tuple[Tensor, Tensor, float]:
-        """Down, up and scaling of one module, as they train."""
+        """Return down, up and scaling of one module, the tensors being trained."""
         return self._tensors[f"{name}.down"], self._tensors[f"{name}.up"], self._scaling[name]
 
 
 class LoraStack:
-    """Which adapters act in one model, one on top of the other. Not thread-safe."""
+    """The adapters active in one model, applied together. Not thread-safe."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.now: tuple[Lora, ...] = ()
@@ -89,9 +89,9 @@ class LoraStack:
 
     @contextmanager
     def acting(self, *loras: Lora) -> Iterator[None]:
-        """Within, these adapters act and no others; a backward pass may come later.
+        """Activate these adapters, and no others, within the block; a backward pass may come later.
 
-        Raises ModelError for a module that is no linear one.
+        Raises ModelError for a module that is not linear.
         """
         if strange := set().union(*(lora.names for lora in loras)) - self._linears.keys():
             raise ModelError(f"LoRA acts on plain linear modules only, not on {min(strange)}")
@@ -103,7 +103,7 @@ class LoraStack:
             self._put(before)
 
     def _put(self, loras: tuple[Lora, ...]) -> None:
-        """Give every linear module that an adapter changes a forward of its own; the class keeps its."""
+        """Set an instance-level forward on every linear module that an active adapter changes; reset the others."""
         for name, linear in self._linears.items():
             acting = [lora.weights(name) for lora in loras if name in lora.names]
             if acting:
@@ -126,7 +126,7 @@ def _forward(linear: LinearMap, acting: list[tuple[Tensor, Tensor, float]]) -> C
 
 
 def stacked(below: Adapter, above: Adapter) -> Adapter:
-    """The one adapter that does what two do on top of each other: ranks add up, scaling 1, nothing is rounded away."""
+    """Combine two adapters into one that equals applying both: ranks add up, scaling is 1, nothing is rounded."""
     layers = {}
     for name in below.layers.keys() | above.layers.keys():
         found = [adapter.layers[name] for adapter in (below, above) if name in adapter.layers]
@@ -137,7 +137,7 @@ def stacked(below: Adapter, above: Adapter) -> Adapter:
 
 
 class _LoraLinear(torch.autograd.Function):
-    """W x + b + sum of s B (A x), keeping x and each A x; one pass over the output and one over the gradient of x."""
+    """W x + b + sum of s B (A x), saving x and each A x; one pass over the output and one over the gradient of x."""
 
     @staticmethod
     def forward(
@@ -147,25 +147,26 @@ class _LoraLinear(torch.autograd.Function):
         scalings: tuple[float, ...],
         *tensors: Tensor,
     ) -> Tensor:
-        """x [N, in], the frozen map; of each adapter down [r, in] and up [out, r] -> [N, out]."""
+        """x [N, in], the frozen map; per adapter down [r, in] and up [out, r] -> [N, out]."""
         out = linear.product(x)
         lows = []
         for scaling, down, up in zip(scalings, tensors[::2], tensors[1::2], strict=True):
             lows.append(x @ down.to(x.dtype).t())
             out.addmm_(lows[-1], up.to(x.dtype).t(), alpha=scaling)
         ctx.save_for_backward(x, *lows, *tensors)
-        ctx.linear = linear  # and not its weight, which a quantised one makes anew
+        ctx.linear = linear  # and not its weight, which a quantised module computes anew each time
         ctx.scalings = scalings
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        """Gradients of x and of every down and up."""
+        """Return the gradients of x and of every down and up; grad is [N, out]."""
         x, *rest = ctx.saved_tensors
         lows, tensors = rest[: len(ctx.scalings)], rest[len(ctx.scalings) :]
         towards_x = grad @ ctx.linear.weight() if ctx.needs_input_grad[0] else None
         gradients: list[Tensor | None] = []
         for i, (scaling, low) in enumerate(zip(ctx.scalings, lows, strict=True)):
+            # with low = A x: dL/dlow = s grad B, dL/dA = dlow^T x, dL/dB = s grad^T low
             down, up = tensors[2 * i : 2 * i + 2]
             towards_low = (grad @ up.to(grad.dtype)).mul_(scaling)
             if towards_x is not None:

@@ -1,7 +1,7 @@
-"""What memory this process may have: the machine's, or less where a cgroup of a container or a service limits it.
+"""Memory available to this process: the machine's, or less where the cgroup of a container or service limits it.
 
-Reads cgroup v2 (`memory.max`, `memory.current`, `memory.events`) and v1 (`memory.limit_in_bytes` and its kin); where
-there is neither, the whole machine counts. Knows nothing of models.
+Reads cgroup v2 (`memory.max`, `memory.current`, `memory.events`) and v1 (`memory.limit_in_bytes` and so on); without
+either, the whole machine's memory counts.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _MOUNT = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What a version of cgroups calls its files; dropped is the part of what is used that the kernel gives back."""
+    """File names of a cgroup version; dropped: the statistic of page cache that the kernel can reclaim."""
 
     limit: str
     used: str
@@ -30,24 +30,24 @@ _V2 = _Names("memory.max", "memory.current", "inactive_file", "memory.events")
 
 @dataclass(frozen=True, slots=True)
 class MachineMemory:
-    """The memory that this process and its children share. proc: the list of its cgroups; mount: where they lie."""
+    """The memory that this process and its children share. proc: lists its cgroups; mount: where they are mounted."""
 
     proc: Path = _PROC
     mount: Path = _MOUNT
 
     def limit(self) -> int:
-        """Bytes that all may hold together at most."""
+        """Return the maximum bytes that this process and its children may use together."""
         return min([int(psutil.virtual_memory().total), *(limit for _, limit in self._limits())])
 
     def free(self) -> int:
-        """Bytes that may still be taken: of the machine, and of every cgroup that limits it."""
+        """Return the bytes still available, on the machine and in every cgroup that limits it."""
         left = [limit - _held(group) for group, limit in self._limits()]
         return max(0, min([int(psutil.virtual_memory().available), *left]))
 
     def kills(self) -> int:
-        """How often the kernel has killed a process of these cgroups for want of memory; 0 where nothing counts it.
+        """Return how many processes of these cgroups the kernel killed for lack of memory; 0 where it is not counted.
 
-        Only what lies nearest is asked: a container's own count, not that of the machine it shares with others.
+        Only the nearest counter is read: a container's own, not that of the machine it shares with others.
         """
         for group in self._groups():
             found = _number(group.path / group.names.events, "oom_kill")
@@ -58,14 +58,14 @@ class MachineMemory:
     def _limits(self) -> Iterator[tuple["_Group", int]]:
         for group in self._groups():
             limit = _number(group.path / group.names.limit)
-            if limit is not None and limit < int(psutil.virtual_memory().total):  # v1 says 2^63 for none
+            if limit is not None and limit < int(psutil.virtual_memory().total):  # v1 reports 2^63 for no limit
                 yield group, limit
 
     def _groups(self) -> Iterator["_Group"]:
-        """This process's memory cgroups, its own first, then those above it."""
+        """Yield this process's memory cgroups, its own first, then its ancestors."""
         try:
             lines = [line.split(":", 2) for line in self.proc.read_text().splitlines()]
-        except OSError:  # no Linux
+        except OSError:  # not Linux
             return
         for _, controllers, path in lines:
             if controllers == "":
@@ -81,7 +81,7 @@ class _Group:
 
 
 def _upwards(mount: Path, path: str, names: _Names) -> Iterator[_Group]:
-    """A cgroup and all above it that can be seen; in a container that may be the mount alone."""
+    """Yield a cgroup and its visible ancestors; in a container that may be the mount point alone."""
     here = mount / path.lstrip("/")
     for group in (here, *here.parents):
         if group.is_relative_to(mount) and group.is_dir():
@@ -89,13 +89,13 @@ def _upwards(mount: Path, path: str, names: _Names) -> Iterator[_Group]:
 
 
 def _held(group: _Group) -> int:
-    """Bytes in use, without the pages of files that the kernel drops when somebody needs the room."""
+    """Return the bytes in use, without the page cache that the kernel can reclaim."""
     used = _number(group.path / group.names.used) or 0
     return used - (_number(group.path / "memory.stat", group.names.dropped) or 0)
 
 
 def _number(file: Path, key: str | None = None) -> int | None:
-    """The number in a file, or after a key in it; None for "max", and where it cannot be read."""
+    """Read the number in a file, or after a key in it; None for "max", and where it cannot be read."""
     try:
         words = file.read_text().split()
     except OSError:

@@ -1,4 +1,4 @@
-"""An adapter merged into its base: plain weights that any tool loads. Knows nothing of rounds or versions."""
+"""Merge an adapter into its base: plain weights that any tool loads. Used by `prefloop adapter merge`."""
 
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from trainer.model.base import Base, load_base
 
 
 def load_and_merge(adapter: Path, out: Path) -> None:
-    """Write an adapter and the base it names as one model with its tokenizer to `out`, which appears whole.
+    """Write an adapter merged into the base it names, with its tokenizer, as one model to `out`, atomically.
 
     In float32 on the CPU: rounding the sum to bfloat16 would lose much of a small change. The tokenizer gets the chat
-    template that the version was trained in; system prompt and stop strings, which no tokenizer has room for, go along
-    as prompt_format.json. Raises AdapterError when the adapter does not fit, ModelError when its base cannot be loaded.
+    template that the version was trained with; system prompt and stop strings, which a tokenizer cannot hold, go into
+    prompt_format.json. Raises AdapterError when the adapter does not fit, ModelError when its base cannot be loaded.
     """
     base = load_base(str(PeftConfig.from_pretrained(str(adapter)).base_model_name_or_path), device=torch.device("cpu"))
     format = _trained_in(adapter, base)
@@ -36,7 +36,7 @@ def load_and_merge(adapter: Path, out: Path) -> None:
 
 
 def _trained_in(adapter: Path, base: Base) -> PromptFormat:
-    """The prompt format beside an adapter; that of the base for versions made before it was kept there."""
+    """Return the prompt format beside an adapter; the base's for versions made before it was stored there."""
     file = adapter / PROMPT_FORMAT
     if not file.exists():
         return base.format

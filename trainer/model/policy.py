@@ -1,7 +1,4 @@
-"""The policy that trains: which adapters act for it, which for its reference, and what becomes of it.
-
-Knows nothing of losses or pairs.
-"""
+"""The policy being trained and its reference: which adapters are active for each, and how the result is saved."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,9 +15,9 @@ from trainer.model.lora import Lora, LoraStack, stacked
 
 
 class Policy:
-    """A frozen base and one LoRA that trains, starting exactly at its reference.
+    """A frozen base and one trainable LoRA, which starts equal to its reference.
 
-    Made by one of `from_base`, `from_version`, `on_merged`. Outside `acting` and `reference` the model is the
+    Create it with `from_base`, `from_version` or `on_merged`. Outside `acting` and `reference` the model is the
     bare base.
     """
 
@@ -36,13 +33,13 @@ class Policy:
 
     @classmethod
     def from_base(cls, base: Base, *, rank: int, alpha: int, seed: int) -> "Policy":
-        """A fresh adapter; the reference is the base."""
+        """Start with a fresh adapter; the reference is the base."""
         lora = Lora.fresh(base.model, rank=rank, alpha=alpha, seed=seed)
         return cls(base, LoraStack(base.model), lora, below=(), against=())
 
     @classmethod
     def from_version(cls, base: Base, version: Adapter) -> "Policy":
-        """The version's adapter trains on; the reference is the version as it was.
+        """Continue training a version's adapter; the reference is the version as it was.
 
         Raises AdapterError when the version changes the output head.
         """
@@ -51,10 +48,10 @@ class Policy:
 
     @classmethod
     def on_merged(cls, base: Base, version: Adapter, *, rank: int, alpha: int, seed: int) -> "Policy":
-        """A fresh adapter on base and version together, which are the reference.
+        """Start with a fresh adapter on base plus version, which together are the reference.
 
-        The version acts as a frozen adapter below instead of being folded into the weights: the same function,
-        and nothing is rounded. Raises AdapterError when the version changes the output head.
+        The version is active as a frozen adapter instead of being merged into the weights: the same function, without
+        rounding. Raises AdapterError when the version changes the output head.
         """
         check_head(base, version)
         below = Lora(version).freeze()
@@ -68,7 +65,7 @@ class Policy:
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """Within, the model is the policy."""
+        """Make the model the policy within the block."""
         with (
             self.stack.acting(*self._below, self.lora),
             recomputing(self.model, self.stack, above=self.recompute_above),
@@ -76,29 +73,29 @@ class Policy:
             yield
 
     def reference(self) -> AbstractContextManager[None]:
-        """Within, the model is the reference."""
+        """Make the model the reference within the block."""
         return self.stack.acting(*self._against)
 
     def adapter(self) -> Adapter:
-        """The policy as one adapter of the base, as it is now."""
+        """Return the current policy as one adapter of the base."""
         own = self.lora.adapter()
         return stacked(self._below[0].adapter(), own) if self._below else own
 
     def reference_adapter(self) -> Adapter | None:
-        """The reference as an adapter of the base; None when it is the base."""
+        """Return the reference as an adapter of the base; None when it is the base."""
         return self._against[0].adapter() if self._against else None
 
     def save(self, path: Path) -> None:
-        """Write the policy in PEFT's format, with its card and the prompt format that it was trained in.
+        """Write the policy in PEFT's format, with its model card and the prompt format it was trained with.
 
-        The directory appears whole or not at all.
+        The directory appears complete or not at all.
         """
         texts = {CARD: adapter_card(self.base), PROMPT_FORMAT: self.base.format.model_dump_json(indent=2) + "\n"}
         write_adapter(path, self.adapter(), self.model, base_name=self.base.name, texts=texts)
 
 
 def check_head(base: Base, version: Adapter) -> None:
-    """Raise AdapterError when a version changes the output head, whose weights log-probabilities are computed from."""
+    """Raise AdapterError when a version changes the output head, which the log-probabilities assume to be frozen."""
     head = base.model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if any(base.model.get_submodule(name) is head for name in version.layers):
         raise AdapterError("this version changes the output head, which stays frozen here; train from the base")
