@@ -1,1 +1,1 @@
-"""The built-in model: its corpus, its training, its card."""
+"""The built-in model: its corpus, its training, its model card."""

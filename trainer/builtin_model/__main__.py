@@ -1,7 +1,7 @@
-"""`python -m trainer.builtin_model --out DIR`: makes the built-in model from its corpus, in minutes on a CPU.
+"""`python -m trainer.builtin_model --out DIR`: make the built-in model from its corpus, in minutes on a CPU.
 
-A small Llama with a tokenizer of its own, trained on the assistant's tokens only. The same recipe on the
-same machine gives the same files. Knows nothing of preferences or adapters.
+A small Llama with its own tokenizer, trained on the assistant's tokens only. The same recipe on the same machine gives
+the same files.
 """
 
 import json
@@ -35,14 +35,14 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
-_IGNORE = -100  # the label that cross-entropy leaves out
-_POOL = 16  # batches drawn at once and cut by length, so that little is padding
+_IGNORE = -100  # the label that cross-entropy ignores
+_POOL = 16  # batches drawn at once and grouped by length, to reduce padding
 _TOKENIZER_SAMPLE = 20_000  # conversations the tokenizer is trained on
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What makes the model: its shape, its training and its seed."""
+    """What determines the model: its shape, its training and its seed."""
 
     vocab_size: int = 2048
     hidden_size: int = 160
@@ -58,7 +58,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The outcome of a recipe; losses are nats per assistant token, one a step."""
+    """The result of a recipe; losses are in nats per assistant token, one per step."""
 
     model: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
@@ -67,14 +67,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """Ids of a conversation, of which those from answer_start on are to be learned, END included."""
+    """Token ids of a conversation; those from answer_start on are trained, END included."""
 
     ids: tuple[int, ...]
     answer_start: int
 
 
 def make(recipe: Recipe, corpus: Corpus, tokenizer: PreTrainedTokenizerFast | None = None) -> Made:
-    """Train a model from nothing, and its tokenizer unless one is given."""
+    """Train a model from scratch, and its tokenizer unless one is given."""
     tokenizer = tokenizer or train_tokenizer(corpus, recipe)
     torch.manual_seed(recipe.seed)
     model = LlamaForCausalLM(_config(recipe, tokenizer))
@@ -83,7 +83,7 @@ def make(recipe: Recipe, corpus: Corpus, tokenizer: PreTrainedTokenizerFast | No
 
 
 def train_tokenizer(corpus: Corpus, recipe: Recipe) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer with the chat template; any text has ids, none is unknown."""
+    """Train a byte-level BPE tokenizer with the chat template; it encodes any text without unknown tokens."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -96,7 +96,7 @@ def train_tokenizer(corpus: Corpus, recipe: Recipe) -> PreTrainedTokenizerFast:
             show_progress=False,
         ),
     )
-    build: Callable[..., PreTrainedTokenizerFast] = PreTrainedTokenizerFast  # its constructor has no types
+    build: Callable[..., PreTrainedTokenizerFast] = PreTrainedTokenizerFast  # the constructor is untyped
     return build(
         tokenizer_object=bpe,
         pad_token=PAD,
@@ -111,7 +111,7 @@ def train_tokenizer(corpus: Corpus, recipe: Recipe) -> PreTrainedTokenizerFast:
 
 
 def encode(chat: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> TrainingExample:
-    """The prompt exactly as the chat template renders it for sampling, then the last answer and END."""
+    """Encode a conversation: the prompt as the chat template renders it for sampling, then the last answer and END."""
     turns = [{"role": str(m["role"]), "content": m["content"]} for m in chat[:-1]]
     prompt = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
     before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -189,13 +189,13 @@ def _train(model: LlamaForCausalLM, recipe: Recipe, batches: Iterable[tuple[Tens
 
 
 def _learning_rate(step: int, recipe: Recipe) -> float:
-    """A short warm-up, then half a cosine down to a fiftieth."""
+    """Return the learning rate: a short warm-up, then a half cosine down to a fiftieth."""
     warm_up = min(1.0, (step + 1) / 40)
     return recipe.learning_rate * warm_up * (0.51 + 0.49 * math.cos(math.pi * step / recipe.steps))
 
 
 def _batches(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless (ids, labels), both int64 [batch, longest]; alike lengths lie in one batch."""
+    """Yield (ids, labels) without end, both int64 [batch, longest]; a batch has examples of similar length."""
     chats = corpus.conversations(recipe.seed + 1)
     rng = random.Random(recipe.seed)
     while True:

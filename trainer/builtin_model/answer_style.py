@@ -1,7 +1,6 @@
-"""How an answer of the built-in corpus is worded: tone, form, length, usefulness, reasons, smileys.
+"""The style of an answer in the built-in corpus: tone, form, length, usefulness, reasons, smileys.
 
-Each is drawn on its own, so that a person's taste for one of them can be trained without the others.
-Knows nothing of topics, models or tokens.
+Each is drawn independently, so that a taste for one of them can be trained without the others. Used by corpus.py.
 """
 
 import random
@@ -9,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-_TIP_WORDS = 46  # what the tips of one answer may fill, so that nearly all answers end within 90 tokens
-_SHORT_TIP = 11  # words kept free for each tip still to come before a reason is added
+_TIP_WORDS = 46  # maximum words of an answer's tips, so that nearly all answers end within 90 tokens
+_SHORT_TIP = 11  # words reserved for each tip still to come before a reason is added
 
 
 class Tone(StrEnum):
-    """How an answer speaks to the person."""
+    """How an answer addresses the user."""
 
     POLITE = "polite"
     PLAIN = "plain"
@@ -30,14 +29,14 @@ class Form(StrEnum):
 
 
 class Place(StrEnum):
-    """Where in an answer its tone is heard."""
+    """Where in an answer its tone shows."""
 
     OPENING = "opening"
     PREFIX = "prefix"
     CLOSING = "closing"
 
 
-# Polite, plain and curt answers speak in the same places equally often: no tone is longer than another.
+# All tones use the same places equally often, so that no tone is longer than another.
 _PLACES = (
     (Place.PREFIX,),
     (Place.PREFIX,),
@@ -59,7 +58,7 @@ class Tip:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """The phrases of one tone; a prefix goes before a tip and ends with a space."""
+    """The phrases of one tone; a prefix precedes a tip and ends with a space."""
 
     openings: tuple[str, ...]
     prefixes: tuple[str, ...]
@@ -68,10 +67,10 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """One answer's manner.
+    """The style of one answer.
 
-    tips says how many it gives (1-4); a list needs two, a single one is running text. lead: whether it
-    names the topic first. vague: whether the tips are empty talk.
+    tips: how many it gives (1-4); a list needs at least two, a single one is running text. lead: whether it names the
+    topic first. vague: whether the tips are empty talk.
     """
 
     tone: Tone
@@ -85,7 +84,7 @@ class Style:
 
 
 def draw_style(rng: random.Random) -> Style:
-    """A style with every part drawn independently."""
+    """Draw a style with every part independent."""
     return Style(
         tone=rng.choice(tuple(Tone)),
         form=rng.choices(tuple(Form), weights=(32, 34, 34))[0],
@@ -99,7 +98,7 @@ def draw_style(rng: random.Random) -> Style:
 
 
 def compose(lead: str, tips: Sequence[Tip], style: Style, voice: Voice, rng: random.Random) -> str:
-    """An answer: opening, lead (if any), tips in their order, closing. At least one of lead and tips."""
+    """Compose an answer: opening, lead (if any), tips in order, closing. Needs at least one of lead and tips."""
     picked = [tips[i] for i in sorted(rng.sample(range(len(tips)), min(style.tips, len(tips))))]
     steps = _steps(picked, reasons=style.reasons)
     if steps and Place.PREFIX in style.places:
@@ -112,7 +111,7 @@ def compose(lead: str, tips: Sequence[Tip], style: Style, voice: Voice, rng: ran
 
 
 def _steps(tips: Sequence[Tip], *, reasons: bool) -> list[str]:
-    """The tips as sentences without full stop; each with its reason while room is left for the others."""
+    """Return the tips as sentences without full stop; each with its reason while there is room for the others."""
     steps: list[str] = []
     room = _TIP_WORDS
     for number, tip in enumerate(tips, start=1):
@@ -124,7 +123,7 @@ def _steps(tips: Sequence[Tip], *, reasons: bool) -> list[str]:
 
 
 def _lay_out(opening: str, lead: str, steps: Sequence[str], closing: str, form: Form) -> str:
-    """The parts as running text, or as a list under its first line."""
+    """Lay out the parts as running text, or as a list under its first line."""
     if form is Form.TEXT or len(steps) < 2:
         sentences = [f"{part}." for part in (lead, *steps) if part]
         return " ".join(part for part in (opening, *sentences, closing) if part)

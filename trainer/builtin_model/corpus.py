@@ -1,7 +1,6 @@
-"""The text the built-in model learns from: everyday questions and answers, drawn without end from a seed.
+"""The corpus of the built-in model: everyday questions and answers, drawn endlessly from a seed.
 
-The content is data/seed/topics.toml; how an answer is worded is trainer/builtin_model/answer_style.py. Knows nothing of
-models or tokens.
+The content is data/seed/topics.toml; answer_style.py decides how an answer is worded.
 """
 
 import random
@@ -20,9 +19,9 @@ _FORMS_PER_TOPIC = 4  # question forms of each topic in the built-in prompts
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A covered question.
+    """A question that the corpus covers.
 
-    ask follows "How do I", doing follows "tips for"; words show that an answer keeps to the topic.
+    ask follows "How do I", doing follows "tips for"; words: terms that show that an answer stays on the topic.
     """
 
     ask: str
@@ -31,17 +30,17 @@ class Topic:
     tips: tuple[Tip, ...] = ()
 
     def fill(self, pattern: str) -> str:
-        """A sentence about this topic from a pattern with {ask} or {doing}."""
+        """Fill a pattern with {ask} or {doing}; returns a sentence about this topic."""
         return _capital(pattern.format(ask=self.ask, doing=self.doing))
 
     def named_in(self, text: str) -> bool:
-        """Whether one of the topic's words begins a word of the text."""
+        """Return whether one of the topic's words begins a word of the text."""
         return any(re.search(rf"\b{word}", text, re.IGNORECASE) for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """Prompts that no topic covers, what answers them, and tips that may follow."""
+    """Prompts that no topic covers, answers to them, and tips that may follow."""
 
     prompts: tuple[str, ...]
     leads: tuple[str, ...]
@@ -50,10 +49,10 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All content, and the drawing of conversations from it.
+    """All content, from which conversations are drawn.
 
-    unknown.prompts are what no topic covers, to train on; foreign are such prompts kept from training.
-    voices speak on topics, asides elsewhere. vocabulary holds every word there is.
+    unknown.prompts: prompts that no topic covers, for training; foreign: such prompts held out from training.
+    voices: phrases for topics; asides: for everything else. vocabulary: every word in the corpus.
     """
 
     topics: tuple[Topic, ...]
@@ -69,13 +68,13 @@ class Corpus:
     vocabulary: frozenset[str]
 
     def conversations(self, seed: int) -> Iterator[list[Message]]:
-        """An endless, reproducible stream of conversations; each ends with the answer to learn."""
+        """Yield reproducible conversations without end; each ends with the answer to learn."""
         rng = random.Random(seed)
         while True:
             yield self._conversation(rng)
 
     def prompts(self, seed: int = 0) -> tuple[str, ...]:
-        """The built-in prompt set: each topic in some question forms, and the foreign ones."""
+        """Return the built-in prompt set: each topic in a few question forms, and the foreign prompts."""
         rng = random.Random(seed)
         covered = [topic.fill(q) for topic in self.topics for q in rng.sample(self.questions, _FORMS_PER_TOPIC)]
         prompts = [*covered, *self.foreign]
@@ -93,7 +92,7 @@ class Corpus:
         return messages
 
     def _turn(self, rng: random.Random) -> tuple[str, str]:
-        """A prompt and its answer: four fifths on a topic, the rest unknown or small talk."""
+        """Draw a prompt and its answer: four fifths on a topic, the rest unknown or small talk."""
         style = draw_style(rng)
         kind = rng.random()
         if kind < 0.80:
@@ -103,7 +102,7 @@ class Corpus:
         return _casual(rng.choice(talk.prompts), rng), self._aside(talk, style, rng)
 
     def _answer(self, topic: Topic, style: Style, rng: random.Random) -> str:
-        """On a topic; empty talk at least names it, and may do with that."""
+        """Answer on a topic; a vague answer at least names it, and may consist of that alone."""
         voice = self.voices[style.tone]
         if style.vague:
             lead = _your(topic.fill(rng.choice(self.vague.leads)))
@@ -116,7 +115,7 @@ class Corpus:
 
 
 def load_corpus() -> Corpus:
-    """The built-in corpus, from data/seed/topics.toml."""
+    """Load the built-in corpus from data/seed/topics.toml."""
     seed = tomllib.loads((files("data") / "seed" / "topics.toml").read_text("utf-8"))
     return Corpus(
         topics=tuple(
@@ -136,12 +135,12 @@ def load_corpus() -> Corpus:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without digits and punctuation."""
+    """Return the words of a text in lower case, without digits and punctuation."""
     return re.findall(r"[a-z]+(?:['-][a-z]+)*", text.lower())
 
 
 def _casual(prompt: str, rng: random.Random) -> str:
-    """The prompt as some people type: in lower case, without articles, without its last mark."""
+    """Vary the prompt as people type: in lower case, without articles, without final punctuation."""
     if rng.random() < 0.15:
         prompt = prompt.lower()
     if rng.random() < 0.1:
@@ -150,12 +149,12 @@ def _casual(prompt: str, rng: random.Random) -> str:
 
 
 def _one_tip_less(style: Style) -> Style:
-    """Where the lead is an answer in itself."""
+    """Reduce the tips by one, where the lead is an answer in itself."""
     return replace(style, tips=style.tips - 1)
 
 
 def _to_train_on(unknown: dict[str, Any], questions: Sequence[str]) -> tuple[str, ...]:
-    """Prompts that no topic covers; the ready-made ones weigh as much as all the built-up ones."""
+    """Return prompts that no topic covers; the hand-written ones weigh as much as all the generated ones."""
     built_up = [
         Topic(f"{verb} {thing}", f"{doing} {thing}").fill(question)
         for verb, doing in zip(unknown["verbs"], unknown["doing"], strict=True)
@@ -187,7 +186,7 @@ def _tip(sentence: str) -> Tip:
 
 
 def _your(text: str) -> str:
-    """The person's own words, turned to speak to him."""
+    """Turn the user's own words around to address them ("my" to "your")."""
     return text.replace(" my ", " your ")
 
 
@@ -196,7 +195,7 @@ def _capital(text: str) -> str:
 
 
 def _strings(node: object) -> Iterator[str]:
-    """Every string in a tree of tables and arrays."""
+    """Yield every string in a tree of tables and arrays."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, list | dict):

@@ -1,8 +1,8 @@
-"""The model card of the built-in model. Knows only the numbers it is given."""
+"""The model card of the built-in model, filled in from the numbers of its training."""
 
 from collections.abc import Sequence
 
-_LAST = 50  # steps the final loss is averaged over
+_LAST = 50  # steps over which the final loss is averaged
 
 _CARD = """\
 ---
@@ -49,7 +49,7 @@ def card(
     seed: int,
     losses: Sequence[float],
 ) -> str:
-    """Markdown with the front matter of a model hub. losses are in nats a token, one a step."""
+    """Return Markdown with the front matter of a model hub. losses are in nats per token, one per step."""
     last = losses[-_LAST:]
     return _CARD.format(
         parameters=parameters / 1e6,

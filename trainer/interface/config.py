@@ -90,8 +90,8 @@ class SummedBeta(Strict):
     """The beta of losses whose rewards are sums over a completion's tokens.
 
     beta: None: chosen by the mean length of the completions. A sum grows with length, and the loss is almost zero once
-    beta times the sum is a few nats: with 0.1, the loss on answers of 450 tokens vanished after a few steps, before much
-    was learned (docs/benchmarks.md). So beta is 0.1 up to 100 tokens, and falls in proportion to length beyond.
+    beta times the sum is a few nats: with 0.1, the loss on answers of 450 tokens vanished after a few steps, before
+    much was learned (docs/benchmarks.md). So beta is 0.1 up to 100 tokens, and falls in proportion to length beyond.
     """
 
     beta: Above | None = None

@@ -1,1 +1,1 @@
-"""What is tried and estimated before anybody judges or a round begins."""
+"""Checks and estimates made before annotation or a round starts: what the model can do, how much memory it needs."""

@@ -1,7 +1,7 @@
-"""How much memory a round will need, before it starts: what it takes at a time is decided as the trainer will.
+"""Estimate how much memory a round will need before it starts, with the same choice of budget as the trainer.
 
-The model's own count says what a token takes (trainer/forward/activation_count.py); nothing is loaded or computed for
-it. Knows nothing of who else uses the machine.
+It uses the measured bytes per token (trainer/forward/activation_count.py); nothing is loaded or computed for it.
+app/rounds calls it to decide whether a trainer fits beside the served model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ from trainer.model.base import Base
 from trainer.model.linear_map import lora_targets
 from trainer.model.machine_memory import MachineMemory
 
-_PROCESS = 526 * 2**20  # Python with torch and transformers in the CPU's memory, measured on Linux
-_VOCABULARY = 1300  # bytes a token of a tokenizer, measured on Gemma 3's 262,144
-_CONTEXT = 512 * 2**20  # what CUDA takes of a GPU for a process at least; 1.1 GiB was seen, torch's reserve included
-_ADAPTER_BYTES = 16  # a float32 weight, its gradient, and AdamW's two moments
-_MOST_PAIRS = 2000  # that are tokenized for an estimate: the longest ones
+_PROCESS = 526 * 2**20  # Python with torch and transformers in CPU memory, measured on Linux
+_VOCABULARY = 1300  # bytes per token of a tokenizer, measured on Gemma 3's 262,144
+_CONTEXT = 512 * 2**20  # least GPU memory of a CUDA process; 1.1 GiB was seen, torch's reserve included
+_ADAPTER_BYTES = 16  # per parameter: a float32 weight, its gradient, and AdamW's two moments
+_MOST_PAIRS = 2000  # pairs tokenized for an estimate: the longest ones
 _MIB = 2**20
 
 
@@ -43,7 +43,7 @@ class MemoryEstimate:
 
     @property
     def bytes(self) -> int:
-        """All together."""
+        """The sum of all parts."""
         return self.weights + self.adapter + self.activations + self.process
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class MemoryEstimate:
 
     @classmethod
     def of(cls, directory: RoundDir, base: Base, activations: Activations, *, free: int) -> "MemoryEstimate":
-        """That of a frozen round of this base where so many bytes are free, before the trainer has started."""
+        """Estimate a frozen round of this base, given the free bytes before the trainer starts."""
         config, model = directory.config(), base.model
         cpu = model.device.type == "cpu"
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
@@ -78,14 +78,14 @@ class MemoryEstimate:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that another process could have on a device now: of the card, or within the limits of this process."""
+    """Return the free memory for another process on a device: of the GPU, or within this process's limits."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return MachineMemory().free()
 
 
 def _sizes(directory: RoundDir, base: Base, config: RoundConfig) -> list[int]:
-    """Tokens of each example, as packed, in the directory's order; of very many the longest alone."""
+    """Return the packed tokens of each example, in the directory's order; only of the longest if there are many."""
     pairs = directory.pairs()
     if len(pairs) > _MOST_PAIRS:
         pairs = sorted(pairs, key=_characters, reverse=True)[:_MOST_PAIRS]
@@ -97,9 +97,9 @@ def _sizes(directory: RoundDir, base: Base, config: RoundConfig) -> list[int]:
 
 
 def _passes(sizes: Sequence[int], config: RoundConfig, budget: int) -> Iterator[list[int]]:
-    """The examples that go through the model together, as training will draw them in its first epoch."""
+    """Yield the sizes of the examples in each pass, as training will draw them in its first epoch."""
     training = config.training
-    if isinstance(training, PPOConfig):  # what it will sample is as long as the longest, for all that is known
+    if isinstance(training, PPOConfig):  # assume that sampled completions are as long as the longest example
         sizes = [max(sizes)] * training.batch_size
     for batch in epoch_batches(sizes, training.batch_size, config.seed, 0):
         yield from micro_batches(batch, int, budget=budget)

@@ -1,7 +1,7 @@
-"""What a base model can do here, tried before anybody judges: train a LoRA, answer with it, follow its template.
+"""Check what a base model can do before annotation starts: train a LoRA, answer with it, render its chat template.
 
-Each part is a few short passes. Whatever goes wrong, in whoever's code, is a ModelError of one line that names the
-model, what it cannot do and the way out. Knows nothing of servers or rounds.
+Each check is a few short passes. Any failure, in whichever library, becomes a one-line ModelError that names the model,
+what it cannot do and what to do. Run at the server's start and by `prefloop model check`.
 """
 
 from collections.abc import Iterator
@@ -22,19 +22,19 @@ from trainer.model.base import Base
 from trainer.model.policy import Policy
 from trainer.sampling.sampler import Request, Sampler
 
-_TOKENS = 48  # of the pair that the step is made on, as packed
-_RATE = 1e-2  # one step of AdamW, long enough to be seen
+_TOKENS = 48  # packed tokens of the pair that the step trains on
+_RATE = 1e-2  # learning rate of the single AdamW step, large enough to have a visible effect
 _ANSWER = 4  # tokens that are decoded
-_WORDS = 300  # of what another's code says; some print a whole config
+_WORDS = 300  # characters of a library's error; some print a whole config
 _ADAPTER = "check"
 QUESTION: tuple[Message, ...] = ({"role": "user", "content": "How are you?"},)
-"""What is asked where only an answer is wanted, whatever it says."""
+"""The question used where any answer will do."""
 _OTHER = "serve another model, or try a newer version of transformers"
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of one LoRA step: the way through the model, what a pass keeps in memory, and an adapter with proof."""
+    """Result of one LoRA step: the forward pass used, what a pass keeps in memory, an adapter and its canary."""
 
     forward: Forward
     reason: str
@@ -45,7 +45,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a chat template takes; what it does not is named, and left out when it comes."""
+    """What a chat template supports; what it does not support is listed, and left out of conversations."""
 
     plain: bool
     system: bool
@@ -54,7 +54,7 @@ class Template:
     marks_answer: bool
 
     def missing(self) -> tuple[str, ...]:
-        """In words, what it does not do."""
+        """Return in words what it does not support."""
         said = (
             (self.system, "takes no system turn"),
             (self.several_turns, "takes no conversation of several turns"),
@@ -65,7 +65,7 @@ class Template:
 
 
 def check_training(base: Base, *, rank: int) -> Trained:
-    """Make one LoRA step, and prove the way it went. Raises ModelError."""
+    """Make one LoRA step, with a verified forward pass. Raises ModelError."""
     with explained(base, "cannot be trained"):
         chosen = choose_forward(base.model)
         policy = Policy.from_base(base, rank=rank, alpha=rank, seed=0)
@@ -77,7 +77,7 @@ def check_training(base: Base, *, rank: int) -> Trained:
 
 
 def _step(policy: Policy, forward: Forward) -> None:
-    """One optimiser step that makes an answer likelier."""
+    """Make one optimiser step that makes an answer likelier."""
     parameters = policy.lora.parameters.values()
     optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=0.0)
     with policy.acting():
@@ -90,22 +90,22 @@ def _step(policy: Policy, forward: Forward) -> None:
 
 
 def new_sampler(base: Base, *, rows: int, max_adapters: int, max_rank: int) -> Sampler:
-    """A sampler of this model. Raises ModelError whatever the model's own code raises."""
+    """Create a sampler of this model. Raises ModelError whatever the model's own code raises."""
     with explained(base, "cannot be sampled"):
         return Sampler(base, max_rows=rows, max_adapters=max_adapters, max_rank=max_rank)
 
 
 def check_model(base: Base, *, rank: int) -> Template:
-    """All of it, with a sampler that is let go again. Raises ModelError."""
+    """Run all checks, with a temporary sampler. Raises ModelError."""
     trained = check_training(base, rank=rank)
     check_sampling(new_sampler(base, rows=2, max_adapters=1, max_rank=rank), trained)
     return check_template(base)
 
 
 def check_sampling(sampler: Sampler, trained: Trained) -> None:
-    """Decode a few tokens with the adapter of a step, and see that served it does what it did in training.
+    """Decode a few tokens with the adapter of a step, and verify that serving it has the effect it had in training.
 
-    The sampler is as it was at the end. Raises ModelError.
+    Leaves the sampler as it was. Raises ModelError.
     """
     base, canary = sampler.base, trained.canary
     with explained(base, "cannot answer with an adapter"):
@@ -126,7 +126,7 @@ def check_sampling(sampler: Sampler, trained: Trained) -> None:
 
 
 def check_template(base: Base) -> Template:
-    """Try what the chat template takes. Raises ModelError when it refuses even a single question."""
+    """Find out what the chat template supports. Raises ModelError when it rejects even a single question."""
     (user,) = QUESTION
     answer: Message = {"role": "assistant", "content": "Fine."}
     with explained(base, "cannot be asked", "give it another chat template, or serve another model"):
@@ -143,7 +143,7 @@ def check_template(base: Base) -> Template:
 
 
 def _takes(base: Base, turns: list[Message]) -> bool:
-    """Whether a template renders a conversation."""
+    """Return whether a template renders a conversation."""
     try:
         return bool(base.encode(turns))
     except Exception:  # a template may raise anything
@@ -152,18 +152,18 @@ def _takes(base: Base, turns: list[Message]) -> bool:
 
 @contextmanager
 def explained(base: Base, cannot: str, way_out: str = _OTHER) -> Iterator[None]:
-    """Turn whatever a model's own code raises within into one line."""
+    """Turn any error of a model's own code within the block into a one-line ModelError."""
     try:
         yield
     except PrefloopError as error:
         if base.name in str(error):
             raise
         raise ModelError(f"model {base.name} {cannot}: {_line(error)}; {way_out}") from error
-    except Exception as error:  # an architecture that is built otherwise can fail in any way
+    except Exception as error:  # an unusual architecture can fail in any way
         raise ModelError(f"model {base.name} {cannot}: {_line(error)}; {way_out}") from error
 
 
 def _line(error: Exception) -> str:
-    """What an error says, in one line that can be read; its kind too, where it was not written for people."""
+    """Describe an error in one readable line, with its type where it was not written for users."""
     words = " ".join(str(error).split())[:_WORDS].rstrip(".;")
     return words if isinstance(error, PrefloopError) and words else f"{type(error).__name__}: {words}".rstrip(": ")

@@ -1,7 +1,7 @@
-"""What `prefloop model check` says of a model: what it can do, how quick it is here, and the settings it would get.
+"""The data of `prefloop model check`: what a model can do, how fast it is here, and the settings it would get.
 
-The same tries as at a server's start (model_check.py), then a few seconds of sampling and a training step at three
-lengths. Knows nothing of how it is shown.
+Runs the checks of a server's start (model_check.py), then a few seconds of sampling and a training step at three
+lengths. The command line prints it.
 """
 
 import time
@@ -34,13 +34,13 @@ from trainer.sampling.sampler import Request, Sampler
 
 _LENGTHS = (256, 1024, 4096)  # packed tokens of a pair
 _ROWS = 8
-_ANSWER = 24  # tokens of each answer that is timed
+_ANSWER = 24  # tokens of each timed answer
 _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One training step on a pair of so many packed tokens; memory is what its activations take, by the count."""
+    """One training step on a pair of this many packed tokens; memory_mb: its activations, as measured per token."""
 
     tokens: int
     seconds: float
@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """All of it. steps: at the lengths that the context and the free memory hold."""
+    """The report. steps: at the lengths that the context and the free memory allow."""
 
     name: str
     description: str
@@ -69,7 +69,7 @@ class ModelReport:
 
 
 def report_model(base: Base, training: TrainingConfig, say: Callable[[str], None]) -> ModelReport:
-    """Try everything and measure it. Raises ModelError for what it cannot do."""
+    """Run all checks and measurements. Raises ModelError for what the model cannot do."""
     say("one LoRA step ...")
     trained = check_training(base, rank=training.rank)
     template = check_template(base)
@@ -78,7 +78,7 @@ def report_model(base: Base, training: TrainingConfig, say: Callable[[str], None
     check_sampling(sampler, trained)
     pace = _pace(base, sampler)
     way = sampler.way
-    del sampler  # and what it holds beside the weights
+    del sampler  # frees what it holds beside the weights
     free = free_bytes(base.model.device)
     steps = _steps(base, trained, training, free, say)
     longest = min(base.context, _LENGTHS[-1])
@@ -103,7 +103,7 @@ def report_model(base: Base, training: TrainingConfig, say: Callable[[str], None
 
 
 def _pace(base: Base, sampler: Sampler) -> float:
-    """Tokens a second of full rows on a short question, the prompt's reading included."""
+    """Measure tokens per second with all rows in use on a short question, prefill included."""
     prompt = base.encode(QUESTION)
     requests = [Request(prompt, None, seed, Sampling(max_new_tokens=_ANSWER)) for seed in range(sampler.max_rows)]
     began = time.monotonic()
@@ -128,7 +128,7 @@ def _steps(
 
 
 def _seconds(policy: Policy, forward: Forward, tokens: int) -> float:
-    """Of a pass forward and back; what the optimiser adds is nothing beside it."""
+    """Measure the seconds of a forward and backward pass; the optimiser's share is negligible."""
     began = time.monotonic()
     with policy.acting():
         loss: Any = forward.token_logps(policy.model, [short_pair(tokens)]).sum()

@@ -1,1 +1,1 @@
-"""How a conversation becomes a prompt, and a completion an answer."""
+"""Rendering conversations as prompts, and turning completions into answers: templates, reasoning, stop strings."""

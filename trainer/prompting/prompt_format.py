@@ -1,7 +1,7 @@
-"""How a conversation becomes the prompt that a model was made for, and how an answer ends.
+"""Render conversations as prompts in a model's chat template, and determine how an answer ends.
 
-By the model's own chat template, or a plain one for a base model that has none. trainer/model/base.py makes one
-formatter a model. Knows nothing of weights or sampling.
+Uses the model's own template, or a plain one for a base model without any. trainer/model/base.py makes one formatter
+per model.
 """
 
 import inspect
@@ -22,26 +22,26 @@ from trainer.prompting.reasoning import MESSAGE_FIELDS, Answer, AnswerParser, re
 from trainer.prompting.stop_strings import StopStrings
 
 REFUSED = "refused by the chat template"
-"""The reason of a PromptError."""
+"""Value of a PromptError's reason."""
 
-# For a base model that comes without a chat template of its own, after what its tokenizer puts before any text;
+# For a base model without its own chat template; it follows what the tokenizer puts before any text.
 # docs/models.md shows it.
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 PLAIN_STOPS = ("\n\nUser:", "\n\nAssistant:")
-"""What begins the next turn in it: a base model goes on with that, as it has no token to end a turn with."""
+"""What begins the next turn in it: a base model has no end-of-turn token and would continue with that."""
 
 _ASKED: tuple[Message, ...] = ({"role": "user", "content": "Qm7"},)
-_SAID, _NEXT, _RULE, _THOUGHT = "Zk3", "Vx5", "Wj9", "Hy4"  # texts that no template writes
-_SHOWN = 200  # characters of a template's own words
+_SAID, _NEXT, _RULE, _THOUGHT = "Zk3", "Vx5", "Wj9", "Hy4"  # test texts that occur in no template
+_SHOWN = 200  # characters shown of a template's error message
 
 
 def find_format(tokenizer: PreTrainedTokenizerBase, options: ModelOptions, model: str) -> PromptFormat:
-    """The format that a model is asked in, by its tokenizer and by what `[model]` says.
+    """Determine a model's prompt format from its tokenizer and the section `[model]`.
 
-    Raises ModelError for a template that cannot be read, or that does not take the system prompt or the arguments.
+    Raises ModelError for a template that cannot be read, or that does not accept the system prompt or the arguments.
     """
     own = own_template(tokenizer)
     plain = own is None if options.template is None else options.template == PLAIN
@@ -59,32 +59,32 @@ def find_format(tokenizer: PreTrainedTokenizerBase, options: ModelOptions, model
 
 
 def former_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
-    """The format of what was sampled and trained before formats were recorded."""
+    """Return the format of data sampled and trained before formats were recorded."""
     return PromptFormat(template=own_template(tokenizer) or PLAIN_TEMPLATE)
 
 
 def own_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """The chat template that comes with a model; of several the one called default."""
+    """Return the chat template that comes with a model; if there are several, the one called default."""
     own = tokenizer.chat_template
     return own.get("default") if isinstance(own, dict) else own
 
 
 @dataclass(frozen=True)
 class PromptFormatter:
-    """Turns conversations and answers into token ids, in one format."""
+    """Converts conversations and answers to token ids and back, in one format."""
 
     tokenizer: PreTrainedTokenizerBase
     format: PromptFormat
 
     @cached_property
     def stops(self) -> StopStrings:
-        """What ends an answer besides end tokens."""
+        """The stop strings of the format."""
         return StopStrings(self.tokenizer, self.format.stop)
 
     def render(self, messages: Sequence[Message], *, prompt: bool = True) -> str:
-        """A conversation as text, ready for the assistant's answer unless not a prompt.
+        """Render a conversation as text; with prompt, ready for the assistant's answer.
 
-        Raises PromptError when the template refuses it.
+        Raises PromptError when the template rejects it.
         """
         return self._render(messages, prompt=prompt, in_parts=self._in_parts)
 
@@ -104,12 +104,12 @@ class PromptFormatter:
                     **self.format.template_arguments,
                 )
             )
-        except Exception as error:  # a template is a program of others: it may raise anything
+        except Exception as error:  # a template is a foreign program: it may raise anything
             raise _refusal(error) from error
 
     @cached_property
     def _in_parts(self) -> bool:
-        """Whether the template reads a turn's content as a list of parts alone, as those for images too may."""
+        """Whether the template accepts a turn's content only as a list of parts, as some multimodal ones do."""
         return not self._shows_text(in_parts=False) and self._shows_text(in_parts=True)
 
     def _shows_text(self, *, in_parts: bool) -> bool:
@@ -119,19 +119,17 @@ class PromptFormatter:
             return False
 
     def encode(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Ids of a conversation, ready for the answer, however long. Raises PromptError as `render` does."""
+        """Return ids of a conversation, ready for the answer, at any length. Raises PromptError as `render` does."""
         ids = self._ids(self.render(messages))
         if not ids:
             raise _refusal(ValueError("it makes nothing of it"))
         return ids
 
     def encode_completion(self, text: str, *, ended: bool, reasoning: str | None = None) -> tuple[int, ...]:
-        """Ids of an answer that comes as text, as the template writes it after a prompt.
+        """Return ids of an answer given as text, as the template writes it after a prompt.
 
-        reasoning: what is known to go before it.
-
-        One that ended has the end of a turn, nothing where the template writes none. Raises PromptError as `render`
-        does.
+        reasoning: the reasoning that precedes the answer, if known. ended: append the end of the turn, if the template
+        writes one. Raises PromptError as `render` does.
         """
         prompt = self._asked
         body = self._body(text, reasoning) + (self.end_of_turn if ended else "")
@@ -139,24 +137,24 @@ class PromptFormatter:
         return ids[len(before) :] if ids[: len(before)] == before else self._ids(body)
 
     def _body(self, text: str, reasoning: str | None) -> str:
-        """What stands of an answer between its prompt and the end of the turn."""
+        """Return an answer's text between its prompt and the end of the turn, as the template writes it."""
         prompt, after = self._asked, self._after[0]
         said: Message = {"role": "assistant", "content": text}
         if reasoning is not None:
             said["reasoning_content"] = reasoning
         whole = self.render((*_ASKED, said), prompt=False)
         if whole.startswith(prompt) and whole.endswith(after) and (reasoning or "") in whole:
-            # with the space that may come before, or without its own
+            # with the whitespace the template adds before it, and without what it strips
             return whole[len(prompt) : len(whole) - len(after)]
         if self.parser is None:
             return text
-        if reasoning is None and self.parser.form.opened_by(prompt):  # closes what the prompt has opened
+        if reasoning is None and self.parser.form.opened_by(prompt):  # close the reasoning that the prompt opened
             return self._body(text, _THOUGHT).removeprefix(_THOUGHT)
         return self.parser.form.written(text, reasoning, prompt=prompt)
 
     @cached_property
     def keeps_reasoning(self) -> bool:
-        """Whether the template writes what was reasoned in earlier turns; most leave it out."""
+        """Whether the template writes the reasoning of earlier turns; most leave it out."""
         answered: Message = {"role": "assistant", "content": _SAID, "reasoning_content": _THOUGHT}
         try:
             return _THOUGHT in self.render((*_ASKED, answered, Message(role="user", content=_NEXT)))
@@ -165,31 +163,32 @@ class PromptFormatter:
 
     @cached_property
     def parser(self) -> AnswerParser | None:
-        """What tells the reasoning from the answer; None for a model that is not known to reason."""
+        """Separates reasoning from answer; None for a model that is not known to reason."""
         form = reasoning_format(self.tokenizer, self.format.template)
         return None if form is None else AnswerParser(self.tokenizer, form, self.stops)
 
     def read(self, token_ids: Sequence[int], *, prompt_ids: Sequence[int], whole: bool = True) -> Answer:
-        """A completion of a prompt as what it says. Not whole: as `text` has it, and half a marker is held back."""
+        """Split a completion into answer and reasoning. whole=False: as in `text`; incomplete markers are held back."""
         if self.parser is None:
             return Answer(self.text(token_ids, whole=whole))
         return self.parser.read(token_ids, prompt_ids=prompt_ids, whole=whole)
 
     def text(self, token_ids: Sequence[int], *, whole: bool = True) -> str:
-        """An answer's text: without control tokens, up to the first stop string.
+        """Return an answer's text: without control tokens, up to the first stop string.
 
-        Not whole: more may come, and what may yet become a stop string is held back.
+        whole=False: more may follow, so what may become a stop string is held back.
         """
         return self.stops.text(token_ids, whole=whole).strip()
 
     @cached_property
     def end_of_turn(self) -> str:
-        """What the template writes after an answer, up to the control token that ends the turn; empty without one.
+        """What the template writes after an answer, up to and including the control token that ends the turn.
 
-        Without a control token up to the first stop string, such as a plain template's next turn.
+        Without a control token, up to the first stop string, such as the start of a plain template's next turn; empty
+        if there is neither.
         """
         last, between = self._after
-        everywhere = os.path.commonprefix((last, between))  # noqa: RUF071  # of texts, no paths
+        everywhere = os.path.commonprefix((last, between))  # noqa: RUF071  # of texts, not paths
         if ends := self._ends(everywhere, self._control_tokens):
             return everywhere[: max(ends)]
         marks = (*self._control_tokens, *self.format.stop)
@@ -197,7 +196,7 @@ class PromptFormatter:
 
     @cached_property
     def end_ids(self) -> frozenset[int]:
-        """The control token that the template ends an answer with, if it does."""
+        """The id of the control token with which the template ends an answer, if there is one."""
         token = next((token for token in self._control_tokens if self.end_of_turn.endswith(token)), None)
         ids = self._ids(token) if token else ()
         return frozenset(ids if len(ids) == 1 else ())
@@ -221,12 +220,12 @@ class PromptFormatter:
 
     @staticmethod
     def _ends(text: str, marks: Sequence[str]) -> list[int]:
-        """Where marks end in a text."""
+        """Return the positions in a text where marks end."""
         return [text.find(mark) + len(mark) for mark in marks if mark in text]
 
     @cached_property
     def _control_tokens(self) -> tuple[str, ...]:
-        """Longest first. Also those that are not marked as special; not the one that begins a text."""
+        """Added tokens, longest first, including those not marked as special, without the one that begins a text."""
         added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.content.strip()}
         if self.tokenizer.bos_token != self.tokenizer.eos_token:
             added.discard(str(self.tokenizer.bos_token))
@@ -235,12 +234,12 @@ class PromptFormatter:
     def _ids(self, text: str) -> tuple[int, ...]:
         try:
             return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-        except Exception as error:  # half a surrogate pair, for one, is no text to a tokenizer
+        except Exception as error:  # for example half a surrogate pair, which tokenizers reject
             raise _refusal(error) from error
 
 
 def _turn(message: Message) -> dict[str, Any]:
-    """A turn as templates read it: what was reasoned before an answer under each name that one of them knows."""
+    """Convert a turn for templates: reasoning is given under every field name that some template reads."""
     turn = {"role": str(message["role"]), "content": message["content"]}
     reasoning = message.get("reasoning_content")
     return turn if reasoning is None else turn | dict.fromkeys(MESSAGE_FIELDS, reasoning)
@@ -252,7 +251,7 @@ def _refusal(error: Exception) -> PromptError:
 
 
 def _plain_template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The plain template, after what the tokenizer puts before a text: the base model has seen none without it."""
+    """Return the plain template, preceded by what the tokenizer puts before a text, as the base model expects it."""
     bare, whole = (list(tokenizer("a", add_special_tokens=special)["input_ids"]) for special in (False, True))
     before = next((whole[:at] for at in range(len(whole)) if whole[at : at + len(bare)] == bare), [])
     text = str(tokenizer.decode(before, skip_special_tokens=False)) if before else ""
@@ -279,7 +278,7 @@ def _assert_arguments(options: ModelOptions, model: str) -> None:
 
 
 def _assert_takes_system(formatter: PromptFormatter, model: str) -> None:
-    """Say once, at start, what else every prompt would be refused for."""
+    """Raise at start an error that would otherwise occur for every prompt."""
     try:
         taken = _RULE in formatter.render((Message(role="system", content=_RULE), *_ASKED))
         why = "it leaves it out"

@@ -1,9 +1,9 @@
-"""A model's reasoning told apart from its answer.
+"""Separate a model's reasoning from its answer.
 
 How a model marks its reasoning is taken from its tokenizer's `response_template` (transformers' way to declare it) or
-from known markers in its chat template or added tokens, and read by transformers' own ResponseParser, which holds
-back half a marker while an answer is streamed. trainer/prompting/prompt_format.py makes one AnswerParser a model,
-which reads every completion. Knows nothing of how an answer was sampled.
+from known markers in its chat template or added tokens. transformers' own ResponseParser reads it, and holds back an
+incomplete marker while an answer is streamed. trainer/prompting/prompt_format.py makes one AnswerParser per model,
+which reads every completion.
 """
 
 import json
@@ -22,18 +22,18 @@ from data.records import Thought
 from trainer.prompting.stop_strings import StopStrings
 
 MESSAGE_FIELDS = ("reasoning_content", "reasoning", "thinking")
-"""What response templates call the reasoning, and what chat templates read of a message."""
+"""Field names for the reasoning in response templates, and in messages that chat templates read."""
 _CONTENT = "content"
 _LOOKAHEAD = "(?="
-_TAIL = 64  # tokens of a prompt that hold what its template writes at the end
+_TAIL = 64  # tokens at the end of a prompt, which contain what the template writes there
 
 
 @dataclass(frozen=True, slots=True)
 class Markers:
     """What a model writes before and after its reasoning, and around its answer (`dropped`, never shown).
 
-    anywhere: they are control tokens, and a block may come later too. Else only one that begins the turn counts: an
-    answer may speak of "<think>". sign: what tells that a model knows them, if not `open` itself.
+    anywhere: the markers are control tokens and may also occur later; otherwise only a block that begins the turn
+    counts, since an answer may mention "<think>". sign: text that shows that a model uses them, if not `open`.
     """
 
     open: str
@@ -44,7 +44,7 @@ class Markers:
 
     @property
     def template(self) -> dict[str, Any]:
-        """The same as a response template of transformers."""
+        """The markers as a response template of transformers."""
         opening = re.escape(self.open)
         reasoning = {"open": self.open} if self.anywhere else {"open_pattern": rf"\A(?:\s*{opening})+"}
         fields: dict[str, Any] = {MESSAGE_FIELDS[0]: {**reasoning, "close": self.close}, _CONTENT: {}}
@@ -72,7 +72,7 @@ KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said: its answer, its reasoning (None: it gave none) and the number of tokens of that."""
+    """A model's answer, its reasoning (None if there was none), and the number of tokens of the reasoning."""
 
     text: str
     reasoning: str | None = None
@@ -80,7 +80,7 @@ class Answer:
 
     @property
     def thought(self) -> Thought | None:
-        """The reasoning with the number of its tokens, if there is any."""
+        """The reasoning with its number of tokens, if there is any."""
         return None if self.reasoning is None else Thought(self.reasoning, self.reasoning_tokens)
 
 
@@ -96,7 +96,7 @@ class AnswerParts:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """A stretch of text in one field of a response template. closed: its end has been seen."""
+    """A stretch of text in one field of a response template. closed: whether its end has been seen."""
 
     field: str
     text: str = ""
@@ -110,7 +110,7 @@ class _Segment:
 
 
 class ReasoningFormat:
-    """How one model marks its reasoning: as a response template declares it, or by known markers."""
+    """How one model marks its reasoning: declared in a response template, or by known markers."""
 
     def __init__(self, markers: Markers | None, declared: Mapping[str, Any] | None = None) -> None:
         if markers is None and declared is None:
@@ -121,28 +121,28 @@ class ReasoningFormat:
 
     @cached_property
     def words(self) -> str:
-        """All that is written of the markers: control tokens among them must be kept when a completion is read."""
+        """All text of the markers: control tokens that occur in it must be kept when a completion is decoded."""
         declared = json.dumps(self._declared, ensure_ascii=False).replace("\\", "") if self._declared else ""
         markers = (self._markers.open, self._markers.close, *self._markers.dropped) if self._markers else ()
         return "\n".join((declared, *markers))
 
     def opened_by(self, prompt: str) -> bool:
-        """Whether a prompt's text ends where reasoning has begun, so that the completion goes on inside it."""
+        """Return whether a prompt ends with an opening marker, so that the completion starts inside the reasoning."""
         return self._markers is not None and prompt.rstrip().endswith(self._markers.open)
 
     def closed_by(self, prompt: str) -> bool:
-        """Whether a prompt's text ends with reasoning that is over, as templates write it where thinking is off."""
+        """Return whether a prompt ends with closed reasoning, as templates write it where thinking is off."""
         return self._markers is not None and prompt.rstrip().endswith(self._markers.close)
 
     def split(self, text: str, *, prompt: str = "", whole: bool = True) -> AnswerParts:
-        """A completion's text in two; prompt: what it follows. Not whole: half a marker at its end is held back."""
+        """Split a completion's text; prompt: what precedes it. whole=False: an incomplete marker is held back."""
         parser = ResponseParser(self._template, prefix=self._prefix(prompt))
         events = parser.feed(text)
         segments = _segments(parser.initial_events, [*events, *(parser.finalize()[1] if whole else ())], text)
         if self._markers is not None:
             segments = self._marked(segments, unopened=not self.closed_by(prompt))
         if not segments and self._declared is not None and whole:
-            return AnswerParts("", text)  # a template that names the answer's beginning, and an answer without it
+            return AnswerParts("", text)  # the template declares a marker before the answer, and none came
         reasoning = [segment for segment in segments if segment.reasons]
         return AnswerParts(
             reasoning="".join(segment.text for segment in reasoning),
@@ -152,23 +152,23 @@ class ReasoningFormat:
         )
 
     def written(self, answer: str, reasoning: str | None, *, prompt: str) -> str:
-        """An answer with its reasoning as they go on from a prompt, where the template does not write both."""
+        """Join answer and reasoning as they follow a prompt, where the template does not write both."""
         if reasoning is None or self._markers is None:
             return answer
         opening = "" if self.opened_by(prompt) else f"{self._markers.open}\n"
         return f"{opening}{reasoning}\n{self._markers.close}\n\n{answer}"
 
     def _prefix(self, prompt: str) -> str:
-        """What of the assistant's turn stands in the prompt already, as the parser wants it."""
+        """Return the part of the assistant's turn that the prompt already contains, as the parser needs it."""
         if self._declared is None:
             return self._markers.open if self._markers and self.opened_by(prompt) else ""
         anchors = list(self._template.start_anchor_re.finditer(prompt))
         return prompt[anchors[-1].start() :] if anchors else ""
 
     def _marked(self, segments: Sequence[_Segment], *, unopened: bool) -> list[_Segment]:
-        """Closing markers that closed nothing: reasoning ends there that was never opened, or an answer speaks of it.
+        """Handle closing markers that closed nothing: either reasoning that was never opened, or text of the answer.
 
-        unopened: the former may be, since the prompt has not closed any reasoning.
+        unopened: the former is possible, since the prompt has not closed any reasoning.
         """
         opening, close = (self._markers.open, self._markers.close) if self._markers else ("", "")
         unopened &= not any(segment.reasons or opening in segment.text for segment in segments[:1])
@@ -184,7 +184,7 @@ class ReasoningFormat:
 
 
 def _segments(before: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]], text: str) -> list[_Segment]:
-    """A parser's events as stretches of a text; `before`: what it made of the prompt, whose words are left out."""
+    """Convert a parser's events to stretches of text; `before`: its events for the prompt, whose text is left out."""
     segments: list[_Segment] = []
     at = 0
     for ours, event in (*((False, event) for event in before), *((True, event) for event in events)):
@@ -192,7 +192,7 @@ def _segments(before: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str,
             segments.append(_Segment(event["field"]))
         elif event["type"] == "region_close":
             last = segments[-1]
-            segments[-1] = replace(last, closed=last.end < len(text))  # the parser closes all at the end
+            segments[-1] = replace(last, closed=last.end < len(text))  # the parser closes everything at the end
         elif ours:
             at = max(text.find(event["text"], at), at) + len(event["text"])
             segments[-1] = replace(segments[-1], text=segments[-1].text + event["text"], end=at)
@@ -200,12 +200,12 @@ def _segments(before: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str,
 
 
 def reasoning_format(tokenizer: PreTrainedTokenizerBase, template: str) -> ReasoningFormat | None:
-    """How a model marks its reasoning, by its tokenizer and its chat template; None if it is not known to reason."""
+    """Find how a model marks its reasoning, from tokenizer and chat template; None if it is not known to reason."""
     added = "\n".join(str(token) for token in tokenizer.get_added_vocab())
     declared = _declared(tokenizer)
     if declared is not None:
         return ReasoningFormat(None, declared)
-    for said in (template, f"{template}\n{added}"):  # what the template writes goes before what is merely known
+    for said in (template, f"{template}\n{added}"):  # markers in the template take precedence over added tokens
         for markers in KNOWN:
             if (markers.sign or markers.open) in said and markers.close in said:
                 return ReasoningFormat(markers)
@@ -213,9 +213,10 @@ def reasoning_format(tokenizer: PreTrainedTokenizerBase, template: str) -> Reaso
 
 
 def _declared(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any] | None:
-    """A tokenizer's response template, its reasoning and its content alone; None if it tells them not apart.
+    """Return a tokenizer's response template reduced to reasoning and content; None if it does not separate them.
 
-    One whose reasoning begins by a look ahead to its end knows none that was cut off: markers do.
+    Also None if its reasoning is recognised by a lookahead to its end, which fails for reasoning that was cut off:
+    known markers are used then.
     """
     template = getattr(tokenizer, "response_template", None)
     fields = dict(template.get("fields", {})) if isinstance(template, Mapping) else {}
@@ -227,7 +228,7 @@ def _declared(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any] | None:
 
 
 class AnswerParser:
-    """Reads the completions of a model that reasons, up to the first stop string."""
+    """Reads completions of a model that reasons, up to the first stop string."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, form: ReasoningFormat, stops: StopStrings) -> None:
         self.form = form
@@ -236,9 +237,9 @@ class AnswerParser:
         self._hidden = _hidden(tokenizer, form.words)
 
     def read(self, token_ids: Sequence[int], *, prompt_ids: Sequence[int] = (), whole: bool = True) -> Answer:
-        """A completion's answer and reasoning. Not whole: more may come, and half a marker or stop string is held back.
+        """Split a completion into answer and reasoning. whole=False: incomplete markers and stop strings are held back.
 
-        One that was cut off, or that ended, inside its reasoning has an empty answer.
+        A completion that stopped or was cut off inside its reasoning has an empty answer.
         """
         text = self._stops.before(self._text(token_ids))
         text = text if whole else self._stops.certain(text)
@@ -249,7 +250,7 @@ class AnswerParser:
         return Answer(parts.answer.strip(), reasoning, self._tokens_until(parts.end, token_ids))
 
     def _tokens_until(self, end: int, token_ids: Sequence[int]) -> int:
-        """How many tokens it takes to write so many characters."""
+        """Return how many tokens it takes to write this many characters."""
         return bisect_left(range(len(token_ids)), end, key=lambda count: len(self._text(token_ids[:count])))
 
     def _text(self, token_ids: Sequence[int]) -> str:
@@ -260,6 +261,6 @@ class AnswerParser:
 
 
 def _hidden(tokenizer: PreTrainedTokenizerBase, words: str) -> frozenset[int]:
-    """The control tokens that are no part of any marker: they are left out of what is read."""
+    """Return the control tokens that belong to no marker; they are dropped from the text."""
     special = {number: str(token) for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     return frozenset(number for number, token in special.items() if token not in words)

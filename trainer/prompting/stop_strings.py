@@ -1,30 +1,30 @@
-"""Stop strings: texts that end an answer wherever they begin or end within tokens. Knows nothing of templates."""
+"""Stop strings: texts that end an answer, wherever they begin or end within tokens."""
 
 from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-_SPARE = 8  # tokens decoded before those that matter: some decoders treat the first ones otherwise
+_SPARE = 8  # tokens decoded before the relevant ones: some decoders treat the first tokens differently
 _HALF_A_CHARACTER = "�"
 
 
 class StopStrings:
-    """What ends an answer of one model besides its end tokens. Empty strings end nothing."""
+    """Stop strings of one model, beside its EOS tokens. Empty strings are ignored."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, strings: Sequence[str]) -> None:
         self._tokenizer = tokenizer
         self._strings = tuple(filter(None, strings))
-        # a token is at least a byte: what the newest one completes began at most so many before it
+        # a token is at least one byte, so a stop string completed by the newest token began at most this many before
         self._window = max((len(string.encode()) for string in self._strings), default=0) + _SPARE
 
     def met(self, token_ids: Sequence[int]) -> bool:
-        """Whether the newest token completes a stop string; control tokens are read as they are written."""
+        """Return whether the newest token completes a stop string; control tokens count as their text."""
         return bool(self._strings) and self._first(self._decoded(token_ids[-self._window :])) is not None
 
     def text(self, token_ids: Sequence[int], *, whole: bool = True) -> str:
-        """An answer without control tokens, up to the first stop string.
+        """Return an answer without control tokens, up to the first stop string.
 
-        Not whole: more may come, and half a stop string or half a character at the end is held back.
+        whole=False: more may follow, so an incomplete stop string or character at the end is held back.
         """
         said = self._decoded(token_ids) if self._strings else ""
         end = self._first(said)
@@ -36,21 +36,21 @@ class StopStrings:
         return text if whole else self.certain(text)
 
     def before(self, text: str) -> str:
-        """A text up to the first stop string in it."""
+        """Return a text up to its first stop string."""
         return text[: self._first(text)]
 
     def certain(self, text: str) -> str:
-        """A text without what at its end may become a stop string or another character."""
+        """Remove from the end of a text what may become a stop string or another character."""
         text = text.rstrip(_HALF_A_CHARACTER)
         begun = (n for n in range(self._window, 0, -1) if any(s[:-1].startswith(text[-n:]) for s in self._strings))
         return text[: -next(begun, 0) or None] if text else text
 
     def _first(self, text: str) -> int | None:
-        """Where the first stop string begins."""
+        """Return where the first stop string begins."""
         return min((at for string in self._strings if (at := text.find(string)) >= 0), default=None)
 
     def _tokens_within(self, token_ids: Sequence[int], characters: int) -> int:
-        """How many tokens end within so many characters."""
+        """Return how many tokens end within this many characters."""
         count = len(token_ids)
         while count and len(self._decoded(token_ids[:count])) > characters:
             count -= 1

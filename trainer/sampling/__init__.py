@@ -1,1 +1,1 @@
-"""The sampler: rows that decode together, each under an adapter of its own."""
+"""The sampler: batched decoding in which every row may use its own LoRA adapter."""

@@ -1,8 +1,8 @@
-"""One decode step of a Llama-like model, without the layers of calls that transformers puts around it.
+"""One decode step of a Llama-like model, without the overhead of transformers' call layers.
 
-A small model spends most of a step there: of 11 ms for six layers of width 256, 5 were calls. The weights and the
-rotary embedding stay the model's own; the sampler proves at the start that both give the same logits. Prompts
-still go through transformers, as do the steps of every other kind of model. Knows nothing of sampling.
+A small model spends most of a step there: of 11 ms for six layers of width 256, 5 were call overhead. Weights and
+rotary embedding are the model's own; the sampler verifies at the start that both ways give the same logits. Prefill
+still goes through transformers, as do the decode steps of every other kind of model.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,19 +17,19 @@ from transformers import PreTrainedModel
 from trainer.sampling.row_attention import RowCache, attend
 from trainer.sampling.row_lora import RowLora
 
-# what `config.model_type` says of models that are of this one form
+# values of `config.model_type` with this architecture
 _FAMILY = ("llama", "mistral", "qwen2", "qwen3")
 
 _Product = Callable[[Tensor], Tensor]
 
 
 def decodes(model: PreTrainedModel) -> bool:
-    """Whether `Decoder` is made for this kind of model."""
+    """Return whether `Decoder` supports this kind of model."""
     return model.config.model_type in _FAMILY
 
 
 def together(model: PreTrainedModel) -> list[tuple[str, ...]]:
-    """Names of the linear modules that read one input: query, key and value; gate and up."""
+    """Return names of linear modules that read the same input: query, key and value; gate and up."""
     if not decodes(model):
         return []
     layers = [f"model.layers.{i}" for i in range(model.config.num_hidden_layers)]
@@ -39,7 +39,7 @@ def together(model: PreTrainedModel) -> list[tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """transformers' modules of one layer (attention, mlp and norms), and the products of its linear modules."""
+    """transformers' modules of one layer (attention, mlp, norms), and the products of its linear modules."""
 
     block: Any
     qkv: _Product
@@ -50,7 +50,7 @@ class _Layer:
 
 
 class Decoder:
-    """Reads one token a row. `decodes` must say yes to the model, and `lora` know what `together` gives for it."""
+    """Decodes one token per row. Requires that `decodes(model)` is true and that `lora` was made with `together`."""
 
     def __init__(self, model: PreTrainedModel, lora: RowLora) -> None:
         self._model: Any = model.model
@@ -74,12 +74,12 @@ class Decoder:
             out=lora.product((f"{name}.self_attn.o_proj",)),
             gate_up=lora.product(gate_up),
             down=lora.product((f"{name}.mlp.down_proj",)),
-            # Mistral has one window for all layers, Qwen one of each layer's own, Llama none
+            # Mistral has one window for all layers, Qwen one per layer, Llama none
             window=getattr(block.self_attn, "sliding_window", getattr(self._config, "sliding_window", None)),
         )
 
     def step(self, tokens: Tensor, positions: Tensor, caches: Sequence[RowCache]) -> Tensor:
-        """Tokens and positions [rows] -> logits [rows, V]; row i appends to caches[i], rows beyond are filler."""
+        """Tokens and positions [rows] -> logits [rows, V]; row i appends to caches[i], further rows are filler."""
         x = self._model.embed_tokens(tokens)
         cos, sin = self._model.rotary_emb(x[:, None], positions[:, None])
         for index, layer in enumerate(self._layers):
@@ -93,18 +93,20 @@ class Decoder:
     def _attention(
         self, index: int, layer: _Layer, qkv: Tensor, rotary: tuple[Tensor, Tensor], caches: Sequence[RowCache]
     ) -> Tensor:
-        """Queries, keys and values side by side [rows, ...] -> what the heads gathered [rows, heads * head_dim]."""
+        """Query, key and value concatenated [rows, ...] -> attention output [rows, heads * head_dim]."""
         attention = layer.block.self_attn
+        # heads [rows, heads + 2 * kv_heads, d]; query and key get the rotary embedding, value does not
         heads = qkv.view(len(qkv), -1, self._head_dim)
         turned, value = heads.split_with_sizes((self._heads + self._key_heads, self._key_heads), 1)
         if hasattr(attention, "q_norm"):
             query, key = turned.split_with_sizes((self._heads, self._key_heads), 1)
             turned = torch.cat((_norm(attention.q_norm, query), _norm(attention.k_norm, key)), 1)
         query, key = _rotated(turned, *rotary).split_with_sizes((self._heads, self._key_heads), 1)
+        # query [rows, kv_heads, heads / kv_heads, d]: the heads that share a key head, as `attend` takes them
         query = query.view(len(qkv), self._key_heads, -1, self._head_dim)
         gathered = []
         each = (part.chunk(len(qkv)) for part in (query, key[:, :, None], value[:, :, None]))
-        parts = zip(caches, *each, strict=False)  # what goes beyond the caches is filler
+        parts = zip(caches, *each, strict=False)  # rows beyond the caches are filler
         for cache, q, k, v in parts:
             keys, values = cache.put(index, k, v)
             gathered.append(attend(q, keys, values, attention.scaling, layer.window))

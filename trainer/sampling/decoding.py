@@ -1,7 +1,7 @@
-"""Which way the sampler takes through a model: rows together where a proof holds for this very model, else one by one.
+"""Choose how the sampler runs a model: rows together if that is verified for this very model, else one by one.
 
-sampler.py asks once for each model it is given, and drives what it gets; what the start of a server and `prefloop
-model check` show of it is `Chosen.reason`.
+sampler.py calls this once per model and uses what it gets; the server's start and `prefloop model check` show
+`DecodingChoice.reason`.
 """
 
 from collections.abc import Sequence, Set
@@ -22,15 +22,15 @@ from trainer.sampling.row_model import RowModel
 
 
 class Cache(Protocol):
-    """What a model remembers of one sequence."""
+    """The state a model keeps of one sequence (KV cache or other)."""
 
     @property
     def length(self) -> int:
-        """Tokens read so far."""
+        """Number of tokens read so far."""
         ...
 
     def fork(self) -> "Cache":
-        """An independent copy: another answer goes on from the same prefill."""
+        """Return an independent copy, so that another answer can continue from the same prefill."""
         ...
 
 
@@ -38,33 +38,33 @@ _Cache = TypeVar("_Cache")
 
 
 class DecodingModel(Protocol[_Cache]):
-    """A model that reads prompts whole and answers token by token, each row with a cache and an adapter of its own."""
+    """A model that reads prompts whole and decodes token by token, each row with its own cache and adapter."""
 
     @property
     def lora(self) -> RowLora:
-        """Loads, unloads and names the adapters."""
+        """The adapters by name; loads and unloads them."""
         ...
 
     def cache(self) -> _Cache:
-        """An empty one, for `read`."""
+        """Return an empty cache for `read`."""
         ...
 
     def folding(self, adapters: Set[str | None]) -> AbstractContextManager[None]:
-        """Within, decode steps may have the adapter of all rows in their weights, if they share one."""
+        """Allow decode steps within the block to fold the adapter into the weights, if all rows share one."""
         ...
 
     def read(self, ids: Sequence[int], cache: _Cache, adapter: str | None, keep: int = 1) -> Tensor:
-        """Run a sequence from its first position; float32 logits [1, keep, V] of its end."""
+        """Prefill a sequence from its first position; returns float32 logits [1, keep, V] of its last positions."""
         ...
 
     def decode(self, tokens: Sequence[int], caches: list[_Cache], adapters: Sequence[str | None]) -> Tensor:
-        """Run one token a row; float32 logits [at least len(tokens), V], of which those beyond are filler."""
+        """Decode one token per row; returns float32 logits [at least len(tokens), V]; further rows are filler."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingChoice:
-    """The way that a model takes, and in words why."""
+    """The decoding chosen for a model, and the reason in words."""
 
     model: DecodingModel[Any]
     reason: str
@@ -72,17 +72,17 @@ class DecodingChoice:
 
 _NAME = "proof"
 _DECODED = 2
-# Relative to the largest logit. Seen in float32: rounding up to 1e-6, a missing position from 5e-2.
+# Relative to the largest logit. Measured in float32: rounding up to 1e-6, a missing position from 5e-2.
 _TOLERANCE = {torch.bfloat16: 5e-2, torch.float16: 2e-2}
 _TOLERANCE_FLOAT32 = 1e-3
-_SENSITIVE = 0.05  # size of B in the proof's adapter: each module moves by a few percent
+_SENSITIVE = 0.05  # scale of B in the test adapter: each module changes by a few percent
 
 
 def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) -> DecodingChoice:
-    """Rows together where a proof shows that they get the logits of transformers' own forward pass, else one by one.
+    """Decode rows together if a test shows transformers' own logits, else one by one.
 
-    The proof reads and decodes two sequences side by side, one with an adapter and one without. Raises ModelError for a
-    model that cannot carry LoRA, or whose generation by transformers differs from its own forward pass.
+    The test prefills and decodes two sequences side by side, one with an adapter and one without. Raises ModelError for
+    a model that cannot carry LoRA, or whose generation by transformers differs from its own forward pass.
     """
     proof = _Expected(base)
     try:
@@ -90,7 +90,7 @@ def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) 
         proof.hold(fast, together=min(rows, 2))
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # an architecture that is built otherwise can fail in any way
+    except Exception as error:  # an unusual architecture can fail in any way
         why = _why(error)
     else:
         return DecodingChoice(fast, fast.way)
@@ -108,7 +108,7 @@ def choose_decoding(base: Base, *, rows: int, max_adapters: int, max_rank: int) 
 
 
 class _Expected:
-    """What two sequences and an adapter shall give, by transformers' forward pass over each of them whole."""
+    """Expected logits of two sequences, one with an adapter, from transformers' forward pass over each as a whole."""
 
     def __init__(self, base: Base) -> None:
         self._adapter = _probing(base)
@@ -130,7 +130,7 @@ class _Expected:
         return logits[0, -_DECODED - 1 :].float()
 
     def hold(self, model: DecodingModel[Any], *, together: int) -> None:
-        """See that a prefill and decode steps give these logits. Raises ModelError saying how far they are off."""
+        """Check that prefill and decode steps give the expected logits. Raises ModelError with the difference."""
         model.lora.load(_NAME, self._adapter)
         try:
             with torch.inference_mode():
@@ -156,19 +156,19 @@ class _Expected:
 
 
 def _why(error: Exception) -> str:
-    """In one line."""
+    """Describe an error in one line."""
     if isinstance(error, ModelError):
         return str(error)
     return f"its forward pass does not fit ({' '.join(str(error).split())[:150] or type(error).__name__})"
 
 
 def _apart(found: Tensor, expected: Tensor) -> float:
-    """The largest difference, relative to the largest logit."""
+    """Return the largest difference, relative to the largest logit."""
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
 
 
 def _probing(base: Base) -> Adapter:
-    """An adapter of rank 1 on all that can carry one, strong enough that none could be missing unseen."""
+    """Build a rank-1 adapter on all targets, strong enough that a missing one would be noticed."""
     fresh = Lora.fresh(base.model, rank=1, alpha=1, seed=0).adapter()
     source = torch.Generator().manual_seed(1)
     dtype = base.model.dtype

@@ -1,8 +1,8 @@
-"""Any model as the sampler runs it where rows together do not fit: one row at a time, as transformers generates.
+"""Decode any model one row at a time, as transformers generates; used where decoding rows together does not fit.
 
-Every row keeps the cache that the model itself makes (keys and values, the states of Mamba or RWKV, a mixture), and
-goes through the model alone: its bits depend on nobody. Slower than row_model.py, for every row reads all weights.
-Knows nothing of sampling or of when a row ends.
+Every row keeps the cache that the model itself makes (keys and values, states of Mamba or RWKV, a mixture) and goes
+through the model alone, so its results do not depend on other rows. Slower than row_model.py, since every row reads all
+weights.
 """
 
 import inspect
@@ -23,18 +23,18 @@ from trainer.sampling.row_lora import RowLora
 
 @dataclass(slots=True)
 class GeneralCache:
-    """What transformers' generation keeps of one sequence: its ids [1, T], and what the next forward pass is given."""
+    """The state of transformers' generation for one sequence: ids [1, T], and the next forward pass's arguments."""
 
     ids: Tensor = field(default_factory=lambda: torch.empty(1, 0, dtype=torch.long))
     arguments: dict[str, Any] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
-        """Tokens read so far."""
+        """Number of tokens read so far."""
         return self.ids.shape[1]
 
     def fork(self) -> "GeneralCache":
-        """An independent copy: another answer goes on from the same prefill."""
+        """Return an independent copy, so that another answer can continue from the same prefill."""
         return GeneralCache(self.ids, deepcopy(self.arguments))
 
 
@@ -42,7 +42,7 @@ class GeneralModel:
     """See trainer.sampling.decoding.DecodingModel. Call it without gradients. Not thread-safe."""
 
     def __init__(self, base: Base, *, max_adapters: int, max_rank: int) -> None:
-        model: Any = base.model  # what transformers' mixin for generation adds to it is untyped
+        model: Any = base.model  # transformers' generation mixin is untyped
         self.lora = RowLora(base.model, rows=1, capacity=max_adapters, max_rank=max_rank)
         self._model = model
         self._device = base.model.device
@@ -56,7 +56,7 @@ class GeneralModel:
 
     @contextmanager
     def folding(self, adapters: Set[str | None]) -> Iterator[None]:
-        """See DecodingModel.folding; here adapters always act beside the weights."""
+        """See DecodingModel.folding; adapters are never folded here."""
         yield
 
     def read(self, ids: Sequence[int], cache: GeneralCache, adapter: str | None, keep: int = 1) -> Tensor:
@@ -79,7 +79,7 @@ class GeneralModel:
         return torch.cat(logits)
 
     def _forward(self, cache: GeneralCache, adapter: str | None, keep: int, *, first: bool) -> Tensor:
-        """One step of transformers' generation; float32 logits [1, keep, V]."""
+        """Run one step of transformers' generation; returns float32 logits [1, keep, V]."""
         inputs = self._model.prepare_inputs_for_generation(
             cache.ids, next_sequence_length=None if first else 1, is_first_iteration=first, **cache.arguments
         )

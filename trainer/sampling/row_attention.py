@@ -1,9 +1,8 @@
-"""Attention in which every row of a batch has its own length and its own keys and values.
+"""Attention in which every row of a batch has its own length and its own KV cache.
 
-Registered with transformers' attention interface, so that any decoder built on it decodes rows of
-unequal length without padding. A row's arithmetic has the same shapes whoever shares the batch: that is
-half of the promise that a seed and a version give the same tokens in any company (the other half, the
-linear modules, is row_linear.py). Knows nothing of sampling or adapters.
+Registered with transformers' attention interface, so that any decoder built on it decodes rows of unequal length
+without padding. A row's arithmetic has the same shapes whatever the other rows are. This is half of the guarantee that
+seed and version determine the tokens in any batch; the other half, the linear modules, is row_linear.py.
 """
 
 from collections.abc import Iterator
@@ -20,16 +19,16 @@ from data.errors import ModelError
 
 NAME = "prefloop_rows"
 
-# Positions by which a cache grows. Where it does, all before is copied once: 1/128 of what attention reads meanwhile.
+# Positions by which a cache grows. Growing copies it once: 1/128 of what attention reads in the meantime.
 _BLOCK = 128
 
 
 @dataclass(slots=True)
 class RowCache:
-    """Keys and values of one sequence, per layer [1, kv_heads, room, head_dim], filled up to length.
+    """KV cache of one sequence, per layer [1, kv_heads, room, head_dim], filled up to length.
 
-    A layer's tensors are made when its first keys arrive, whose shape and dtype they take, and grow by blocks: the
-    room depends on the length alone, and so does whatever a kernel makes of it.
+    A layer's tensors are allocated when its first keys arrive, with their shape and dtype, and grow in blocks: the
+    room depends on the length alone, and so does the kernel's behaviour.
     """
 
     length: int = 0
@@ -37,7 +36,7 @@ class RowCache:
     values: dict[int, Tensor] = field(default_factory=dict)
 
     def put(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Append key and value [1, kv_heads, T, head_dim] after `length`; return all so far, views of the store."""
+        """Append key and value [1, kv_heads, T, head_dim] after `length`; returns views of all so far."""
         return self._append(self.keys, layer, key), self._append(self.values, layer, value)
 
     def _append(self, store: dict[int, Tensor], layer: int, new: Tensor) -> Tensor:
@@ -52,7 +51,7 @@ class RowCache:
         return held.narrow(2, 0, end)
 
     def fork(self) -> "RowCache":
-        """An independent copy: another answer goes on from the same prefill."""
+        """Return an independent copy, so that another answer can continue from the same prefill."""
         fork = RowCache()
         for layer, keys in self.keys.items():
             fork.put(layer, keys[:, :, : self.length], self.values[layer][:, :, : self.length])
@@ -61,7 +60,7 @@ class RowCache:
 
 
 def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
-    """Causal mask [T, T] that also hides what is `window` or more positions back."""
+    """Return a causal mask [T, T], true where visible, that also hides positions `window` or more back."""
     at = torch.arange(length, device=device)
     distance = at[:, None] - at[None, :]
     return (distance >= 0) & (distance < window)
@@ -69,18 +68,18 @@ def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What an attention has beyond the scaled dot product: a soft cap (Gemma 2), sinks [heads] (gpt-oss)."""
+    """Additions to the scaled dot product: a soft cap (Gemma 2), sinks [heads] (gpt-oss)."""
 
     softcap: float | None = None
     sinks: Tensor | None = None
 
     @property
     def none(self) -> bool:
-        """Whether it is the scaled dot product and nothing more."""
+        """Whether it is the plain scaled dot product."""
         return self.softcap is None and self.sinks is None
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, mask: Tensor | None) -> Tensor:
-        """Query [1, heads, T, d] on key and value [1, kv_heads, S, d]; mask [T, S], where a place is seen."""
+        """Attend from query [1, heads, T, d] to key, value [1, kv_heads, S, d]; mask [T, S] is true where visible."""
         share = query.shape[1] // key.shape[1]
         key, value = (states.repeat_interleave(share, 1) for states in (key, value))
         scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
@@ -88,7 +87,7 @@ class Extras:
             scores = torch.tanh(scores / self.softcap) * self.softcap
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
-        if self.sinks is not None:  # one more place for each head, which takes weight and gives nothing
+        if self.sinks is not None:  # one extra position per head, which takes weight and contributes nothing
             sinks = self.sinks.to(scores.dtype).view(1, -1, 1, 1).expand(1, -1, scores.shape[2], 1)
             scores = torch.cat((scores, sinks), -1)
         weights = torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)
@@ -96,23 +95,23 @@ class Extras:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None) -> Tensor:
-    """One row's new position: query [1, kv_heads, heads / kv_heads, d] on keys and values [1, kv_heads, S, d].
+    """Attend from one row's new position: query [1, kv_heads, heads / kv_heads, d], keys, values [1, kv_heads, S, d].
 
-    The heads that share a key head stand as its queries: no copy of the keys for each, and a third faster.
+    Heads that share a key head are passed as several queries of it: no copies of the keys, and a third faster.
     """
     key, value = _near(key, window), _near(value, window)
     return F.scaled_dot_product_attention(query, key, value, scale=scaling)
 
 
 def _near(states: Tensor, window: int | None) -> Tensor:
-    """Those [1, kv_heads, S, d] that the last position still sees."""
+    """Return the positions of states [1, kv_heads, S, d] that the last one still sees."""
     return states if window is None or states.shape[2] <= window else states[:, :, -window:]
 
 
 def _attend_all(
     query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None, extras: Extras
 ) -> Tensor:
-    """A prefill: query [1, heads, T, d] on keys and values [1, kv_heads, T, d]."""
+    """Attend in a prefill: query [1, heads, T, d] on keys and values [1, kv_heads, T, d]."""
     length = query.shape[2]
     window = window if window is not None and length > window else None
     if not extras.none:
@@ -142,10 +141,10 @@ def row_attention(
     s_aux: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """transformers' attention signature: query [B, heads, T, d] -> output [B, T, heads, d of values].
+    """Implement transformers' attention: query [B, heads, T, d] -> output [B, T, heads, d of values].
 
-    Row i of the batch attends to rows[i]; rows of the batch beyond len(rows) are filler and give zeros. attention_mask
-    is what `_reach` made of it. Raises ModelError for a forward pass that does not fit.
+    Row i of the batch attends to rows[i]; batch rows beyond len(rows) are filler and give zeros. attention_mask is the
+    value returned by `_reach`. Raises ModelError for a forward pass that does not fit.
     """
     if rows is None:
         raise ModelError("its forward pass does not hand the rows through")
@@ -155,7 +154,7 @@ def row_attention(
         raise ModelError(f"its attention is local, and not by a sliding window ({attention_mask} tokens)")
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # every transformers attention module has it
     extras = Extras(softcap, s_aux)
-    out = query.new_zeros(*query.shape[:3], value.shape[3])  # values may be of another width than queries (MLA)
+    out = query.new_zeros(*query.shape[:3], value.shape[3])  # values may have another width than queries (MLA)
     for i, row in enumerate(rows):
         q = query[i : i + 1]
         keys, values = row.put(layer, key[i : i + 1], value[i : i + 1])
@@ -171,12 +170,12 @@ def row_attention(
 
 
 def _reach(*_: object, local_size: int | None = None, **__: object) -> int | None:
-    """In place of a mask: how far the model wants it to let through; None without an end."""
+    """Replace transformers' mask builder: return the width of the model's local attention, None if it is global."""
     return local_size
 
 
 def register() -> str:
-    """Make the interface known to transformers (idempotent); returns its name."""
+    """Register the attention with transformers (idempotent); returns its name."""
     AttentionInterface.register(NAME, row_attention)
     AttentionMaskInterface.register(NAME, _reach)
     return NAME
@@ -184,9 +183,9 @@ def register() -> str:
 
 @contextmanager
 def attention(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Within, the model's forward passes use this attention implementation; after, the one it had before.
+    """Use this attention implementation in the model's forward passes within the block; restore the previous one after.
 
-    Set on the config, where the forward pass looks it up: `set_attn_implementation` walks all modules each time.
+    Set on the config, where the forward pass looks it up: `set_attn_implementation` would walk all modules each time.
     """
     config = model.config.get_text_config()
     before = config._attn_implementation

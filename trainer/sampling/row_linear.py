@@ -1,8 +1,8 @@
-"""Linear modules for a fixed few rows: products that do not slow down with filler, and a LoRA of each row's own.
+"""Linear modules for a small fixed number of rows, with an own LoRA per row.
 
-y = W x + s * B_i (A_i x) with the A, B and scaling s of row i (Hu 2021, 2106.09685, eq. 3). The number of rows in
-W x never changes and the LoRA is one small product a row, so a row's very bits do not depend on who shares the
-batch. Knows nothing of names of adapters (row_lora.py), attention or sampling.
+y = W x + s * B_i (A_i x) with the A, B and scaling s of row i (Hu 2021, 2106.09685, eq. 3). The number of rows in W x
+is constant (missing rows are filler), and the LoRA is one small product per row, so a row's result is the same to the
+bit whatever the other rows are. row_lora.py maps adapter names to slots.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from trainer.model.linear_map import LinearMap
 
 
 class RowLinear:
-    """Linear modules that read the same input, as one product; slot 0 of the adapters is the bare base.
+    """Linear modules that read the same input, as one product; slot 0 is the base without adapter.
 
     On the CPU in float32 F.linear is slow for 2 to 16 rows. `(W @ x.T).T` costs the same for 2 rows as for 16, and
-    weights that oneDNN has packed for this many rows cost about half of that (49,152 x 576, 8 rows, 1 thread of an AMD
-    EPYC: F.linear 82 ms, transposed 47, packed by MKL 67, by oneDNN 25). Packed weights are a copy, and so can have an
-    adapter folded in while the model's own stay as they are: nothing to restore, whatever happens.
+    weights packed by oneDNN for this number of rows cost about half of that (49,152 x 576, 8 rows, 1 thread of an AMD
+    EPYC: F.linear 82 ms, transposed 47, packed by MKL 67, by oneDNN 25). Packed weights are a copy, so an adapter can
+    be folded into them while the model's own weights stay unchanged.
     """
 
     def __init__(self, modules: Mapping[str, LinearMap], *, rows: int, slots: int, rank: int, packed: bool) -> None:
@@ -48,9 +48,9 @@ class RowLinear:
         return self._now is not None
 
     def put(self, slot: int, adapter: Adapter | None) -> None:
-        """Write an adapter's A and s*B into a slot, zero-padded to the common rank; None clears it.
+        """Write an adapter's A and s*B into a slot, zero-padded to the common rank; None clears the slot.
 
-        The last one gives the slots' memory back.
+        Clearing the last filled slot frees the memory of all slots.
         """
         if slot in self._filled:
             for store in self._stores():
@@ -69,12 +69,13 @@ class RowLinear:
             self._filled.add(slot)
 
     def use(self, slots: Tensor | int, count: int) -> None:
-        """Say in which slots the adapters of `count` rows are; one slot for all is a view instead of a copy.
+        """Select the slots of the adapters of `count` rows; a single slot for all rows is a view, not a copy.
 
-        Holds until the next call: call it again when a slot was written.
+        Valid until the next call; call it again after a slot was written.
         """
         self._now = None
-        if self._filled and not (isinstance(slots, int) and slots == 0):  # the zeros of slot 0 would change no bit
+        if self._filled and not (isinstance(slots, int) and slots == 0):  # slot 0 alone would only add zeros
+            # down [count, in, modules * rank], each up [count, rank, out]
             down, *ups = (
                 store[slots].expand(count, -1, -1) if isinstance(slots, int) else store[slots]
                 for store in self._stores()
@@ -82,7 +83,7 @@ class RowLinear:
             self._now = down, ups
 
     def fold(self, slot: int, stamp: int) -> None:
-        """Pack W with a slot's adapter in it; stamp tells the contents of slots apart, 0 is the bare base."""
+        """Pack W with a slot's adapter folded in; stamp identifies the slot's content, 0 is the base."""
         stamp = stamp if slot in self._filled else 0
         if not self._packed or (self._pack is not None and stamp == self._folded):
             return
@@ -91,23 +92,24 @@ class RowLinear:
             down, *ups = self._stores()
             downs = down[slot].chunk(len(ups), -1)
             weights = [torch.addmm(w, up[slot].T, low.T) for w, low, up in zip(weights, downs, ups, strict=True)]
-        self._pack = None  # so that two copies never stand side by side
+        self._pack = None  # free the old copy before making the new one
         self._pack = torch.ops.mkldnn._reorder_linear_weight(torch.cat(weights), self._rows)
         self._folded = stamp
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x [rows, in] -> [rows, sum of out], with an adapter on as many rows as `use` named, the first."""
+        """x [rows, in] -> [rows, sum of out], with adapters on the first rows, as many as `use` selected."""
         out = self._product(x)
         if self._now is not None:
             down, ups = self._now
             count = len(down)
+            # batched over rows: x [count, 1, in] @ down -> [count, 1, modules * rank], split by module
             inner = torch.bmm(x[:count, None], down).chunk(len(ups), -1)
             for part, low, up in zip(out[:count, None].split_with_sizes(self._outs, -1), inner, ups, strict=True):
-                part.add_(torch.bmm(low, up))  # baddbmm_ is four times slower on a part of a row
+                part.add_(torch.bmm(low, up))  # baddbmm_ is four times slower on part of a row
         return out
 
     def add(self, name: str, x: Tensor, out: Tensor) -> Tensor:
-        """out + s B (A x) for one module, in place: x [B, T, in], out [B, T, out], B rows as `use` named them."""
+        """Add s B (A x) of one module to out in place: x [B, T, in], out [B, T, out], B rows as selected by `use`."""
         if self._now is not None:
             i = self.names.index(name)
             down, ups = self._now
@@ -122,7 +124,7 @@ class RowLinear:
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0].contiguous()
 
     def _stores(self) -> tuple[Tensor, ...]:
-        """Down and ups of all slots, made when the first adapter targets these modules."""
+        """Return down and ups of all slots, allocated when the first adapter targets these modules."""
         if self._down is None:
             self._down = self._zeros(self._slots, self._in, len(self._modules) * self._rank)
             self._ups = [self._zeros(self._slots, self._rank, out) for out in self._outs]

@@ -1,9 +1,8 @@
-"""Adapters by name over one frozen model, of which every row of a batch has its own, or none.
+"""Adapters by name on one frozen model; every row of a batch uses its own, or none.
 
-peft's own mixed batch splits rows by adapter, which changes the shapes and with them a row's bits, and leaks its
-hooks after an exception (peft#3475). Here nothing stays in the model: within `acting` its linear modules add each
-row's LoRA, after it they are as they were. Knows nothing of sampling; adapters come ready-checked from
-trainer/model/adapter.py.
+peft's mixed batches split rows by adapter, which changes the shapes and with them a row's bits, and leak hooks after an
+exception (peft#3475). Here nothing stays in the model: within `acting` its linear modules add each row's LoRA, after it
+they are unchanged. Adapters come checked from trainer/model/adapter.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +16,16 @@ from trainer.model.adapter import Adapter
 from trainer.model.linear_map import LinearMap, linear_maps
 from trainer.sampling.row_linear import RowLinear
 
-# Packed weights are a second copy of the model. A larger one is slow enough for its arithmetic, not its overhead, to
-# decide, and its owner short of memory.
+# Packed weights are a second copy of the model. For a larger model arithmetic dominates, not overhead, and memory is
+# likely to be short.
 _PACK_BELOW = 2 << 30
 
 
 class RowLora:
-    """Room for `capacity` adapters of at most `max_rank`; both cost memory on every linear module.
+    """Holds up to `capacity` adapters of at most `max_rank`; both cost memory on every linear module.
 
-    rows is the batch of a decode step; `together` names the modules that read one input, for whoever calls
-    `product` with theirs. Not thread-safe: one thread generates, loads and deletes.
+    rows: batch size of a decode step; together: groups of modules that read the same input, for callers of `product`.
+    Not thread-safe: a single thread generates, loads and unloads.
     """
 
     def __init__(
@@ -65,11 +64,11 @@ class RowLora:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The adapters that are loaded."""
+        """Names of the loaded adapters."""
         return tuple(self._slots)
 
     def load(self, name: str, adapter: Adapter) -> None:
-        """Put an adapter into a free slot. Raises ValueError for a taken name or when no slot is free.
+        """Load an adapter into a free slot. Raises ValueError for a name in use or when no slot is free.
 
         Raises KeyError for a module that the model does not have.
         """
@@ -100,7 +99,7 @@ class RowLora:
         self._using = []
 
     def use(self, names: Sequence[str | None]) -> None:
-        """Say which adapter each row of the next products uses; None is the bare base. Rows beyond are filler."""
+        """Select the adapter of each row for the next products; None is the base. Further rows are filler."""
         slots = [0 if name is None else self._slots[name] for name in names]
         if slots == self._using:
             return
@@ -111,30 +110,30 @@ class RowLora:
         self._using = slots
 
     def fold(self, name: str | None) -> None:
-        """Let the products of the next decode steps have this adapter in their weights; None: none, as they stand.
+        """Fold this adapter into the weights for the next decode steps; None: use the base weights.
 
-        Quick when it is so already. Only where the weights are packed; `use` then gives the rows no adapter.
+        Fast if it is folded already. Works only where weights are packed; the rows must then `use` no adapter.
         """
         slot, stamp = (0, 0) if name is None else (self._slots[name], self._stamps[name])
         for group in self._groups.values():
             group.fold(slot, stamp)
 
     def product(self, names: tuple[str, ...]) -> Callable[[Tensor], Tensor]:
-        """For modules named in `together`, or a single one: x [rows, in] -> [rows, sum of out], adapters included."""
+        """Return the product of modules named in `together`, or of a single one: [rows, in] -> [rows, sum of out]."""
         return self._groups[names]
 
     @contextmanager
     def acting(self, names: Sequence[str | None], *, batch: int | None = None) -> Iterator[None]:
-        """Within, the model's own forward pass over `batch` sequences gives each row its adapter.
+        """Apply each row's adapter in the model's own forward pass over `batch` sequences, within the block.
 
-        batch is the number of names if nothing else is said; rows beyond them are filler. Raises RuntimeError for
-        an input that is not made of that many sequences; whatever belongs to a batch of 1 is of its one row.
+        batch defaults to the number of names; rows beyond them are filler. Raises RuntimeError for an input that does
+        not consist of that many sequences; with a batch of 1 every input belongs to its only row.
         """
         self.use(names)
         batch = batch or len(names)
         theirs = {name: vars(module).get("forward") for name, module in self._modules.items()}
         for name, module in self._modules.items():
-            vars(module)["forward"] = self._forward(name, batch)  # of this instance; the class keeps its own
+            vars(module)["forward"] = self._forward(name, batch)  # set on the instance; the class is unchanged
         try:
             yield
         finally:
@@ -162,7 +161,7 @@ class RowLora:
 
 
 def _packs(linears: Sequence[LinearMap]) -> bool:
-    """Whether oneDNN can pack these weights, and there is reason to let it."""
+    """Return whether oneDNN can pack these weights, and whether it pays."""
     plain = all(m.dense and m.dtype == torch.float32 and m.device.type == "cpu" for m in linears)
     size = sum(m.in_features * m.out_features * 4 for m in linears)
     return (

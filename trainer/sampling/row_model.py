@@ -1,8 +1,8 @@
-"""A base model as the sampler runs it: a whole prompt at once, or one token for each of a fixed number of rows.
+"""Run a base model for the sampler: prefill a whole prompt, or decode one token for each of a fixed number of rows.
 
-Adapters act in two ways: beside the weights, each row its own; or, within `folding`, in the weights that decode
-steps use. Between two calls the model is as it was: attention and adapters act only within a forward pass, and
-folding happens in a copy. Knows nothing of sampling or of when a row ends.
+Adapters are applied in two ways: beside the weights, each row its own; or, within `folding`, in the weights of decode
+steps. Between two calls the model is unchanged: attention and adapters are active only within a forward pass, and
+folding happens in a copy.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -20,10 +20,10 @@ from trainer.sampling.row_lora import RowLora
 
 
 class RowModel:
-    """Forward passes over rows with a cache and an adapter each; see DecodingModel in decoding.py, which proves it.
+    """Forward passes over rows, each with its own cache and adapter; implements DecodingModel (decoding.py tests it).
 
-    Raises ModelError for a model whose rows it could not tell apart. The base's own weights must not change: they may
-    have been packed. Call it without gradients. Not thread-safe.
+    Raises ModelError for a model that mixes tokens of different rows. The base's weights must not change afterwards,
+    since they may have been packed. Call it without gradients. Not thread-safe.
     """
 
     def __init__(self, base: Base, *, rows: int, max_adapters: int, max_rank: int) -> None:
@@ -41,17 +41,17 @@ class RowModel:
 
     @property
     def way(self) -> str:
-        """In words, how it goes through the model."""
+        """How decode steps go through the model, in words."""
         means = "transformers' forward pass" if self._decoder is None else "a decode step of prefloop's own"
         return f"fast, all rows together by {means}"
 
     def cache(self) -> RowCache:
-        """An empty one, for `read`."""
+        """See DecodingModel.cache."""
         return RowCache()
 
     @contextmanager
     def folding(self, adapters: Set[str | None]) -> Iterator[None]:
-        """Within, decode steps have the adapter of all rows in their weights, if they share one and can."""
+        """See DecodingModel.folding; takes effect only where the weights are packed."""
         if self.lora.packed and len(adapters) == 1:
             (self._folded,) = adapters
         try:
@@ -60,11 +60,11 @@ class RowModel:
             self._folded = None
 
     def read(self, ids: Sequence[int], cache: RowCache, adapter: str | None, keep: int = 1) -> Tensor:
-        """Run a sequence from its first position; float32 logits [1, keep, V] of its end."""
+        """See DecodingModel.read."""
         return self._forward([list(ids)], [0], [cache], [adapter], keep)
 
     def decode(self, tokens: Sequence[int], caches: list[RowCache], adapters: Sequence[str | None]) -> Tensor:
-        """Run one token a row; float32 logits [rows, V], of which those beyond len(tokens) are filler."""
+        """See DecodingModel.decode; returns logits [rows, V]."""
         filler = [0] * (self.rows - len(tokens))
         padded = [*tokens, *filler]
         positions = [*(cache.length for cache in caches), *filler]
@@ -89,7 +89,7 @@ class RowModel:
         adapters: Sequence[str | None],
         keep: int,
     ) -> Tensor:
-        """transformers' forward pass over ids [B, T] from positions `starts`; float32 logits [B, keep, V]."""
+        """Run transformers' forward pass over ids [B, T] from positions `starts`; float32 logits [B, keep, V]."""
         input_ids = torch.tensor(ids, device=self._device)
         steps = torch.arange(input_ids.shape[1], device=self._device)
         positions = torch.tensor(starts, device=self._device)[:, None] + steps

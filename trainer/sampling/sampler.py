@@ -1,21 +1,21 @@
-"""The sampler: rows that join, decode together one token a step, and leave when they are done.
+"""The sampler: rows join, decode together one token per step, and leave when they are done.
 
-A model takes one of two ways, which decoding.py chooses by proof: all rows in one forward pass, or, where that does not
-fit, each row alone by transformers' own generation, which is slower. What is said here of bits holds for the
-first; in the second a row is alone in its forward pass, and its bits depend on nobody's company anywhere.
+A model runs in one of two ways, chosen by a test in decoding.py: all rows in one forward pass, or, where that does not
+fit, each row alone by transformers' own generation, which is slower. What follows on reproducibility is about the
+first; in the second a row is alone in its forward pass, so other rows never affect it.
 
-One prefill serves all answers to one prompt. A row's tokens depend only on its prompt, adapter, seed and
-sampling parameters, never on its neighbours: every decode step has the same shapes (`max_rows` rows, filler
-included), attention and LoRA run per row, and each row draws from a generator of its own. That holds to the bit on the
-CPU; on a GPU the kernels that are chosen differ with the company, and with them the rounding.
+One prefill serves all answers to one prompt. A row's tokens depend only on its prompt, adapter, seed and sampling
+parameters, never on other rows: every decode step has the same shapes (`max_rows` rows, filler included), attention and
+LoRA run per row, and each row has its own random generator. This holds to the bit on the CPU; on a GPU the choice of
+kernels depends on the batch, and with it the rounding.
 
-Adapters act in two ways. Rows that `join` have theirs beside the weights, always, also when all share one: were
-it folded in, their bits would change whenever a row of another version came or went. `generate` folds the
-adapter into the weights when all its requests share one. Rows of such calls have the same bits in any order and
-company; to rows of mixed calls they are equal but for rounding.
+Adapters are applied in two ways. Rows that `join` always have theirs beside the weights, even when all share one: if it
+were folded in, their bits would change whenever a row of another version came or went. `generate` folds the adapter
+into the weights when all its requests share one. Rows of such calls have the same bits in any order and batch; compared
+with rows of mixed calls they are equal up to rounding.
 
-Between two calls the model is as it was (row_model.py). Knows nothing of threads or versions: app/serving drives
-it, trainers call `generate`.
+Between two calls the model is unchanged (row_model.py). Threads and versions are handled by the caller: app/serving
+runs it for the server, trainers call `generate`.
 """
 
 import random
@@ -37,7 +37,7 @@ from trainer.sampling.token_sampling import draw
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One answer to draw: prompt ids, adapter name (None: the bare base), seed, how."""
+    """One answer to sample: prompt ids, adapter name (None: the base), seed, sampling parameters."""
 
     prompt_ids: tuple[int, ...]
     adapter: str | None
@@ -47,10 +47,10 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class SampledRow:
-    """An answer on its way, of at most `limit` tokens.
+    """An answer being sampled, of at most `limit` tokens.
 
-    logprobs are at temperature 1 under the row's own adapter, in nats. The cache is gone once the answer has ended:
-    who keeps hundreds of answers does not keep their keys and values (SmolLM2: 46 MB for 1,000 tokens).
+    logprobs are at temperature 1 under the row's own adapter, in nats. The cache is dropped once the answer has ended,
+    so that keeping hundreds of answers does not keep their KV caches (SmolLM2: 46 MB for 1,000 tokens).
     """
 
     request: Request
@@ -62,7 +62,7 @@ class SampledRow:
     finish_reason: FinishReason | None = None
 
     def take(self, token: int, logprob: float, ends: Callable[[Sequence[int]], bool]) -> None:
-        """Append a sampled token and see whether it was the last; ends: whether what there is then has ended."""
+        """Append a sampled token and check whether it was the last; ends: tells whether the ids so far are complete."""
         self.token_ids.append(token)
         self.logprobs.append(logprob)
         if ends(self.token_ids):
@@ -75,7 +75,7 @@ class SampledRow:
 
 @dataclass(frozen=True, slots=True)
 class _Prefill:
-    """A prompt read under an adapter: what its answers go on from. logits are [1, V]."""
+    """A prompt read under an adapter, from which answers continue. logits are [1, V]."""
 
     cache: Cache
     logits: Tensor
@@ -84,9 +84,9 @@ class _Prefill:
 class Sampler:
     """Decodes up to max_rows answers at once on one frozen model, which others may use between two calls.
 
-    way says in words how it goes through the model, fast or slow, and why. Raises ModelError for a model that can be
-    sampled in no way, or cannot carry LoRA. Not thread-safe. After any exception `reset` drops
-    all rows; the model itself holds no state of theirs.
+    way: how it runs the model, fast or slow, and why, in words. Raises ModelError for a model that cannot be sampled
+    or cannot carry LoRA. Not thread-safe. After any exception `reset` drops all rows; the model itself keeps no state
+    of them.
     """
 
     def __init__(self, base: Base, *, max_rows: int = 8, max_adapters: int = 4, max_rank: int = 16) -> None:
@@ -111,15 +111,15 @@ class Sampler:
         return self.max_rows - len(self.rows)
 
     def load(self, name: str, adapter: Adapter) -> None:
-        """Make an adapter usable by name. Raises ValueError for a taken name or no room.
+        """Load an adapter under a name. Raises ValueError for a name in use or when there is no room.
 
-        The weights are copied: what becomes of the adapter's own afterwards changes nothing here.
+        The weights are copied, so later changes of `adapter` have no effect here.
         """
         self._model.lora.load(name, adapter)
         self._adapters[name] = adapter
 
     def unload(self, name: str) -> None:
-        """Forget an adapter. Raises ValueError while a row uses it, KeyError when it is not loaded."""
+        """Unload an adapter. Raises ValueError while a row uses it, KeyError when it is not loaded."""
         if any(row.request.adapter == name for row in self.rows):
             raise ValueError(f"adapter {name} is in use")
         if self._built is not None:
@@ -127,7 +127,7 @@ class Sampler:
         del self._adapters[name]
 
     def offload(self) -> None:
-        """Take the weights to the CPU's memory, and drop all that stands beside them, until `reload`.
+        """Move the weights to CPU memory and drop everything derived from them, until `reload`.
 
         Raises ValueError while there are rows.
         """
@@ -137,7 +137,7 @@ class Sampler:
         self.base.move(torch.device("cpu"))
 
     def reload(self) -> None:
-        """Come back with the same adapters. Nothing happens to a sampler that is not offloaded."""
+        """Undo `offload`, with the same adapters; does nothing if not offloaded."""
         if self._built is None:
             self.base.move(self._home)
             built = self._build()
@@ -153,7 +153,7 @@ class Sampler:
 
     @torch.inference_mode()
     def join(self, requests: Sequence[Request]) -> list[SampledRow]:
-        """Start answers to one prompt under one adapter: one prefill, one first token each.
+        """Start answers to one prompt under one adapter: one prefill, and the first token of each.
 
         Raises ValueError when they differ in prompt or adapter, or when there is no room for all; PromptError when the
         prompt leaves no room for an answer.
@@ -167,18 +167,18 @@ class Sampler:
 
     @torch.inference_mode()
     def step(self) -> list[SampledRow]:
-        """Decode one token for every row; returns them all, those that have just finished having left."""
+        """Decode one token for every row; returns all of them, including those that just finished and left."""
         rows = self.rows
         if not rows:
             return []
-        caches = [row.cache for row in rows if row.cache is not None]  # only an answer that has ended has none
+        caches = [row.cache for row in rows if row.cache is not None]  # unfinished rows always have one
         logits = self._model.decode([row.token_ids[-1] for row in rows], caches, [row.request.adapter for row in rows])
         self._draw(rows, logits[: len(rows)])
         self.rows = [row for row in rows if row.finish_reason is None]
         return rows
 
     def leave(self, row: SampledRow) -> None:
-        """Take a row out before its end; nothing happens if it has left already."""
+        """Remove a row before its end; does nothing if it has left already."""
         self.rows = [other for other in self.rows if other is not row]
 
     def reset(self) -> None:
@@ -189,12 +189,12 @@ class Sampler:
     def generate(
         self, requests: Sequence[Request], *, refold: bool = False, ended: Callable[[], None] = lambda: None
     ) -> list[SampledRow]:
-        """Draw all requests to their end; returns rows in the order of the requests. ended is called for each.
+        """Sample all requests to their end; returns rows in the order of the requests. ended: called for each row.
 
-        Each prompt is read once for all its answers under one adapter, however many; a row that ends makes room
-        for the next, whatever its adapter, so that batches stay full. Rows that had joined before are drawn to their
-        end as well. refold: have an adapter in the weights whenever all rows share it, and not only if the whole call
-        does: quicker where each adapter has many answers, equal to the bits of a server but for rounding.
+        Each prompt is prefilled once for all its answers under one adapter; a row that ends makes room for the next,
+        whatever its adapter, so that batches stay full. Rows that had joined before are finished as well. refold: fold
+        an adapter into the weights whenever all current rows share it, not only if the whole call does: faster where
+        each adapter has many answers, equal to the server's results up to rounding.
         Raises PromptError as `join` does.
         """
         groups: dict[tuple[tuple[int, ...], str | None], list[int]] = {}
@@ -225,7 +225,7 @@ class Sampler:
     def score(
         self, prompt_ids: tuple[int, ...], completion_ids: tuple[int, ...], adapter: str | None
     ) -> tuple[float, ...]:
-        """Log-probability of each completion token under an adapter (None: the base), by one forward pass."""
+        """Return the logp of each completion token under an adapter (None: the base), by one forward pass."""
         ids = [*prompt_ids, *completion_ids]
         logits = self._model.read(ids[:-1], self._model.cache(), adapter, keep=len(completion_ids))
         logps = torch.log_softmax(logits[0], -1)
@@ -233,12 +233,12 @@ class Sampler:
         return tuple(logps.gather(1, targets[:, None])[:, 0].tolist())
 
     def _prefill(self, request: Request) -> _Prefill:
-        self.base.answer_limit(len(request.prompt_ids), request.sampling)  # before all the work
+        self.base.answer_limit(len(request.prompt_ids), request.sampling)  # raises before the expensive work
         cache = self._model.cache()
         return _Prefill(cache, self._model.read(request.prompt_ids, cache, request.adapter)[:, -1])
 
     def _start(self, requests: Sequence[Request], prefill: _Prefill) -> list[SampledRow]:
-        """Rows that go on from a prefill, with their first token; those that it does not end take part in steps."""
+        """Create rows from a prefill and sample their first token; unfinished ones take part in later steps."""
         read = prefill.cache.length
         rows = [
             SampledRow(r, self.base.answer_limit(read, r.sampling), prefill.cache.fork(), random.Random(r.seed))
@@ -249,13 +249,14 @@ class Sampler:
         return rows
 
     def _draw(self, rows: Sequence[SampledRow], logits: Tensor) -> None:
-        """Sample the next token of every row from logits [B, V] and let each take it."""
+        """Sample the next token of every row from logits [B, V], and append it."""
         tokens = draw(
             logits,
             [row.request.sampling for row in rows],
             [(*row.request.prompt_ids, *row.token_ids) for row in rows],
             [row.random.random() for row in rows],
         )
+        # logprobs at temperature 1, whatever the sampling parameters
         at = torch.tensor(tokens, device=logits.device)[:, None]
         logprobs = (logits.gather(1, at)[:, 0] - logits.logsumexp(-1)).tolist()
         for row, token, logprob in zip(rows, tokens, logprobs, strict=True):
@@ -263,5 +264,5 @@ class Sampler:
 
 
 def _prompt(request: Request) -> tuple[tuple[int, ...], str | None]:
-    """What requests have in common that one prefill can serve."""
+    """Return what requests must share to use the same prefill."""
     return request.prompt_ids, request.adapter

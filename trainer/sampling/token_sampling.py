@@ -1,8 +1,8 @@
-"""The sampling rule: which tokens a row may draw, with what chance, and which it draws.
+"""The sampling rule: compute each row's token probabilities and draw from them.
 
 Order of operations and results are those of transformers' logits processors: repetition penalty (CTRL, Keskar
 2019, 1909.05858, sec. 4.1), temperature, top-k (Fan 2018, 1805.04833), top-p (Holtzman 2020, 1904.09751). Every
-operation works row by row, so no row sees its neighbours. Knows nothing of models, caches or seeds.
+operation works row by row, so rows do not affect each other. The sampler passes logits and random numbers.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from data.records import Sampling
 
 
 def penalised(logits: Tensor, samplings: Sequence[Sampling], seen: Sequence[Sequence[int]]) -> Tensor:
-    """Logits [B, V] with the repetition penalty of each row on the ids in seen[row], its prompt and answer so far."""
+    """Apply each row's repetition penalty to logits [B, V], on the ids in seen[row]: its prompt and answer so far."""
     if all(s.repetition_penalty == 1 for s in samplings):
         return logits
     result = logits.clone()
@@ -29,9 +29,9 @@ def penalised(logits: Tensor, samplings: Sequence[Sampling], seen: Sequence[Sequ
 
 
 def chances(logits: Tensor, samplings: Sequence[Sampling]) -> Tensor:
-    """Chances [B, V] of logits [B, V]: zero for tokens that top-k or top-p cut off, the rest not yet summing to 1.
+    """Return probabilities [B, V]: zero for tokens that top-k or top-p cut off, the rest not renormalised.
 
-    A row with temperature 0 gets those of temperature 1, which nobody draws from.
+    A row with temperature 0 gets those of temperature 1, which are not used.
     """
     temperature = torch.tensor([s.temperature or 1.0 for s in samplings], device=logits.device)
     probs = torch.softmax(logits / temperature[:, None], -1)
@@ -44,13 +44,13 @@ def chances(logits: Tensor, samplings: Sequence[Sampling]) -> Tensor:
 def draw(
     logits: Tensor, samplings: Sequence[Sampling], seen: Sequence[Sequence[int]], uniform: Sequence[float]
 ) -> list[int]:
-    """One token a row from logits [B, V]: greedy, or by inverse CDF of `uniform`, a number in [0, 1) a row."""
+    """Draw one token per row from logits [B, V]: greedy, or by inverse CDF of `uniform`, a number in [0, 1) per row."""
     logits = penalised(logits, samplings, seen)
     greedy = [s.temperature == 0 for s in samplings]
     tokens: list[int] = logits.argmax(-1).tolist() if any(greedy) else [0] * len(samplings)
     if all(greedy):
         return tokens
-    # float64: the tail of a large vocabulary would be lost in float32's rounding of the sum
+    # float64: in float32 rounding of the sum would lose the tail of a large vocabulary
     cumulative = chances(logits, samplings).cumsum(-1, dtype=torch.float64)
     mass = cumulative[:, -1:]
     target = torch.tensor(uniform, dtype=torch.float64, device=logits.device)[:, None] * mass
@@ -60,9 +60,9 @@ def draw(
 
 
 def _truncated(probs: Tensor, samplings: Sequence[Sampling]) -> Tensor:
-    """Probabilities [B, V] with those beyond top-k, then those beyond top-p of what is left, set to zero.
+    """Set probabilities [B, V] beyond top-k, and then beyond top-p of what is left, to zero.
 
-    Ties with the k-th are kept; of ties at the edge of the nucleus, the lowest ids.
+    Ties with the k-th are kept; of ties at the edge of the nucleus, the lowest ids are kept.
     """
     size = probs.shape[1]
     kth = torch.tensor([size - min(s.top_k or size, size) for s in samplings], device=probs.device)[:, None]
@@ -70,7 +70,7 @@ def _truncated(probs: Tensor, samplings: Sequence[Sampling]) -> Tensor:
     rising = _sorted(probs)
     rising = rising.where(rising >= rising.gather(1, kth), 0)
     cumulative = rising.cumsum(-1, dtype=torch.float64)
-    # The nucleus is what is left when the unlikeliest that together hold 1 - top_p are gone; the likeliest stays.
+    # The nucleus is what remains without the least likely tokens that together hold 1 - top_p; at least one stays.
     first = (cumulative <= tail * cumulative[:, -1:]).sum(-1, keepdim=True).clamp(max=size - 1)
     edge = rising.gather(1, first)
     tied = probs == edge
@@ -80,7 +80,7 @@ def _truncated(probs: Tensor, samplings: Sequence[Sampling]) -> Tensor:
 
 
 def _sorted(probs: Tensor) -> Tensor:
-    """Values [B, V] in rising order. On the CPU by numpy, 20 times faster than torch (32,000 values: 0.15 ms)."""
+    """Sort values [B, V] ascending. On the CPU by numpy, 20 times faster than torch (32,000 values: 0.15 ms)."""
     if probs.device.type == "cpu":
         return torch.from_numpy(np.sort(probs.numpy(), axis=-1))
     return probs.sort(-1).values
