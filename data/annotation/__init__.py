@@ -1,1 +1,1 @@
-"""From a pair to a judgment: completions, pairs, the queue, leases, judgments and what is said besides."""
+"""Annotation: completions, pairs, the queue, leases, judgments, flags, gold pairs and guidelines."""

@@ -1,4 +1,4 @@
-"""How long the answers of a version are, and how many a limit cut off. Knows nothing of what they say."""
+"""How long a version's answers are, and how many of them the token limit cut off."""
 
 import math
 import statistics
@@ -12,7 +12,7 @@ _NEWEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Answers of a version, and how many a limit cut off. median, p90 (nearest rank): of the lengths in tokens."""
+    """A version's answers, how many were cut off, and median and p90 (nearest rank) of their lengths in tokens."""
 
     answers: int
     cut_off: int
@@ -27,7 +27,7 @@ class AnswerLengths:
         self._database = database
 
     def of(self, version: str) -> Lengths | None:
-        """Those of a version, among the newest 2,000 answers that are kept; None if it gave none of them."""
+        """Return the lengths of a version's answers among the newest 2,000 of the store; None if it has none there."""
         rows = self._database.rows(
             """
             select json_array_length(completion.token_ids) as tokens, finish_reason from completion

@@ -1,4 +1,7 @@
-"""Sampled answers, each with all that made it and a digest of that. Knows nothing of pairs."""
+"""Read completions, and insert new ones with a digest over everything that made them.
+
+Pairs, edits and gold insert completions inside their own write transactions; exchange inserts imported ones.
+"""
 
 import json
 import math
@@ -24,41 +27,41 @@ CONTENT = (
     "seed",
     "created_at",
 )
-"""The columns that a sampled row's sha256 covers."""
+"""The columns that the sha256 of a sampled row covers."""
 
 WRITTEN_CONTENT = ("prompt_id", "author_id", "edits_id", "text", "created_at")
-"""The columns that the sha256 of a row which a person wrote covers."""
+"""The columns that the sha256 of a row written by a person covers."""
 
 IMPORTED_CONTENT = ("prompt_id", "import_id", "model", "text", "created_at")
-"""The columns that the sha256 of a row from a file covers."""
+"""The columns that the sha256 of an imported row covers."""
 
 REASONING = ("reasoning", "reasoning_tokens")
-"""The columns that it covers besides, where there is reasoning."""
+"""Columns that the sha256 covers in addition where there is reasoning."""
 
 PROMPT_FORMAT = "prompt_format"
-"""The column that it covers where it is known how the model was asked."""
+"""The column that the sha256 covers in addition where the prompt format is known."""
 
 _COMPLETION = "select c.*, v.name as version from completion c left join adapter_version v on v.id = c.version_id"
 LONGEST_WRITTEN = 20_000
-"""Characters that an answer written by a person may have."""
+"""The most characters that an answer written by a person may have."""
 _LARGEST_SEED = (1 << 63) - 1
 
 
 class Completions:
-    """The completions of a store, to read."""
+    """The completions of a store, read-only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def by_id(self, completion_id: int) -> Completion:
-        """The completion with this id. Raises NotFoundError."""
+        """Return the completion with this id. Raises NotFoundError."""
         found = self.by_ids([completion_id])
         if completion_id not in found:
             raise NotFoundError(f"there is no completion {completion_id}")
         return found[completion_id]
 
     def by_ids(self, completion_ids: Iterable[int]) -> dict[int, Completion]:
-        """Those completions that exist, by id."""
+        """Return the completions that exist among these ids, by id."""
         rows = self._database.rows(
             f"{_COMPLETION} where c.id in (select value from json_each(?))",
             [json.dumps(list(completion_ids))],
@@ -67,7 +70,7 @@ class Completions:
 
 
 def assert_sound(completion: NewCompletion) -> None:
-    """Raise InputError for token ids and log-probabilities that do not match, or a seed beyond 63 bits."""
+    """Raise InputError unless there is one finite log-probability per token id and the seed fits into 63 bits."""
     if len(completion.token_ids) != len(completion.logprobs):
         tokens, logprobs = len(completion.token_ids), len(completion.logprobs)
         raise InputError(f"a completion with {tokens} token ids but {logprobs} log-probabilities")
@@ -78,7 +81,7 @@ def assert_sound(completion: NewCompletion) -> None:
 
 
 def insert_completion(db: sqlite_utils.Database, completion: NewCompletion, common: Mapping[str, int]) -> int:
-    """Insert an answer inside a write; common: its prompt_id, version_id and created_at. Answers the id."""
+    """Insert an answer inside a write transaction; return its id. common: its prompt_id, version_id and created_at."""
     row: dict[str, object] = {
         **common,
         "text": completion.text,
@@ -104,9 +107,9 @@ def insert_written(
     now: int,
     thought: Thought | None = None,
 ) -> int:
-    """Insert an answer that a person wrote, inside a write; edits_id: the one it was made from. Answers the id.
+    """Insert an answer written by a person, inside a write transaction, and return its id.
 
-    thought: what the model reasoned before the answer that was edited, which stays.
+    edits_id: the completion it was edited from. thought: that completion's reasoning, which is kept.
     Raises InputError for a text that is empty or longer than LONGEST_WRITTEN.
     """
     if not text.strip():
@@ -130,7 +133,7 @@ def insert_written(
 
 
 def content_of(row: Row) -> tuple[str, ...]:
-    """The columns that a row's sha256 covers."""
+    """Return the columns that a row's sha256 covers."""
     if row["version_id"] is not None:
         return _sampled_content(row)
     return with_reasoning(row, WRITTEN_CONTENT if row["import_id"] is None else IMPORTED_CONTENT)
@@ -142,7 +145,7 @@ def _sampled_content(row: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def with_reasoning(row: Mapping[str, object], content: tuple[str, ...]) -> tuple[str, ...]:
-    """A row's content and its reasoning, if it has any: rows without keep the digests they had before there was any."""
+    """Add the reasoning columns if the row has reasoning; rows without keep the digests they had before it existed."""
     return content if row["reasoning"] is None else (*content, *REASONING)
 
 

@@ -1,4 +1,7 @@
-"""The better answer as an annotator would have it, inside a write. Knows nothing of what is trained from it."""
+"""Store an annotator's edit of the better answer as a pair: the edited answer against the original.
+
+Called by judgments.py inside the write transaction that records the judgment.
+"""
 
 import sqlite_utils
 
@@ -8,14 +11,14 @@ from data.errors import InputError
 from data.records import Choice, Purpose, Thought
 
 EDIT = "edit"
-"""The strategy of a pair that came of an edit."""
+"""The strategy of a pair that an edit made."""
 
 
 def add_edited_pair(db: sqlite_utils.Database, judgment: Row, text: str) -> int:
-    """Store an edit of the answer that a judgment chose, and the pair of both: a is the edited one. Answers its id.
+    """Store an edit of the answer that a judgment chose and a pair of both (a: the edited one); return the pair's id.
 
-    The pair is judged by its maker alone, so it is withdrawn from the start. Raises InputError when the text is
-    empty, too long or as it was.
+    Only the annotator who edited judges that pair, so it is withdrawn from the start. Raises InputError when the text
+    is empty, too long or unchanged.
     """
     side = "a" if judgment["choice"] == Choice.A.value else "b"
     original = first(
@@ -30,7 +33,7 @@ def add_edited_pair(db: sqlite_utils.Database, judgment: Row, text: str) -> int:
     if text.split() == original["text"].split():
         raise InputError("The edited answer says what the original says. Change it, or leave the edit out.")
     now, prompt_id = judgment["created_at"], original["prompt_id"]
-    # the model reasoned its way to an answer like this one; where it came to none, its reasoning leads nowhere
+    # reasoning is kept where the model reached an answer with it; an empty original means it never did
     reasoned = original["reasoning"] is not None and original["text"]
     edited_id = insert_written(
         db,

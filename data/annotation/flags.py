@@ -1,4 +1,4 @@
-"""What annotators flagged, for an admin to look at. Knows nothing of what is done about it."""
+"""Read the flags that annotators put on pairs, for an admin to review."""
 
 import json
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from data.records import Flag, Message
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """A standing judgment with a flag, and the conversation it is about.
+    """A current judgment with a flag, and the conversation it is about.
 
-    retired: whether the prompt is. created_at: ms since the Unix epoch.
+    retired: whether the prompt is retired. created_at: ms since the Unix epoch.
     """
 
     judgment_id: int
@@ -32,7 +32,7 @@ class Flags:
         self._database = database
 
     def newest(self, limit: int) -> list[Flagged]:
-        """The newest flags that stand, newest first."""
+        """Return the newest current flags, newest first."""
         rows = self._database.rows(
             """
             select j.id, j.pair_id, p.prompt_id, j.annotator_id, j.flag, j.comment, q.messages,
@@ -45,7 +45,7 @@ class Flags:
         return [_flagged(row) for row in rows]
 
     def count(self) -> int:
-        """How many flags stand on prompts that are not retired."""
+        """Count the current flags on prompts that are not retired."""
         return self._database.value(
             """
             select count(*) from current_judgment j join pair p on p.id = j.pair_id join prompt q on q.id = p.prompt_id

@@ -1,7 +1,7 @@
-"""Known pairs: what a careful person says of them is known beforehand. Made by an admin, or from consensus.
+"""Gold pairs: pairs whose right choice is known, made by an admin or from annotators' consensus.
 
-A known pair is a pair of its own, never trains and is never full: everybody may be asked it once, but nobody who
-judged the pair it was made from. Knows nothing of who does well on them; see quality.
+A gold pair is a separate pair that never trains and has no limit of judgments: each annotator may be asked once,
+except those who judged the pair it was made from. How well annotators do on them is measured in data/quality.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from data.records import Choice, Pair, Purpose
 from data.support.clock import Clock
 
 FEWEST_VOTES = 3
-"""Standing judgments that a pair needs before their consensus makes it known."""
+"""The current judgments that a pair needs before their consensus can make it a gold pair."""
 
 _NEVER_FULL = 1_000_000_000
 _UNEXPECTED = "nobody can be expected to say {choice}; expect a, b, tie or both_bad"
@@ -29,7 +29,7 @@ _GOLD = "select g.*, p.repeats_id from gold g join pair p on p.id = g.pair_id"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a known pair should be judged, in its own a and b, and why."""
+    """The choice expected on a gold pair, in the pair's own a and b, and the reason for it."""
 
     choice: Choice
     explanation: str
@@ -37,7 +37,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class KnownPair:
-    """A known pair with what is expected of it. repeats_id: the pair it was made from, if it was."""
+    """A gold pair with the expected choice. repeats_id: the pair it was made from, if any."""
 
     pair: Pair
     expected: Expected
@@ -48,7 +48,7 @@ class KnownPair:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """A pair whose judgments all say the same, and how many they are."""
+    """A pair whose judgments all make the same choice, and how many they are."""
 
     pair: Pair
     choice: Choice
@@ -56,7 +56,7 @@ class Agreed:
 
 
 class Gold:
-    """The known pairs of a store."""
+    """The gold pairs of a store."""
 
     def __init__(self, database: Database, clock: Clock, prompts: Prompts, pairs: Pairs) -> None:
         self._database = database
@@ -65,10 +65,10 @@ class Gold:
         self._pairs = pairs
 
     def make(self, pair_id: int, choice: Choice, *, explanation: str, made_by: int | None) -> KnownPair:
-        """Make a known pair of the same answers as an existing pair.
+        """Make a gold pair of the same answers as an existing pair.
 
-        Raises NotFoundError for an unknown pair, InputError for a choice nobody can be expected to make,
-        ConflictError if the pair is one, or one has been made of it.
+        Raises NotFoundError for an unknown pair, InputError for a choice that cannot be expected (skip, retracted),
+        ConflictError if the pair is not one to train on, or a gold pair has been made of it.
         """
 
         def work(db: sqlite_utils.Database) -> int:
@@ -83,9 +83,9 @@ class Gold:
         return self._made(work, choice)
 
     def write(self, prompt: str, good: str, bad: str, *, explanation: str, made_by: int) -> KnownPair:
-        """Make a known pair of two written answers, the first being the better one.
+        """Make a gold pair of two written answers, the first being the better one.
 
-        Raises InputError for a text that is empty or too long, or answers that say the same.
+        Raises InputError for a text that is empty or too long, or for two equal answers.
         """
         if good.split() == bad.split():
             raise InputError("The two answers say the same. Write a worse one.")
@@ -111,23 +111,23 @@ class Gold:
         return self._made(work, Choice.A)
 
     def retire(self, pair_id: int) -> None:
-        """Ask a known pair no more; what was said of it still counts. Raises NotFoundError, harmless twice."""
+        """Stop asking a gold pair; its judgments still count. Idempotent; raises NotFoundError."""
         now = self._clock()
         sql = "update gold set retired_at = coalesce(retired_at, ?) where pair_id = ?"
         if not self._database.write(lambda db: db.execute(sql, [now, pair_id]).rowcount):
             raise NotFoundError("there is no known pair {pair}", pair=pair_id)
 
     def expected(self, pair_id: int) -> Expected | None:
-        """What a pair should be judged, None if that is not known."""
+        """Return what is expected on a pair, None if it is no gold pair."""
         row = self._database.row("select choice, explanation from gold where pair_id = ?", [pair_id])
         return None if row is None else _expected(row)
 
     def all(self) -> list[KnownPair]:
-        """Every known pair, newest first, retired ones among them."""
+        """Return every gold pair, retired ones included, newest first."""
         return self._known(self._database.rows(f"{_GOLD} order by g.pair_id desc"))
 
     def candidates(self, limit: int = 50) -> list[Agreed]:
-        """Pairs of which at least FEWEST_VOTES people say the same and nobody anything else, most votes first."""
+        """Return the pairs on which at least FEWEST_VOTES annotators all agree, most votes first."""
         rows = self._database.rows(
             f"""
             select j.pair_id, min(j.choice) as choice, count(*) as votes from current_judgment j

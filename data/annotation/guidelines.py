@@ -1,6 +1,6 @@
-"""The guidelines annotators judge by: every version is kept, the newest is in force. Knows nothing of Markdown.
+"""The guidelines that annotators judge by: every version is kept, the newest is in force.
 
-A judgment keeps the version it was given under; see leases.py.
+A lease notes the version in force and hands it on to the judgment; see leases.py. Texts are Markdown, not parsed here.
 """
 
 import json
@@ -25,7 +25,7 @@ class Guidelines:
         self._clock = clock
 
     def publish(self, body: str, translations: Mapping[str, str] | None = None) -> Guideline:
-        """Put a text in force; translations by language tag ("zh"). The newest once more is no new version.
+        """Put a text in force; translations: by language tag ("zh"). Publishing the newest text again adds no version.
 
         Raises InputError for an empty text or one of more than LONGEST characters.
         """
@@ -53,23 +53,23 @@ class Guidelines:
         return self.by_id(self._database.write(work))
 
     def newest(self) -> Guideline | None:
-        """The guideline in force, None before the first."""
+        """Return the guideline in force, None before the first."""
         row = self._database.row("select * from guideline order by id desc limit 1")
         return None if row is None else _guideline(row)
 
     def by_id(self, guideline_id: int) -> Guideline:
-        """The guideline with this id. Raises NotFoundError."""
+        """Return the guideline with this id. Raises NotFoundError."""
         row = self._database.row("select * from guideline where id = ?", [guideline_id])
         if row is None:
             raise NotFoundError("there is no guideline {guideline}", guideline=guideline_id)
         return _guideline(row)
 
     def all(self) -> list[Guideline]:
-        """Every version, newest first."""
+        """Return every version, newest first."""
         return [_guideline(row) for row in self._database.rows("select * from guideline order by id desc")]
 
     def uses(self) -> dict[int, int]:
-        """How many standing judgments were given under each version, by its id; versions without any are not in it."""
+        """Count the current judgments given under each version, by its id; versions without any are left out."""
         rows = self._database.rows(
             """
             select guideline_id, count(*) as judgments from current_judgment

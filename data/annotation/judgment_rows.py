@@ -1,4 +1,4 @@
-"""Rows of the judgment table: their digest, and as records."""
+"""Rows of the judgment table: compute their digests, and turn them into records."""
 
 import json
 from collections.abc import Mapping
@@ -23,25 +23,25 @@ CONTENT = (
 
 
 REMARKS_CONTENT = (*CONTENT, "reasons", "comment", "flag", "guideline_id", "follows_id")
-"""Those of version 2, which is what is written now."""
+"""The columns that the sha256 of a row of content version 2, the current one, covers."""
 
 
 _CONTENT_VERSION = 2
 
 
 def judgment_row(row: Mapping[str, object]) -> dict[str, object]:
-    """All columns of a judgment but its id: with nothing in those left out, and the digest."""
+    """Return all columns of a judgment but its id: missing ones as None, and the digest."""
     content = dict.fromkeys(REMARKS_CONTENT) | dict(row)
     return content | {"sha256": row_digest(content, REMARKS_CONTENT), "content_version": _CONTENT_VERSION}
 
 
 def content_of(row: Row) -> tuple[str, ...]:
-    """The columns that a row's sha256 covers."""
+    """Return the columns that a row's sha256 covers."""
     return CONTENT if row["content_version"] == 1 else REMARKS_CONTENT
 
 
 def judgment_of(row: Row) -> Judgment:
-    """The judgment that a row holds."""
+    """Return a row as a judgment."""
     return Judgment(
         id=row["id"],
         pair_id=row["pair_id"],

@@ -1,8 +1,8 @@
-"""What annotators say of pairs; rows are only ever added. Knows nothing of rounds, but which judgments may train.
+"""Record, undo, change and read judgments. Rows are only ever added.
 
 An undo adds a row that retracts; judging the pair again adds one that supersedes the retraction. A change adds one
-that supersedes what had been said. An edit of the better answer brings a second judgment along: that it beats the
-original; it goes when the first does.
+that supersedes the earlier judgment. An edit of the better answer adds a second judgment, that the edited answer
+beats the original; it is retracted with the first.
 """
 
 from collections.abc import Mapping
@@ -41,12 +41,12 @@ class Judgments:
         self._barring = barring
 
     def record(self, annotator_id: int, lease_token: str, verdict: Verdict, *, idempotency_key: str) -> Judgment:
-        """Keep a verdict, given in the sides as shown, and end its lease; durable once this returns.
+        """Store a verdict, given in the sides as shown, and end its lease; durable once this returns.
 
-        The same key again answers with the judgment kept at first. Raises InputError for a verdict
-        that cannot be; NotFoundError for a lease that is not this annotator's; ConflictError when the
-        key was used for something else, the lease or the pair is judged already, or the lease ended
-        and others have given or hold all judgments the pair wants.
+        A repeated key returns the judgment stored first. Raises InputError for a verdict that makes no sense;
+        NotFoundError for a lease that is not this annotator's; ConflictError when the key was used for another
+        verdict, the lease or the pair is judged already, or the lease expired and others have given or hold all
+        judgments the pair needs.
         """
         assert_sensible(verdict, idempotency_key)
         now = self._clock()
@@ -79,10 +79,10 @@ class Judgments:
         return self.by_id(self._database.write(work))
 
     def undo(self, annotator_id: int, *, duration_ms: int) -> tuple[Lease, Judgment] | None:
-        """Retract the annotator's newest current judgment and lend him its pair again, same sides.
+        """Retract the annotator's newest current judgment and lease its pair to them again, same sides.
 
-        What else he held goes back. A skip whose pair others have taken since is passed over. The
-        answer is the new lease and what was retracted, None if nothing is left to undo.
+        Any other lease of theirs is released. A skip whose pair others have taken since is passed over. Returns the
+        new lease and the retracted judgment, None if nothing is left to undo.
         """
         now = self._clock()
 
@@ -104,10 +104,11 @@ class Judgments:
         return self._pairs.lease_by_id(lease_id), judgment_of(undone)
 
     def change(self, annotator_id: int, judgment_id: int, *, duration_ms: int) -> tuple[Lease, Judgment]:
-        """Lend the annotator the pair of a current judgment of his, same sides, to say something else of it.
+        """Lease the pair of a current judgment to its annotator again, same sides, to change the judgment.
 
-        What had been said stands until he has. What else he held goes back. Raises NotFoundError for a judgment
-        that is not his, ConflictError when it is not current, or a skip whose pair others have taken since.
+        The old judgment stays current until the new one is recorded. Any other lease of theirs is released. Raises
+        NotFoundError for a judgment that is not theirs, ConflictError when it is not current, or a skip whose pair
+        others have taken since.
         """
         now = self._clock()
 
@@ -124,27 +125,27 @@ class Judgments:
         return self._pairs.lease_by_id(lease_id), self.by_id(judgment_id)
 
     def by_id(self, judgment_id: int) -> Judgment:
-        """The judgment with this id, current or not. Raises NotFoundError."""
+        """Return the judgment with this id, current or not. Raises NotFoundError."""
         row = self._database.row(f"{_OF_ALL} where j.id = ?", [judgment_id])
         if row is None:
             raise NotFoundError("there is no judgment {judgment}", judgment=judgment_id)
         return judgment_of(row)
 
     def progress(self, annotator_id: int) -> int:
-        """How many current judgments the annotator has given; an edit's counts with the one that brought it."""
+        """Count the annotator's current judgments; one with an edit counts once."""
         return self._database.value(
             "select count(*) from current_judgment where annotator_id = ? and follows_id is null", [annotator_id]
         )
 
     def count(self) -> int:
-        """How many current judgments there are."""
+        """Count the current judgments."""
         return self._database.value("select count(*) from current_judgment")
 
     def decisive_since(self, judgment_id: int) -> int:
-        """How many current judgments that name a winner and may train came after this one (0: of all).
+        """Count the current judgments after this one (0: all) that name a winner and may train.
 
-        An edit's counts with the one that brought it. Cross joins keep to the newest judgments; SQLite would go through
-        all prompts.
+        A judgment with an edit counts once. Cross joins make SQLite start from the newest judgments; without them it
+        would go through all prompts.
         """
         return self._database.value(
             f"""
@@ -157,16 +158,16 @@ class Judgments:
         )
 
     def last_id(self) -> int:
-        """The id of the newest row, 0 if there is none."""
+        """Return the id of the newest row, 0 if there is none."""
         return self._database.value("select coalesce(max(id), 0) from judgment")
 
     def history(self, annotator_id: int, limit: int) -> list[Judgment]:
-        """The annotator's newest rows, newest first, retracted and retracting ones among them."""
+        """Return the annotator's newest rows, newest first, retracted and retracting ones included."""
         sql = f"{_OF_ALL} where j.annotator_id = ? order by j.id desc limit ?"
         return [judgment_of(row) for row in self._database.rows(sql, [annotator_id, limit])]
 
     def standing(self, annotator_id: int, *, before: int | None, limit: int) -> list[Judgment]:
-        """The annotator's current judgments, newest first, from before a judgment's id if given."""
+        """Return the annotator's current judgments, newest first; before: only those older than this judgment id."""
         return [
             judgment_of(row)
             for row in self._database.rows(
@@ -179,7 +180,7 @@ class Judgments:
         ]
 
     def by_pair(self, pair_id: int) -> list[Judgment]:
-        """The current judgments of a pair, oldest first."""
+        """Return the current judgments of a pair, oldest first."""
         sql = f"{_OF_CURRENT} where j.pair_id = ? order by j.id"
         return [judgment_of(row) for row in self._database.rows(sql, [pair_id])]
 
@@ -192,7 +193,7 @@ def _lease_of(db: sqlite_utils.Database, token: str, annotator_id: int) -> Row:
 
 
 def _said(verdict: Verdict, *, swapped: bool) -> dict[str, object]:
-    """The verdict as columns, in the pair's own sides."""
+    """Return the verdict as columns, in the pair's own sides."""
     choice = verdict.choice.mirrored if swapped else verdict.choice
     remarks = verdict.remarks.mirrored if swapped else verdict.remarks
     reasons = {"a": remarks.reasons_a, "b": remarks.reasons_b}
@@ -206,14 +207,14 @@ def _said(verdict: Verdict, *, swapped: bool) -> dict[str, object]:
 
 
 def _same(kept: Row, lease: Row, said: Mapping[str, object]) -> int:
-    """The judgment kept under a key, if the same is said of the same lease. Raises ConflictError."""
+    """Return the id of the judgment stored under a key if this one repeats it. Raises ConflictError."""
     if kept["lease_id"] != lease["id"] or any(kept[key] != value for key, value in said.items()):
         raise ConflictError("this idempotency key was used for another judgment; take a new one")
     return int(kept["id"])
 
 
 def _superseded_by(db: sqlite_utils.Database, lease: Row, now: int) -> int | None:
-    """The row that a judgment on this lease replaces: a retraction, or what it changes. Raises ConflictError."""
+    """Return the row that a judgment on this lease supersedes, if any. Raises ConflictError."""
     judged = "select 1 from judgment where lease_id = ? and choice <> 'retracted'"
     newest = _newest_row(db, lease["pair_id"], lease["annotator_id"])
     stands = None if newest is None or newest["choice"] == Choice.RETRACTED.value else newest
@@ -255,19 +256,19 @@ def _retract(db: sqlite_utils.Database, row: Row, now: int) -> None:
 
 
 def _retract_follower(db: sqlite_utils.Database, judgment_id: int, now: int) -> None:
-    """Take back what the edit of a judgment brought along."""
+    """Retract the second judgment that a judgment's edit added."""
     follower = first(db, "select * from current_judgment where follows_id = ?", [judgment_id])
     if follower is not None:
         _retract(db, follower, now)
 
 
 def _follow(db: sqlite_utils.Database, row: Row, pair_id: int) -> None:
-    """The judgment that an edit brings along: the edited answer, which is a, beats the original."""
+    """Insert the judgment that an edit adds: the edited answer (a) beats the original."""
     kept = {key: row[key] for key in ("annotator_id", "lease_id", "guideline_id", "created_at")}
     made = {"pair_id": pair_id, "choice": Choice.A.value, "swapped": 0, "follows_id": row["id"]}
     _insert(db, kept | made | {"idempotency_key": f"{row['idempotency_key']}/edit"})
 
 
 def _insert(db: sqlite_utils.Database, row: Mapping[str, object]) -> int:
-    """Insert a row, with nothing in the columns it leaves out. Answers the id."""
+    """Insert a row, with None in the columns it leaves out, and return its id."""
     return insert(db, "judgment", judgment_row(row))

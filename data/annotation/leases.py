@@ -1,7 +1,7 @@
-"""Lending a pair to a person, inside a write. Knows nothing of which pair or why.
+"""Grant and release leases of pairs to annotators, inside a write transaction. queue.py picks the pair.
 
-A person holds one lease at most. Its expiry only lets the pair be offered again: a late answer is
-taken as long as there is room.
+An annotator holds one lease at most. When it expires, the pair can be offered to others; a late judgment is still
+accepted while the pair needs one.
 """
 
 import secrets
@@ -16,7 +16,7 @@ TAKEN = """
     (p.judged + (select count(*) from lease l
       where l.pair_id = p.id and l.released_at is null and l.expires_at > :now))
 """
-"""SQL: how many of the judgments asked of pair p are given or promised at :now."""
+"""SQL: how many of the judgments that pair p needs are given or under lease at :now."""
 
 _RECENT = 50
 _LARGEST_LEAN = 3
@@ -24,20 +24,20 @@ _LARGEST_LEAN = 3
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """From when and for how long a pair is lent (ms)."""
+    """The start and the duration of a lease (ms)."""
 
     now: int
     duration_ms: int
 
 
 def held(db: sqlite_utils.Database, annotator_id: int, *, now: int) -> Row | None:
-    """The open lease of an annotator, None if he has none or it has expired."""
+    """Return the annotator's open lease, None if there is none or it has expired."""
     sql = "select * from lease where annotator_id = ? and released_at is null and expires_at > ?"
     return first(db, sql, [annotator_id, now])
 
 
 def has_room(db: sqlite_utils.Database, pair_id: int, annotator_id: int, *, now: int) -> bool:
-    """Whether this annotator's judgment is still wanted: what he holds is promised to him."""
+    """Return whether the pair still needs this annotator's judgment; their own open lease keeps a place for them."""
     own = held(db, annotator_id, now=now)
     used = "p.judged" if own is not None and own["pair_id"] == pair_id else TAKEN
     sql = f"select 1 from pair p where p.id = :pair and {used} < p.target_judgments"
@@ -55,11 +55,11 @@ def grant(
     propensity: float | None = None,
     changes_id: int | None = None,
 ) -> int:
-    """Lend a pair and give back what the annotator held; sides at random unless given. Answers the id.
+    """Lease a pair to an annotator, releasing what they held, and return the lease's id; sides at random unless given.
 
-    strategy, propensity: how the queue chose it and how probable that was; None if it did not. changes_id: the
-    judgment that one on this lease is to replace. The guideline in force is noted. Raises NotFoundError if there is
-    no such annotator.
+    strategy, propensity: how the queue chose the pair and with what probability; None if the queue did not.
+    changes_id: the judgment that one on this lease will replace. Notes the guideline in force. Raises NotFoundError
+    for an unknown annotator.
     """
     if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
         raise NotFoundError(f"there is no annotator {annotator_id}")
@@ -80,7 +80,7 @@ def grant(
 
 
 def give_back(db: sqlite_utils.Database, annotator_id: int, *, now: int, pair_id: int | None = None) -> None:
-    """End what the annotator holds, or only if it is of this pair."""
+    """Release the annotator's lease; with pair_id only if it is of this pair."""
     db.execute(
         """
         update lease set released_at = ?
@@ -96,9 +96,9 @@ def _guideline_in_force(db: sqlite_utils.Database) -> int | None:
 
 
 def _drawn_side(db: sqlite_utils.Database, annotator_id: int) -> bool:
-    """A coin, except that no side may lead the annotator's recent leases by more than a little.
+    """Flip a coin for the sides, except that no side may lead the annotator's recent leases by more than three.
 
-    A pair lent again with the same sides, after an undo, counts once: or undoing would tip the coin.
+    A pair leased again with the same sides, after an undo, counts once: otherwise undoing would bias the coin.
     """
     row = first(
         db,

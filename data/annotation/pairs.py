@@ -1,4 +1,4 @@
-"""Pairs of completions, and lending them to people. Knows nothing of what people say of them."""
+"""Store pairs of completions, lease them to annotators, and withdraw them."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from data.support.clock import Clock
 from data.versions.versions import version_id
 
 SAMPLED = "sampled"
-"""How a pair came to be, if it is no edit, copy or re-ask. How one was chosen to be judged stands in its leases."""
+"""The strategy of a pair made by sampling, not an edit, gold copy or re-ask. Its leases note how the queue chose it."""
 
 _ANSWERED_BY = "(select c.version_id from completion c where c.id in (p.completion_a_id, p.completion_b_id))"
 
@@ -41,7 +41,7 @@ class Pairs:
         margin: float | None = None,
         target_judgments: int = 1,
     ) -> Pair:
-        """Store two answers of one version to one prompt, to train on. margin: see strategies.py.
+        """Store two answers of one version to one prompt as a training pair. margin: see strategies.py.
 
         Raises NotFoundError for an unknown prompt or version; InputError for answers of two versions,
         token ids and log-probabilities that do not match, a seed beyond 63 bits, or a target below 1.
@@ -54,9 +54,9 @@ class Pairs:
         return self._add(prompt_id, a, b, version=a.version, wanted=wanted)
 
     def add_evaluation(self, prompt_id: int, a: NewCompletion, b: NewCompletion, *, champion: str) -> Pair:
-        """Store an answer of the champion and one of another version, to be measured against each other.
+        """Store an answer of the champion and one of another version as a pair that compares the two versions.
 
-        Raises as `add`, and InputError unless just one of the two is of the champion.
+        Raises as `add`, and InputError unless exactly one of the two is the champion's.
         """
         if (a.version == champion) == (b.version == champion):
             raise InputError(f"one answer must be of {champion}, these are of {a.version} and {b.version}")
@@ -92,9 +92,9 @@ class Pairs:
         version: str | None = None,
         rules: QueueRules = TRAINING_ALONE,
     ) -> Lease | None:
-        """Lend the annotator a pair: the one he holds, else the next by the queue's rules, else None.
+        """Lease a pair to the annotator: the one they hold, else the next by the queue's rules, else None.
 
-        version: of which fresh ones may be; those that another has judged may be of any.
+        version: the version that pairs without a judgment must be of; pairs that others have judged may be of any.
         Raises NotFoundError for an unknown annotator or version.
         """
         now = self._clock()
@@ -120,10 +120,10 @@ class Pairs:
         return None if lease_id is None else self.lease_by_id(lease_id)
 
     def lease_pair(self, pair_id: int, annotator_id: int, *, duration_ms: int) -> Lease:
-        """Lend this very pair; what else the annotator held goes back.
+        """Lease a given pair to the annotator; any other lease of theirs is released.
 
         Raises NotFoundError for an unknown pair or annotator, ConflictError if the annotator has judged
-        the pair, it is withdrawn, or others give all judgments it wants.
+        the pair, it is withdrawn, or others have given or hold all judgments it needs.
         """
         now = self._clock()
 
@@ -137,7 +137,7 @@ class Pairs:
         return self.lease_by_id(self._database.write(work))
 
     def lease_by_id(self, lease_id: int) -> Lease:
-        """The lease with this id. Raises NotFoundError."""
+        """Return the lease with this id. Raises NotFoundError."""
         row = self._database.row("select * from lease where id = ?", [lease_id])
         if row is None:
             raise NotFoundError(f"there is no lease {lease_id}")
@@ -151,7 +151,7 @@ class Pairs:
         )
 
     def release(self, token: str, annotator_id: int) -> None:
-        """Give a lease back unjudged; harmless twice. Raises NotFoundError if it is not the annotator's."""
+        """Release a lease without a judgment. Idempotent; raises NotFoundError if it is not the annotator's."""
         now = self._clock()
 
         def work(db: sqlite_utils.Database) -> None:
@@ -163,9 +163,9 @@ class Pairs:
         self._database.write(work)
 
     def ready(self, version: str | None = None, *, purpose: Purpose = Purpose.TRAIN, against: str | None = None) -> int:
-        """How many pairs (of a version) that nobody has judged yet any annotator could still be given.
+        """Count the pairs (of a version) without a judgment that can still be leased to any annotator.
 
-        against: only those that this version answered, too.
+        against: count only those with an answer of this version.
         """
         return self._database.value(
             f"""
@@ -180,13 +180,13 @@ class Pairs:
         )
 
     def half_judged(self) -> int:
-        """How many pairs wait for a second person, or for however many more shall judge them."""
+        """Count the training pairs that have some, but not all, of the judgments they need."""
         return self._database.value(f"select count(*) from pair p where {HALF_JUDGED}")
 
     def withdraw_except(self, version: str) -> int:
-        """Stop offering pairs of other versions that nobody judged or holds; the answer is how many.
+        """Withdraw the pairs of other versions that have no judgment and no open lease; return how many.
 
-        Known pairs and re-asks stay. Raises NotFoundError for an unknown version.
+        Gold pairs and re-asks stay. Raises NotFoundError for an unknown version.
         """
         now = self._clock()
         sql = f"""
@@ -199,9 +199,9 @@ class Pairs:
         )
 
     def withdraw_evaluations_except(self, versions: tuple[str, str] | None) -> int:
-        """Stop offering pairs of other versions against each other that nobody judged or holds; the answer is how many.
+        """Withdraw the evaluation pairs of other versions that have no judgment and no open lease; return how many.
 
-        None: of any two. Raises NotFoundError for an unknown version.
+        versions: the two whose pairs stay; None: withdraw all. Raises NotFoundError for an unknown version.
         """
         now = self._clock()
         spared = "" if versions is None else f"and not (:one in {_ANSWERED_BY} and :other in {_ANSWERED_BY})"
@@ -218,14 +218,14 @@ class Pairs:
         return self._database.write(work)
 
     def by_id(self, pair_id: int) -> Pair:
-        """The pair with this id. Raises NotFoundError."""
+        """Return the pair with this id. Raises NotFoundError."""
         found = self.by_ids([pair_id])
         if pair_id not in found:
             raise NotFoundError("there is no pair {pair}", pair=pair_id)
         return found[pair_id]
 
     def by_ids(self, pair_ids: Iterable[int]) -> dict[int, Pair]:
-        """Those pairs that exist, by id."""
+        """Return the pairs that exist among these ids, by id."""
         rows = self._database.rows(
             "select * from pair where id in (select value from json_each(?))", [json.dumps(list(pair_ids))]
         )
@@ -245,7 +245,7 @@ class Pairs:
         }
 
     def completion(self, completion_id: int) -> Completion:
-        """The completion with this id. Raises NotFoundError."""
+        """Return the completion with this id. Raises NotFoundError."""
         return self._completions.by_id(completion_id)
 
     def _assert_free(self, db: sqlite_utils.Database, pair_id: int, annotator_id: int, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Judgments as the measures of quality take them. Knows nothing of what is measured."""
+"""Read the judgments as votes, the rows that the measures in data/quality are computed from."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from data.db.database import Database
 from data.quality.vote import QualityVote
 from data.quality.vote_table import QualityVoteTable
 
-# Once somebody has judged a known pair he may be told what was expected: what he says of it later says nothing of
-# him, and neither does an undo. So there the first word stands; the view has what stands of all other pairs.
+# After judging a gold pair annotators may be told the expected choice, so a later change or undo says nothing about
+# them: on gold pairs the first judgment counts. On all other pairs the current one does (view current_judgment).
 _WORDS = f"""
     select id, pair_id, annotator_id, choice, strength, swapped, {read_ms("j")} as elapsed_ms, created_at
       from current_judgment j where follows_id is null and pair_id not in (select pair_id from gold)
@@ -22,34 +22,35 @@ _WORDS = f"""
 
 @dataclass(frozen=True, slots=True)
 class GoldTally:
-    """How people did on a known pair: how many made the expected choice, of how many."""
+    """How annotators did on a gold pair: how many made the expected choice (right), of how many."""
 
     right: int
     of: int
 
 
 class QualityVotes:
-    """The ballots of a store."""
+    """The votes of a store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[QualityVote]:
-        """Every ballot, oldest first.
+        """Return every vote, oldest first.
 
-        A re-ask has the item id of the pair that it asks again. What an edit brought along is no ballot: it was not
+        A re-ask has the item id of the pair that it repeats. The judgment that an edit adds is no vote: nobody was
         asked.
         """
         return list(self.table())
 
     def table(self) -> QualityVoteTable:
-        """The same as columns."""
+        """Return every vote, oldest first, as columns."""
         found = self._where("true")
         return found.taken(np.argsort(found.judgment))
 
     def cast_here(self, *, since: int = 0) -> QualityVoteTable:
-        """Those cast from a time on (ms since the Unix epoch), but for imported ones: of those nobody here knows how
-        the answers were shown, so they tell nothing of habits.
+        """Return the votes since a time (ms since the Unix epoch), imported ones left out.
+
+        Nothing is known of how the answers of imported pairs were shown, so they tell nothing about habits.
         """
         return self._where("p.imported_sha256 is null and w.created_at >= ?", since)
 
@@ -64,7 +65,7 @@ class QualityVotes:
             return QualityVoteTable.read(moment.in_chunks(sql, params))
 
     def tallies(self) -> dict[int, GoldTally]:
-        """How people did on the known pairs that anybody has judged, by pair id; skips are not counted."""
+        """Count right and all first judgments of each gold pair that has any, by pair id; skips are not counted."""
         rows = self._database.rows(
             """
             select j.pair_id, sum(j.choice = g.choice) as hits, count(*) as words

@@ -1,12 +1,12 @@
-"""Which pair an annotator gets next: one rule. Knows nothing of how a pair is lent.
+"""Choose the pair that an annotator gets next. pairs.py calls `next_pair` and leases what it returns.
 
-First it is drawn what for: a known pair, one he judged before, the champion against the version before it, or
-training; what the drawn purpose has not, another gives, so that nobody is locked out. A re-ask takes the place of a
-pair to train on: who asks again and again while none is ready is given none, or a slow model would turn a small share
-into nearly all. For training, pairs that another has judged and that want more come first, also those of a version that
-serves no more: half an overlap tells nothing of how far people agree. Then the strategy draws from the oldest that wait
-with the highest priority. Nobody is given the same answers twice, except as a hidden re-ask with their sides swapped,
-and nobody a known pair that he made himself.
+First a purpose is drawn: a gold pair, a re-ask of a pair they judged, a comparison of the champion with another
+version, or training; if there is no pair for it, another purpose is tried, so that nobody is left without work. A
+re-ask only takes the place of a training pair that is ready: otherwise an annotator who keeps asking while a slow
+model has none would get nearly nothing but re-asks. For training, pairs that another annotator has judged and that
+need more judgments come first, also those of a version that no longer serves: an incomplete overlap tells nothing about
+agreement. Then the strategy draws from the oldest waiting pairs of the highest priority. Nobody is given the same
+answers twice, except as a hidden re-ask with sides swapped, and nobody a gold pair that they made themselves.
 """
 
 import json
@@ -22,7 +22,7 @@ from data.db.database import Row, first, insert
 from data.records import Purpose
 
 OVERLAP = "overlap"
-"""How a pair was chosen that another had judged already."""
+"""The strategy noted for a pair chosen because another annotator had judged it."""
 
 _CANDIDATES = 64
 _RECENT_PROMPTS = 50
@@ -33,9 +33,9 @@ _UNSEEN_COPY = """
     not exists (select 1 from pair r join current_judgment j on j.pair_id = r.id
       where r.repeats_id = p.id and j.annotator_id = :annotator)
 """
-# The terms are those of the partial indexes, word for word.
+# Same terms as in the partial indexes, word for word, so that SQLite uses them.
 HALF_JUDGED = "p.judged > 0 and p.judged < p.target_judgments and p.withdrawn_at is null and p.purpose = 'train'"
-"""SQL: whether a pair p was judged by some of those who shall judge it."""
+"""SQL: whether training pair p has some, but not all, of the judgments it needs."""
 
 _HALF = f"""
     select p.id from pair p where {HALF_JUDGED}
@@ -47,7 +47,7 @@ _FRESH = f"""
     and {_UNJUDGED_BY} and {_UNSEEN_COPY} and {TAKEN} < p.target_judgments
     order by p.priority desc, p.id limit {_CANDIDATES}
 """
-# Texts with and without, because "of any version or of this" in one would keep SQLite from the indexes.
+# Added only where a version is given: "any version, or this one" in a single query would keep SQLite from the indexes.
 _OF_VERSION = "and p.version_id = :version"
 _GOLD = f"""
     select p.id from gold g join pair p on p.id = g.pair_id
@@ -73,10 +73,10 @@ _TO_REASK = """
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
-    """Shares of what people are given besides training pairs, and how those are chosen.
+    """The shares of leases that are not training pairs, and how training pairs are chosen.
 
-    gold, reask and evaluation are probabilities, together at most 1; reask_after: how many of his judgments lie
-    between a pair and its re-ask; explore: the share of a strategy's draws that may be any pair.
+    gold, reask and evaluation are probabilities, together at most 1; reask_after: the annotator's judgments between a
+    pair and its re-ask; explore: the share of a strategy's draws that are uniformly random.
     """
 
     strategy: StrategyName = StrategyName.RANDOM
@@ -88,14 +88,14 @@ class QueueRules:
 
 
 TRAINING_ALONE = QueueRules()
-"""Nothing but pairs to train on, any of those that wait."""
+"""Training pairs only, chosen at random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A pair, how it was chosen, and how probable that was, given what it was drawn for.
+    """A chosen pair, how it was chosen, and the probability of that, given its purpose.
 
-    swapped: the side that b must be on; None: any.
+    swapped: the sides it must be shown in; None: either.
     """
 
     pair_id: int
@@ -106,7 +106,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks for a pair and when. version_id: of which version, if of one."""
+    """Who asks for a pair and when. version_id: the version that it must be of, if any."""
 
     annotator_id: int
     now: int
@@ -116,17 +116,17 @@ class Asking:
 
     @property
     def params(self) -> dict[str, object]:
-        """What the queries above are bound to."""
+        """The parameters of the queries above."""
         return {"annotator": self.annotator_id, "now": self.now, "version": self.version_id}
 
     @property
     def of_version(self) -> str:
-        """The term that keeps to one version."""
+        """The SQL term that restricts pairs to the version, empty if there is none."""
         return "" if self.version_id is None else _OF_VERSION
 
 
 def next_pair(db: sqlite_utils.Database, asking: Asking) -> Drawn | None:
-    """The next pair, inside a write; None when nothing waits for this annotator."""
+    """Return the next pair, inside a write transaction; None when there is none for this annotator."""
     for purpose in _purposes(asking):
         drawn = _DRAWS[purpose](db, asking)
         if drawn is not None:
@@ -135,7 +135,7 @@ def next_pair(db: sqlite_utils.Database, asking: Asking) -> Drawn | None:
 
 
 def _purposes(asking: Asking) -> Iterator[Purpose]:
-    """What to look for first, and what then."""
+    """Yield the purposes in the order to try them."""
     rules, at = asking.rules, asking.source.random()
     shares = {Purpose.GOLD: rules.gold, Purpose.REASK: rules.reask, Purpose.EVAL: rules.evaluation}
     for purpose, share in shares.items():
@@ -173,7 +173,7 @@ def _gold(db: sqlite_utils.Database, asking: Asking) -> Drawn | None:
 
 
 def _reask(db: sqlite_utils.Database, asking: Asking) -> Drawn | None:
-    """A pair he judged, once more with its sides swapped: one begun before, or a new one."""
+    """Return a pair the annotator judged, with sides swapped: an existing re-ask without a judgment, or a new one."""
     begun = first(db, _REASKED, asking.params)
     if begun is not None:
         return Drawn(begun["id"], Purpose.REASK, 1.0, swapped=not begun["swapped"])
@@ -196,7 +196,7 @@ _DRAWS: dict[Purpose, Callable[[sqlite_utils.Database, Asking], Drawn | None]] =
 
 
 def _fresh(db: sqlite_utils.Database, asking: Asking, purpose: Purpose) -> list[Row]:
-    """The oldest that wait, of the highest priority there is."""
+    """Return the oldest waiting pairs of the highest priority."""
     rows = list(db.query(_FRESH.format(purpose=purpose, version=asking.of_version), asking.params))
     return [row for row in rows if row["priority"] == rows[0]["priority"]]
 
@@ -211,7 +211,7 @@ def _prompt_words(db: sqlite_utils.Database, prompt_ids: Sequence[int]) -> dict[
 
 
 def _recent_words(db: sqlite_utils.Database) -> list[frozenset[str]]:
-    """The words of the prompts judged last, by anybody."""
+    """Return the words of the prompts that anybody judged most recently."""
     rows = db.query(
         """
         select distinct pair.prompt_id from (select pair_id from judgment order by id desc limit ?) j

@@ -1,7 +1,6 @@
-"""How the next pair to train on is chosen from those that wait: as a probability for each, so that it is known.
+"""Strategies that choose the next training pair: each gives every waiting pair a probability, which the lease records.
 
-Pure functions. Nothing is ever measured on pairs chosen here: that is what evaluation pairs are for. Knows nothing
-of tables or of who judges.
+Pure functions. Metrics never come from pairs chosen here; evaluation pairs are drawn apart.
 """
 
 import re
@@ -14,9 +13,9 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pair that waits. margin: the champion's implicit reward of a less that of b (nats), where it was computed.
+    """A waiting pair. margin: the champion's implicit reward of a minus that of b (nats), where it was computed.
 
-    words: those of its prompt.
+    words: the words of its prompt.
     """
 
     pair_id: int
@@ -25,7 +24,7 @@ class Candidate:
 
 
 class StrategyName(StrEnum):
-    """The ways to choose; see the functions of the same names."""
+    """The names of the strategies; see the functions of the same names."""
 
     RANDOM = "random"
     UNCERTAINTY = "uncertainty"
@@ -34,26 +33,26 @@ class StrategyName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """The probability of each candidate, in their order; they add up to 1. by: the strategy that it was in the end."""
+    """The probability of each candidate, in their order; they sum to 1. by: the strategy that was used in the end."""
 
     by: StrategyName
     shares: tuple[float, ...]
 
 
 Strategy = Callable[[Sequence[Candidate], Sequence[frozenset[str]], float], Odds]
-"""Given candidates (at least one), the words of prompts judged lately, and the share of draws that just explore."""
+"""Takes candidates (at least one), the words of recently judged prompts, and the share of uniformly random draws."""
 
 
 def random(candidates: Sequence[Candidate], _: Sequence[frozenset[str]] = (), __: float = 0.0) -> Odds:
-    """Every candidate alike."""
+    """Give every candidate the same probability."""
     return Odds(StrategyName.RANDOM, (1 / len(candidates),) * len(candidates))
 
 
 def uncertainty(candidates: Sequence[Candidate], recent: Sequence[frozenset[str]], explore: float) -> Odds:
-    """The smallest |implicit reward margin|: where the policy least knows which answer is better.
+    """Prefer the smallest |implicit reward margin|, where the policy is least sure which answer is better.
 
-    The margin is DPO's implicit reward of a less that of b (Rafailov et al. 2023, section 5.1), beta left out, since
-    it does not change the order. Where no candidate has one (the champion is the base itself), it is `random`.
+    The margin is DPO's implicit reward of a minus that of b (Rafailov et al. 2023, section 5.1), without beta, which
+    does not change the order. Where no candidate has a margin (the champion is the base model), falls back to `random`.
     """
     known = [(abs(candidate.margin), at) for at, candidate in enumerate(candidates) if candidate.margin is not None]
     if not known:
@@ -62,9 +61,9 @@ def uncertainty(candidates: Sequence[Candidate], recent: Sequence[frozenset[str]
 
 
 def diversity(candidates: Sequence[Candidate], recent: Sequence[frozenset[str]], explore: float) -> Odds:
-    """The prompt least like those judged lately: the greedy step of k-center (Sener and Savarese 2018, algorithm 1).
+    """Prefer the prompt least similar to those judged recently: the greedy step of k-center.
 
-    Likeness is the share of words that two prompts have in common (Jaccard).
+    Sener and Savarese 2018, algorithm 1; similarity is the Jaccard index of the prompts' words.
     """
     nearest = [max((_likeness(one.words, other) for other in recent), default=0.0) for one in candidates]
     return Odds(StrategyName.DIVERSITY, _mostly(nearest.index(min(nearest)), len(candidates), explore))
@@ -78,12 +77,12 @@ STRATEGIES: dict[StrategyName, Strategy] = {
 
 
 def words_of(text: str) -> frozenset[str]:
-    """The words of a prompt, small letters; of scripts without spaces, runs of letters."""
+    """Return the words of a prompt, lower case; in scripts without spaces, runs of letters."""
     return frozenset(_WORD.findall(text.lower()))
 
 
 def _mostly(best: int, count: int, explore: float) -> tuple[float, ...]:
-    """One candidate, except for a share of draws that may be any."""
+    """Give one candidate all the probability but the share `explore`, which all candidates share equally."""
     return tuple(explore / count + (1 - explore) * (at == best) for at in range(count))
 
 

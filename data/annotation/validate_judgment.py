@@ -1,4 +1,4 @@
-"""Whether a verdict makes sense in itself. Knows nothing of the pair it is on or of tables."""
+"""Check that a verdict makes sense in itself, whatever pair it is on. Called by judgments.py."""
 
 from data.errors import InputError
 from data.records import Choice, Remarks, Verdict
@@ -9,7 +9,7 @@ LONGEST_REASON = 64
 
 
 def assert_sensible(verdict: Verdict, idempotency_key: str) -> None:
-    """Raise InputError, with the way out, for a verdict that cannot be."""
+    """Raise InputError, with a message that says how to correct it, for a verdict that makes no sense."""
     if verdict.choice is Choice.RETRACTED:
         raise InputError("a judgment is retracted by an undo, not by a verdict")
     if verdict.strength is not None and not verdict.choice.decisive:

@@ -1,1 +1,1 @@
-"""What may not count, and why: the one rule that all share."""
+"""Which judgments may not count, and why: one rule, shared by everything that uses judgments."""

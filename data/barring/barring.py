@@ -1,7 +1,7 @@
-"""What may not count, and why: the one rule that rounds, rounds taken again, trials and exports share, as SQL.
+"""The rule for which judgments may not count, as SQL; rounds, rebuilds, trials and exports share it.
 
-A judgment is barred while its annotator is in quarantine, its pair is flagged as unfit, or it was given faster than
-anyone skims both answers. Knows nothing of what becomes of the others.
+A judgment is barred while its annotator is in quarantine, while its pair has a barring flag, or if it was given faster
+than anybody can skim both answers.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from data.barring.reading_speed import READING_SPEED
 from data.records import Flag
 
 BARRING_FLAGS = ", ".join(f"'{flag}'" for flag in Flag if flag.bars)
-"""SQL: the flags that bar."""
+"""SQL: the flags that bar a pair."""
 
 
 def read_ms(j: str) -> str:
-    """SQL: how long the giver of a judgment, by its alias, could read its pair (ms); null if that is not known.
+    """Return SQL for the time (ms) an annotator could read the pair of a judgment (an alias); null if not known.
 
-    Whoever undoes or changes a judgment has read the pair before, so all their looks at it count.
+    Someone who undoes or changes a judgment has read the pair before, so the times of all their looks at it are added.
     """
     return f"""
         iif({j}.elapsed_ms is null or {j}.supersedes_id is null, {j}.elapsed_ms, (
@@ -29,7 +29,7 @@ def read_ms(j: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a rule was true of at some time, as SQL: annotators in quarantine, and flagged pairs and judgments."""
+    """The state that the rule is applied to, as SQL: annotators in quarantine, and flagged pairs and judgments."""
 
     quarantined: str = IN_FORCE
     flagged: str = f"(select id, pair_id from current_judgment where flag in ({BARRING_FLAGS}))"
@@ -40,15 +40,15 @@ NOW = Reading()
 
 @dataclass(frozen=True, slots=True)
 class Barring:
-    """The rule. too_fast: how many times faster than people read both answers a judgment may be; 0 bars none by it.
+    """The rule. too_fast: how many times normal reading speed makes a judgment too fast; 0 turns that part off.
 
-    A judgment whose time is not known is never too fast. One that an edit brought along goes with the other.
+    A judgment without a known time is never too fast. The judgment that an edit adds is barred with the one it follows.
     """
 
     too_fast: float = 0.0
 
     def unfit(self, at: Reading = NOW) -> str:
-        """SQL: why a judgment j on a pair may not count whatever the pair is for; null if it may."""
+        """Return SQL for why a judgment j on a pair may not count, whatever the pair is for; null if it may."""
         return f"""
             case
               when j.annotator_id in {at.quarantined} then 'quarantined'
@@ -59,7 +59,7 @@ class Barring:
         """
 
     def barred(self, at: Reading = NOW) -> str:
-        """SQL: why a judgment j on a pair may not train; null if it may."""
+        """Return SQL for why a judgment j on a pair may not train; null if it may."""
         return f"case when pair.purpose <> 'train' then pair.purpose else {self.unfit(at)} end"
 
     def _when_too_fast(self) -> str:

@@ -1,6 +1,6 @@
-"""Annotators whose judgments stay out of rounds: kept, not deleted, and let in again by lifting the quarantine.
+"""Quarantines: an annotator's judgments stay stored but do not count until the quarantine is lifted.
 
-Rounds that are frozen keep what they were given; `rounds_of` says which those are. Knows nothing of why.
+Frozen rounds keep the judgments they were given; `rounds_of` lists those rounds.
 """
 
 import sqlite_utils
@@ -15,7 +15,7 @@ IN_FORCE = "(select annotator_id from quarantine where lifted_at is null)"
 
 
 def in_force_at(moment: str) -> str:
-    """SQL: the annotators who were in quarantine at a moment, itself SQL."""
+    """Return SQL for the annotators in quarantine at a moment; moment: SQL, too."""
     return f"""(select annotator_id from quarantine
         where created_at <= {moment} and (lifted_at is null or lifted_at > {moment}))"""
 
@@ -31,9 +31,9 @@ class Quarantines:
         self._clock = clock
 
     def begin(self, annotator_id: int, *, reason: str, made_by: int | None) -> Quarantine:
-        """Leave an annotator's judgments out of the rounds from now on.
+        """Start a quarantine: from now on rounds leave out all judgments of the annotator.
 
-        Raises InputError without a reason, NotFoundError for an unknown annotator, ConflictError if he is in one.
+        Raises InputError without a reason, NotFoundError for an unknown annotator, ConflictError if they are in one.
         """
         if not reason.strip():
             raise InputError("A quarantine needs a reason, for those who ask later.")
@@ -54,9 +54,9 @@ class Quarantines:
         return _quarantine(made)
 
     def lift(self, annotator_id: int, *, lifted_by: int | None) -> None:
-        """Let the annotator's judgments count again, all of them.
+        """End the quarantine: all judgments of the annotator count again.
 
-        Raises NotFoundError for an unknown annotator, ConflictError if he is in none.
+        Raises NotFoundError for an unknown annotator, ConflictError if they are in none.
         """
         now = self._clock()
 
@@ -69,16 +69,16 @@ class Quarantines:
         self._database.write(work)
 
     def of(self, annotator_id: int) -> Quarantine | None:
-        """The quarantine the annotator is in, None if he is in none."""
+        """Return the quarantine the annotator is in, None if there is none."""
         row = self._database.row(_OPEN, [annotator_id])
         return None if row is None else _quarantine(row)
 
     def in_force(self) -> list[Quarantine]:
-        """All quarantines that are not lifted, oldest first."""
+        """Return all quarantines that are not lifted, oldest first."""
         return [_quarantine(row) for row in self._database.rows("select * from quarantine where lifted_at is null")]
 
     def rounds_of(self, annotator_id: int) -> dict[int, int]:
-        """How many judgments of the annotator each round was given, by round id."""
+        """Count the annotator's judgments in each frozen round, by round id."""
         rows = self._database.rows(
             """
             select r.round_id, count(*) as judgments from round_judgment r
@@ -90,7 +90,7 @@ class Quarantines:
 
 
 def _is_in_one(db: sqlite_utils.Database, annotator_id: int) -> bool:
-    """Raises NotFoundError for an unknown annotator."""
+    """Return whether the annotator is in quarantine. Raises NotFoundError for an unknown annotator."""
     if not first(db, "select 1 from annotator where id = ?", [annotator_id]):
         raise NotFoundError("there is no annotator {annotator}", annotator=annotator_id)
     return first(db, _OPEN, [annotator_id]) is not None

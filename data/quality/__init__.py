@@ -1,1 +1,1 @@
-"""How well people judge, from their judgments alone. Knows nothing of tables or pages."""
+"""How well people judge, measured from votes alone; data/annotation/quality_votes.py reads them from the store."""

@@ -1,7 +1,7 @@
-"""How far people agree, by the published coefficients. Knows nothing of what a label means.
+"""Inter-annotator agreement, by the published coefficients.
 
 Labels are nominal: equal or not. A coefficient is 1 where all agree and 0 where they agree as if by chance. It is None
-where it is not defined: without two labels on one thing, or when only one label was ever given.
+where it is not defined: without two labels on one unit, or when only one label was ever given.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -14,11 +14,11 @@ from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.support.arrays import Counts
 
 Labels = Sequence[Hashable]
-"""What different people called one thing; it may be of any length."""
+"""The labels that different people gave one unit, any number of them."""
 
 
 def counts_of(units: Iterable[Labels]) -> Counts:
-    """Labels, counted."""
+    """Count each label on each unit, (units, labels)."""
     units = list(units)
     known: dict[Hashable, int] = {}
     places = [(row, known.setdefault(label, len(known))) for row, labels in enumerate(units) for label in labels]
@@ -29,14 +29,14 @@ def counts_of(units: Iterable[Labels]) -> Counts:
 
 
 def percent_agreement(units: Iterable[Labels] | Counts) -> float | None:
-    """The share of agreeing pairs among all pairs of labels on one unit."""
+    """Return the share of agreeing pairs among all pairs of labels on one unit."""
     counts = _counted(units)
     total = int(_pairs(counts.sum(axis=1)).sum())
     return int(_pairs(counts).sum()) / total if total else None
 
 
 def agreement_interval(units: Iterable[Labels] | Counts) -> tuple[float, float] | None:
-    """The 95 % interval of percent_agreement: Wilson's, over as many independent units as the pairs amount to.
+    """Return the 95 % Wilson interval of percent_agreement, over the effective number of independent units.
 
     Pairs of labels on one unit are not independent, so a unit counts once, however many labels it has; where some have
     more than others, the number is the effective one of L. Kish, Survey Sampling (1965), section 8.2.
@@ -50,7 +50,7 @@ def agreement_interval(units: Iterable[Labels] | Counts) -> tuple[float, float] 
 
 
 def cohen(pairs: Iterable[tuple[Hashable, Hashable]] | npt.NDArray[np.int8]) -> float | None:
-    """Cohen's kappa of two people who both labelled each of some things; pairs may be an array, (things, 2).
+    """Return Cohen's kappa of two people who labelled the same units; pairs may be an array, (units, 2).
 
     J. Cohen, "A coefficient of agreement for nominal scales", Educ. Psychol. Meas. 20 (1960), eq. 1.
     """
@@ -67,11 +67,11 @@ def cohen(pairs: Iterable[tuple[Hashable, Hashable]] | npt.NDArray[np.int8]) -> 
 
 
 def fleiss(units: Iterable[Labels] | Counts) -> float | None:
-    """Fleiss' kappa. It asks for equally many labels on each unit.
+    """Return Fleiss' kappa, over units with equally many labels, as it requires.
 
-    Of the units, those with one certain number of labels are used: the number, 2 or more, that uses the most labels.
-    The rest is for krippendorff. J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychol. Bull.
-    76 (1971), eq. 7.
+    Used are the units with one certain number of labels: the number, 2 or more, that uses the most labels. For all
+    units see krippendorff. J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychol. Bull. 76
+    (1971), eq. 7.
     """
     counts = _counted(units)
     sizes = counts.sum(axis=1)
@@ -86,7 +86,7 @@ def fleiss(units: Iterable[Labels] | Counts) -> float | None:
 
 
 def krippendorff(units: Iterable[Labels] | Counts) -> float | None:
-    """Krippendorff's alpha for nominal labels; units may have any number of them, and one label alone is left out.
+    """Return Krippendorff's alpha for nominal labels; units may have any number, those with only one are left out.
 
     K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C:
     alpha = 1 - (n - 1) sum_c<>k o_ck / sum_c<>k n_c n_k, from the matrix o of coincidences.

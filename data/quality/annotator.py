@@ -1,4 +1,4 @@
-"""All that is measured of one person. Judges nothing: what stands out is for findings.py. Knows nothing of pages."""
+"""All quality measures of one annotator. Which of them stand out is decided in findings.py."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,17 +18,17 @@ from data.records import Choice
 from data.support.arrays import Codes
 
 STRETCH = 20
-"""Judgments that one point of a person's course over time is made of, at least; the last may have fewer."""
+"""The judgments per point of an annotator's course over time, at least; the last point may have fewer."""
 
 MOST_STRETCHES = 100
-"""Points of a course: more cannot be told apart where they are drawn."""
+"""The most points of a course: more cannot be told apart in a chart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some judgments of one person in a row. Times in ms since the Unix epoch.
+    """Some consecutive judgments of one annotator. Times in ms since the Unix epoch.
 
-    agreement: with the consensus of the others. left: how often the left side won. seconds: their median.
+    agreement: with the consensus of the others. left: how often the left side wins. seconds: the median.
     """
 
     begun_at: int
@@ -41,13 +41,14 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorQuality:
-    """What one person's ballots show. What they do not show is None.
+    """What one annotator's votes show; None for what they do not show.
 
     choices: how often each was made. left, longer: how often the left and the longer answer wins, where one does.
-    undecided: how often neither wins. length: the bias by length. reliability: how often the better answer is voted
-    for. margin: see consensus.py. agreement: with the consensus of the others, where both name a winner; kappa:
-    Cohen's, of the same. repeats: how often a re-ask is answered alike. gold: how often the known choice is made.
-    seconds: the median. pace: see consistency.py. too_fast: how often nobody could have read both. course: over time.
+    undecided: how often neither wins. length: the length bias. reliability: how often the better answer is voted
+    for. margin: see Consensus.margins. agreement: with the consensus of the others, where both name a winner; kappa:
+    Cohen's, of the same. repeats: how often a re-ask gets the same answer. gold: how often the expected choice is made.
+    seconds: the median. pace: see consistency.paces. too_fast: how often both answers cannot have been read. course:
+    over time.
     """
 
     annotator_id: int
@@ -72,7 +73,7 @@ class AnnotatorQuality:
 def annotator_quality(
     annotator_id: int, ballots: Iterable[QualityVote], agreed: Consensus, pace: float | None
 ) -> AnnotatorQuality:
-    """The measures of a person's own ballots, given the consensus of all and the pace among them."""
+    """Measure one annotator's own votes, given the consensus of all and their pace."""
     own = table_of(ballots)
     words, said = first_words(own), in_order(own)
     others = agreed.winners(words)

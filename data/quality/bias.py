@@ -1,4 +1,4 @@
-"""What a choice owes to where and how long an answer stands. Knows nothing of which answer is better."""
+"""How far choices depend on the side and the length of an answer."""
 
 import math
 from collections.abc import Iterable
@@ -14,19 +14,20 @@ from data.quality.vote_table import A, table_of
 from data.support.arrays import Floats
 
 PRIOR_DEVIATION = 2.5
-"""Of both coefficients of the length bias: hardly felt, but somebody who always takes the longer one stays finite.
+"""The prior's standard deviation for both coefficients of the length bias.
 
-A. Gelman et al., "A weakly informative default prior distribution for logistic and other regression models", Ann. Appl.
-Stat. 2 (2008), have this scale.
+Hardly felt, but keeps the estimate finite for someone who always takes the longer answer. The scale is that of A.
+Gelman et al., "A weakly informative default prior distribution for logistic and other regression models", Ann. Appl.
+Stat. 2 (2008).
 """
 _95_PERCENT = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
 class LengthBias:
-    """By what factor the odds of an answer grow when it is twice as long, with the 95 % interval; 1 is no bias.
+    """The factor by which an answer's odds grow when it is twice as long, with the 95 % interval; 1 is no bias.
 
-    coefficient: the log of the factor; deviation: its standard error. of: the ballots it is known from.
+    coefficient: the log of the factor; deviation: its standard error. of: the number of votes used.
     """
 
     coefficient: float
@@ -35,39 +36,39 @@ class LengthBias:
 
     @property
     def odds(self) -> float:
-        """The factor per doubling."""
+        """The factor per doubling of the length."""
         return math.exp(self.coefficient)
 
     @property
     def low(self) -> float:
-        """The lower end of the factor."""
+        """The lower end of the factor's 95 % interval."""
         return math.exp(self.coefficient - _95_PERCENT * self.deviation)
 
     @property
     def high(self) -> float:
-        """The upper end of the factor."""
+        """The upper end of the factor's 95 % interval."""
         return math.exp(self.coefficient + _95_PERCENT * self.deviation)
 
 
 def position_bias(ballots: Iterable[QualityVote]) -> Share | None:
-    """How often the left side wins where a side does; one half is no bias, since sides are drawn by lot."""
+    """Return how often the left side wins where a side does; one half is no bias, since sides are drawn at random."""
     table = table_of(ballots)
     return share_of(table.left[table.decisive])
 
 
 def longer_wins(ballots: Iterable[QualityVote]) -> Share | None:
-    """How often the longer answer wins where one is longer and one wins."""
+    """Return how often the longer answer wins where one is longer and one wins."""
     table = table_of(ballots)
     longer = (table.choice == A) == (table.length_a > table.length_b)
     return share_of(longer[table.decisive & (table.length_a != table.length_b)])
 
 
 def length_bias(ballots: Iterable[QualityVote]) -> LengthBias | None:
-    """Logistic regression of "left wins" on a constant and log2(length left / length right), both in characters + 1.
+    """Fit a logistic regression of "left wins" on a constant and log2(length left / length right), in characters + 1.
 
-    The constant takes up a bias of position. The coefficients have a Gaussian prior (PRIOR_DEVIATION); the estimate is
-    the posterior's mode, the interval Laplace's (the curvature at the mode; C. Bishop, PRML, eq. 4.143). None without
-    a ballot that names a winner.
+    The constant takes up position bias. The coefficients have a Gaussian prior (PRIOR_DEVIATION); the estimate is the
+    posterior mode, the interval is Laplace's (the curvature at the mode; C. Bishop, PRML, eq. 4.143). None without a
+    vote that names a winner.
     """
     table = table_of(ballots)
     decisive = table.decisive
@@ -81,7 +82,7 @@ def length_bias(ballots: Iterable[QualityVote]) -> LengthBias | None:
 
 
 def _fit(signed: Floats) -> tuple[Floats, Floats]:
-    """The mode, (k,), and the curvature there, (k, k), of a logistic regression; signed: (n, k), rows times +-1."""
+    """Return mode, (k,), and curvature there, (k, k), of a logistic regression; signed: (n, k), rows times +-1."""
 
     def loss(weights: Floats) -> float:
         return float(weights @ weights / 2 / PRIOR_DEVIATION**2 - log_expit(signed @ weights).sum())

@@ -1,10 +1,10 @@
-"""Which answer wins by everybody's votes, weighted by how reliable each voter is. Knows nothing of intervals.
+"""Which answer wins by all votes, weighted by how reliable each voter is.
 
 The model is that of A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM
-algorithm", Appl. Stat. 28 (1979), with one parameter a person (their "one-coin" form): the probability that the vote
-goes to the answer that is truly better. Which of two answers is called a is an accident, so errors have no direction,
-and both are as likely to be better beforehand. For the same reason a vote for neither is as likely whichever is
-better, and is left out. What is known of gold items is held fast.
+algorithm", Appl. Stat. 28 (1979), with one parameter per person (the "one-coin" form): the probability that a vote
+goes to the answer that is truly better. Which of two answers is called a is arbitrary, so errors have no direction,
+and both answers are equally likely to be the better one beforehand. For the same reason a vote for neither is equally
+likely whichever is better, and is left out. The expected choices of gold items are held fixed.
 """
 
 import math
@@ -23,20 +23,20 @@ from data.records import Choice
 from data.support.arrays import Bools, Codes, Counts, Floats, Ints
 
 SUPPOSED_RIGHT, SUPPOSED_WRONG = 3, 1
-"""Votes that everybody is supposed to have cast before the first: a Beta(4, 2) prior. People mostly try."""
+"""Pseudo-votes, right and wrong, of everybody before the first vote: a Beta(4, 2) prior. People mostly try."""
 
 _SETTLED = 1e-7
 _MOST_STEPS = 2000
 _EVEN = 1e-9
-"""Log odds below which nothing speaks for either answer."""
+"""Log odds below this count as zero: neither answer is ahead."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Votes:
-    """Votes as they weigh, by item: what is known of it (1 for a, 0 for b, else nan), the sum of log odds, how many.
+    """Weighted votes by item: the gold answer (1 for a, 0 for b, else nan), the sum of log odds, and the count.
 
-    items: ids in order, (items,), as the others; people: ids in order. key, weight: of each vote, (votes,), in order
-    of keys, which are made of the places of its item and its giver.
+    items: sorted ids, (items,), and so are known, log_odds and counts; people: sorted ids. key, weight: of each vote,
+    (votes,), sorted by key, which is made of the indices of the vote's item and its voter.
     """
 
     items: Ints
@@ -48,7 +48,7 @@ class _Votes:
     weight: Floats
 
     def others(self, ballots: QualityVoteTable) -> Floats:
-        """As Consensus.others has it, nan for None."""
+        """Return what Consensus.others does for each vote, nan for None."""
         if not len(self.items):
             return np.full(len(ballots), np.nan)
         item, has_item = _found(self.items, ballots.item)
@@ -56,7 +56,7 @@ class _Votes:
         vote, has_vote = _found(self.key, item * len(self.people) + person)
         own = has_item & has_person & has_vote
         log_odds = self.log_odds[item] - np.where(own, self.weight[vote], 0.0)
-        log_odds[np.abs(log_odds) < _EVEN] = 0.0  # what is evenly split does not add up to just nothing
+        log_odds[np.abs(log_odds) < _EVEN] = 0.0  # rounding: evenly split votes do not sum to exactly 0
         voted = has_item & (self.counts[item] > own)
         known = np.where(has_item, self.known[item], np.nan)
         return np.where(np.isnan(known), np.where(voted, expit(log_odds), np.nan), known)
@@ -64,11 +64,11 @@ class _Votes:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What the votes say together.
+    """The result of all votes together.
 
-    reliability: by annotator id, how often he votes for the better answer, in 0-1. margins: by annotator id, the log
-    odds that he and those who share items with him are the right way round and not all mirrored (every right vote a
-    wrong one): agreement alone cannot tell, only gold items and the trust that most people try.
+    reliability: by annotator id, how often they vote for the better answer, in 0-1. margins: by annotator id, the log
+    odds that they and those who share items with them are not all mirrored (every right vote a wrong one): agreement
+    alone cannot tell that, only gold items and the prior that most people try.
     """
 
     reliability: Mapping[int, float]
@@ -76,31 +76,31 @@ class Consensus:
     _votes: _Votes
 
     def others(self, ballot: QualityVote) -> float | None:
-        """The probability that a wins, by the gold answer or else all votes but this person's; None without any."""
+        """Return the probability that a wins, by gold or else by all votes but this person's; None without any."""
         return _number(self._votes.others(table_of([ballot])))
 
     def support(self, ballot: QualityVote) -> float | None:
-        """The probability, by gold or the others, that the answer this ballot votes for wins; None without either."""
+        """Return the probability, by gold or the others' votes, that this vote's answer wins; None without either."""
         return _number(self.supports(table_of([ballot])))
 
     def winner(self, ballot: QualityVote) -> Choice | None:
-        """What wins by gold or the others' votes; None without either, or if they are evenly split."""
+        """Return what wins by gold or the others' votes; None without either, or if they are evenly split."""
         [code] = self.winners(table_of([ballot])).tolist()
         return None if code == UNKNOWN else CHOICES[code]
 
     def supports(self, ballots: QualityVoteTable) -> Floats:
-        """The same as `support` of each, (ballots,); nan for None."""
+        """Return `support` of each vote, (votes,); nan for None."""
         for_a = self._votes.others(ballots)
         return np.where(ballots.choice == A, for_a, np.where(ballots.choice == B, 1 - for_a, np.nan))
 
     def winners(self, ballots: QualityVoteTable) -> Codes:
-        """The same as `winner` of each, (ballots,); UNKNOWN for None."""
+        """Return `winner` of each vote, (votes,); UNKNOWN for None."""
         for_a = self._votes.others(ballots)
         return np.where(for_a > 0.5, A, np.where(for_a < 0.5, B, UNKNOWN)).astype(np.int8)
 
 
 def consensus(words: Iterable[QualityVote] | FirstVotes) -> Consensus:
-    """The consensus of people's first words, at most one of each person on each item."""
+    """Compute the consensus of people's first votes, at most one of each person on each item."""
     said = words if isinstance(words, FirstVotes) else words_of(words)
     votes = (said.choice == A) | (said.choice == B)
     people, person = np.unique(said.annotator[votes], return_inverse=True)
@@ -128,7 +128,7 @@ def consensus(words: Iterable[QualityVote] | FirstVotes) -> Consensus:
 
 
 def _margins(person: Counts, item: Counts, for_a: Bools, known: Floats, rates: Floats) -> Floats:
-    """Of each person; mirrored, a rate is 1 - rate, which the prior and gold votes tell apart and nothing else."""
+    """Return each person's margin. Mirrored, a rate is 1 - rate; only the prior and gold votes tell the two apart."""
     right = np.where(known[item] == for_a, 1.0, -1.0)
     balance = (
         SUPPOSED_RIGHT
@@ -145,7 +145,7 @@ def _by_id(people: npt.NDArray[np.int32], values: Floats) -> dict[int, float]:
 
 
 def _found(known: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Counts, Bools]:
-    """Where each wanted value lies among those that are known and in order, and whether it is there at all."""
+    """Return the index of each wanted value in a sorted array, and whether it is there at all."""
     at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return at, known[at] == wanted
 
@@ -157,7 +157,7 @@ def _number(values: Floats) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _VoteArrays:
-    """Votes as arrays: person and item, (votes,), number both; for_a, (votes,), is 1 or 0.
+    """Votes as arrays: person and item, (votes,), are indices; for_a, (votes,), is 1 or 0.
 
     known: (items,), 1 or 0 where gold, else nan. people: how many there are.
     """
@@ -170,14 +170,14 @@ class _VoteArrays:
 
 
 def _told(person: Counts, item: Counts, for_a: Bools, known: Floats, people: int) -> _VoteArrays:
-    """The votes that say something of a person: a vote alone on an item is as likely whatever his reliability."""
+    """Keep the votes that say something about a voter: a vote alone on an item is equally likely at any reliability."""
     tells = (np.bincount(item, minlength=len(known))[item] > 1) | ~np.isnan(known[item])
     items, places = np.unique(item[tells], return_inverse=True)
     return _VoteArrays(person[tells], places.astype(np.int64), for_a[tells].astype(np.float64), known[items], people)
 
 
 def _fit(table: _VoteArrays) -> Floats:
-    """Reliabilities, (people,). EM finds a near maximum: of two starts, majority and gold alone, the better one."""
+    """Return reliabilities, (people,): the better of the two maxima that EM finds from the majority and from gold."""
     votes = np.maximum(1, np.bincount(table.item, minlength=len(table.known)))
     majority = np.bincount(table.item, table.for_a, minlength=len(table.known)) / votes
     starts = (majority, np.full(len(table.known), 0.5))
@@ -186,7 +186,7 @@ def _fit(table: _VoteArrays) -> Floats:
 
 
 def _climb(table: _VoteArrays, wins: Floats) -> Floats:
-    """EM from wins, (items,), the probability that a wins; to reliabilities, (people,)."""
+    """Run EM from wins, (items,), the probability that a wins; return reliabilities, (people,)."""
     rates = _rates(table, wins)
     for _ in range(_MOST_STEPS):
         for_a, for_b = _log_likelihoods(table, rates)
@@ -206,7 +206,7 @@ def _rates(table: _VoteArrays, wins: Floats) -> Floats:
 
 
 def _log_likelihoods(table: _VoteArrays, rates: Floats) -> tuple[Floats, Floats]:
-    """Of the votes on each item, (items,), if a is better and if b is."""
+    """Return the log likelihood of the votes on each item, (items,), if a is better and if b is."""
     right, wrong = np.log(rates)[table.person], np.log1p(-rates)[table.person]
     if_a, if_b = (np.where(table.for_a == side, right, wrong) for side in (1, 0))
     return _summed(table, if_a), _summed(table, if_b)

@@ -1,4 +1,4 @@
-"""Whether a person stands by a word, knows the known, and takes the time to read. Knows nothing of others' words."""
+"""Whether an annotator answers re-asks alike, makes the expected choices on gold, and takes the time to read."""
 
 from collections.abc import Iterable
 
@@ -11,28 +11,28 @@ from data.quality.vote_table import UNKNOWN, QualityVoteTable, again, in_order, 
 from data.support.arrays import Ints
 
 SKIMMING_SPEED = SKIMMING * READING_SPEED
-"""Characters a second, above which two answers were not read to their ends, not even roughly."""
+"""Characters per second; above it two answers cannot have been read to their ends, not even skimmed."""
 
 _MAD_TO_DEVIATION = 1.4826
-"""Of a normal distribution. P. Rousseeuw, C. Croux, "Alternatives to the median absolute deviation", JASA 88 (1993)."""
+"""For normal distributions. P. Rousseeuw, C. Croux, "Alternatives to the median absolute deviation", JASA 88 (1993)."""
 
 
 def repeats(ballots: Iterable[QualityVote]) -> Share | None:
-    """How often the same person says the same of an item when asked again; skips count for nothing."""
+    """Return how often the same person gives the same answer when asked an item again; skips are left out."""
     said = in_order(ballots)
     at, first = again(said)
     return share_of(said.winner[at] == said.winner[first])
 
 
 def gold_accuracy(ballots: Iterable[QualityVote]) -> Share | None:
-    """How often the known choice is made where there is one. A tie is a miss, a skip is not counted."""
+    """Return how often the expected choice is made on gold pairs. Skips do not count; a tie for a winner is wrong."""
     said = in_order(ballots)
     known = said.gold != UNKNOWN
     return share_of(said.choice[known] == said.gold[known])
 
 
 def too_fast(ballots: Iterable[QualityVote]) -> Share | None:
-    """How often both answers were passed faster than anyone skims; the prompt is not counted as read."""
+    """Return how often both answers were judged faster than anybody skims; the prompt's length is not counted."""
     said = in_order(ballots)
     timed = said.elapsed_ms != UNKNOWN
     characters = (said.length_a + said.length_b)[timed]
@@ -40,13 +40,13 @@ def too_fast(ballots: Iterable[QualityVote]) -> Share | None:
 
 
 def median_seconds(ballots: Iterable[QualityVote]) -> float | None:
-    """The median time of a judgment, in seconds."""
+    """Return the median time of a judgment, in seconds."""
     times = _times(table_of(ballots))
     return float(np.median(times)) / 1000 if len(times) else None
 
 
 def paces(people: Iterable[tuple[int, Iterable[QualityVote]]]) -> dict[int, float]:
-    """How each person's median log time stands against all judgments, by annotator id; below 0 is faster.
+    """Return how far each person's median log time lies from everybody's, by annotator id; below 0 is faster.
 
     In robust deviations of a single judgment's log time: distance to the median of all, over 1.4826 MAD of all. Empty
     if all take equally long.
@@ -61,5 +61,5 @@ def paces(people: Iterable[tuple[int, Iterable[QualityVote]]]) -> dict[int, floa
 
 
 def _times(table: QualityVoteTable) -> Ints:
-    """The times that are known (ms)."""
+    """Return the known times (ms)."""
     return np.asarray(table.elapsed_ms[table.elapsed_ms != UNKNOWN])

@@ -1,12 +1,12 @@
-"""What stands out in a person's judgments. A hint for an admin, never a verdict: it changes nothing by itself.
+"""What stands out in an annotator's judgments: hints for an admin, which change nothing by themselves.
 
-Every finding asks that a whole 99 % interval lies on the wrong side of a bound, so few judgments find nothing, and a
-small fault is none however many judgments show it. Good crowds agree on 63-81 % of such pairs and no more; so, where
-people may differ in earnest, the bound is how the others do. Gold and reading speed have bounds of their own.
+A finding requires that the whole 99 % interval lies beyond a bound, so few judgments give none, and a small deviation
+gives none however many judgments show it. Careful annotators agree on 63-81 % of such pairs; so, where people may
+honestly differ, the bound comes from the other annotators. Gold and reading speed have fixed bounds.
 
-In simulated crowds (tests/data/quality/test_findings.py) who judge the same 60 pairs, about 1 in 700 careful
-people has any finding where people agree on 78 or 70 %, and 1 in 70 where they agree on 63 %. Who looks every day
-looks often: a finding that comes and goes is chance.
+In simulated crowds (tests/data/quality/test_findings.py) judging the same 60 pairs, about 1 in 700 careful people has
+any finding where people agree on 78 or 70 %, and 1 in 70 where they agree on 63 %. Looking every day means many tests:
+a finding that comes and goes is chance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,27 +22,27 @@ from data.quality.share import pooled
 CONFIDENCE = 0.99
 COIN = 0.5
 FEWEST_SHARED = 20
-"""Votes that others or gold say something of, below which nothing is said of a person's reliability."""
+"""Votes on items with gold or others' votes, below which reliability gives no finding."""
 
 SIDE_BOUND = 0.6
 LENGTH_BOUND = 0.75
 UNDECIDED_BOUND = 0.5
 GOLD_BOUND = 0.7
-"""What crowdsourcing platforms commonly ask of test questions. Gold items should be clear."""
+"""What crowdsourcing platforms commonly require on test questions. Gold items should be clear."""
 
 FAST_BOUND = 0.5
-"""Many pairs are settled before the end: an empty answer, gibberish, a plain mistake in the first line."""
+"""Many pairs can be judged before reading to the end: an empty answer, gibberish, a plain mistake in the first line."""
 
 MIRROR_MARGIN = log(9)
-"""Log odds, 9 to 1, that it is not everybody else who has it the wrong way round."""
+"""Log odds of 9 to 1 that it is this annotator, not everybody else, who votes the wrong way round."""
 
 
 class FindingKind(StrEnum):
     """What stands out.
 
     ONE_SIDE: mostly the left or mostly the right answer wins. BY_LENGTH: mostly the longer or mostly the shorter.
-    UNDECIDED: mostly neither. CHANCE: no better than a coin, where others are. AGAINST_OTHERS: mostly the worse
-    answer wins. INCONSISTENT: asked again, says something else. MISSES_GOLD: known choices are missed. TOO_FAST:
+    UNDECIDED: mostly neither. CHANCE: votes are at chance level, where others' are not. AGAINST_OTHERS: mostly the
+    worse answer wins. INCONSISTENT: re-asks get different answers. MISSES_GOLD: expected choices are missed. TOO_FAST:
     answers cannot have been read.
     """
 
@@ -60,7 +60,7 @@ class FindingKind(StrEnum):
 class Finding:
     """What stands out and the numbers behind it: a value, its 99 % interval and the bound it is beyond, in 0-1.
 
-    of: the judgments it is known from.
+    of: the number of judgments it is computed from.
     """
 
     annotator_id: int
@@ -81,7 +81,7 @@ class _Measured(Protocol):
 
 
 def findings(own: AnnotatorQuality, others: Sequence[AnnotatorQuality]) -> Iterator[Finding]:
-    """What stands out in one person's judgments against those of all others."""
+    """Yield what stands out in one annotator's judgments, compared with all others."""
     candidates = (
         (FindingKind.ONE_SIDE, own.left, 1 - SIDE_BOUND, SIDE_BOUND),
         (FindingKind.BY_LENGTH, own.longer, *_length_bounds(others)),
@@ -99,7 +99,7 @@ def findings(own: AnnotatorQuality, others: Sequence[AnnotatorQuality]) -> Itera
 def _beyond(
     annotator_id: int, kind: FindingKind, measured: _Measured, least: float | None, most: float | None
 ) -> Iterator[Finding]:
-    """A finding if the interval lies wholly below least or wholly above most."""
+    """Yield a finding if the interval lies wholly below least or wholly above most."""
     low, high = measured.interval(CONFIDENCE)
     for bound, beyond in ((least, least is not None and high < least), (most, most is not None and low > most)):
         if bound is not None and beyond:
@@ -117,9 +117,9 @@ def _unreliable(own: AnnotatorQuality, others: Sequence[AnnotatorQuality]) -> It
 
 
 def _common_reliability(others: Sequence[AnnotatorQuality]) -> float | None:
-    """The median of those who surely do better than a coin, each by his lower quartile; None without any.
+    """Return the median lower quartile of the annotators surely better than chance; None without any.
 
-    Those who are surely better are so by luck, too: their means would be too high a bound for a careful person.
+    Being surely better takes some luck, too: their means would be too high a bound for a careful annotator.
     """
     measured = [other.reliability for other in others if other.reliability is not None]
     better = [one.interval(0.5)[0] for one in measured if one.interval(CONFIDENCE)[0] > COIN]
@@ -127,7 +127,7 @@ def _common_reliability(others: Sequence[AnnotatorQuality]) -> float | None:
 
 
 def _length_bounds(others: Sequence[AnnotatorQuality]) -> tuple[float, float]:
-    """The shares of longer winners that are too few and too many; longer answers may well be the better ones."""
+    """Return the bounds of the share of longer winners without a finding; longer answers may well be better."""
     usual = pooled(other.longer for other in others)
     low, high = usual.interval(CONFIDENCE) if usual else (COIN, COIN)
     return min(1 - LENGTH_BOUND, low), max(LENGTH_BOUND, high)

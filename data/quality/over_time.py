@@ -1,4 +1,4 @@
-"""How agreement goes over time. Knows nothing of single people."""
+"""Agreement of all annotators over time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from data.support.arrays import Counts
 MOST_SPANS = 24
 Times = npt.NDArray[np.int64]
 FEWEST_ITEMS = 10
-"""In a span, if there are as many: one item shall not make a peak."""
+"""The items per span, at least, if there are as many: a single item must not make a peak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some shared items in the order they came to be shared. Times in ms since the Unix epoch.
+    """Some shared items, in the order of their second votes. Times in ms since the Unix epoch.
 
-    agreement: the share of agreeing pairs of words, in 0-1, with its 95 % interval from low to high. alpha:
-    Krippendorff's, None where only one word was said.
+    agreement: the share of agreeing pairs of votes, in 0-1, with its 95 % interval from low to high. alpha:
+    Krippendorff's, None where all votes are the same.
     """
 
     begun_at: int
@@ -37,7 +37,7 @@ class Span:
 
 
 def agreement_course(ballots: Iterable[QualityVote]) -> tuple[Span, ...]:
-    """Spans of equally many items that two or more people judged, MOST_SPANS at most; empty without any."""
+    """Return spans with equally many items that two or more people judged, at most MOST_SPANS; empty without any."""
     shared = shared_items(words_of(ballots))
     order = np.argsort(shared.second_at, kind="stable")
     count = min(MOST_SPANS, max(1, len(order) // FEWEST_ITEMS)) if len(order) else 0
@@ -49,7 +49,7 @@ def agreement_course(ballots: Iterable[QualityVote]) -> tuple[Span, ...]:
 class SharedItems(NamedTuple):
     """The items that two or more people judged. of: how many were judged at all.
 
-    counts: how often each was found a, b and neither, (shared, 3); second_at: when the second word was said, (shared,).
+    counts: votes for a, for b and for neither, (shared, 3); second_at: the time of the second vote, (shared,).
     """
 
     of: int
@@ -58,7 +58,7 @@ class SharedItems(NamedTuple):
 
 
 def shared_items(words: FirstVotes) -> SharedItems:
-    """What people's first words, in order, say of the items that they share; nobody agrees on the others."""
+    """Collect the items with first votes (in time order) of two or more people; only on these can people agree."""
     items, at = by_item(words.item)
     shared = np.flatnonzero(np.bincount(at, minlength=len(items))[at] > 1)
     choice, created_at = words.choice[shared], words.created_at[shared]

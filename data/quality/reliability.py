@@ -1,4 +1,4 @@
-"""How surely a person votes for the better answer. Knows nothing of how the others' votes were weighed."""
+"""Estimate how often an annotator votes for the better answer, as a distribution."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _AT_A_TIME = 1_000
 class Reliability:
     """The probability that a vote goes to the better answer, as a distribution over an even grid on 0-1.
 
-    weights: (200,), sum 1. of: the votes it is known from. One half is a coin, below it votes go to the worse answer.
+    weights: (200,), sum 1. of: the number of votes used. One half is chance; below it votes go to the worse answer.
     """
 
     weights: tuple[float, ...]
@@ -39,7 +39,7 @@ class Reliability:
         return self.interval(SHOWN_CONFIDENCE)[1]
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """The interval that leaves equally much on both sides."""
+        """Return the equal-tailed interval."""
         weights = np.array(self.weights)
         below = np.cumsum(weights) - weights / 2
         low, high = np.interp([(1 - confidence) / 2, (1 + confidence) / 2], below, _GRID)
@@ -47,18 +47,18 @@ class Reliability:
 
 
 def reliability(supports: Iterable[float | None] | npt.NDArray[np.float64]) -> Reliability | None:
-    """From what gold and the others' votes say of each answer voted for: the probability that it is the better one.
+    """Estimate reliability from the probability, by gold and the others' votes, that each answer voted for is better.
 
     A vote for an answer that is better with probability p has likelihood r p + (1 - r)(1 - p) at reliability r, so
-    where the others are at odds it tells little. The prior is the consensus' own. The others' reliabilities are taken
-    as they are. None without a vote that somebody else, or gold, says something of. An array has nan for None.
+    where the others disagree it tells little. The prior is that of the consensus. The others' reliabilities are taken
+    as given. None without a vote on an item with gold or others' votes. An array has nan for None.
     """
     given = np.array(list(supports) if not isinstance(supports, np.ndarray) else supports, np.float64)
     told = given[~np.isnan(given)]
     if not len(told):
         return None
     log_posterior = SUPPOSED_RIGHT * np.log(_GRID) + SUPPOSED_WRONG * np.log1p(-_GRID)
-    values, counts = np.unique(told, return_counts=True)  # few differ: they come of a few people's reliabilities
+    values, counts = np.unique(told, return_counts=True)  # few distinct: they derive from a few reliabilities
     for at in range(0, len(values), _AT_A_TIME):
         some = values[at : at + _AT_A_TIME]
         likelihoods = np.outer(_GRID, some) + np.outer(1 - _GRID, 1 - some)

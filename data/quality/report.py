@@ -1,4 +1,4 @@
-"""The quality of all judgments at once: overall, of each person, and what stands out. Knows nothing of pages."""
+"""The quality report of a store: overall measures, each annotator's, and the findings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from data.quality.vote_table import by_annotator, table_of, words_of
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """What all ballots show. What they do not show is None.
+    """What all votes show; None for what they do not show.
 
-    items: what was judged at all; shared: by two or more people. agreement: the share of agreeing pairs of words on
-    one item, fleiss and alpha (Krippendorff's) the same beyond chance; the words are a, b and neither. left, length:
-    the biases of all together. annotators: by id. findings: by annotator id.
+    items: how many were judged at all; shared: by two or more people. agreement: the share of agreeing pairs of votes
+    on one item; fleiss and alpha (Krippendorff's): the same, beyond chance; the labels are a, b and neither. left,
+    length: the biases of all votes together. annotators: by id. findings: by annotator id.
     """
 
     judgments: int
@@ -36,12 +36,12 @@ class QualityReport:
     findings: tuple[Finding, ...]
 
     def findings_on(self, annotator_id: int) -> tuple[Finding, ...]:
-        """What stands out in one person's judgments."""
+        """Return the findings about one annotator."""
         return tuple(finding for finding in self.findings if finding.annotator_id == annotator_id)
 
 
 def quality_report(ballots: Iterable[QualityVote]) -> QualityReport:
-    """Measure everybody against everybody. One person's first word on an item counts; a re-ask only tests himself."""
+    """Measure all annotators. Agreement uses first votes on items; re-asks only measure a person's own consistency."""
     cast = table_of(ballots)
     words = words_of(cast)
     shared = shared_items(words)

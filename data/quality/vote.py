@@ -1,21 +1,21 @@
-"""A judgment as the measures of quality see it. Knows nothing of tables, and nothing of what was answered."""
+"""A vote: a judgment as the quality measures see it, without the texts."""
 
 from dataclasses import dataclass
 
 from data.records import Choice, Purpose
 
 SAYS_NOTHING = frozenset({Choice.SKIP, Choice.RETRACTED})
-"""Choices that are no word on the item. All others are; a tie and "both bad" are the same word: neither wins."""
+"""Choices that are no vote. All others are; a tie and "both bad" are the same vote: neither wins."""
 
 
 @dataclass(frozen=True, slots=True)
 class QualityVote:
-    """One current judgment by one person.
+    """One judgment by one person; see data/annotation/quality_votes.py.
 
-    item_id: what was compared; a hidden re-ask has the item id of the pair that it asks again. choice and gold are in
+    item_id: what was compared; a hidden re-ask has the item id of the pair that it repeats. choice and gold are in
     the item's own a and b, not in the sides as shown. swapped: completion b was shown left. length_a, length_b:
     characters. elapsed_ms: how long both could be read, if known. created_at: ms since the Unix epoch. gold: the
-    expected choice, where it is known.
+    expected choice, where there is one.
     """
 
     judgment_id: int

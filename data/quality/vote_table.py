@@ -1,4 +1,4 @@
-"""Ballots as columns, so that hundreds of thousands take little time and memory. Knows nothing of what is measured."""
+"""Votes as columns, so that hundreds of thousands take little time and memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -13,10 +13,10 @@ from data.records import Choice, Purpose
 from data.support.arrays import Bools, Codes, Indices, Ints
 
 CHOICES = tuple(Choice)
-"""What the codes of choices stand for."""
+"""The choice that each code stands for."""
 A, B = CHOICES.index(Choice.A), CHOICES.index(Choice.B)
 UNKNOWN = -1
-"""What stands for a time, a choice or a strength that there is not."""
+"""The code of a missing time, choice or strength."""
 
 _PURPOSES = tuple(Purpose)
 _KINDS = (
@@ -56,7 +56,7 @@ _SAYS_NOTHING = np.array([CHOICES.index(choice) for choice in sorted(SAYS_NOTHIN
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QualityVoteTable:
-    """Ballots, (ballots,) each, as Ballot has them. choice and gold are codes of CHOICES."""
+    """Votes as columns of shape (votes,), with the fields of QualityVote. choice and gold are codes of CHOICES."""
 
     judgment: Ints
     annotator: Ints
@@ -73,17 +73,17 @@ class QualityVoteTable:
 
     @classmethod
     def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "QualityVoteTable":
-        """A table of rows, some at a time, with columns in the order of Ballot's; UNKNOWN may stand for None."""
+        """Read a table from chunks of rows with columns in the order of the fields; UNKNOWN stands for None."""
         columns = read_columns(chunks, _COLUMNS)
         columns[_SWAPPED] = columns[_SWAPPED].view(np.bool_)
         return cls(*columns)
 
     def __len__(self) -> int:
-        """How many ballots there are."""
+        """Return the number of votes."""
         return len(self.judgment)
 
     def __iter__(self) -> Iterator[QualityVote]:
-        """Each ballot, for those who look at few."""
+        """Yield each vote as an object; slow, for small tables."""
         columns = (getattr(self, field.name).tolist() for field in fields(self))
         for judgment, annotator, item, purpose, choice, strength, swapped, a, b, elapsed, at, gold in zip(
             *columns, strict=True
@@ -104,12 +104,12 @@ class QualityVoteTable:
             )
 
     def taken(self, which: npt.NDArray[Any] | slice) -> "QualityVoteTable":
-        """Some of them, by a mask, by places or by a range."""
+        """Return some of the votes, by a mask, indices or a range."""
         return QualityVoteTable(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @property
     def decisive(self) -> Bools:
-        """Whether each names a winner."""
+        """Whether each vote names a winner."""
         return np.asarray((self.choice == A) | (self.choice == B))
 
     @property
@@ -124,7 +124,7 @@ class QualityVoteTable:
 
 
 def table_of(ballots: Iterable[QualityVote]) -> QualityVoteTable:
-    """Ballots as a table; one that is a table already as it is."""
+    """Return votes as a table; a table is returned as it is."""
     if isinstance(ballots, QualityVoteTable):
         return ballots
     rows = [
@@ -148,14 +148,14 @@ def table_of(ballots: Iterable[QualityVote]) -> QualityVoteTable:
 
 
 def in_order(ballots: Iterable[QualityVote]) -> QualityVoteTable:
-    """The ballots that say something, in the order said."""
+    """Return the votes in time order, without skips."""
     table = table_of(ballots)
     return table.taken(_said(table))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FirstVotes:
-    """What consensus and agreement are made of: of first words, in the order said, only what these look at."""
+    """The columns of first votes, in time order, that consensus and agreement use."""
 
     annotator: Ints
     item: Ints
@@ -165,7 +165,7 @@ class FirstVotes:
 
 
 def words_of(ballots: Iterable[QualityVote]) -> FirstVotes:
-    """The first words of all, see first_words; a whole table of them would be nearly all ballots once more."""
+    """Return the first votes (see first_words) with only some columns; a whole table would copy nearly all votes."""
     table = table_of(ballots)
     places = _first_words(table)
     return FirstVotes(
@@ -178,7 +178,7 @@ def words_of(ballots: Iterable[QualityVote]) -> FirstVotes:
 
 
 def first_words(ballots: Iterable[QualityVote]) -> QualityVoteTable:
-    """What each person said when first asked of each item, in the order said. A re-ask is no second opinion."""
+    """Return each person's first vote on each item, in time order. A re-ask is no second opinion."""
     table = table_of(ballots)
     return table.taken(_first_words(table))
 
@@ -190,7 +190,7 @@ def _first_words(table: QualityVoteTable) -> Indices:
 
 
 def again(said: QualityVoteTable) -> tuple[Indices, Indices]:
-    """Where people said something of an item again, and where they had first; `said` is in order."""
+    """Return the indices of repeated votes on an item and of the same person's first one; `said` is in time order."""
     first_of, firsts = _first_of(said.item, said.annotator)
     repeated = np.ones(len(said), np.bool_)
     repeated[firsts] = False
@@ -199,7 +199,7 @@ def again(said: QualityVoteTable) -> tuple[Indices, Indices]:
 
 
 def by_annotator(ballots: Iterable[QualityVote]) -> Iterator[tuple[int, QualityVoteTable]]:
-    """The ballots of each person, by annotator id."""
+    """Yield the votes of each person, by annotator id."""
     table = table_of(ballots)
     order = np.argsort(table.annotator, kind="stable")
     for places in np.split(order, np.flatnonzero(np.diff(table.annotator[order])) + 1):
@@ -208,20 +208,20 @@ def by_annotator(ballots: Iterable[QualityVote]) -> Iterator[tuple[int, QualityV
 
 
 def by_item(item: Ints) -> tuple[Ints, Indices]:
-    """The items, (items,), in the order of their ids, and which each ballot is on, (ballots,)."""
+    """Return the sorted item ids, (items,), and each vote's index into them, (votes,)."""
     items, at = np.unique(item, return_inverse=True)
     return items, at
 
 
 def _said(table: QualityVoteTable) -> Indices:
-    """Where the ballots are that say something, in the order said."""
+    """Return the indices of the votes, in time order, without skips."""
     order = np.lexsort((table.judgment, table.created_at))
     return order[~np.isin(table.choice, _SAYS_NOTHING)[order]]
 
 
 def _first_of(item: Ints, annotator: Ints) -> tuple[Indices, Indices]:
-    """For each of some ballots in order the place of its giver's first on the item; the places of all first ones."""
-    order = np.lexsort((annotator, item))  # stable, so that of equals the first said comes first
+    """Return for each vote (in time order) the index of the same person's first on the item, and all first indices."""
+    order = np.lexsort((annotator, item))  # stable: among equals the earliest vote comes first
     sorted_item, sorted_annotator = item[order], annotator[order]
     begins = np.ones(len(order), np.bool_)
     begins[1:] = (sorted_item[1:] != sorted_item[:-1]) | (sorted_annotator[1:] != sorted_annotator[:-1])
