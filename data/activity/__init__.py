@@ -1,1 +1,1 @@
-"""Who did what and when: the audit log, activity by day, and the webhook outbox."""
+"""Activity: the audit log, judgments per day, statistics per person, and the webhook outbox."""

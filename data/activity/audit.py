@@ -1,4 +1,4 @@
-"""What admins did, in order; rows are only ever added. Knows nothing of what the acts mean."""
+"""The audit log: what admins did, in order; rows are only ever added. The REST routes write it."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Detail = Mapping[str, str | int | float | bool | None]
 
 
 class AuditAct(StrEnum):
-    """What an admin can do that is kept. A value stands in stores and is never changed."""
+    """The acts of admins that the audit log records. Values are stored, so they never change."""
 
     QUARANTINE = "quarantine"
     LIFT_QUARANTINE = "lift_quarantine"
@@ -54,10 +54,10 @@ class AuditAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One thing done. created_at: ms since the Unix epoch.
+    """A row of the audit log. created_at: ms since the Unix epoch.
 
-    action: an AuditAct, or what an older prefloop called one. actor_id: by whom; None from the command line, when no
-    server ran that could tell who it was.
+    action: an AuditAct, or the name that an older prefloop used. actor_id: None for the command line working without a
+    server, where nobody is signed in.
     """
 
     id: int
@@ -68,14 +68,14 @@ class AuditEntry:
 
 
 class Audit:
-    """The acts of a store."""
+    """The audit log of a store."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def add(self, actor_id: int | None, action: AuditAct, detail: Detail) -> None:
-        """Keep an act. The detail must hold no secrets: every admin may read it."""
+        """Record an act. The detail must hold no secrets: every admin can read it."""
         row = {
             "actor_id": actor_id,
             "action": action.value,
@@ -85,7 +85,7 @@ class Audit:
         self._database.write(lambda db: insert(db, "audit", row))
 
     def newest(self, limit: int, *, before: int | None = None) -> list[AuditEntry]:
-        """The newest acts, newest first, from before an act's id if given."""
+        """Return the newest entries, newest first; before: only those older than this entry's id."""
         rows = self._database.rows(
             "select * from audit where :before is null or id < :before order by id desc limit :limit",
             {"before": before, "limit": limit},

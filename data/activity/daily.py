@@ -1,4 +1,4 @@
-"""How many judgments were given here on each day; none that an import brought. Knows nothing of what they say."""
+"""Count the judgments given per day; imported ones are left out."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A calendar day. judgments: those that stand; people: who gave them."""
+    """A calendar day: its current judgments, and how many people gave them."""
 
     day: date
     judgments: int
@@ -19,16 +19,16 @@ class Day:
 
 
 class Daily:
-    """The days of a store."""
+    """Judgments per day of a store."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def last(self, days: int, *, offset_minutes: int = 0) -> list[Day]:
-        """The last days up to today, oldest first, those without a judgment too.
+        """Return the last days up to today, oldest first, days without a judgment included.
 
-        offset_minutes: how far the reader's clock is ahead of UTC; a day begins at his midnight.
+        offset_minutes: how far the reader's clock is ahead of UTC; a day begins at the reader's midnight.
         """
         offset_ms = offset_minutes * 60 * 1000
         today = (self._clock() + offset_ms) // _DAY_MS

@@ -1,4 +1,4 @@
-"""What an annotator has done so far, for himself: nothing in it tells how well. Knows nothing of quality."""
+"""The statistics that annotators see about themselves: how much they have judged, never how well."""
 
 import statistics
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Current judgments in all, of the last 24 hours, by choice, and the median seconds that one took."""
+    """Current judgments: how many, in the last 24 hours, by choice, and the median seconds per judgment."""
 
     judgments: int
     last_day: int
@@ -21,14 +21,14 @@ class Stats:
 
 
 class OwnStats:
-    """The statistics of a store, one annotator at a time."""
+    """Statistics of single annotators of a store."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def of(self, annotator_id: int) -> Stats:
-        """An annotator's. by_choice is in the sides he saw."""
+        """Return an annotator's statistics. by_choice is in the sides they saw."""
         rows = self._database.rows(
             """
             select choice, swapped, elapsed_ms, created_at from current_judgment

@@ -1,4 +1,4 @@
-"""How much each person has done, and when last. Knows nothing of how well."""
+"""Count what each person has done, and when they were last active. For the admins' list of people."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from data.db.database import Database
 class Activity:
     """What a person did. Times in ms since the Unix epoch, None for never.
 
-    judgments: those that stand. signed_in_at: of the newest session that lasts.
+    judgments: current ones. signed_in_at: start of their newest browser session that has not been deleted.
     """
 
     annotator_id: int
@@ -19,13 +19,13 @@ class Activity:
 
 
 class Activities:
-    """What the people of a store did."""
+    """The activity of a store's people."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[Activity]:
-        """Of everybody, in the order they were added."""
+        """Return everybody's activity, in the order they were added."""
         rows = self._database.rows(
             """
             select a.id, coalesce(j.judgments, 0) as judgments, j.judged_at, s.signed_in_at from annotator a

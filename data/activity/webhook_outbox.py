@@ -1,4 +1,7 @@
-"""Messages for other programs, kept until they are delivered or given up. Knows nothing of how they are sent."""
+"""The webhook outbox: messages wait here until they are delivered or given up.
+
+app/background/webhooks.py sends them and reports each try back.
+"""
 
 import json
 import secrets
@@ -14,7 +17,7 @@ from data.support.digests import canonical
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A message for one address. key: the same whenever it is tried; tries: how often it was sent in vain.
+    """A message to one address. key: the same on every try, so that receivers can drop repeats; tries: failed ones.
 
     error: why the last try failed. Times in ms since the Unix epoch; sent_at and given_up_at are None while it waits.
     """
@@ -32,14 +35,14 @@ class Parcel:
 
 
 class Outbox:
-    """The messages of a store."""
+    """The outbox of a store."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     def put(self, body: Mapping[str, object], addresses: Sequence[str]) -> None:
-        """Keep a message for each address, to be sent at once."""
+        """Add a message for each address, due now."""
         now = self._clock()
 
         def work(db: sqlite_utils.Database) -> None:
@@ -50,25 +53,25 @@ class Outbox:
         self._database.write(work)
 
     def due(self) -> list[Parcel]:
-        """What is to be sent now, oldest first."""
+        """Return the messages that are due, oldest first."""
         sql = "select * from outbox where sent_at is null and given_up_at is null and next_at <= ? order by id"
         return [_parcel(row) for row in self._database.rows(sql, [self._clock()])]
 
     def next_at(self) -> int | None:
-        """When the next message is due, in ms since the Unix epoch; None if none waits."""
+        """Return when the next message is due, in ms since the Unix epoch; None if none waits."""
         row = self._database.row("select min(next_at) as at from outbox where sent_at is null and given_up_at is null")
         return None if row is None else row["at"]
 
     def newest(self, limit: int) -> list[Parcel]:
-        """The newest messages, newest first, whatever became of them."""
+        """Return the newest messages, newest first, whatever their state."""
         return [_parcel(row) for row in self._database.rows("select * from outbox order by id desc limit ?", [limit])]
 
     def sent(self, parcel_id: int) -> None:
-        """Note that a message has been delivered."""
+        """Mark a message as delivered."""
         self._set(parcel_id, "sent_at = ?, error = null", [self._clock()])
 
     def failed(self, parcel_id: int, error: str, *, again_in_ms: int | None) -> None:
-        """Note a try in vain, and when to try again; None gives the message up."""
+        """Record a failed try and when to try again; None gives the message up."""
         now = self._clock()
         if again_in_ms is None:
             self._set(parcel_id, "tries = tries + 1, error = ?, given_up_at = ?", [error, now])

@@ -1,1 +1,1 @@
-"""People in the store: accounts, devices, invites, sessions, pseudonyms."""
+"""People in the store: accounts, devices, invites, sessions and pseudonyms."""

@@ -1,6 +1,6 @@
 """Browsers that people have signed in from before, known by the digest of a token.
 
-One browser can be known for several people. Knows nothing of cookies or of what being known is good for.
+One browser can be known for several people. The sign-in limits of app/web use it to let known browsers in.
 """
 
 import sqlite_utils
@@ -19,7 +19,7 @@ class Devices:
         self._clock = clock
 
     def add(self, annotator_id: int, token_sha256: str) -> None:
-        """Know a browser for a person from now on, and forget those not seen for 400 days."""
+        """Remember a browser for a person, and forget those not seen for 400 days."""
         now = self._clock()
 
         def work(db: sqlite_utils.Database) -> None:
@@ -29,12 +29,12 @@ class Devices:
         self._database.write(work)
 
     def known(self, token_sha256: str) -> bool:
-        """Whether this browser is known for anybody."""
+        """Return whether this browser is known for anybody."""
         sql = "select count(*) from device where token_sha256 = ? and created_at > ?"
         return self._database.value(sql, [token_sha256, self._clock() - LASTS_MS]) > 0
 
     def knows(self, login: str, token_sha256: str) -> bool:
-        """Whether this browser is known for the person with this login."""
+        """Return whether this browser is known for the person with this login."""
         sql = """
             select count(*) from device d join annotator_identity i on i.annotator_id = d.annotator_id
             where d.token_sha256 = ? and d.created_at > ? and i.login = ?

@@ -1,6 +1,6 @@
-"""Invites: each lets one person make an account of a role, until a time.
+"""Invites: each lets one person create an account with a role, until it expires.
 
-Keeps only digests of tokens, made by the caller. Knows nothing of links or passwords.
+Only digests of tokens are stored; the caller makes tokens and links.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _REFUSED = "This invite has been used, withdrawn or has expired. Ask an admin fo
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """An invite; open as long as it is neither spent nor expired. made_by: None, the command line."""
+    """An invite, open until it is spent or expires. made_by: None for the command line."""
 
     id: int
     role: Role
@@ -37,7 +37,7 @@ class Invites:
         self._clock = clock
 
     def add(self, token_sha256: str, role: Role, valid_ms: int, *, made_by: int | None) -> Invite:
-        """Remember an invite for so long."""
+        """Store an invite that is valid for a time (ms)."""
         now = self._clock()
         values = {
             "token_sha256": token_sha256,
@@ -49,18 +49,18 @@ class Invites:
         return self.by_id(self._database.write(lambda db: insert(db, "invite", values)))
 
     def by_id(self, invite_id: int) -> Invite:
-        """One invite. Raises NotFoundError."""
+        """Return the invite with this id. Raises NotFoundError."""
         row = self._database.row("select * from invite where id = ?", [invite_id])
         if row is None:
             raise NotFoundError("There is no invite {number}.", number=invite_id)
         return _invite(row)
 
     def all(self) -> list[Invite]:
-        """All invites, newest first, those too that are spent or expired."""
+        """Return all invites, newest first, spent and expired ones included."""
         return [_invite(row) for row in self._database.rows("select * from invite order by id desc")]
 
     def open(self, token_sha256: str) -> Invite:
-        """The invite of a token, unspent. Raises InputError if it is spent, expired or never was."""
+        """Return the open invite of a token. Raises InputError if it is spent, expired or unknown."""
         row = self._database.row(
             "select * from invite where token_sha256 = ? and spent_at is null and expires_at > ?",
             [token_sha256, self._clock()],
@@ -70,16 +70,16 @@ class Invites:
         return _invite(row)
 
     def withdraw(self, invite_id: int) -> None:
-        """Forget an invite. Raises NotFoundError; ConflictError if somebody has joined by it."""
+        """Delete an invite. Raises NotFoundError; ConflictError if it has been used."""
         invite = self.by_id(invite_id)
         sql = "delete from invite where id = ? and spent_at is null"
         if not self._database.write(lambda db: db.execute(sql, [invite.id]).rowcount):
             raise ConflictError("Somebody has joined by this invite already. Disable their account instead.")
 
     def spend(self, token_sha256: str, login: str, password_hash: str) -> Annotator:
-        """Add the person who joins; the invite stays open if that fails.
+        """Create the account of the person who joins; the invite stays open if that fails.
 
-        Raises InputError if it is spent or expired, or the login unfit; ConflictError if the login is taken.
+        Raises InputError if the invite is not open or the login is invalid; ConflictError if the login is taken.
         """
         now = self._clock()
 

@@ -1,6 +1,6 @@
-"""Annotators: who they are, what they may do, and the one-time links that sign them in.
+"""Accounts of annotators and admins: logins, roles, passwords, and one-time sign-in links.
 
-Keeps only digests of passwords and tokens, made by the caller. Knows nothing of cookies or hashing.
+Only digests of passwords and tokens are stored; the caller makes them.
 """
 
 import re
@@ -29,7 +29,7 @@ _ANOTHER_WAY_IN = """
 
 
 class People:
-    """The annotators of a store."""
+    """The people of a store."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -39,13 +39,13 @@ class People:
         """Add a person under a random pseudonym.
 
         Raises InputError for a login of other characters than letters, digits and . @ + - _ or longer
-        than 64; ConflictError if it is taken (large and small letters do not differ).
+        than 64; ConflictError if it is taken (case does not matter).
         """
         now = self._clock()
         return self.by_id(self._database.write(lambda db: add_person(db, now, login, role, password_hash)))
 
     def by_login(self, login: str) -> Annotator:
-        """The person with this login. Raises NotFoundError."""
+        """Return the person with this login. Raises NotFoundError."""
         row = self._database.row(f"{ANNOTATOR} where i.login = ?", [login])
         if row is None:
             raise NotFoundError(
@@ -54,35 +54,35 @@ class People:
         return annotator_of(row)
 
     def by_id(self, annotator_id: int) -> Annotator:
-        """The person with this id. Raises NotFoundError."""
+        """Return the person with this id. Raises NotFoundError."""
         row = self._database.row(f"{ANNOTATOR} where a.id = ?", [annotator_id])
         if row is None:
             raise NotFoundError("There is no person with the number {number}.", number=annotator_id)
         return annotator_of(row)
 
     def all(self) -> list[Annotator]:
-        """Everybody with an account, in the order they were added."""
+        """Return everybody with an account, in the order they were added."""
         return [annotator_of(row) for row in self._database.rows(f"{ANNOTATOR} order by a.id")]
 
     def pseudonyms(self) -> dict[int, str]:
-        """By id, of everybody whose judgments there may be: those that an import brought have no account here."""
+        """Return all pseudonyms by id, including those of imported judgments, whose annotators have no account here."""
         rows = self._database.rows("select id, pseudonym from annotator order by id")
         return {int(row["id"]): str(row["pseudonym"]) for row in rows}
 
     def password_hash(self, annotator_id: int) -> str | None:
-        """The stored hash, None if the person has no password. Raises NotFoundError."""
+        """Return the stored hash, None if the person has no password. Raises NotFoundError."""
         row = self._database.row("select password_hash from annotator_identity where annotator_id = ?", [annotator_id])
         if row is None:
             raise NotFoundError("There is no person with the number {number}.", number=annotator_id)
         return None if row["password_hash"] is None else str(row["password_hash"])
 
     def rehash(self, annotator_id: int, old: str, new: str) -> None:
-        """Keep the same password under another hash, unless it has been changed meanwhile."""
+        """Replace the hash of an unchanged password, unless the password has been changed meanwhile."""
         sql = "update annotator_identity set password_hash = ? where annotator_id = ? and password_hash = ?"
         self._database.write(lambda db: db.execute(sql, [new, annotator_id, old]).rowcount)
 
     def change_password(self, annotator_id: int, password_hash: str, *, session: str = "", device: str = "") -> None:
-        """Replace the stored hash and end all that came of the old one: sessions, API tokens, devices, links.
+        """Replace the stored hash and end all earlier ways to sign in: sessions, API tokens, devices, links.
 
         session, device: digests of tokens that stay. Raises NotFoundError.
         """
@@ -96,9 +96,9 @@ class People:
         self._database.write(work)
 
     def disable(self, annotator_id: int) -> Annotator:
-        """Keep a person out until `enable`, and end all sessions, devices and links; what they judged stays.
+        """Disable an account until `enable`, and end all its sessions, devices and links; its judgments stay.
 
-        Raises NotFoundError; ConflictError for the last admin with a way in.
+        Raises NotFoundError; ConflictError for the last admin who can sign in.
         """
         person, now = self.by_id(annotator_id), self._clock()
 
@@ -112,16 +112,16 @@ class People:
         return self.by_id(annotator_id)
 
     def enable(self, annotator_id: int) -> Annotator:
-        """Let a person in again; harmless if they were not kept out. Raises NotFoundError."""
+        """Enable an account again. Idempotent; raises NotFoundError."""
         self.by_id(annotator_id)
         sql = "update annotator set disabled_at = null where id = ?"
         self._database.write(lambda db: db.execute(sql, [annotator_id]).rowcount)
         return self.by_id(annotator_id)
 
     def set_role(self, annotator_id: int, role: Role) -> Annotator:
-        """Say what a person may do from now on.
+        """Change a person's role.
 
-        Raises NotFoundError; ConflictError if that takes the rights of the last admin with a way in.
+        Raises NotFoundError; ConflictError if that would leave no admin who can sign in.
         """
         person, now = self.by_id(annotator_id), self._clock()
 
@@ -134,7 +134,7 @@ class People:
         return self.by_id(annotator_id)
 
     def add_link(self, annotator_id: int, token_sha256: str, expires_at: int) -> None:
-        """Remember a link that signs this person in once, until a time (ms).
+        """Store a link that signs this person in once, until a time (ms).
 
         Raises NotFoundError; ConflictError if the account is disabled.
         """
@@ -147,14 +147,14 @@ class People:
         self._database.write(lambda db: db.execute(sql, row).rowcount)
 
     def by_link(self, token_sha256: str) -> Annotator | None:
-        """Whom a link would sign in, None as for `redeem_link`."""
+        """Return the person whom a link would sign in, None in the cases of `redeem_link`."""
         sql = f"""{ANNOTATOR} join sign_in_link l on l.annotator_id = a.id
             where l.token_sha256 = ? and l.spent_at is null and l.expires_at > ? and a.disabled_at is null"""
         row = self._database.row(sql, [token_sha256, self._clock()])
         return None if row is None else annotator_of(row)
 
     def redeem_link(self, token_sha256: str) -> Annotator | None:
-        """Spend a link: whom it signs in, None if it is spent, expired, of a disabled account or never was."""
+        """Spend a link and return whom it signs in; None if it is spent, expired, unknown or of a disabled account."""
         now = self._clock()
         sql = """
             update sign_in_link set spent_at = ?
@@ -166,7 +166,7 @@ class People:
 
 
 def add_person(db: sqlite_utils.Database, now: int, login: str, role: Role, password_hash: str | None) -> int:
-    """Add a person inside a write; the answer is their id. Raises InputError and ConflictError as People.add does."""
+    """Add a person inside a write transaction and return their id. Raises as People.add does."""
     if not _LOGIN.fullmatch(login):
         raise InputError(
             "The login '{login}' is not 1 to 64 letters, digits or any of . @ + - _ ; choose another.", login=login
@@ -179,7 +179,7 @@ def add_person(db: sqlite_utils.Database, now: int, login: str, role: Role, pass
 
 
 def annotator_of(row: Row) -> Annotator:
-    """A row of the ANNOTATOR query as a record."""
+    """Return a row of the ANNOTATOR query as a record."""
     return Annotator(
         id=row["id"],
         login=row["login"],
@@ -197,19 +197,19 @@ def _assert_another_admin(db: sqlite_utils.Database, person: Annotator, now: int
 
 
 def _end_ways_in(db: sqlite_utils.Database, annotator_id: int, session: str = "", device: str = "") -> None:
-    """Forget what lets a person in without a password, but for the digests of one session and one device."""
+    """Delete what signs a person in without a password, except one session and one device, given by digest."""
     db.execute("delete from session where annotator_id = ? and token_sha256 <> ?", [annotator_id, session])
     db.execute("delete from device where annotator_id = ? and token_sha256 <> ?", [annotator_id, device])
     db.execute("delete from sign_in_link where annotator_id = ? and spent_at is null", [annotator_id])
 
 
 def is_free(db: sqlite_utils.Database, pseudonym: str) -> bool:
-    """Whether nobody bears a pseudonym."""
+    """Return whether nobody has this pseudonym."""
     return first(db, "select 1 from annotator where pseudonym = ?", [pseudonym]) is None
 
 
 def free_pseudonym(db: sqlite_utils.Database) -> str:
-    """A random pseudonym that nobody bears."""
+    """Return a random pseudonym that nobody has."""
     pseudonym = random_pseudonym()
     while not is_free(db, pseudonym):
         pseudonym = f"{random_pseudonym()}{secrets.randbelow(10)}"

@@ -1,4 +1,4 @@
-"""Random names that people can read aloud, such as quiet-heron-41. Knows nothing of who bears them."""
+"""Random pseudonyms that people can read aloud, such as quiet-heron-41."""
 
 import re
 import secrets
@@ -22,13 +22,13 @@ _ANIMALS = (
 
 
 def random_pseudonym() -> str:
-    """One of some two hundred thousand names, drawn at random."""
+    """Return one of about two hundred thousand names at random."""
     number = 10 + secrets.randbelow(90)
     return f"{secrets.choice(_MANNERS)}-{secrets.choice(_ANIMALS)}-{number}"
 
 
 def is_pseudonym(name: str) -> bool:
-    """Whether a name looks like one of these."""
+    """Return whether a name looks like one of these."""
     manner, _, rest = name.partition("-")
     animal, _, number = rest.partition("-")
     return manner in _MANNERS and animal in _ANIMALS and re.fullmatch(r"[0-9]{2,3}", number) is not None

@@ -1,6 +1,6 @@
-"""Sessions: what lets a person in without a password until a time, a browser's or a program's by name.
+"""Sessions, which sign a person in until they expire: a browser's, or a program's (API token, with a name).
 
-Keeps only digests of tokens, made by the caller. Knows nothing of cookies or headers.
+Only digests of tokens are stored; the caller makes tokens.
 """
 
 import json
@@ -17,7 +17,7 @@ from data.support.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that lasts. name: that of an API token, None for a browser; agent: what the browser calls itself."""
+    """A session that has not expired. name: of an API token, None for a browser; agent: the browser's User-Agent."""
 
     id: int
     token_sha256: str
@@ -29,7 +29,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a session lets in, and whether it is an API token's."""
+    """The person a session signs in, and whether it is an API token's."""
 
     person: Annotator
     by_api_token: bool
@@ -60,9 +60,9 @@ class Sessions:
         agent: str = "",
         maker_sha256: str | None = None,
     ) -> None:
-        """Remember a session until a time (ms), and forget those that have ended.
+        """Store a session until a time (ms), and delete expired ones.
 
-        maker_sha256: the token that made this one, which ends with it when that one is revoked.
+        maker_sha256: the token that created this one, if any; revoking that one revokes this one, too.
         """
         now = self._clock()
 
@@ -77,12 +77,12 @@ class Sessions:
         self._database.write(work)
 
     def person(self, token_sha256: str) -> Annotator | None:
-        """Whose session this is, None if it has ended, never was, or is a disabled person's."""
+        """Return whose session this is; None if it has expired, is unknown or belongs to a disabled account."""
         holder = self.holder(token_sha256)
         return None if holder is None else holder.person
 
     def holder(self, token_sha256: str) -> Holder | None:
-        """The same, and by what kind of session."""
+        """Return the same as `person`, with the kind of session."""
         row = self._database.row(
             f"""select p.*, s.name from ({ANNOTATOR}) p join session s on s.annotator_id = p.id
             where s.token_sha256 = ? and s.expires_at > ? and p.disabled_at is null""",
@@ -91,31 +91,31 @@ class Sessions:
         return None if row is None else Holder(annotator_of(row), row["name"] is not None)
 
     def of(self, annotator_id: int) -> list[Session]:
-        """A person's sessions that last, newest first."""
+        """Return a person's sessions that have not expired, newest first."""
         sql = "select * from session where annotator_id = ? and expires_at > ? order by id desc"
         return [_session(row) for row in self._database.rows(sql, [annotator_id, self._clock()])]
 
     def close(self, token_sha256: str) -> None:
-        """End a session, and none that it made; harmless if there is none."""
+        """End one session, but none that it created. Idempotent."""
         sql = "delete from session where token_sha256 = ?"
         self._database.write(lambda db: db.execute(sql, [token_sha256]).rowcount)
 
     def end(self, annotator_id: int, session_id: int) -> None:
-        """Revoke one of a person's sessions, with all it made. Raises NotFoundError if they have no such session."""
+        """Revoke one of a person's sessions and all it created. Raises NotFoundError if they have no such session."""
         if not self._revoke("id = ? and annotator_id = ?", [session_id, annotator_id]):
             raise NotFoundError("This session has ended already.")
 
     def end_all(self, annotator_id: int) -> int:
-        """End all of a person's sessions, API tokens too; how many there were."""
+        """End all sessions of a person, API tokens too; return how many."""
         sql = "delete from session where annotator_id = ?"
         return self._database.write(lambda db: int(db.execute(sql, [annotator_id]).rowcount))
 
     def end_other_browsers(self, annotator_id: int, token_sha256: str) -> int:
-        """Revoke a person's sessions in browsers but for one, with all they made; how many browsers there were."""
+        """Revoke a person's browser sessions but one, and all they created; return how many browsers."""
         return self._revoke("annotator_id = ? and name is null and token_sha256 <> ?", [annotator_id, token_sha256])
 
     def _revoke(self, which: str, params: list[object]) -> int:
-        """End sessions and what they made, and what that made; how many there were of the first."""
+        """End sessions and, recursively, those they created; return how many matched."""
 
         def work(db: sqlite_utils.Database) -> int:
             ended = [row["token_sha256"] for row in db.query(f"select token_sha256 from session where {which}", params)]

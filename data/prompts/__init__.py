@@ -1,1 +1,1 @@
-"""Prompts, their conversations and splits, and the built-in catalogue."""
+"""Prompts: their conversations and splits, and the catalogue to search them."""

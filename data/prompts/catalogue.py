@@ -1,4 +1,4 @@
-"""The prompts of a store as a list to look through: found by words, split and source. Adds and changes nothing."""
+"""List and search the prompts of a store by words, split and source. Read-only."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LINES = """
 
 @dataclass(frozen=True, slots=True)
 class PromptQuery:
-    """Which prompts to list; None asks for all. words: in any turn, whatever their case (of ASCII letters)."""
+    """Which prompts to list; None: any. words: text in any turn, ignoring the case of ASCII letters."""
 
     words: str = ""
     split: Split | None = None
@@ -41,7 +41,7 @@ class CataloguePrompt:
 
 @dataclass(frozen=True, slots=True)
 class SourceCount:
-    """How many prompts came from one place: those that train, those held out, and how many of all are retired."""
+    """The prompts of one source: in the training and the held-out split, and how many of both are retired."""
 
     source: str
     train: int
@@ -56,7 +56,7 @@ class Catalogue:
         self._database = database
 
     def page(self, query: PromptQuery, *, limit: int, before: int | None = None) -> list[CataloguePrompt]:
-        """The newest prompts that fit the query, newest first; before: only those with smaller ids."""
+        """Return the newest prompts that match the query, newest first; before: only those with smaller ids."""
         asked = {
             "words": query.words,
             "split": query.split.value if query.split else None,
@@ -79,7 +79,7 @@ class Catalogue:
         return [_line(row) for row in rows]
 
     def sources(self) -> list[SourceCount]:
-        """Where the prompts came from, the largest first."""
+        """Return the sources of the prompts, largest first."""
         rows = self._database.rows(
             """
             select source, sum(split = 'train') as train, sum(split = 'heldout') as heldout,

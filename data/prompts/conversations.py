@@ -1,4 +1,4 @@
-"""What makes a conversation a prompt, and its canonical text. Knows nothing of files or tables."""
+"""Check conversations that are to be prompts, and write and read their canonical text."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _ROLES: dict[str, Literal["system", "user", "assistant"]] = {
 
 
 def message(turn: object) -> Message:
-    """A turn from outside: {role, content}, or ShareGPT's {from, value}. Raises InputError."""
+    """Return a turn from outside, {role, content} or ShareGPT's {from, value}, as a message. Raises InputError."""
     if not isinstance(turn, Mapping):
         raise InputError(f"a turn is an object with role and content, not {type(turn).__name__}")
     role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
@@ -41,7 +41,7 @@ def message(turn: object) -> Message:
 
 
 def conversation(turns: Sequence[object]) -> tuple[Message, ...]:
-    """A conversation that can be answered: turns with text, the last by the user. Raises InputError."""
+    """Return turns as a conversation that can be answered: with text, the last by the user. Raises InputError."""
     messages = tuple(message(turn) for turn in turns)
     if not messages:
         raise InputError("a conversation without a turn")
@@ -51,7 +51,7 @@ def conversation(turns: Sequence[object]) -> tuple[Message, ...]:
 
 
 def up_to_last_user(turns: Sequence[object]) -> tuple[Message, ...]:
-    """The conversation without what was answered last. Raises InputError, also if no user speaks."""
+    """Return the conversation up to the last user turn. Raises InputError, also if there is no user turn."""
     messages = [message(turn) for turn in turns]
     while messages and messages[-1]["role"] != "user":
         messages.pop()
@@ -61,17 +61,17 @@ def up_to_last_user(turns: Sequence[object]) -> tuple[Message, ...]:
 
 
 def spoken(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """A conversation as people see it: what was said, without what was reasoned before it."""
+    """Return a conversation as people see it, without the reasoning before answers."""
     return tuple({"role": turn["role"], "content": turn["content"]} for turn in messages)
 
 
 def canonical_text(messages: Sequence[Message]) -> str:
-    """The one text of a conversation; its sha256 is the prompt's."""
+    """Return the canonical text of a conversation; its sha256 identifies the prompt."""
     return canonical([dict(turn) for turn in messages])
 
 
 def messages_in(text: str) -> tuple[Message, ...]:
-    """The conversation of a canonical text, its keys in the order that people write them."""
+    """Return the conversation of a canonical text, keys in the usual order (role, content, reasoning_content)."""
     turns: list[Message] = json.loads(text)
     return tuple(_ordered(turn) for turn in turns)
 
@@ -82,7 +82,7 @@ def _ordered(turn: Message) -> Message:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be encoded: JSON from outside may hold half a surrogate pair."""
+    """Return whether a text can be encoded as UTF-8; JSON from outside may hold half a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

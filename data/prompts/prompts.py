@@ -1,6 +1,6 @@
-"""The prompts of a store: each conversation once, train or held out for ever by its hash.
+"""The prompts of a store: each conversation once, in the training or held-out split for good by its hash.
 
-Knows nothing of files; see data/exchange/read_prompts.py.
+Files of prompts are read in data/exchange/read_prompts.py.
 """
 
 import json
@@ -23,7 +23,7 @@ _WRITTEN = "written by an annotator"
 
 @dataclass(frozen=True, slots=True)
 class PromptOrigin:
-    """Where a prompt comes from. split: decided by its hash, if None; the rest as Prompt has it."""
+    """Where a prompt comes from. split: None to decide by hash; the rest as in Prompt."""
 
     source: str
     author_id: int | None = None
@@ -33,14 +33,14 @@ class PromptOrigin:
 
 
 class KeptPrompts(NamedTuple):
-    """The ids of prompts by their digests, and how many of them are new."""
+    """The ids of prompts by digest, and how many of them are new."""
 
     ids: dict[str, int]
     added: int
 
 
 class Prompts:
-    """The prompts of a store. heldout_share: the part of new prompts, 0 to 1, that never trains."""
+    """The prompts of a store. heldout_share: the share of new prompts, 0 to 1, that never trains."""
 
     def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
         self._database = database
@@ -50,7 +50,7 @@ class Prompts:
     def add(
         self, conversations: Iterable[Sequence[Message]], *, source: str, license: str | None = None
     ) -> tuple[int, int]:
-        """Add conversations, all or (after an error) none; the answer is (added, already there).
+        """Add conversations, all or (after an error) none; return how many were (added, already there).
 
         Raises InputError naming the first that has no turn, an unknown role, a turn without text or
         does not end with the user.
@@ -63,16 +63,16 @@ class Prompts:
         return kept.added, len(arrivals) - kept.added
 
     def write(self, text: str, author_id: int) -> Prompt:
-        """Keep a prompt that an annotator wrote, once, and say which it is. Raises InputError for an empty text."""
+        """Store a prompt that an annotator wrote, if it is new, and return it. Raises InputError for an empty text."""
         messages = conversation([{"role": "user", "content": text}])
         return self._keep(messages, PromptOrigin(_WRITTEN, author_id))
 
     def continue_with(
         self, pair_id: int, answer: str, text: str, author_id: int, *, reasoning: str | None = None
     ) -> Prompt:
-        """Keep the conversation of a pair, gone on with the answer that was chosen and what the annotator says to it.
+        """Store a pair's conversation, continued with the chosen answer and the annotator's next message, as a prompt.
 
-        reasoning: what went before the answer, if the model is to be shown it again.
+        reasoning: the reasoning before the answer, if the model is to be shown it again.
         It stays in the split of the conversation's first prompt: what follows from a held-out prompt never trains.
         Raises InputError for an empty text, NotFoundError for an unknown pair.
         """
@@ -89,10 +89,10 @@ class Prompts:
         return self._keep(turns, PromptOrigin(so_far.source, author_id, pair_id, so_far.split))
 
     def edit(self, prompt_id: int, text: str, author_id: int) -> Prompt:
-        """Put another last user turn in a prompt's place: a new prompt, and the old one is retired.
+        """Replace the last user turn of a prompt: stores a new prompt and retires the old one.
 
-        It stays in the old one's split, since they are much alike. Raises NotFoundError, and InputError for an empty
-        text or one that is there already.
+        The new prompt stays in the old one's split, since they are much alike. Raises NotFoundError, and InputError for
+        an empty text or one that exists already.
         """
         old = self.by_id(prompt_id)
         messages = (*old.messages[:-1], *conversation([{"role": "user", "content": text}]))
@@ -104,7 +104,7 @@ class Prompts:
         return edited
 
     def retire(self, prompt_id: int) -> None:
-        """Sample this prompt no more, and offer none of its pairs that nobody has judged. Raises NotFoundError."""
+        """Stop sampling this prompt, and withdraw its pairs without a judgment. Raises NotFoundError."""
         self.by_id(prompt_id)
         now = self._clock()
 
@@ -116,11 +116,11 @@ class Prompts:
         self._database.write(work)
 
     def count(self, split: Split | None = None) -> int:
-        """How many there are, of one split or of both."""
+        """Count the prompts, of one split or of both."""
         return self._database.value("select count(*) from prompt where split = coalesce(?, split)", [_word(split)])
 
     def sample(self, split: Split | None, n: int, seed: int) -> list[Prompt]:
-        """Draw n different prompts (all, if there are fewer); the same set and seed, the same draw."""
+        """Draw n different prompts (all, if there are fewer); the same prompts and seed give the same draw."""
         rows = self._database.rows(
             "select id from prompt where split = coalesce(?, split) order by sha256", [_word(split)]
         )
@@ -130,7 +130,7 @@ class Prompts:
         return [found[prompt_id] for prompt_id in drawn]
 
     def next(self, exclude: Collection[int] = (), split: Split | None = None) -> Prompt | None:
-        """The prompt (of a split) to sample a pair for: fewest pairs first, then by hash; None if all are excluded."""
+        """Return the prompt (of a split) to sample for: fewest pairs first, then by hash; None if all are excluded."""
         row = self._database.row(
             """
             select * from prompt where retired_at is null and split = coalesce(?, split)
@@ -141,7 +141,7 @@ class Prompts:
         return None if row is None else _prompt(row)
 
     def first_pairs(self, most: int) -> dict[Split, int]:
-        """Of which split the prompts of the store's first pairs are; at most so many pairs are looked at."""
+        """Count the store's first pairs by the split of their prompts; most: how many pairs to look at."""
         sql = """
             select q.split, count(*) as pairs from (select prompt_id from pair order by id limit ?) p
             join prompt q on q.id = p.prompt_id group by 1
@@ -150,21 +150,21 @@ class Prompts:
         return dict.fromkeys(Split, 0) | {Split(row["split"]): row["pairs"] for row in rows}
 
     def by_id(self, prompt_id: int) -> Prompt:
-        """The prompt with this id. Raises NotFoundError."""
+        """Return the prompt with this id. Raises NotFoundError."""
         found = self.by_ids([prompt_id])
         if prompt_id not in found:
             raise NotFoundError("there is no prompt {prompt}", prompt=prompt_id)
         return found[prompt_id]
 
     def by_sha256(self, digest: str) -> Prompt:
-        """The prompt with this digest. Raises NotFoundError."""
+        """Return the prompt with this digest. Raises NotFoundError."""
         row = self._database.row("select * from prompt where sha256 = ?", [digest])
         if row is None:
             raise NotFoundError("there is no such prompt")
         return _prompt(row)
 
     def by_ids(self, prompt_ids: Iterable[int]) -> dict[int, Prompt]:
-        """Those prompts that exist, by id."""
+        """Return the prompts that exist among these ids, by id."""
         rows = self._database.rows(
             "select * from prompt where id in (select value from json_each(?))",
             [json.dumps(list(prompt_ids))],
@@ -187,10 +187,10 @@ def keep_prompts(
     now: int,
     retired_at: int | None = None,
 ) -> KeptPrompts:
-    """Keep prompts, each given by its canonical text, the digest of that and its origin, inside a write.
+    """Store prompts, each as (canonical text, digest, origin), inside a write transaction; known ones are kept.
 
-    share: of new ones that are held out. retired_at: those that are new are not sampled to. Unless that is given,
-    those that had been kept so are from now on.
+    share: the share of new ones that is held out. retired_at: store new ones as retired, so that they are not sampled.
+    Without it, known prompts that were stored as retired are sampled from now on.
     """
     digests = json.dumps([digest for _, digest, _ in arrivals])
     of_these = "from prompt where sha256 in (select value from json_each(?))"

@@ -1,1 +1,1 @@
-"""What all of data rests on: clock, digests, files written whole, full disks, types of settings."""
+"""What all of data rests on: clock, digests, atomic and private files, disk space, types of settings."""

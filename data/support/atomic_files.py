@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all. Knows nothing of what is in them."""
+"""Write files and directories atomically: they appear whole or not at all."""
 
 import errno
 import os
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour (empty, private) to fill; it takes the place of `path` at the end.
+    """Yield a temporary file next to `path` (empty, private) to fill; it replaces `path` at the end.
 
-    After an exception `path` is as it was and the neighbour is gone. What was written survives a power
+    After an exception `path` is unchanged and the temporary file is gone. What was written survives a power
     loss once the block is left. Raises OSError when the directory cannot be written.
     """
     neighbour = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -29,11 +29,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_directory(path: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour (empty, private) to fill; it becomes the directory `path` at the end.
+    """Yield a temporary directory next to `path` (empty, private) to fill; it becomes `path` at the end.
 
-    After an exception `path` is as it was and the neighbour is gone. What was written survives a power loss once the
-    block is left. Raises FileExistsError, at once, when there is something else than an empty directory at `path`,
-    for nobody knows whose files would go with it; other OSErrors when the directory above cannot be written.
+    After an exception `path` is unchanged and the temporary one is gone. What was written survives a power loss once
+    the block is left. Raises FileExistsError at once if `path` is anything but an empty directory, since replacing it
+    would delete somebody's files; other OSErrors when the directory above cannot be written.
     """
     if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
         raise FileExistsError(errno.EEXIST, "there is something already; name a new directory", str(path))

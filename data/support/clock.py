@@ -1,12 +1,12 @@
-"""The wall clock, as something that can be handed in. Knows nothing of who asks for the time."""
+"""The wall clock as a function, so that tests can pass another."""
 
 import time
 from collections.abc import Callable
 
 Clock = Callable[[], int]
-"""Gives the present in milliseconds since the Unix epoch; may jump, so never order by it."""
+"""Returns the time in milliseconds since the Unix epoch; it may jump, so never order by it."""
 
 
 def now_ms() -> int:
-    """The present in milliseconds since the Unix epoch."""
+    """Return the time in milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000

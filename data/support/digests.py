@@ -1,4 +1,4 @@
-"""Canonical JSON and its sha256, so that equal content has one digest. Knows nothing of tables."""
+"""Canonical JSON and its sha256, so that equal content has one digest."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def canonical(value: object) -> str:
-    """The one JSON text of a value: keys sorted, no spaces, UTF-8 as it is.
+    """Return the canonical JSON text of a value: keys sorted, no spaces, non-ASCII characters unescaped.
 
     Raises ValueError for what JSON cannot hold (NaN, infinities).
     """
@@ -15,12 +15,12 @@ def canonical(value: object) -> str:
 
 
 def sha256(text: str) -> str:
-    """The sha256 of a text as 64 hexadecimal digits."""
+    """Return the sha256 of a text as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def row_digest(row: Mapping[str, object], columns: Sequence[str]) -> str:
-    """The sha256 of some columns of a row, to tell later whether they are as they were written."""
+    """Return the sha256 of some columns of a row, to check later that they are unchanged."""
     return sha256(canonical([row[column] for column in columns]))
 
 

@@ -1,4 +1,4 @@
-"""Full disks, told from other troubles and said in words. Knows nothing of what is written."""
+"""Tell full disks from other write errors, and turn both into errors with a clear message."""
 
 import errno
 import shutil
@@ -10,20 +10,20 @@ from data.errors import DiskFullError, HomeError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _HARDLY_ANY = 1 << 20
-"""Bytes: whoever could write no more, and left less than these, had no room."""
+"""Bytes: if a write failed and less than this is free, the disk was full."""
 
 
 def free_bytes(place: Path) -> int:
-    """What may still be written at a place that is there, or will be."""
+    """Return the free bytes at a path that exists or will be created."""
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
 
 
 def is_full(error: BaseException | None, place: Path) -> bool:
-    """Whether an error in writing there came of a full disk: it says so, or what it came of does, or no room is left.
+    """Return whether an error in writing to a place came of a full disk, by its kind, its cause or the space left.
 
-    torch and SQLite have errors of their own for it, which do not say why.
+    torch and SQLite raise errors of their own for it, which do not say why; so the space left decides.
     """
     if error is None:
         return free_bytes(place) < _HARDLY_ANY
@@ -34,7 +34,7 @@ def is_full(error: BaseException | None, place: Path) -> bool:
 
 @contextmanager
 def written_to(place: Path) -> Iterator[None]:
-    """Turn what keeps a file from being written there into words.
+    """Turn OSErrors in writing to a place into errors with a clear message.
 
     Raises DiskFullError, and HomeError for any other OSError.
     """

@@ -1,7 +1,7 @@
-"""Files that nobody but their owner can read. Knows nothing of what is in them.
+"""Make files readable by their owner only.
 
-Other users of a machine get nothing of a home: it has what people wrote, and secrets. The process that owns a home
-writes under OTHERS as its umask (see data/db/lock.py); what an older prefloop left open is tightened at the start.
+A home holds people's texts and secrets, so other users of the machine get no access. The process that owns a home
+runs with OTHERS as its umask (see data/db/lock.py); what an older prefloop left open is tightened at its start.
 """
 
 import os
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 OTHERS = 0o077
-"""The rights of all but the owner."""
+"""The permissions of everybody but the owner."""
 
 
 @contextmanager
 def written_privately() -> Iterator[None]:
-    """Until the block ends, what this process makes, and those it starts, is for its owner alone."""
+    """Make this process, and those it starts, create files for their owner alone until the block ends."""
     before = os.umask(OTHERS)
     try:
         yield
@@ -25,9 +25,9 @@ def written_privately() -> Iterator[None]:
 
 
 def tightened(paths: Iterable[Path], *, inside: bool = True) -> int:
-    """Take the rights of others from these files, and from directories with all inside; how many had some.
+    """Remove others' permissions from these files, and from directories with all inside; return how many had some.
 
-    Links are left alone, and so is what is not there. Raises OSError for what belongs to somebody else.
+    Links and missing files are left alone. Raises OSError for files that belong to somebody else.
     """
     return sum(_tightened(one) for path in paths for one in _all_in(path, inside=inside))
 

@@ -6,11 +6,11 @@ _RUN = 4
 
 
 def distinct(items: Sequence[object]) -> float:
-    """Different items by all of them (Li 2016, 1510.03055); 0 of none."""
+    """Return the share of different items among all (Li 2016, 1510.03055); 0 if there are none."""
     return len(set(items)) / len(items) if items else 0.0
 
 
 def repetition(words: Sequence[str]) -> float:
-    """The share of a text's runs of four words that have been there before: seq-rep-4 (Welleck 2020, 1908.04319)."""
+    """Return the share of a text's four-word runs that occurred before: seq-rep-4 (Welleck 2020, 1908.04319)."""
     runs = list(zip(*(words[start:] for start in range(_RUN)), strict=False))
     return 1 - distinct(runs) if runs else 0.0

@@ -1,4 +1,4 @@
-"""Types of settings: numbers within bounds, and a model in which an unknown key is an error."""
+"""Types for settings: numbers within bounds, and a model that rejects unknown keys."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ FlipRate = Annotated[float, Field(ge=0, lt=0.5)]
 
 
 class Strict(BaseModel):
-    """A frozen model in which an unknown key is an error."""
+    """A frozen model that rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
