@@ -1,4 +1,4 @@
-"""The nouns of the loop as frozen records, by noun; all of them can be imported from here.
+"""The nouns of the loop as frozen records, one module per noun; import them from here.
 
 All times are milliseconds since the Unix epoch.
 """

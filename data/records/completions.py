@@ -1,4 +1,4 @@
-"""Completions: what a model sampled, or a person wrote, in answer to a prompt."""
+"""Completions: answers to a prompt, sampled by a version, written by a person or imported."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class FinishReason(StrEnum):
-    """Why sampling ended: the model said so (EOS), or the token limit came first."""
+    """Why sampling ended: the model ended its answer (EOS), or the token limit was reached."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -15,12 +15,11 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a completion is drawn. temperature 0 is greedy; top_p 1 and top_k 0 are the whole distribution.
+    """Sampling parameters. temperature 0 is greedy; top_p 1 and top_k 0 keep the whole distribution.
 
-    repetition_penalty divides the positive logits of ids that stand in the prompt or the answer so far, and
-    multiplies the negative ones; 1 leaves them. max_new_tokens None: until the model ends, at most what the model at
-    hand is given and its context leaves (trainer.model.base.Base.answer_limit). Raises ValueError for a number that
-    makes no sense.
+    repetition_penalty divides the positive logits of token ids that occur in the prompt or the answer so far, and
+    multiplies the negative ones; 1 is off. max_new_tokens None: until the model ends, up to the model's own limit and
+    the room left in its context (trainer.model.base.Base.answer_limit). Raises ValueError for a number out of range.
     """
 
     temperature: float = 0.9
@@ -44,7 +43,7 @@ class Sampling:
 
 
 class Thought(NamedTuple):
-    """What a model reasoned before an answer, and how many tokens that took; None: nobody counted."""
+    """The reasoning before an answer, and its number of tokens, None if that was not counted."""
 
     text: str
     tokens: int | None = None
@@ -52,11 +51,11 @@ class Thought(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewCompletion:
-    """A sampled answer with all that made it, before it has an id.
+    """A sampled answer with everything that made it, before it is stored and has an id.
 
     token_ids are the sampled ids, EOS included when finish_reason is STOP; logprobs are those of the
-    version that sampled, at temperature 1, one per token id (nats). text is the answer alone; reasoning is what the
-    model thought before it and reasoning_tokens how many of the ids that took, None if it gave none.
+    version that sampled, at temperature 1, one per token id (nats). text is the answer alone; reasoning is the text the
+    model wrote before it and reasoning_tokens the number of its ids, None if there was none.
     """
 
     version: str
@@ -72,12 +71,12 @@ class NewCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A stored completion: sampled by a version, written by a person (author_id), or from a file (neither).
+    """A stored completion: sampled by a version, written by a person (author_id), or imported (neither).
 
-    What was not sampled here has no version, token ids, log-probs, sampling or seed. edits_id is the completion that
-    was edited, if a person did not write from nothing; model is what made an answer, as the file says it is from.
-    reasoning as NewCompletion has it; its number of tokens may be unknown where it came from a file. prompt_format: the
-    sha256 of the format that the model was asked in.
+    Only sampled ones have a version, token ids, log-probabilities, sampling and seed. edits_id: the completion that a
+    person edited to write this one, if any. model: what made an imported answer, as the file says. reasoning: as in
+    NewCompletion; its number of tokens may be unknown if imported. prompt_format: the sha256 of the format in which the
+    model was prompted.
     """
 
     id: int
@@ -104,5 +103,5 @@ class Completion:
 
     @property
     def cut_off_after(self) -> int | None:
-        """After how many tokens a limit cut the answer off; None for one that ended by itself."""
+        """The number of tokens after which a limit cut the answer off; None for one that ended by itself."""
         return len(self.token_ids) if self.token_ids and self.finish_reason is FinishReason.LENGTH else None

@@ -1,6 +1,7 @@
-"""What a preference file holds that can train: a pair, or a rated answer. Knows nothing of files and formats.
+"""Training examples as files hold them: a preference pair, or a rated answer.
 
-They are what is left of a judgment once it has travelled: texts without ids, log-probs or versions.
+data/formats reads them from files, and the trainer learns from them; they are texts only, without ids,
+log-probabilities or versions.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from data.records import Message
 
 @dataclass(frozen=True, slots=True)
 class PairExample:
-    """Two different answers to one prompt, and which is better; strength is how much, in 1-3.
+    """Two different answers to one prompt, and which is better; strength: by how much, in 1-3.
 
-    Raises InputError when there is nothing to learn from it.
+    Raises InputError if nothing can be learned from it.
     """
 
     prompt: tuple[Message, ...]
@@ -33,7 +34,7 @@ class PairExample:
 
 @dataclass(frozen=True, slots=True)
 class RatedExample:
-    """One answer to a prompt, found good or bad. Raises InputError when there is nothing to learn from it."""
+    """One answer to a prompt, rated good or bad. Raises InputError if nothing can be learned from it."""
 
     prompt: tuple[Message, ...]
     completion: str

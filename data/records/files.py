@@ -1,4 +1,4 @@
-"""Imported and exported files, and the rows of them that could not be used."""
+"""Imported and exported files, and rows that could not be imported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class ImportKind(StrEnum):
-    """What a file was read for."""
+    """What a file is imported for."""
 
     PROMPTS = "prompts"
     PREFERENCES = "preferences"
 
 
 class ImportState(StrEnum):
-    """RUNNING: rows are being read, or were when the program ended. BROKEN_OFF: the file could not be read on."""
+    """RUNNING: rows are being read, or were when the process ended. BROKEN_OFF: the rest could not be read."""
 
     RUNNING = "running"
     DONE = "done"
@@ -23,7 +23,7 @@ class ImportState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportFile:
-    """What is known of a file before its rows are kept. sha256: of its content; format: None for prompts."""
+    """What is known of a file before its rows are imported. sha256: of its content; format: None for prompts."""
 
     kind: ImportKind
     name: str
@@ -35,7 +35,7 @@ class ImportFile:
 
 
 class BadRow(NamedTuple):
-    """A row that is left out, by its number in the file's unit, and why."""
+    """A row that was left out, by its number in the file's unit, and why."""
 
     number: int
     reason: str
@@ -43,10 +43,10 @@ class BadRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A file whose rows came into the store. position: the number of the last row that has been dealt with.
+    """An imported file. position: the number of the last row handled.
 
-    bad_rows: of the last chunk of rows, those that were left out. counts: "rows" dealt with, "added" and "known" (there
-    before, or twice in the file), "bad"; of preferences also the "prompts" and "pairs" that were new.
+    bad_rows: rows of the last chunk that were left out. counts: "rows" handled, "added", "known" (already stored, or
+    repeated in the file) and "bad"; for preferences also the new "prompts" and "pairs".
     """
 
     id: int
@@ -63,7 +63,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class NewExport:
-    """What became a file. request: what was asked for; sha256: of the file; counts: rows by part, and left out."""
+    """An export to record. request: what was asked for; sha256: of the file; counts: rows per part, and left out."""
 
     request: Mapping[str, object]
     format: str
@@ -76,7 +76,7 @@ class NewExport:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A file that was made of the store."""
+    """A recorded export."""
 
     id: int
     made: NewExport

@@ -1,6 +1,6 @@
-"""Two answers to one prompt and what was said of them, as it travels between stores. Knows no format and no table.
+"""A judged pair: two answers to one prompt, the choice and its provenance, as it travels between stores and files.
 
-What trains is in examples.py; this holds, besides, ties and where a choice comes from.
+examples.py has what trains; this adds ties and where a choice comes from. Formats read and write it.
 """
 
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ SAYABLE = (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD)
 
 
 class Sampled(TypedDict, total=False):
-    """How one answer was made, as far as it is known. logprobs: nats, one a token id.
+    """How one answer was made, as far as it is known. logprobs: nats, one per token id.
 
-    reasoning: what the model thought before its answer, told apart from it; reasoning_tokens: how many that took.
+    reasoning: what the model wrote before its answer, apart from it; reasoning_tokens: the number of its tokens.
     """
 
     version: str
@@ -31,10 +31,10 @@ class Sampled(TypedDict, total=False):
 
 
 class Provenance(TypedDict, total=False):
-    """Where a judged pair comes from; a key that is not known is not there.
+    """Where a judged pair comes from; unknown keys are left out.
 
-    judgment: the digest by which a store knows a judgment again. annotator: a pseudonym. annotators: of all who voted,
-    where votes were put together. created_at: ISO 8601. shown_first: "a" or "b". a, b: how the answers were made.
+    judgment: the digest by which a store recognises a judgment. annotator: a pseudonym. annotators: of all who voted,
+    where votes were aggregated. created_at: ISO 8601. shown_first: "a" or "b". a, b: how the answers were made.
     """
 
     judgment: str
@@ -64,9 +64,10 @@ class Provenance(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class JudgedPair:
-    """Two different answers and a choice: a, b, tie or both_bad. strength, 1-3, goes with a and b; None: not said.
+    """Two different answers and a choice: a, b, tie or both_bad. strength, 1-3, goes with a and b; None: not given.
 
-    Raises InputError for a prompt that nobody could answer, an empty answer, twice the same, or a wrong strength.
+    Raises InputError for a prompt that does not end with a user turn, an empty answer, equal answers or a wrong
+    strength.
     """
 
     prompt: tuple[Message, ...]
@@ -79,22 +80,22 @@ class JudgedPair:
     def __post_init__(self) -> None:
         if self.choice not in SAYABLE:
             raise InputError(f"{self.choice} says nothing of two answers")
-        # what can train is what makes sense; ties are held to the same
+        # ties must be valid examples, too
         PairExample(self.prompt, self.chosen, self.rejected, 1.0 if self.strength is None else self.strength)
 
     @property
     def chosen(self) -> str:
-        """The better answer; a, if neither is better."""
+        """The better answer; a if neither is better."""
         return self.b if self.choice is Choice.B else self.a
 
     @property
     def rejected(self) -> str:
-        """The other one."""
+        """The other answer."""
         return self.a if self.choice is Choice.B else self.b
 
     @property
     def reasoning(self) -> tuple[str | None, str | None]:
-        """What was reasoned before the chosen and before the rejected answer, where it is known."""
+        """The reasoning before the chosen and before the rejected answer, where it is known."""
         a, b = self.provenance.get("a", Sampled()), self.provenance.get("b", Sampled())
         of_a, of_b = a.get("reasoning"), b.get("reasoning")
         return (of_b, of_a) if self.choice is Choice.B else (of_a, of_b)

@@ -1,11 +1,11 @@
-"""Judgments: what a person said of a pair."""
+"""Judgments: what an annotator decided on a pair."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
 class Choice(StrEnum):
-    """What a judgment says of a pair. RETRACTED is what an undo appends; nobody picks it."""
+    """The choice of a judgment. RETRACTED is what an undo appends; nobody can pick it."""
 
     A = "a"
     B = "b"
@@ -21,12 +21,12 @@ class Choice(StrEnum):
 
     @property
     def mirrored(self) -> "Choice":
-        """The same choice when the two sides change places."""
+        """The same choice with the sides swapped."""
         return {Choice.A: Choice.B, Choice.B: Choice.A}.get(self, self)
 
 
 class Flag(StrEnum):
-    """What an admin should look at: a prompt that makes no sense, somebody to be recognised, somebody to be hurt."""
+    """Something for an admin to review: a prompt that makes no sense, personal data, or unsafe content."""
 
     BROKEN_PROMPT = "broken_prompt"
     PERSONAL_DATA = "personal_data"
@@ -34,13 +34,13 @@ class Flag(StrEnum):
 
     @property
     def bars(self) -> bool:
-        """Whether judgments of the pair stay out of rounds. An unsafe answer is just what a round should learn from."""
+        """Whether judgments of the pair stay out of rounds. Unsafe answers do not: a round should learn from them."""
         return self in (Flag.BROKEN_PROMPT, Flag.PERSONAL_DATA)
 
 
 @dataclass(frozen=True, slots=True)
 class Remarks:
-    """What is said of a pair besides the choice: tags for each side, a comment, a flag."""
+    """What a judgment says besides the choice: reasons (tags) for each side, a comment, a flag."""
 
     reasons_a: tuple[str, ...] = ()
     reasons_b: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Remarks:
 
     @property
     def mirrored(self) -> "Remarks":
-        """The same remarks when the two sides change places."""
+        """The same remarks with the sides swapped."""
         return replace(self, reasons_a=self.reasons_b, reasons_b=self.reasons_a)
 
 
@@ -58,10 +58,10 @@ NO_REMARKS = Remarks()
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an annotator said, in the sides he saw. strength 1-3 goes with a or b only.
+    """An annotator's choice in the sides they saw, before it is stored. strength 1-3 goes with a or b only.
 
-    elapsed_ms: how long both answers could be read, without the time hidden or idle. edit: the better answer as he
-    would have it.
+    elapsed_ms: how long both answers could be read, without time hidden or idle. edit: their edited version of the
+    better answer.
     """
 
     choice: Choice
@@ -73,10 +73,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """A stored verdict, in the pair's own a and b; supersedes names the row it replaces.
+    """A stored verdict, in the pair's own a and b; supersedes_id: the row it replaces.
 
-    guideline_id: the guideline it was given under. follows_id: the judgment whose edit brought this one along, which
-    is on the edited answer against the original. edit: the edited answer, if it brought one along.
+    guideline_id: the guideline it was given under. follows_id: set on the judgment that an edit adds (the edited answer
+    against the original), the judgment it follows. edit: the edited answer, if this judgment has one.
     """
 
     id: int

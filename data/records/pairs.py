@@ -10,8 +10,8 @@ from data.records.prompts import Prompt
 class Purpose(StrEnum):
     """What a pair is judged for. Only TRAIN ever trains.
 
-    EVAL: the champion against the version before it. GOLD: the right answer is known. REASK: a pair that the same
-    annotator has judged before, its sides swapped.
+    EVAL: compares the champion with another version. GOLD: the right choice is known. REASK: a pair that the same
+    annotator has judged before, with sides swapped.
     """
 
     TRAIN = "train"
@@ -22,7 +22,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two completions of one prompt by one version; to measure one version against another, by two."""
+    """Two completions of one prompt by one version; evaluation pairs by two versions."""
 
     id: int
     prompt: Prompt
@@ -35,7 +35,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A pair lent to one annotator until a time. swapped: completion b is shown on side A."""
+    """A pair leased to one annotator until a time. swapped: completion b is shown on side A."""
 
     token: str
     pair: Pair

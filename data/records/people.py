@@ -1,4 +1,4 @@
-"""People, their roles and quarantines, and the guideline they work by."""
+"""People, their roles and quarantines, and the guideline they judge by."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """A person, by pseudonym; login and password live apart so that erasing them leaves the judgments.
+    """A person, by pseudonym; login and password are stored apart so that erasing them leaves the judgments.
 
     disabled_at: since when they may not sign in; None if they may.
     """
@@ -28,7 +28,7 @@ class Annotator:
 
 @dataclass(frozen=True, slots=True)
 class Guideline:
-    """What annotators judge by (Markdown). translations: the same in other languages, by tag ("zh")."""
+    """What annotators judge by (Markdown). translations: the same in other languages, by language tag ("zh")."""
 
     id: int
     version: str
@@ -39,7 +39,7 @@ class Guideline:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """A time from which an annotator's judgments stay out of rounds, until it is lifted."""
+    """From created_at until it is lifted, rounds leave out all judgments of the annotator."""
 
     id: int
     annotator_id: int

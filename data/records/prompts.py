@@ -1,4 +1,4 @@
-"""Prompts, and on which side of the train and held-out split they are."""
+"""Prompts, and their split into training and held-out ones."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 class Message(TypedDict):
     """One turn of a conversation, as chat templates take it.
 
-    reasoning_content: what an assistant reasoned before this answer; there only where the template reads it.
+    reasoning_content: an assistant's reasoning before this answer; only present where the template reads it.
     """
 
     role: Literal["system", "user", "assistant"]
@@ -19,7 +19,7 @@ class Message(TypedDict):
 
 
 class Split(StrEnum):
-    """Where the judgments on a prompt go; decided by the prompt's hash, for ever."""
+    """What judgments on a prompt are used for; decided by the prompt's hash, so it never changes."""
 
     TRAIN = "train"
     HELDOUT = "heldout"
@@ -27,7 +27,7 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation that ends with a user turn. author_id: the annotator who wrote its last turn, if one did."""
+    """A conversation that ends with a user turn. author_id: the annotator who wrote its last turn, if any."""
 
     id: int
     messages: tuple[Message, ...]
@@ -40,5 +40,5 @@ class Prompt:
 
     @property
     def turns(self) -> int:
-        """How often the user speaks."""
+        """The number of user turns."""
         return sum(message["role"] == "user" for message in self.messages)

@@ -9,14 +9,14 @@ from data.records.pairs import Pair
 from data.records.prompts import Prompt
 
 EXCLUDED = "excluded_"
-"""Before a reason, the key of a count: so many judgments were left out for it."""
+"""Prefix of the count keys that say how many judgments were left out for a reason."""
 
 
 class RoundState(StrEnum):
-    """queued -> training -> swapping -> promoted, waiting or refused; on the way there also failed or cancelled.
+    """queued -> training -> swapping -> promoted, waiting or refused; or failed or cancelled on the way.
 
-    PROMOTED: its version took over. WAITING: its version is there, and what becomes of it is decided later. REFUSED:
-    its version is there, and its evaluation speaks against it.
+    PROMOTED: its version took over. WAITING: its version exists and awaits a decision. REFUSED: its version exists, but
+    its evaluation speaks against it.
     """
 
     QUEUED = "queued"
@@ -35,17 +35,17 @@ class RoundState(StrEnum):
 
     @property
     def made_version(self) -> bool:
-        """Whether there is a version that came of it."""
+        """Whether the round produced a version."""
         return self in (RoundState.PROMOTED, RoundState.WAITING, RoundState.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn of the loop: snapshot, training, swap. flip_rate is as measured when it was frozen.
+    """A training round: snapshot, training, swap. flip_rate: as measured when it was frozen.
 
-    cause: what began it, in words. waited: whether another ran when it was asked for. rules: those its pairs were
-    selected by; sha256: of what was selected, None for a round of an older prefloop. newest_judgment: the newest there
-    was then, 0 without any. rebuilds_id: the round whose judgments it took, but those of `without`.
+    cause: what started it, in words. waited: whether it was queued behind another round. rules: the selection rules;
+    sha256: of the selection, None for a round of an older prefloop. newest_judgment: the newest one at that time, 0
+    without any. rebuilds_id: the round that this one rebuilds, leaving out the judgments of `without`.
     """
 
     id: int
@@ -67,14 +67,14 @@ class Round:
 
     @property
     def excluded(self) -> dict[str, int]:
-        """The judgments that it left out, by reason."""
+        """The number of judgments left out, by reason."""
         found = ((key, count) for key, count in self.counts.items() if key.startswith(EXCLUDED))
         return {key.removeprefix(EXCLUDED): count for key, count in found}
 
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """Whose judgments, and which prompts', a rebuilt round leaves out: annotators by id, prompts by their source."""
+    """Whose and which prompts' judgments a rebuilt round leaves out: annotators by id, prompts by source."""
 
     annotators: tuple[int, ...] = ()
     sources: tuple[str, ...] = ()
@@ -82,9 +82,9 @@ class Without:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A snapshot in numbers: pairs that train, that are held out, and whose answers are both bad.
+    """A snapshot in numbers: training pairs, held-out pairs, and pairs with two bad answers.
 
-    judgments: used ones; excluded: left out, by reason. flip_rate: as Snapshot has it. sha256: of what was selected.
+    judgments: used ones; excluded: left out, by reason. flip_rate: as in Snapshot. sha256: of the selection.
     """
 
     train: int
@@ -98,7 +98,7 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class RoundRequest:
-    """A round that waits until the one under way has ended. algorithm: None for the configured one."""
+    """A round queued until the current one has ended. algorithm: None for the configured one."""
 
     algorithm: str | None
     asked_by: int | None
@@ -107,7 +107,7 @@ class RoundRequest:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A decided pair as a snapshot holds it: the interface between store and trainer.
+    """A decided pair in a snapshot: the interface between store and trainer.
 
     chosen and rejected are completions of one prompt; judgment_ids are the rows that decided it;
     strength is the mean strength of the winning votes, in 1-3.
@@ -123,10 +123,10 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a round trains and is held to, and what was left out by reason.
+    """What a round trains on and is measured on, and the number of judgments left out, by reason.
 
-    both_bad: pairs of the training split whose answers were both found bad. flip_rate: how often a judgment is
-    flipped, as measured on pairs that several people judged; None when those were too few.
+    both_bad: pairs of the training split whose answers are both bad. flip_rate: how often a vote is flipped, measured
+    on pairs with votes of several people; None if there are too few.
     """
 
     train: tuple[Preference, ...]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 class Ruling(StrEnum):
-    """What was decided on a version.
+    """A decision on a version.
 
-    WAIT: an admin is to decide. TRY: annotators compare it, blind, with the one that serves. PROMOTE: it takes over.
-    REFUSE: it shall not serve. ROLL_BACK: it served and proved worse. RETIRE: it is put away.
+    WAIT: an admin is to decide. TRY: annotators compare it, blind, with the champion. PROMOTE: it becomes the champion.
+    REFUSE: it is rejected. ROLL_BACK: it served and turned out worse. RETIRE: it is archived.
     """
 
     WAIT = "wait"
@@ -31,7 +31,7 @@ class ServingAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """The model that a store is bound to. license: what was found beside it, in words."""
+    """The model that a store is bound to. license: as found beside the model, in words."""
 
     name: str
     revision: str
@@ -39,7 +39,7 @@ class BaseModel:
 
     @property
     def title(self) -> str:
-        """The name as others may read it: of a path, the last part alone."""
+        """The name for others to read: of a local path only the last part."""
         return Path(self.name).name if Path(self.name).is_absolute() else self.name
 
 
@@ -47,7 +47,7 @@ class BaseModel:
 class AdapterVersion:
     """An immutable LoRA directory, or the bare base model (sha256 and round_id None).
 
-    prompt_format: the sha256 of the format that it was trained in, None if that is not known.
+    prompt_format: the sha256 of the format it was trained in, None if not known.
     """
 
     id: int
@@ -61,7 +61,7 @@ class AdapterVersion:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A ruling on a version. numbers: what it rests on. actor_id: who decided, None for prefloop by its rules."""
+    """A ruling on a version. numbers: what it is based on. actor_id: who decided, None for prefloop by its rules."""
 
     id: int
     version: str
@@ -74,7 +74,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ServingEvent:
-    """A move of the champion alias: which version began to serve, when, by whom and why."""
+    """A change of the champion: which version began to serve, when, by whom and why."""
 
     id: int
     version: str

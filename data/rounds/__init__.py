@@ -1,1 +1,1 @@
-"""Rounds in the store: which judgments one takes, frozen as its snapshot."""
+"""Rounds in the store: which judgments a round uses, frozen as its snapshot."""

@@ -1,8 +1,8 @@
-"""What several people's choices on one pair come to. Pure functions; knows nothing of tables or of which votes count.
+"""Aggregate several people's choices on one pair into one. Pure functions, used by exports.
 
-Votes for neither say nothing of which answer is better; where there are only those, or the others are evenly split,
-neither is. A pair that more than half of the votes for a, b or both bad call bad has two bad answers. So do rounds
-take it (selection.py).
+Votes for neither say nothing about which answer is better; if there are only those, or the others are evenly split,
+the result is a tie. If more than half of the votes for a, b or both bad are "both bad", that is the result. Rounds
+(selection.py) follow the same rules.
 """
 
 from collections import Counter
@@ -17,9 +17,9 @@ from data.rounds.selection import STRENGTH_UNSAID
 
 
 class Aggregation(StrEnum):
-    """How votes on one pair are put together.
+    """How the votes on one pair are aggregated.
 
-    JUDGMENTS: they are not, each is one. MAJORITY: each counts alike. DAWID_SKENE: each counts by how reliable its
+    JUDGMENTS: not at all, one row per judgment. MAJORITY: all count equally. DAWID_SKENE: weighted by how reliable the
     annotator is (data/quality/consensus.py).
     """
 
@@ -30,7 +30,7 @@ class Aggregation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One person's choice on a pair; strength 1-3, None: not said. It is a, b, tie or both_bad."""
+    """One person's choice on a pair: a, b, tie or both_bad; strength 1-3, None: not given."""
 
     annotator_id: int
     choice: Choice
@@ -39,10 +39,10 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class AggregatedVotes:
-    """What opinions come to. strength: mean of the winning ones', 1-3; None if none of them says one.
+    """The result of aggregation. strength: mean of the winning votes, 1-3; None if none of them has one.
 
-    agreement: the winner's share of the opinions that name one, or with reliabilities its probability; of the opinions
-    for what neither wins, their share of all.
+    agreement: the winner's share of the votes for a or b, or with reliabilities its probability; if neither wins, the
+    share of all votes that say so.
     """
 
     choice: Choice
@@ -51,9 +51,9 @@ class AggregatedVotes:
 
 
 def outcome(opinions: Sequence[Opinion], reliability: Mapping[int, float] | None = None) -> AggregatedVotes:
-    """What at least one opinion on a pair comes to.
+    """Aggregate the opinions on a pair, at least one.
 
-    reliability: by annotator id, how often he votes for the better answer, in 0-1; without it everybody counts alike.
+    reliability: by annotator id, how often they vote for the better answer, in 0-1; without it all count equally.
     """
     counts = Counter(opinion.choice for opinion in opinions)
     decisive = counts[Choice.A] + counts[Choice.B]
@@ -67,7 +67,7 @@ def outcome(opinions: Sequence[Opinion], reliability: Mapping[int, float] | None
 
 
 def _share_of_a(opinions: Iterable[Opinion], reliability: Mapping[int, float] | None) -> float:
-    """How much speaks for a, in 0-1: a share of votes, or the probability that a is better."""
+    """Return the support for a, in 0-1: its share of votes, or the probability that it is better."""
     decisive = [opinion for opinion in opinions if opinion.choice.decisive]
     if reliability is None:
         return sum(opinion.choice is Choice.A for opinion in decisive) / len(decisive)
@@ -78,6 +78,6 @@ def _share_of_a(opinions: Iterable[Opinion], reliability: Mapping[int, float] | 
 
 def _strength(opinions: Iterable[Opinion], winner: Choice) -> float | None:
     said = [opinion.strength for opinion in opinions if opinion.choice is winner]
-    if not any(said):  # the reliable may outvote all who said how much better it is
+    if not any(said):  # a reliable minority may win, none of whom gave a strength
         return None
     return sum(strength or STRENGTH_UNSAID for strength in said) / len(said)

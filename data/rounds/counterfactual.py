@@ -1,7 +1,7 @@
-"""What a round would have been given without some of the judgments that stood when it was frozen.
+"""What a frozen round would have selected without some of the judgments that were current at that time.
 
-Judgments are only ever added, so what stood then can be told: those up to the round's newest that none of these had
-replaced. So can what barred them. Knows nothing of how a round begins.
+Judgments are only ever added, so the past state can be restored: current were those up to the round's newest that none
+up to there had superseded. What barred them can be restored, too. rounds.py uses it to rebuild rounds.
 """
 
 import json
@@ -18,7 +18,7 @@ from data.rounds.selection_rules import SelectionRules
 from data.rounds.vote_table import VoteTable
 
 TOO_FAST = "too_fast"
-"""What a round's rules call how fast a judgment may be; see Barring."""
+"""The key in a round's rules for Barring.too_fast."""
 
 _THEN = Reading(quarantined=in_force_at("(select created_at from frozen)"), flagged="(select id, pair_id from flagged)")
 _STOOD = f"""
@@ -36,23 +36,23 @@ _STOOD = f"""
         or prompt.source in (select value from json_each(:sources)) then 'without' end) as barred
     from stood j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id
 """
-"""What a round used was not barred, whatever the clock says of quarantines. A round without a digest is of an older
-prefloop, which did not keep its newest judgment: of those that stood only the used ones are known."""
+"""What a round used was not barred, whatever the times of quarantines say. A round without a digest is of an older
+prefloop, which did not store its newest judgment: only the judgments it used are known."""
 
 WITH_A_VERSION = str(tuple(state.value for state in RoundState if state.made_version))
-"""States of rounds that made a version, as SQL has a list."""
+"""SQL list of the states of rounds that made a version."""
 _SINCE = f"""
     select coalesce(max(newest_judgment), 0) as newest from round
     where rebuilds_id is null and state in {WITH_A_VERSION}
     and id < :round and ended_at <= (select created_at from round where id = :round)
 """
-"""A round that failed and was taken up again later had made no version by then."""
+"""Only rounds that had ended by then: a failed round that was resumed later had made no version yet."""
 
 
 def taken_again(moment: Moment, before: Round, without: Without) -> tuple[Selection, float | None]:
-    """What a round would have selected without these, by its own rules, and the flip rate.
+    """Return what a round would have selected without these judgments, by its own rules, and the flip rate.
 
-    The rate is measured on what is left; where that is too little, or was not kept, it is the round's own.
+    The rate is measured on what is left; where that is too little, or not known, it is the round's own.
     """
     rules, barring = rules_of(before)
     stood = _STOOD.format(barred=barring.barred(_THEN))
@@ -63,12 +63,12 @@ def taken_again(moment: Moment, before: Round, without: Without) -> tuple[Select
 
 
 def left_out(without: Without) -> dict[str, str]:
-    """Annotators and sources as JSON lists, for SQL."""
+    """Return annotators and sources as JSON lists, as parameters for SQL."""
     return {key: json.dumps(value) for key, value in asdict(without).items()}
 
 
 def rules_of(entry: Round) -> tuple[SelectionRules, Barring]:
-    """What a round selected by, and what it barred; one of an older prefloop barred nothing as too fast."""
+    """Return a round's selection rules and barring; rounds of an older prefloop barred nothing as too fast."""
     kept: dict[str, Any] = dict(entry.rules)
     barring = Barring(kept.pop(TOO_FAST, 0.0))
     return SelectionRules(**kept), barring

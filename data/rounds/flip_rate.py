@@ -1,4 +1,4 @@
-"""How often a vote is flipped, from votes alone. Knows nothing of tables or trainers, and imports nothing heavy."""
+"""Estimate how often a vote is flipped, from agreement alone. Imports nothing heavy."""
 
 import math
 
@@ -11,11 +11,11 @@ FEWEST_VOTE_PAIRS = 30
 """Below this, agreement is known to no better than about 0.09, and a flip rate from it is mostly chance."""
 
 LARGEST_FLIP_RATE = 0.49
-"""What is reported where people agree no more than coins do: the losses that use the rate need it below one half."""
+"""The rate where agreement is at chance level or below: the losses that use it need a rate below one half."""
 
 
 def vote_pairs(votes: VoteTable) -> tuple[int, int]:
-    """Pairs of votes for a or b by two people on one pair of answers: how many agree, and how many there are."""
+    """Count the pairs of votes for a or b by two people on one pair of answers: how many agree, and all of them."""
     decisive = (votes.choice == A) | (votes.choice == B)
     pair, is_a = votes.pair[decisive], votes.choice[decisive] == A
     if not len(pair):
@@ -28,10 +28,10 @@ def vote_pairs(votes: VoteTable) -> tuple[int, int]:
 
 
 def flip_rate(votes: VoteTable) -> float | None:
-    """How often a vote is flipped; None when fewer than FEWEST_VOTE_PAIRS pairs of votes say so.
+    """Return how often a vote is flipped; None with fewer than FEWEST_VOTE_PAIRS pairs of votes.
 
-    Two who each flip with probability e, independently, agree with probability A = 1 - 2e(1 - e), so
-    e = (1 - sqrt(2A - 1)) / 2. At most LARGEST_FLIP_RATE, also where A is a half or less and no e fits.
+    Two people who each flip with probability e, independently, agree with probability A = 1 - 2e(1 - e), so
+    e = (1 - sqrt(2A - 1)) / 2. At most LARGEST_FLIP_RATE, also where A is one half or less and no e fits.
     """
     agreeing, total = vote_pairs(votes)
     if total < FEWEST_VOTE_PAIRS:
@@ -41,5 +41,5 @@ def flip_rate(votes: VoteTable) -> float | None:
 
 
 def _couples(people: Counts) -> int:
-    """Pairs among so many people, summed."""
+    """Return the number of pairs within groups of these sizes, summed."""
     return int((people * (people - 1) // 2).sum())

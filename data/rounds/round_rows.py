@@ -1,4 +1,4 @@
-"""Rows of the round table as records."""
+"""Turn rows of the round table into records."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from data.records import Round, RoundState, Without
 
 
 def round_of(row: Row) -> Round:
-    """The round that a row holds."""
+    """Return a row as a round."""
     return Round(
         id=row["id"],
         state=RoundState(row["state"]),

@@ -1,4 +1,7 @@
-"""Rounds and the judgments frozen for each. Knows nothing of training; the rule is in selection.py."""
+"""Start, rebuild and read rounds and the judgments frozen for each. Training is up to app/rounds and trainer.
+
+Which judgments a round uses is decided in selection.py.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +36,7 @@ _SINCE = f"""
 
 
 _BARS = "select id, lifted_at is null as in_force from quarantine order by id"
-"""What a round's judgments may depend on besides judgments: those that come later than it was chosen are not of it."""
+"""The state, besides judgments, that a selection depends on; if it changed before the write, selection is repeated."""
 
 _FREEZE = """
     insert into round_judgment select ?, value ->> 0, value ->> 1 from json_each(?)
@@ -43,7 +46,7 @@ _ROWS_AT_A_TIME = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What a round is to be given. begun: its columns besides those that the choice decides."""
+    """What a round is to use. begun: its columns that do not follow from the selection."""
 
     selection: Selection
     flip_rate: float | None
@@ -51,7 +54,7 @@ class _Chosen:
 
 
 class Rounds:
-    """The rounds of a store; one at a time runs."""
+    """The rounds of a store; one runs at a time."""
 
     def __init__(self, database: Database, clock: Clock, pairs: Pairs, barring: Barring) -> None:
         self._database = database
@@ -70,12 +73,12 @@ class Rounds:
         cause: str = "by hand",
         waited: bool = False,
     ) -> Round:
-        """Begin a round: freeze the judgments that it uses of those that stand at one moment.
+        """Start a round: freeze the judgments it uses, out of the current ones at one moment.
 
-        They are chosen on a reader, so that nobody's save waits for it; what is judged meanwhile is for the next round.
-        admit: what the training asks of them. The round's counts are "train", "heldout" and "both_bad" (pairs),
-        "judgments" (used) and "excluded_..." (judgments, by reason). One that waited
-        leaves its place in the queue. Raises RoundRunsError while a round runs, ConflictError if they are not admitted.
+        They are selected on a read connection, so that no other write waits; judgments given meanwhile are left to the
+        next round. admit: checks what training requires of them. The round's counts are "train", "heldout" and
+        "both_bad" (pairs), "judgments" (used) and "excluded_..." (judgments, by reason). waited: it was queued, so the
+        queue is emptied. Raises RoundRunsError while a round runs, ConflictError if `admit` rejects the selection.
         """
 
         def choose(moment: Moment) -> _Chosen:
@@ -101,10 +104,10 @@ class Rounds:
         started_by: int | None,
         admit: Admission = decided_pairs,
     ) -> Round:
-        """Begin a round on what another one would have been given without some judgments.
+        """Start a round on what another one would have used without some judgments.
 
-        Raises NotFoundError; RoundRunsError while a round runs; ConflictError if the rest is not admitted, or if that
-        round is itself another's rebuild.
+        Raises NotFoundError; RoundRunsError while a round runs; ConflictError if `admit` rejects the rest, or if that
+        round is itself a rebuild.
         """
         before = self.by_id(round_id)
         if before.rebuilds_id is not None:
@@ -126,7 +129,7 @@ class Rounds:
         return self._begun(choose, admit)
 
     def rebuilt(self, without: Without) -> dict[int, int]:
-        """Rounds that have been rebuilt without just these, with a version: by the id of each the newest rebuild's."""
+        """Return rounds rebuilt without exactly these, with a version: the newest rebuild's id by the original's."""
         rows = self._database.rows(
             f"""
             select rebuilds_id, id from round where rebuilds_id is not null and left_out = ?
@@ -137,7 +140,7 @@ class Rounds:
         return {row["rebuilds_id"]: row["id"] for row in rows}
 
     def touched(self, without: Without) -> list[int]:
-        """The rounds with a version that used such judgments, oldest first; rebuilt ones are not looked at."""
+        """Return the rounds with a version that used such judgments, oldest first; rebuilds are left out."""
         rows = self._database.rows(
             f"""
             select distinct r.round_id as id from round_judgment r join round on round.id = r.round_id
@@ -153,20 +156,20 @@ class Rounds:
         return [row["id"] for row in rows]
 
     def snapshot(self, round_id: int) -> Snapshot:
-        """What a round was given, rebuilt from what it froze. Raises NotFoundError."""
+        """Return what a round was given, from the judgments it froze. Raises NotFoundError."""
         entry = self.by_id(round_id)
         with self._database.moment() as moment:
             frozen = select(VoteTable.read(moment.in_chunks(FROZEN, [round_id])))
         return snapshot_of(self._pairs, replace(frozen, excluded=entry.excluded), entry.flip_rate)
 
     def preview(self, rules: SelectionRules = TAKE_ALL) -> Snapshot:
-        """What a round would be given now."""
+        """Return what a round would be given now."""
         with self._database.moment() as moment:
             selection, rate = self._selected(moment, rules)
         return snapshot_of(self._pairs, selection, rate)
 
     def outline(self, rules: SelectionRules = TAKE_ALL) -> Outline:
-        """The same in numbers, which takes no reading of answers."""
+        """Return `preview` in numbers, without reading texts."""
         with self._database.moment() as moment:
             selection, rate = self._selected(moment, rules)
         return Outline(
@@ -180,7 +183,7 @@ class Rounds:
         )
 
     def dependencies(self) -> tuple[int, ...]:
-        """Numbers that an outline depends on: as long as they are the same, so is the outline."""
+        """Return numbers that determine an outline: while they are the same, so is the outline."""
         row = self._database.row(
             """
             select (select coalesce(max(id), 0) from judgment) as judgments,
@@ -192,7 +195,7 @@ class Rounds:
         return (*row.values(), self._since())
 
     def set_state(self, round_id: int, state: RoundState, *, reason: str | None = None) -> Round:
-        """Move a round on. Raises NotFoundError, and ConflictError if it has ended."""
+        """Set a round's state. Raises NotFoundError, and ConflictError if it has ended."""
         ended_at = self._clock() if state.ended else None
 
         def work(db: sqlite_utils.Database) -> None:
@@ -208,7 +211,7 @@ class Rounds:
         return self.by_id(round_id)
 
     def reopen(self, round_id: int) -> Round:
-        """Let a round that failed or was cancelled go on. Raises NotFoundError, ConflictError for any other."""
+        """Reopen a round that failed or was cancelled. Raises NotFoundError, ConflictError for any other."""
 
         def work(db: sqlite_utils.Database) -> None:
             row = first(db, "select state from round where id = ?", [round_id])
@@ -226,18 +229,18 @@ class Rounds:
         return self.by_id(round_id)
 
     def by_id(self, round_id: int) -> Round:
-        """The round with this id. Raises NotFoundError."""
+        """Return the round with this id. Raises NotFoundError."""
         row = self._database.row("select * from round where id = ?", [round_id])
         if row is None:
             raise _unknown(round_id)
         return round_of(row)
 
     def all(self) -> list[Round]:
-        """All rounds, newest first."""
+        """Return all rounds, newest first."""
         return [round_of(row) for row in self._database.rows("select * from round order by id desc")]
 
     def unended(self) -> Round | None:
-        """The round that runs, if one does."""
+        """Return the round that has not ended, if any."""
         row = self._database.row("select * from round where ended_at is null")
         return None if row is None else round_of(row)
 
@@ -245,7 +248,7 @@ class Rounds:
         return self._database.value(_SINCE)
 
     def _begun(self, choose: Callable[[Moment], _Chosen], admit: Admission, *, leaves_queue: bool = False) -> Round:
-        """Enter a round with the judgments it uses, chosen anew if what bars judgments has changed meanwhile."""
+        """Insert a round with the judgments it uses, selecting again if what bars judgments has changed meanwhile."""
         while True:
             with self._database.moment() as moment:
                 bars = moment.rows(_BARS)
@@ -257,7 +260,7 @@ class Rounds:
     def _enter(
         self, chosen: "_Chosen", bars: Sequence[Row], admit: Admission, db: sqlite_utils.Database, *, leaves_queue: bool
     ) -> int | None:
-        """Enter what was chosen, inside a write; None if what barred judgments then bars others now."""
+        """Insert a selection as a round, inside a write transaction; None if what bars judgments has changed since."""
         _assert_none_runs(db)
         if list(db.query(_BARS)) != bars:
             return None
@@ -271,7 +274,7 @@ class Rounds:
         return round_id
 
     def _selected(self, moment: Moment, rules: SelectionRules) -> tuple[Selection, float | None]:
-        """What the rule makes of the votes that stand, and how often one is flipped."""
+        """Return the selection from the current votes, and their flip rate."""
         votes = VoteTable.read(moment.in_chunks(self._current))
         return select(votes, rules, since=moment.value(_SINCE)), flip_rate(votes.counting)
 

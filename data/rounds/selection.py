@@ -1,11 +1,11 @@
-"""Which judgments a round uses: one rule, a pure function. Knows nothing of tables or trainers.
+"""Select the judgments that a round uses, by one rule. Pure functions; votes.py reads the input.
 
-Votes that count are a, b and "both bad", unless they are barred: of an annotator in quarantine, on a pair that
-somebody flagged, or that was never meant to train. A pair of which more than half of these say "both bad" has no
-winner: its two answers are rated bad. Any other pair goes to the majority of its votes for a or b; an even split
-decides nothing. The prompt's split says whether a decision trains or is held out; a bad pair only ever trains, since
-nothing is measured on ratings. Of pairs with the same prompt and the same two answers the one judged last counts: to
-train on one comparison twice would weigh it double. What else is left out is up to SelectionRules.
+Votes count if they are a, b or "both bad" and are not barred (annotator in quarantine, pair flagged or never meant to
+train, see data/barring). A pair on which more than half of these say "both bad" has no winner: its two answers are
+rated bad. Any other pair goes to the majority of its votes for a or b; an even split decides nothing. The prompt's
+split says whether a decision trains or is held out; bad pairs only ever train, since nothing is measured on ratings. Of
+pairs with the same prompt and the same two answers the one judged last counts: training on one comparison twice would
+double its weight. SelectionRules can leave out more.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from data.support.digests import canonical, sha256
 
 SPLIT_VOTE = "split"
 STRENGTH_UNSAID = 1
-"""What a vote counts that does not say how much better the winner is."""
+"""The strength of a vote that gives none."""
 _DRAWS = 2**32
 _AT_A_TIME = 5_000
 
@@ -33,7 +33,7 @@ _AT_A_TIME = 5_000
 class PairOutcome:
     """A pair with a winner, by all votes that named one.
 
-    strength is the winning votes' mean (1-3), agreement their share of all these votes.
+    strength is the mean of the winning votes (1-3), agreement their share of all these votes.
     """
 
     pair_id: int
@@ -54,9 +54,9 @@ class BadPair:
 
 @dataclass(frozen=True, slots=True)
 class _Outcomes:
-    """What the votes on pairs come to, (pairs,) each, by pair id: a and b and neither are told by `for_a` and `bad`.
+    """The outcomes of pairs, (pairs,) each, by pair id: `bad` for two bad answers, else `for_a` tells the winner.
 
-    start, end: where the pair's judgments lie in `judgment`, (used judgments,), which are in the order of pairs.
+    start, end: the range of the pair's judgments in `judgment`, (used judgments,), which is in the order of pairs.
     """
 
     pair: Ints
@@ -70,7 +70,7 @@ class _Outcomes:
     judgment: Ints
 
     def taken(self, which: Bools) -> "_Outcomes":
-        """Some of them."""
+        """Return some of the outcomes."""
         return _Outcomes(
             self.pair[which],
             self.for_a[which],
@@ -86,18 +86,18 @@ class _Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the rule made of some votes: decisions and bad pairs by pair id, and votes left out by reason.
+    """The result of selecting: decisions and bad pairs by pair id, and the number of votes left out, by reason.
 
-    The reason is why the vote is barred, what it says, "split" for one that named a winner in vain, or what the rules
-    leave its pair out for: "older", "disputed", "weak", "duplicate". They are kept as columns: made as objects, those
-    of hundreds of thousands of pairs would fill the memory of whoever only counts them.
+    Reasons: why a vote is barred, its choice if that cannot count, "split" for a vote on an evenly split pair, or why
+    the rules leave its pair out: "older", "disputed", "weak", "duplicate". Pairs are kept as columns: as objects,
+    hundreds of thousands of them would fill the memory even of callers that only count.
     """
 
     _outcomes: _Outcomes
     excluded: dict[str, int]
 
     def __eq__(self, other: object) -> bool:
-        """Whether the same was selected, and left out for the same reasons."""
+        """Return whether both selected the same, and left out as many for the same reasons."""
         return isinstance(other, Selection) and (self.sha256, self.excluded) == (other.sha256, other.excluded)
 
     __hash__ = None  # type: ignore[assignment]
@@ -113,25 +113,25 @@ class Selection:
         return tuple(self._bad_pairs())
 
     def of(self, split: Split) -> tuple[PairOutcome, ...]:
-        """The decisions of one split."""
+        """Return the decisions of one split."""
         return tuple(self._decisions(self._outcomes.taken(self._decided(split))))
 
     def count(self, split: Split) -> int:
-        """How many decisions are of one split."""
+        """Count the decisions of one split."""
         return int(self._decided(split).sum())
 
     @property
     def bad_pairs(self) -> int:
-        """How many pairs have two bad answers."""
+        """The number of pairs with two bad answers."""
         return int(self._outcomes.bad.sum())
 
     @property
     def judgments(self) -> int:
-        """How many judgments are used."""
+        """The number of judgments used."""
         return int((self._outcomes.end - self._outcomes.start).sum())
 
     def used(self) -> Iterator[tuple[int, Split]]:
-        """Every judgment that is used, and on which side of the split."""
+        """Yield every judgment that is used, with its split."""
         found = self._outcomes
         for at, heldout in enumerate(found.heldout.tolist()):
             role = Split.HELDOUT if heldout else Split.TRAIN
@@ -139,14 +139,14 @@ class Selection:
 
     @property
     def sha256(self) -> str:
-        """Digest of what was selected: the same pairs, winners, splits and judgments have the same."""
+        """The digest of the selection; equal for the same pairs, winners, splits and judgments."""
         digest = hashlib.sha256()
         for text in self._written():
             digest.update(text.encode("utf-8"))
         return digest.hexdigest()
 
     def _written(self) -> Iterator[str]:
-        """The canonical JSON of {"decided": [pair, winner, split, *judgments], "both_bad": [pair, *judgments]}."""
+        """Yield canonical JSON: {"decided": [pair, winner, split, *judgments], "both_bad": [pair, *judgments]}."""
         yield '{"both_bad":['
         yield from _joined([bad.pair_id, *bad.judgment_ids] for bad in self._bad_pairs())
         yield '],"decided":['
@@ -177,8 +177,8 @@ class Selection:
 def select(votes: Iterable[Vote] | VoteTable, rules: SelectionRules = TAKE_ALL, *, since: int = 0) -> Selection:
     """Apply the rule. Every vote is in exactly one decision or bad pair, or counted as excluded.
 
-    Votes are on one pair at most once per person. A vote without a strength counts as the weakest. since: the newest
-    judgment that the last round with a version could use.
+    A person has at most one vote on a pair. A vote without a strength counts as the weakest. since: the newest judgment
+    that was there when the last round with a version was frozen.
     """
     table = votes if isinstance(votes, VoteTable) else VoteTable.of(votes)
     excluded = dict(zip(table.reasons, np.bincount(table.barred, minlength=1)[1:].tolist(), strict=True))
@@ -198,7 +198,7 @@ def select(votes: Iterable[Vote] | VoteTable, rules: SelectionRules = TAKE_ALL, 
 
 
 def _outcomes(votes: VoteTable) -> tuple[_Outcomes, dict[str, int]]:
-    """What votes that count come to, by pair; those in vain by what they say."""
+    """Return the outcomes of pairs from the votes that count, and the number of unused votes, by choice."""
     starts = starts_of(votes.pair)
     sizes = np.diff(np.append(starts, len(votes.pair)))
     heldout = votes.heldout[starts]
@@ -226,14 +226,14 @@ def _outcomes(votes: VoteTable) -> tuple[_Outcomes, dict[str, int]]:
 
 
 def _in_vain(choices: npt.NDArray[np.int8]) -> dict[str, int]:
-    """How many votes were not used, by what they say."""
+    """Count the votes that were not used, by choice."""
     counts = np.bincount(choices, minlength=len(CHOICES)).tolist()
     said = {choice.value: count for choice, count in zip(CHOICES, counts, strict=True) if not choice.decisive}
     return {SPLIT_VOTE: counts[A] + counts[B], **said}
 
 
 def _left_out(found: _Outcomes, rules: SelectionRules, since: int) -> dict[str, Bools]:
-    """Which pairs the rules leave out, by the first reason of each."""
+    """Return which pairs the rules leave out, by reason; each pair has one reason."""
     disputed = ~found.bad & (found.agreement < rules.agreement)
     weak = ~disputed & ~found.bad & (found.strength < rules.least_strength)
     older = np.zeros(len(found.pair), np.bool_)
@@ -246,22 +246,22 @@ def _left_out(found: _Outcomes, rules: SelectionRules, since: int) -> dict[str, 
 
 
 def _drawn(pair_id: int, share: float) -> bool:
-    """Whether a pair is among a share of all; of two shares the smaller one's pairs are in the larger's."""
+    """Return whether a pair is in a share of all, by hash; a smaller share's pairs are all in a larger one."""
     return int(sha256(str(pair_id))[:8], 16) < share * _DRAWS
 
 
 def _newest(found: _Outcomes) -> Ints:
-    """The newest judgment that is used of each pair; judgments are in their order."""
+    """Return each pair's newest used judgment; judgments are sorted."""
     return found.judgment[found.end - 1] if len(found.pair) else np.zeros(0, np.int32)
 
 
 def _same_as(votes: VoteTable, found: _Outcomes) -> Ints:
-    """What each pair compares, as Vote.same_as says."""
+    """Return each pair's Vote.same_as."""
     return votes.same_as[np.searchsorted(votes.pair, found.pair)] if len(found.pair) else np.zeros(0, np.int32)
 
 
 def _is_newest(found: _Outcomes, same_as: Ints) -> Bools:
-    """Whether each pair is, of those that compare the same, the one judged last."""
+    """Return whether each pair is the one judged last, of those that compare the same answers."""
     is_newest = np.ones(len(found.pair), np.bool_)
     order = np.lexsort((_newest(found), same_as))
     is_newest[order[:-1]] = same_as[order][1:] != same_as[order][:-1]
@@ -269,12 +269,12 @@ def _is_newest(found: _Outcomes, same_as: Ints) -> Bools:
 
 
 def _summed(values: npt.NDArray[Any], starts: Indices) -> npt.NDArray[np.int32]:
-    """The sum of each run of values."""
+    """Return the sum of each run of values."""
     return np.add.reduceat(values, starts, dtype=np.int32) if len(starts) else np.zeros(0, np.int32)
 
 
 def _joined(lists: Iterable[list[object]]) -> Iterator[str]:
-    """Lists as JSON, with commas between them, some at a time."""
+    """Yield lists as JSON, separated by commas, in chunks."""
     some: list[str] = []
     for number, one in enumerate(lists):
         some.append(canonical(one) if number == 0 else f",{canonical(one)}")

@@ -1,4 +1,4 @@
-"""What a training asks of the judgments that a round would use. Knows nothing of tables or of who trains."""
+"""Checks of a selection that training requires before a round starts; Rounds.create takes one as `admit`."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,17 @@ from data.records import Split
 from data.rounds.selection import Selection
 
 Admission = Callable[[Selection, float | None], None]
-"""Given a selection and the flip rate of its votes; raises ConflictError, with the way out, if they will not do."""
+"""Takes a selection and the flip rate of its votes; raises ConflictError, saying what to do, if they do not suffice."""
 
 
 def decided_pairs(selection: Selection, _: float | None) -> None:
-    """Ask for a decided pair to train on."""
+    """Require a decided pair to train on."""
     if not selection.count(Split.TRAIN):
         raise ConflictError(f"no pair with a winner to train on yet{_but(selection)}; judge some pairs first")
 
 
 def pairs_or_ratings(selection: Selection, _: float | None) -> None:
-    """Ask for a decided pair, or one whose answers are both bad."""
+    """Require a decided pair, or one whose answers are both bad."""
     if not (selection.count(Split.TRAIN) or selection.bad_pairs):
         raise ConflictError(
             f"no pair with a winner or with two bad answers to train on yet{_but(selection)}; judge some pairs first"
@@ -25,7 +25,7 @@ def pairs_or_ratings(selection: Selection, _: float | None) -> None:
 
 
 def _but(selection: Selection) -> str:
-    """What there is besides, that people may have taken for something to train on."""
+    """Say what else there is that people may have expected to train on."""
     heldout, too_fast = selection.count(Split.HELDOUT), selection.excluded.get("too_fast", 0)
     said = (
         (heldout, f"{heldout} decided ones are on held-out prompts, which never train"),

@@ -1,7 +1,4 @@
-"""A selection with all it is about: prompts and answers, as a trainer or an export wants them.
-
-Knows nothing of rounds, nor of how it was selected.
-"""
+"""Add prompts and answers to a selection, as a trainer or an export needs them."""
 
 from collections.abc import Sequence
 
@@ -11,7 +8,7 @@ from data.rounds.selection import PairOutcome, Selection
 
 
 def snapshot_of(pairs: Pairs, selection: Selection, rate: float | None) -> Snapshot:
-    """A selection as a round is given it; rate: how often a judgment is flipped."""
+    """Return a selection as a snapshot; rate: the flip rate."""
     bad = pairs.by_ids(bad.pair_id for bad in selection.both_bad)
     return Snapshot(
         train=preferences_of(pairs, selection.of(Split.TRAIN)),
@@ -23,7 +20,7 @@ def snapshot_of(pairs: Pairs, selection: Selection, rate: float | None) -> Snaps
 
 
 def preferences_of(pairs: Pairs, decisions: Sequence[PairOutcome]) -> tuple[Preference, ...]:
-    """Decisions with their prompts and answers, in their order."""
+    """Return decisions with their prompts and answers, in the same order."""
     found = pairs.by_ids(decision.pair_id for decision in decisions)
     return tuple(_preference(found[decision.pair_id], decision) for decision in decisions)
 

@@ -1,4 +1,4 @@
-"""Votes as columns, so that hundreds of thousands take little time and memory. Knows nothing of what they decide."""
+"""Votes as columns, the input of selection and flip rate; hundreds of thousands take little time and memory."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from data.records import Choice, Split
 from data.support.arrays import Bools, Indices, Ints
 
 CHOICES = tuple(Choice)
-"""What the codes of choices stand for."""
+"""The choice that each code stands for."""
 _CODE = {choice.value: code for code, choice in enumerate(CHOICES)}
 _COLUMNS = (
     Column("i"),
@@ -27,10 +27,10 @@ A, B, BOTH_BAD = (CHOICES.index(choice) for choice in (Choice.A, Choice.B, Choic
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A current judgment, as far as the rule looks at it; choice is in the pair's own a and b.
+    """A current judgment, as selection needs it; choice is in the pair's own a and b.
 
-    barred: why it may not count, whatever it says; None if it may. same_as: a number that pairs with the same prompt
-    and the same two answers share; the pair's own id if None.
+    barred: why it may not count, whatever its choice; None if it may. same_as: a number shared by pairs with the same
+    prompt and the same two answers; None: the pair's own id.
     """
 
     judgment_id: int
@@ -44,9 +44,9 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class VoteTable:
-    """Votes, (votes,) each, in the order of pairs and on one of judgments. choice: codes of CHOICES.
+    """Votes as columns of shape (votes,), sorted by pair and then by judgment. choice: codes of CHOICES.
 
-    strength: 0 where it is not said. barred: 0 where a vote may count, else 1 more than the place of why in `reasons`.
+    strength: 0 where not given. barred: 0 where a vote may count, else 1 plus the index of the reason in `reasons`.
     """
 
     judgment: Ints
@@ -60,7 +60,7 @@ class VoteTable:
 
     @classmethod
     def of(cls, votes: Iterable[Vote]) -> "VoteTable":
-        """Votes as a table."""
+        """Return votes as a table."""
         rows = [
             (vote.judgment_id, vote.pair_id, vote.choice, vote.strength, vote.split, vote.same_as, vote.barred)
             for vote in votes
@@ -69,11 +69,11 @@ class VoteTable:
 
     @classmethod
     def read(cls, chunks: Iterable[Sequence[Sequence[Any]]]) -> "VoteTable":
-        """A table of rows, some at a time: judgment, pair, choice, strength, split, same_as, barred."""
+        """Read a table from chunks of rows: judgment, pair, choice, strength, split, same_as, barred."""
         reasons: dict[str | None, int] = {None: 0}
         found = read_columns(chunks, [*_COLUMNS, Column("b", lambda why: reasons.setdefault(why, len(reasons)))])
         order = np.lexsort((found[0], found[1]))
-        for number, column in enumerate(found):  # one after the other, so that there is never twice of all
+        for number, column in enumerate(found):  # one by one, so that memory never holds two of all
             found[number] = column[order]
         judgment, pair, choice, strength, heldout, same_as, barred = found
         alike = np.where(same_as == 0, pair, same_as)
@@ -98,7 +98,7 @@ class VoteTable:
 
 
 def starts_of(groups: npt.NDArray[Any]) -> Indices:
-    """Where each run of equal values begins, of an array that has them next to each other."""
+    """Return where each run of equal values begins, in an array where equal values are adjacent."""
     if not len(groups):
         return np.zeros(0, np.intp)
     return np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))

@@ -1,6 +1,6 @@
-"""Which votes the rule of selection.py takes, as SQL: those that stand now, or those that a round froze.
+"""SQL for the votes that selection.py takes: the current ones, or those that a round froze.
 
-The columns are those of VoteTable.read. Knows nothing of what becomes of them.
+The columns are those of VoteTable.read.
 """
 
 from data.barring.barring import Barring
@@ -12,7 +12,7 @@ FROZEN = """
 
 
 def current(barring: Barring) -> str:
-    """The votes that stand now."""
+    """Return SQL for the current votes."""
     return f"""
         select j.id, j.pair_id, j.choice, j.strength, prompt.split, pair.same_as, {barring.barred()} as barred
         from current_judgment j join pair on pair.id = j.pair_id join prompt on prompt.id = pair.prompt_id

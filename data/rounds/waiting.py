@@ -1,4 +1,4 @@
-"""The round that waits its turn: one place, kept until it starts. Knows nothing of what a round uses."""
+"""The queue of rounds: at most one waits, until the current round has ended."""
 
 import sqlite_utils
 
@@ -8,11 +8,11 @@ from data.records import RoundRequest
 from data.support.clock import Clock
 
 AFTER_WAITING = "by hand, after waiting"
-"""What began a round that had waited its turn."""
+"""The cause of a round that had waited in the queue."""
 
 
 def leave_queue(db: sqlite_utils.Database) -> None:
-    """Empty the place, inside a write."""
+    """Empty the queue, inside a write transaction."""
     db.execute("delete from round_request")
 
 
@@ -24,7 +24,7 @@ class RoundRequests:
         self._clock = clock
 
     def add(self, algorithm: str | None, asked_by: int | None) -> RoundRequest:
-        """Wait for the round under way to end. Raises ConflictError when another waits already."""
+        """Queue a round until the current one has ended. Raises ConflictError if another is queued already."""
 
         def work(db: sqlite_utils.Database) -> None:
             if first(db, "select id from round_request") is not None:
@@ -38,12 +38,12 @@ class RoundRequests:
         return found
 
     def waiting(self) -> RoundRequest | None:
-        """What waits, if anything does."""
+        """Return the queued round, if any."""
         row = self._database.row("select * from round_request")
         return None if row is None else _request(row)
 
     def take(self) -> RoundRequest | None:
-        """Empty the place; what waited there, if anything did."""
+        """Empty the queue; return the round that was queued, if any."""
 
         def work(db: sqlite_utils.Database) -> Row | None:
             row = first(db, "select * from round_request")

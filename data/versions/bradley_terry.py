@@ -1,7 +1,7 @@
-"""A ladder of versions from the votes between them. Knows nothing of where the votes come from.
+"""Rank versions by the votes between them.
 
-Each version has a strength; one beats another with the logistic of the difference: R. A. Bradley and M. E. Terry, "Rank
-analysis of incomplete block designs", Biometrika 39 (1952). A tie counts as half a win for each, as chess has it.
+Each version has a strength; it beats another with probability logistic(difference): R. A. Bradley and M. E. Terry,
+"Rank analysis of incomplete block designs", Biometrika 39 (1952). A tie counts as half a win for each, as in chess.
 """
 
 import math
@@ -17,10 +17,10 @@ from scipy.special import expit, log_expit
 from data.support.arrays import Floats
 
 PRIOR_DEVIATION = 2.5
-"""Of every strength, in logits: hardly felt, but a version that has won every vote stays finite (Gelman 2008)."""
+"""The prior's standard deviation of strengths, in logits: hardly felt, but keeps them finite (Gelman 2008)."""
 
 ELO = 400 / math.log(10)
-"""Elo points for each logit: 400 points are ten to one."""
+"""Elo points per logit: 400 points are odds of ten to one."""
 
 _95_PERCENT = 1.959964
 
@@ -29,7 +29,7 @@ _95_PERCENT = 1.959964
 class Rung:
     """A version's strength in Elo points above the anchor, with its 95 % interval.
 
-    All three are None for a version that no chain of votes connects with the anchor. votes: that it took part in.
+    All three are None if no chain of votes connects the version with the anchor. votes: those it took part in.
     """
 
     version: str
@@ -40,15 +40,15 @@ class Rung:
 
 
 def wins(elo: float) -> float:
-    """The share of pairs that a version so many points above another wins, ties counted half (Bradley-Terry)."""
+    """Return the share of pairs that a version this many Elo points above another wins; a tie is half a win."""
     return 1 / (1 + math.exp(-elo / ELO))
 
 
 def ladder(results: Iterable[tuple[str, str, str | None]], anchor: str) -> tuple[Rung, ...]:
-    """The versions of all results and the anchor, strongest first, those that cannot be compared last.
+    """Rank the anchor and the versions of all results, strongest first; those that cannot be compared come last.
 
-    results: two versions and which of them won, None for a tie. The anchor stands at 0, with no interval of its own.
-    The intervals come from the curvature of the log posterior at its peak.
+    results: two versions and which of them won, None for a tie. The anchor is at 0, without an interval.
+    The intervals come from the curvature of the log posterior at its mode.
     """
     games = list(results)
     names = list(dict.fromkeys([anchor, *(name for a, b, _ in games for name in (a, b))]))
@@ -64,7 +64,7 @@ def ladder(results: Iterable[tuple[str, str, str | None]], anchor: str) -> tuple
 
 
 def _reached(count: int, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Which versions a chain of votes connects with the first."""
+    """Return which versions a chain of votes connects with the first."""
     graph = np.eye(count)
     graph[pairs[:, 0], pairs[:, 1]] = 1
     labels = connected_components(graph, directed=False)[1]
@@ -72,7 +72,7 @@ def _reached(count: int, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
 
 
 def _fit(count: int, pairs: npt.NDArray[np.int64], scores: Floats) -> tuple[Floats, Floats]:
-    """Strengths in logits [count], the first 0, and their standard errors [count]."""
+    """Return strengths in logits, (count,), the first 0, and their standard errors, (count,)."""
     design = np.zeros((len(pairs), count))
     rows = np.arange(len(pairs))
     np.add.at(design, (rows, pairs[:, 0]), 1.0)

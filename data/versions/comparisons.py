@@ -1,4 +1,4 @@
-"""Votes between versions: what people said of pairs that two versions answered. Knows nothing of what they prove."""
+"""Read the votes between versions, given on pairs with an answer of each. Trials and the ranking evaluate them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ _CONTESTS = """
 
 @dataclass(frozen=True, slots=True)
 class ComparisonVote:
-    """A vote on an answer of each of two versions. winner: None for a tie or two bad answers.
+    """A vote between answers of two versions. winner: None for a tie or two bad answers.
 
-    given_at: when its giver first judged the pair, in ms since the Unix epoch: who changes his mind gives no new vote.
+    given_at: when the annotator first judged the pair, in ms since the Unix epoch; changing a judgment is no new vote.
     """
 
     judgment_id: int
@@ -34,28 +34,28 @@ class ComparisonVote:
 
 
 class Comparisons:
-    """The votes of a store that stand and may count: those that the rule does not bar."""
+    """The current comparison votes of a store that may count (see data/barring)."""
 
     def __init__(self, database: Database, barring: Barring) -> None:
         self._database = database
         self._sql = _CONTESTS.format(unfit=barring.unfit())
 
     def all(self) -> list[ComparisonVote]:
-        """Every vote between any two versions, oldest first."""
+        """Return every vote between any two versions, oldest first."""
         return [_contest(row) for row in self._database.rows(self._sql)]
 
     def results(self) -> list[tuple[str, str, str | None]]:
-        """The same as a ladder takes them: two versions, and which of them won."""
+        """Return the votes as `ladder` takes them: two versions, and which of them won."""
         return [(*contest.versions, contest.winner) for contest in self.all()]
 
     def between(self, challenger: str, champion: str, *, since: int = 0) -> list[ComparisonVote]:
-        """The votes between two versions, oldest first; since: ms since the Unix epoch, from then on."""
+        """Return the votes between two versions, oldest first; since: only from then on (ms since the Unix epoch)."""
         two = {challenger, champion}
         return [contest for contest in self.all() if set(contest.versions) == two and contest.given_at >= since]
 
 
 def evidence(contests: Sequence[ComparisonVote], challenger: str) -> Evidence:
-    """What votes between a challenger and one other version come to."""
+    """Count the votes between a challenger and one other version as evidence."""
     won = [contest.winner == challenger for contest in contests if contest.winner is not None]
     return Evidence(sum(won), len(won) - sum(won))
 

@@ -1,6 +1,6 @@
-"""What was decided on each version, by whom and on what numbers; rows are only ever added.
+"""The decisions on each version, by whom and on what numbers; rows are only ever added.
 
-Knows nothing of how one comes to a decision, and serves nothing: see versions.py for what serves.
+app/versions decides; which version serves is recorded in versions.py.
 """
 
 import json
@@ -25,7 +25,7 @@ Numbers = Mapping[str, float | int | str | None]
 
 
 def assert_reason(reason: str) -> None:
-    """Raise InputError if a reason says nothing."""
+    """Raise InputError if a reason is blank."""
     if not reason.strip():
         raise InputError("A decision needs a reason, for those who ask later.")
 
@@ -46,7 +46,7 @@ class Decisions:
         numbers: Numbers | None = None,
         actor_id: int | None = None,
     ) -> Decision:
-        """Keep a decision. Raises NotFoundError for an unknown version, InputError without a reason."""
+        """Record a decision. Raises NotFoundError for an unknown version, InputError without a reason."""
         assert_reason(reason)
 
         def work(db: sqlite_utils.Database) -> int:
@@ -65,7 +65,7 @@ class Decisions:
         numbers: Numbers | None = None,
         actor_id: int | None = None,
     ) -> Decision:
-        """Keep a decision and, in the same transaction, that by it a version serves from now on.
+        """Record a decision and, in the same transaction, that a version serves from now on.
 
         Raises as add does.
         """
@@ -78,15 +78,15 @@ class Decisions:
         return self._by_id(self._database.write(work))
 
     def all(self) -> list[Decision]:
-        """Every decision, oldest first."""
+        """Return every decision, oldest first."""
         return [_decision(row) for row in self._database.rows(f"{_DECISION} order by d.id")]
 
     def of(self, version: str) -> list[Decision]:
-        """The decisions on a version, oldest first."""
+        """Return the decisions on a version, oldest first."""
         return [_decision(row) for row in self._database.rows(f"{_DECISION} where v.name = ? order by d.id", [version])]
 
     def tried(self) -> Decision | None:
-        """The decision by which annotators compare a version with the one that serves; None if they do not."""
+        """Return the decision that put a version on trial against the champion; None if none is on trial."""
         latest = f"{_DECISION} where d.id in (select max(id) from decision group by version_id) and d.ruling = ?"
         row = self._database.row(f"{latest} order by d.id desc limit 1", [Ruling.TRY.value])
         return None if row is None else _decision(row)

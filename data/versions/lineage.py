@@ -1,6 +1,6 @@
-"""From any answer back to the choices behind it, and from a person forward to what rests on his choices.
+"""Trace an answer back to the judgments behind it, and an annotator forward to every version trained on theirs.
 
-Reads what other modules wrote. People go by their pseudonyms. Knows nothing of how anything came to be.
+Read-only. People are named by their pseudonyms.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _ANSWER = """
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """Judgments of one person that a round used, and when the first and the last were given (ms since the epoch)."""
+    """One person's judgments that a round used: how many, the first and the last time (ms since the Unix epoch)."""
 
     pseudonym: str
     judgments: int
@@ -51,9 +51,9 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class VersionOrigin:
-    """A version and where it came from. round: what made it, None for the base and for one from outside.
+    """A version and where it came from. round: the one that made it, None for the base and for imported versions.
 
-    sha256: of what that round selected; judgments: how many it used; people: whose, most first. servings: when the
+    sha256: of that round's selection; judgments: how many it used; people: whose, most first. servings: when the
     version served.
     """
 
@@ -67,10 +67,10 @@ class VersionOrigin:
 
 @dataclass(frozen=True, slots=True)
 class TracedCompletion:
-    """A completion. version: what sampled it; author: who wrote it instead, changing the completion `edits`.
+    """A completion. version: what sampled it; else author: who wrote it by editing the completion `edits`, if any.
 
-    file: what it was imported from instead, which says that `model` made it. messages: the prompt, as JSON of its
-    turns.
+    file: what it was imported from, if neither; `model`: what made it, as the file says. messages: the prompt, as JSON
+    of its turns.
     """
 
     id: int
@@ -88,7 +88,7 @@ class TracedCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A judgment that a round used, and the two answers it was on: to go on back from there."""
+    """A judgment that a round used, and the two answers it compares, to trace further back."""
 
     judgment_id: int
     pair_id: int
@@ -101,7 +101,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A round that used somebody's judgments, so many of so many. versions: what it made, and what began from that."""
+    """A round that used `judgments` of one person among `of` in all. versions: what it made, and their descendants."""
 
     round: int
     state: RoundState
@@ -120,21 +120,21 @@ class Lineage:
         self._versions = versions
 
     def answer(self, completion_id: int) -> TracedCompletion:
-        """A completion with what made it. Raises NotFoundError."""
+        """Return a completion with what made it. Raises NotFoundError."""
         row = self._database.row(f"{_ANSWER} where c.id = ?", [completion_id])
         if row is None:
             raise NotFoundError("There is no answer {answer}.", answer=completion_id)
         return _answer(row)
 
     def find(self, text: str) -> list[TracedCompletion]:
-        """The newest answers that hold a text, twenty at most."""
+        """Return the newest answers that contain a text, twenty at most."""
         rows = self._database.rows(
             f"{_ANSWER} where instr(c.text, ?) > 0 order by c.id desc limit ?", [text, MOST_FOUND]
         )
         return [_answer(row) for row in rows]
 
     def origins(self, version: str) -> list[VersionOrigin]:
-        """A version, the version it began from, and so on back to the base. Raises NotFoundError."""
+        """Return a version, the one it was trained from, and so on back to the base. Raises NotFoundError."""
         known = {one.name: one for one in self._versions.all()}
         if version not in known:
             raise NotFoundError("There is no version {version}.", version=version)
@@ -148,14 +148,14 @@ class Lineage:
         return found
 
     def used(self, round_id: int, *, after: int = 0, limit: int = 100) -> list[Used]:
-        """The judgments that a round used, by id from after one. Raises NotFoundError for an unknown round."""
+        """Return the judgments that a round used, by id; after: only larger ids. Raises NotFoundError."""
         if self._database.row("select 1 from round where id = ?", [round_id]) is None:
             raise NotFoundError("There is no round {round}.", round=round_id)
         rows = self._database.rows(_USED, {"round": round_id, "after": after, "limit": limit})
         return [_used(row) for row in rows]
 
     def touched(self, pseudonym: str) -> list[Touch]:
-        """The rounds that used somebody's judgments, oldest first, and what rests on them. Raises NotFoundError."""
+        """Return the rounds that used a person's judgments, oldest first, and their versions. Raises NotFoundError."""
         person = self._database.row("select id from annotator where pseudonym = ?", [pseudonym])
         if person is None:
             raise NotFoundError("There is no annotator {name}.", name=pseudonym)
@@ -175,7 +175,7 @@ class Lineage:
         return VersionOrigin(version, round_id, digest["sha256"] if digest else None, judgments, people, times)
 
     def _descendants(self, version: str) -> list[str]:
-        """The versions that began from one, and those that began from these; oldest first."""
+        """Return the versions trained from one, directly or not, oldest first."""
         found = [version]
         for one in self._versions.all():  # oldest first: a parent is older than its children
             if one.parent in found and one.name != BASE:

@@ -1,6 +1,6 @@
-"""In which formats a home's model was asked: each once, and since when which was in force.
+"""The formats in which a home's model was prompted, each stored once, and which was in force when.
 
-A format is an object of JSON, known by its sha256. Knows nothing of what is in it.
+A format is a JSON object, identified by its sha256; app describes it, this only stores it.
 """
 
 import json
@@ -16,7 +16,7 @@ _NEWEST = "select prompt_format from prompt_format_in_force order by id desc lim
 
 
 def keep_format(db: sqlite_utils.Database, body: Mapping[str, object], *, at: int) -> str:
-    """Keep a format inside a write, if it is new; returns its sha256."""
+    """Store a format if it is new, inside a write transaction; return its sha256."""
     text = canonical(body)
     digest = sha256(text)
     db.execute("insert or ignore into prompt_format(sha256, body, created_at) values (?, ?, ?)", [digest, text, at])
@@ -24,7 +24,7 @@ def keep_format(db: sqlite_utils.Database, body: Mapping[str, object], *, at: in
 
 
 def format_in_force(db: sqlite_utils.Database) -> str | None:
-    """The sha256 of the format that is in force, inside a write; None before any was."""
+    """Return the sha256 of the format in force, inside a write transaction; None before the first."""
     row = first(db, _NEWEST)
     return None if row is None else str(row["prompt_format"])
 
@@ -37,7 +37,7 @@ class PromptFormats:
         self._clock = clock
 
     def put_in_force(self, body: Mapping[str, object], *, former: Mapping[str, object]) -> str:
-        """What is sampled from now on is asked in this format; returns its sha256.
+        """Use this format for everything sampled from now on; return its sha256.
 
         former: the format of versions that were trained before formats were recorded.
         """
@@ -58,11 +58,11 @@ class PromptFormats:
         return self._database.write(work)
 
     def in_force(self) -> str | None:
-        """The sha256 of the format that is in force, None before any was."""
+        """Return the sha256 of the format in force, None before the first."""
         row = self._database.row(_NEWEST)
         return None if row is None else str(row["prompt_format"])
 
     def by_sha256(self, digest: str) -> dict[str, object] | None:
-        """A format, None for one that is not known."""
+        """Return a format, None if it is unknown."""
         row = self._database.row("select body from prompt_format where sha256 = ?", [digest])
         return None if row is None else dict(json.loads(row["body"]))

@@ -1,9 +1,9 @@
-"""What votes between two versions are worth as evidence, at any time and however often one looks.
+"""A sequential test of two versions: valid after every vote, however often one looks.
 
-A test that is looked at after every vote finds a difference where there is none, sooner or later. An e-value does not:
-if the challenger wins at most half, the chance that it ever reaches 20 is at most 1/20 (Ville's inequality; A. Ramdas
-et al., "Game-theoretic statistics and safe anytime-valid inference", Stat. Sci. 38 (2023)). Votes for neither say
-nothing here. Knows nothing of versions or of who votes.
+A fixed-size test that is repeated after every vote sooner or later finds a difference where there is none. An e-value
+does not: if the challenger wins at most half, the chance that it ever reaches 20 is at most 1/20 (Ville's inequality;
+A. Ramdas et al., "Game-theoretic statistics and safe anytime-valid inference", Stat. Sci. 38 (2023)). Votes for neither
+are left out.
 """
 
 import math
@@ -19,13 +19,13 @@ PRIOR = 12.0
 """Of a Beta(12, 12): versions differ little. It settles small differences soonest (docs/benchmarks.md)."""
 
 THRESHOLD = 20.0
-"""An e-value that settles it: at most one equal challenger in twenty is ever found better, and one worse."""
+"""The e-value that settles it: at most one equal challenger in twenty is ever found better, and one worse."""
 
 _TINY = 1e-12
 
 
 class SequentialOutcome(StrEnum):
-    """What the votes say so far: the challenger is BETTER, WORSE, or it is OPEN."""
+    """The result so far: the challenger is BETTER, WORSE, or the test is still OPEN."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -34,14 +34,14 @@ class SequentialOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """So many votes for the challenger (wins) and for the champion (losses)."""
+    """The number of votes for the challenger (wins) and for the champion (losses)."""
 
     wins: int
     losses: int
 
     @property
     def votes(self) -> int:
-        """All that named one of the two."""
+        """The number of votes for either."""
         return self.wins + self.losses
 
     @property
@@ -61,13 +61,13 @@ class Evidence:
 
     @property
     def outcome(self) -> SequentialOutcome:
-        """What is settled by now."""
+        """The result so far."""
         if self.better >= THRESHOLD:
             return SequentialOutcome.BETTER
         return SequentialOutcome.WORSE if self.worse >= THRESHOLD else SequentialOutcome.OPEN
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """The win rates in 0-1 that the votes do not rule out, with this confidence over all looks together.
+        """Return the win rates in 0-1 that the votes do not rule out, with this confidence over all looks together.
 
         The confidence sequence of the whole Beta mixture: H. Robbins, "Statistical methods related to the law of the
         iterated logarithm", Ann. Math. Stat. 41 (1970), eq. 26, for coin tosses.
@@ -87,13 +87,13 @@ class Evidence:
 
 
 def course(votes: Iterable[bool]) -> tuple[Evidence, ...]:
-    """The evidence after each vote, in their order; True is one for the challenger."""
+    """Return the evidence after each vote, in order; True is a vote for the challenger."""
     counts = accumulate(votes, lambda so_far, won: (so_far[0] + won, so_far[1] + (not won)), initial=(0, 0))
     return tuple(Evidence(wins, losses) for wins, losses in counts)[1:]
 
 
 def _e_value(wins: int, losses: int) -> float:
-    """Mean likelihood over a Beta(PRIOR, PRIOR) above one half, divided by that of a fair coin.
+    """Return the mean likelihood over a Beta(PRIOR, PRIOR) above one half, divided by that of a fair coin.
 
     The integral from 1/2 to 1 of p^(a-1) (1-p)^(b-1) is an incomplete beta function (DLMF 8.17). Where most of the
     mass lies below one half its complement underflows, and 2^-(a+b)/b 2F1(1, a+b; b+1; 1/2), which equals it (DLMF

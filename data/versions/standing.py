@@ -1,6 +1,7 @@
-"""Where each version stands, from what was decided on it and when it served. Pure; knows nothing of tables.
+"""The status of each version, from the decisions on it and the serving history. Pure functions.
 
-What serves is told by the serving events alone: a decision may be older than a move of the champion.
+Which version serves follows from the serving events alone: the latest decision may be older than the latest change of
+the champion.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +14,8 @@ from data.versions.versions import BASE
 
 
 class VersionStatus(StrEnum):
-    """SERVES now; ON_TRIAL: annotators compare it with the one that serves; WAITS for an admin; SERVED before and may
-    again; REFUSED; RETIRED: put away; UNUSED: nothing has been decided and it never served.
+    """SERVES now; ON_TRIAL: annotators compare it with the champion; WAITS for an admin; SERVED before and may again;
+    REFUSED; RETIRED: archived; UNUSED: no decision on it, and it never served.
     """
 
     SERVES = "serves"
@@ -28,7 +29,7 @@ class VersionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A time in which a version served, in ms since the Unix epoch; until is None while it does."""
+    """A period in which a version served, in ms since the Unix epoch; until is None while it still serves."""
 
     version: str
     since: int
@@ -46,7 +47,7 @@ _AFTER = {
 
 
 def servings(events: Sequence[ServingEvent]) -> tuple[Serving, ...]:
-    """The times in which versions served, oldest first; events in their order."""
+    """Return the periods in which versions served, oldest first; events in order."""
     return tuple(
         Serving(event.version, event.created_at, after.created_at if after else None, event.reason)
         for event, after in zip_longest(events, events[1:])
@@ -56,9 +57,9 @@ def servings(events: Sequence[ServingEvent]) -> tuple[Serving, ...]:
 def standings(
     versions: Iterable[AdapterVersion], decisions: Iterable[Decision], events: Sequence[ServingEvent]
 ) -> dict[str, VersionStatus]:
-    """Where each version stands, by name; decisions and events in their order.
+    """Return the status of each version, by name; decisions and events in order.
 
-    The base is always there to go back to: rolled back, it has served and may again.
+    The base can always serve again: rolled back, its status is SERVED, not REFUSED.
     """
     latest = {decision.version: decision.ruling for decision in decisions}
     served = {event.version for event in events}
@@ -75,8 +76,8 @@ def standings(
 
 
 def before(stand: Mapping[str, VersionStatus], events: Sequence[ServingEvent]) -> str | None:
-    """What to go back to: of the versions that served and may again, the one that did so last; None without any.
+    """Return the version to roll back to: the one with status SERVED that served last; None without any.
 
-    One that was refused, rolled back or retired since is no more fit to serve than one that never did; the base is.
+    A version that was refused, rolled back or retired since must not serve again, except the base.
     """
     return next((event.version for event in reversed(events) if stand[event.version] is VersionStatus.SERVED), None)

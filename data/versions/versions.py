@@ -1,4 +1,4 @@
-"""Adapter versions and which of them served when. Knows nothing of their files."""
+"""Adapter versions, the base model, and which version served when. The files are in app/serving."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _EVENT = """
 
 
 def version_id(db: sqlite_utils.Database, name: str) -> int:
-    """The id behind a version's name, inside a write. Raises NotFoundError."""
+    """Return the id of a version by name, inside a write transaction. Raises NotFoundError."""
     row = first(db, "select id from adapter_version where name = ?", [name])
     if row is None:
         raise _unknown(name)
@@ -35,7 +35,7 @@ def version_id(db: sqlite_utils.Database, name: str) -> int:
 def insert_serving(
     db: sqlite_utils.Database, name: str, action: ServingAction, *, actor_id: int | None, reason: str, at: int
 ) -> int:
-    """Note inside a write that a version serves from now on. Raises NotFoundError if there is no such version."""
+    """Record that a version serves from now on, inside a write transaction. Raises NotFoundError for an unknown one."""
     event = {
         "version_id": version_id(db, name),
         "action": action.value,
@@ -47,7 +47,7 @@ def insert_serving(
 
 
 class Versions:
-    """The adapter versions of a store; it is bound to the base model of the first."""
+    """The adapter versions of a store, which is bound to one base model."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -80,13 +80,13 @@ class Versions:
         return self.by_name(BASE)
 
     def note_license(self, license_: str | None) -> None:
-        """Keep the licence found beside the base model, in words; None where none was. After `ensure_base`."""
+        """Store the license found beside the base model, in words; None if there was none. Call after `ensure_base`."""
         self._database.write(
             lambda db: db.execute("update adapter_version set base_license = ? where name = ?", [license_, BASE])
         )
 
     def base_model(self) -> BaseModel | None:
-        """The model that the store is bound to; None before it is."""
+        """Return the model that the store is bound to; None before it is."""
         row = self._database.row(
             "select base_model, base_revision, base_license from adapter_version where name = ?", [BASE]
         )
@@ -101,11 +101,11 @@ class Versions:
         sha256: str,
         prompt_format: Mapping[str, object] | None = None,
     ) -> AdapterVersion:
-        """Add an adapter by a round (None: brought from outside) that began from `parent`.
+        """Add an adapter made by a round (None: imported) that was trained from `parent`.
 
-        prompt_format: the one it was trained in, None if that is not known.
+        prompt_format: the format it was trained in, None if not known.
 
-        Raises InputError for a name unfit for a directory or a digest that is none, ConflictError if
+        Raises InputError for a name that cannot be a directory's or an invalid digest, ConflictError if
         the name is taken, NotFoundError if the parent or the round does not exist.
         """
         if not _NAME.fullmatch(name):
@@ -137,23 +137,23 @@ class Versions:
         return self.by_name(name)
 
     def by_name(self, name: str) -> AdapterVersion:
-        """The version of this name. Raises NotFoundError."""
+        """Return the version of this name. Raises NotFoundError."""
         row = self._database.row(f"{_VERSION} where v.name = ?", [name])
         if row is None:
             raise _unknown(name)
         return _version(row)
 
     def all(self) -> list[AdapterVersion]:
-        """All versions, oldest first."""
+        """Return all versions, oldest first."""
         return [_version(row) for row in self._database.rows(f"{_VERSION} order by v.id")]
 
     def champion(self) -> AdapterVersion | None:
-        """The version that began to serve last, None before any did."""
+        """Return the version that serves, None before any did."""
         row = self._database.row(f"{_EVENT} order by e.id desc limit 1")
         return None if row is None else self.by_name(row["version"])
 
     def record_serving(self, name: str, action: ServingAction, *, actor_id: int | None, reason: str) -> ServingEvent:
-        """Note that a version serves from now on. Raises NotFoundError if there is no such version."""
+        """Record that a version serves from now on. Raises NotFoundError for an unknown one."""
 
         def work(db: sqlite_utils.Database) -> int:
             return insert_serving(db, name, action, actor_id=actor_id, reason=reason, at=self._clock())
@@ -163,7 +163,7 @@ class Versions:
         return _event(row)
 
     def serving_history(self) -> list[ServingEvent]:
-        """Every move of the champion, oldest first."""
+        """Return every change of the champion, oldest first."""
         return [_event(row) for row in self._database.rows(f"{_EVENT} order by e.id")]
 
 
