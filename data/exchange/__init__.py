@@ -1,1 +1,1 @@
-"""Preference data in and out of the store."""
+"""Import and export of preference data and prompts."""

@@ -1,6 +1,6 @@
-"""What an export takes and leaves out, counted over all judgments at once, without a text being read.
+"""Count what an export takes and leaves out, over all judgments at once and without reading texts.
 
-The same as export_rows.py decides pair by pair; languages are told from texts, so of them this knows nothing.
+Follows the same rules as export_rows.py, which decides pair by pair; only languages, which need texts, are not counted.
 """
 
 import json
@@ -34,8 +34,9 @@ _USED = """where exists (select 1 from round_judgment r
 
 @dataclass(frozen=True, slots=True)
 class ExportOutline:
-    """judgments: how many were looked at. left_out: judgments by reason. pairs, written: by split, pairs that are taken
-    and judgments of them. taken: their ids, (pairs,), in order.
+    """An export in numbers. judgments: how many were considered. left_out: judgments by reason.
+
+    pairs, written: pairs taken and judgments written, by split. taken: the ids of the pairs taken, (pairs,), in order.
     """
 
     judgments: int
@@ -58,17 +59,17 @@ class _CountedJudgment:
 
     @property
     def sizes(self) -> Counts:
-        """How many judgments each pair has."""
+        """The number of judgments of each pair."""
         return np.diff(np.append(self.starts, len(self.pair)))
 
     def of_pairs(self, values: npt.NDArray[np.generic]) -> Counts:
-        """The sum of a value of each judgment, by pair."""
+        """Return the sum of a value of the judgments, by pair."""
         return np.add.reduceat(values, self.starts, dtype=np.int64) if len(self.starts) else np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class _Together:
-    """What the judgments on each pair come to, (pairs,) each: a code of _CHOICES, and as Outcome has it."""
+    """The aggregated judgments of pairs, (pairs,) each; choice: codes of _CHOICES, the rest as in AggregatedVotes."""
 
     choice: npt.NDArray[np.int8]
     strength: Floats
@@ -78,7 +79,7 @@ class _Together:
 def outline_of(
     database: Database, barring: Barring, query: ExportQuery, reliability: Mapping[int, float] | None
 ) -> ExportOutline:
-    """Count what a query takes. reliability: as aggregation.outcome has it, where the query wants it."""
+    """Count what a query takes. reliability: as for aggregation.outcome, where the query needs it."""
     reasons: dict[str | None, int] = {None: 0}
     columns = (
         Column("i"),
@@ -114,7 +115,7 @@ def outline_of(
 
 
 def _query(barring: Barring, query: ExportQuery) -> tuple[str, dict[str, object]]:
-    """The judgments that are looked at, each with why it is not taken; the reasons in the order of export_rows.py."""
+    """Return SQL for the judgments considered, each with why it is left out, checked in the order of export_rows.py."""
     listed = "(select value from json_each(:{name}))".format
     in_pair = "c.id in (pair.completion_a_id, pair.completion_b_id)"
     by_version = f"select 1 from completion c join adapter_version v on v.id = c.version_id where {in_pair}"
@@ -125,7 +126,7 @@ def _query(barring: Barring, query: ExportQuery) -> tuple[str, dict[str, object]
     tag = f"select 1 from ({tags}) where value in {listed(name='tags')}"
     doubts = (
         (query.split is not None, _when("prompt.split <> :split", "other_split")),
-        # what a round used was not barred then
+        # what a round used was not barred at that time
         (not query.barred and not query.rounds, barring.barred()),
         (True, _when("j.choice = 'skip'", "skip")),
         (bool(query.versions), _when(f"not exists ({version})", "other_version")),
@@ -158,7 +159,7 @@ def _together(said: _CountedJudgment, reliability: Mapping[int, float] | None) -
 
 
 def _weighed(said: _CountedJudgment, reliability: Mapping[int, float]) -> Floats:
-    """The probability that a is better, by how reliable those are who say so."""
+    """Return the probability that a is better, weighting votes by their annotators' reliability."""
     people, at = np.unique(said.annotator, return_inverse=True)
     weights = np.array([float(logit(reliability[number])) for number in people.tolist()])[at]
     signed = np.where(said.choice == _A, weights, np.where(said.choice == _B, -weights, 0.0))
@@ -167,7 +168,7 @@ def _weighed(said: _CountedJudgment, reliability: Mapping[int, float]) -> Floats
 
 
 def _strong(said: _CountedJudgment, together: _Together, query: ExportQuery, left_out: dict[str | None, int]) -> Bools:
-    """Which pairs are not too weakly judged; the others are counted."""
+    """Return which pairs have enough, agreeing and strong votes; count the others in left_out."""
     decisive = together.choice <= _B
     few = said.sizes < query.votes
     disputed = ~few & decisive & (together.agreement < query.agreement)
@@ -180,7 +181,7 @@ def _strong(said: _CountedJudgment, together: _Together, query: ExportQuery, lef
 def _kept(
     said: _CountedJudgment, together: _Together, keeps: Bools, query: ExportQuery, left_out: dict[str | None, int]
 ) -> Counts:
-    """How many judgments of each pair are written; those that say what is not asked for are counted."""
+    """Return how many judgments of each pair are written; count those with an unwanted choice in left_out."""
     alone = query.aggregation is Aggregation.JUDGMENTS
     choice = said.choice if alone else np.repeat(together.choice, said.sizes)
     taken = np.repeat(keeps, said.sizes)

@@ -1,4 +1,4 @@
-"""Which judgments an export takes and what it makes of them. Knows nothing of tables, formats and files."""
+"""Which judgments an export takes, and how it aggregates them."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from data.rounds.aggregation import Aggregation
 
 @dataclass(frozen=True, slots=True)
 class ExportQuery:
-    """The defaults take every pair of the training and the held-out prompts that has a majority.
+    """The filters of an export; the defaults take every pair, training and held-out, that has a majority.
 
-    rounds: only judgments that one of these used; empty: those that stand now. versions: only pairs with an answer of
-    one of these. since, until: when judged, ms since the Unix epoch, the first within and the second not. annotators:
-    pseudonyms. tags: only judgments that give one of these reasons. languages: ISO 639-1, of prompt and answers
-    together. agreement: the winner's least share of the votes for either; votes: the least number of votes on a pair;
-    strength: the least mean of the winning votes', 1-3. ties, both_bad: take pairs of which neither answer is better,
-    and of which both are bad. barred: take, too, what no round would: pairs that measure, flagged ones, and judgments
-    of people in quarantine.
+    rounds: only judgments used by one of these; empty: the current ones. versions: only pairs with an answer of one of
+    these. since, until: when judged, ms since the Unix epoch, since inclusive, until exclusive. annotators: pseudonyms.
+    tags: only judgments with one of these reasons. languages: ISO 639-1, of prompt and answers together. agreement: the
+    winner's least share of the votes for either; votes: the least number of votes on a pair; strength: the least mean
+    strength of the winning votes, 1-3. ties, both_bad: also take pairs where neither answer is better, or both are bad.
+    barred: also take what no round would: evaluation, gold and re-asked pairs, flagged ones, and judgments of
+    annotators in quarantine.
     """
 
     split: Split | None = None

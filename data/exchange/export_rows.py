@@ -1,4 +1,4 @@
-"""Judged pairs on their way out, as an export asks for them, some at a time. Knows nothing of formats and files."""
+"""Read the judged pairs that an export asks for, a few hundred at a time; formats and containers write them."""
 
 import json
 from collections import defaultdict
@@ -55,14 +55,14 @@ _ROUNDS = """
 
 
 class LeftOut(NamedTuple):
-    """Judgments that are not exported: how many, and for what reason."""
+    """Judgments that are not exported: the reason and how many."""
 
     reason: str
     judgments: int
 
 
 class ExportRows:
-    """The judged pairs of a store, for those who take them elsewhere."""
+    """The judged pairs of a store, to be exported."""
 
     def __init__(self, database: Database, ballots: QualityVotes, barring: Barring) -> None:
         self._database = database
@@ -75,13 +75,12 @@ class ExportRows:
     def judged_pairs(
         self, query: ExportQuery, *, tell_language: bool = False, among: Sequence[int] | None = None
     ) -> Iterator[JudgedPair | LeftOut]:
-        """What a query gives, by pair id, and every judgment that it does not; a few hundred pairs in memory.
+        """Yield what a query takes, by pair id, and all judgments it leaves out; a few hundred pairs are in memory.
 
-        tell_language: say of each pair which one it is in, also where none is asked for. among: look at these pairs
-        alone.
+        tell_language: add each pair's language, also if the query has no languages. among: look only at these pairs.
 
-        Reliabilities, where asked for, are those of all judgments that stand, and need all of them in memory at once.
-        What is judged meanwhile may or may not be in it.
+        Reliabilities, where needed, come from all current judgments, which must be in memory at once for that.
+        Judgments given meanwhile may or may not be included.
         """
         reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
         languages = Languages() if query.languages or tell_language else None
@@ -96,19 +95,19 @@ class ExportRows:
             yield from self._written(found, query, languages)
 
     def outline(self, query: ExportQuery) -> ExportOutline:
-        """What a query takes and leaves out, but for languages, in numbers."""
+        """Return in numbers what a query takes and leaves out, ignoring languages."""
         reliability = self._reliability() if query.aggregation is Aggregation.DAWID_SKENE else None
         return outline_of(self._database, self._barring, query, reliability)
 
     def count(self, query: ExportQuery) -> int:
-        """How many judgments there are to be looked at, for telling how far one is."""
+        """Count the judgments that will be considered, to show progress."""
         if query.rounds:
             sql = "select count(*) from round_judgment where round_id in (select value from json_each(?))"
             return self._database.value(sql, [json.dumps(query.rounds)])
         return self._database.value("select count(*) from current_judgment")
 
     def _chunks(self) -> Iterator[list[int]]:
-        """The ids of all pairs that somebody has judged."""
+        """Yield the ids of all pairs with a judgment, in chunks."""
         last = 0
         while ids := [row["id"] for row in self._database.rows(_JUDGED, [last, PAIRS_AT_A_TIME])]:
             yield ids
@@ -119,14 +118,14 @@ class ExportRows:
         return self._database.rows(self._used if query.rounds else self._now, params)
 
     def _reliability(self) -> Mapping[int, float]:
-        # whoever's judgments do not stand any more is trusted as everybody is beforehand
+        # annotators without current judgments get the prior's reliability
         supposed = SUPPOSED_RIGHT / (SUPPOSED_RIGHT + SUPPOSED_WRONG)
         return defaultdict(lambda: supposed, consensus(self._ballots.table()).reliability)
 
     def _written(
         self, found: Sequence[FoundPair], query: ExportQuery, languages: Languages | None
     ) -> Iterator[JudgedPair | LeftOut]:
-        """What was found, with its texts."""
+        """Yield what was found, with its texts."""
         ids = json.dumps([one.pair_id for one in found])
         texts = {row["id"]: row for row in self._database.rows(_TEXTS, [ids])}
         rounds = self._rounds(row["id"] for one in found for row in one.said)
@@ -146,7 +145,7 @@ class ExportRows:
             yield pair
 
     def _rounds(self, judgment_ids: Iterable[int]) -> dict[int, list[int]]:
-        """The rounds that used each judgment, by its id."""
+        """Return the rounds that used each judgment, by its id."""
         rows = self._database.rows(_ROUNDS, [json.dumps(list(judgment_ids))])
         used: dict[int, list[int]] = {}
         for row in rows:
@@ -161,7 +160,7 @@ def _some(pair_ids: Sequence[int]) -> Iterator[Sequence[int]]:
 def _of_pair(
     pair_id: int, said: Sequence[Row], query: ExportQuery, reliability: Mapping[int, float] | None
 ) -> Iterator[FoundPair | LeftOut]:
-    """What a query makes of the judgments on one pair; each is in what it finds or left out."""
+    """Yield what a query makes of the judgments on one pair; each judgment is in a found pair or left out."""
     taken = []
     for row in said:
         if reason := _not_taken(row, query):
@@ -192,13 +191,13 @@ def _found(pair_id: int, what: AggregatedVotes, said: Sequence[Row], query: Expo
 
 
 def _not_taken(row: Row, query: ExportQuery) -> str | None:
-    """Why a query does not take a judgment; None if it does."""
+    """Return why a query leaves a judgment out; None if it takes it."""
     reasons = json.loads(row["reasons"]) if query.tags and row["reasons"] else {"a": [], "b": []}
     late = query.until is not None and row["created_at"] >= query.until
     doubts = (
-        # first, so that files of one split each leave out together what one file of both does
+        # first, so that two files of one split each leave out, together, the same as one file of both
         ("other_split", query.split not in (None, row["split"])),
-        # what a round used was not barred then
+        # what a round used was not barred at that time
         (row["barred"], row["barred"] and not query.barred and not query.rounds),
         ("skip", row["choice"] == Choice.SKIP),
         ("other_version", query.versions and not {row["version_a"], row["version_b"]} & set(query.versions)),
@@ -210,7 +209,7 @@ def _not_taken(row: Row, query: ExportQuery) -> str | None:
 
 
 def _too_weak(together: AggregatedVotes, votes: int, query: ExportQuery) -> str | None:
-    """Why a query does not take what votes on a pair come to; None if it does."""
+    """Return why a query leaves out a pair with these aggregated votes; None if it takes it."""
     if votes < query.votes:
         return "few_votes"
     if together.choice.decisive and together.agreement < query.agreement:

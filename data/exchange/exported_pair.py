@@ -1,4 +1,4 @@
-"""A judged pair as an export has it, with where its answers and judgments come from."""
+"""Build a judged pair for export, with the provenance of its answers and judgments."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from data.rounds.aggregation import AggregatedVotes
 
 
 class FoundPair(NamedTuple):
-    """What is exported of a pair: an outcome, and the judgments that it rests on."""
+    """A pair to export: its aggregated votes, and the judgments they come from."""
 
     pair_id: int
     outcome: AggregatedVotes
@@ -21,7 +21,7 @@ class FoundPair(NamedTuple):
 
 
 def exported_pair(found: FoundPair, row: Row, rounds: Mapping[int, Sequence[int]]) -> JudgedPair:
-    """Raises InputError for what is no pair of two different answers."""
+    """Return a pair to export as a judged pair. Raises InputError unless it has two different answers."""
     return JudgedPair(
         spoken(messages_in(row["messages"])),
         row["text_a"],
@@ -55,7 +55,7 @@ def _provenance(found: FoundPair, row: Row, rounds: Mapping[int, Sequence[int]])
 
 
 def _add_judgment(known: Provenance, said: Row) -> None:
-    """What a single judgment says besides."""
+    """Add what only a single judgment can say."""
     key = said["idempotency_key"] or ""
     known["judgment"] = key.removeprefix(IMPORTED_KEY) if key.startswith(IMPORTED_KEY) else said["sha256"]
     known["annotator"] = said["pseudonym"]
@@ -94,6 +94,6 @@ def _sampled(row: Row, side: str) -> Sampled:
 
 
 def _iso(milliseconds: int) -> str:
-    # a store may hold what an older prefloop took from a file: a time after all years that have a name in UTC
+    # an older prefloop may have imported a time beyond the year 9999, which datetime cannot hold
     said = min(milliseconds, 253_402_300_799_999)
     return (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=said)).isoformat(timespec="milliseconds")

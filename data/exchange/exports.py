@@ -1,4 +1,4 @@
-"""A record of every export. Knows nothing of what was in it, nor of formats and files."""
+"""The records of exports: what was asked for, and what was written."""
 
 import json
 
@@ -17,7 +17,7 @@ class Exports:
         self._clock = clock
 
     def record(self, made: NewExport, made_by: int | None = None) -> Export:
-        """Remember what became a file."""
+        """Record an export."""
         row = {
             "request": canonical(made.request),
             "format": made.format,
@@ -32,14 +32,14 @@ class Exports:
         return self.by_id(self._database.write(lambda db: insert(db, "export", row)))
 
     def by_id(self, export_id: int) -> Export:
-        """The export with this id. Raises NotFoundError."""
+        """Return the export with this id. Raises NotFoundError."""
         row = self._database.row("select * from export where id = ?", [export_id])
         if row is None:
             raise NotFoundError("There is no export {number}.", number=export_id)
         return _export(row)
 
     def all(self) -> list[Export]:
-        """Every export, newest first."""
+        """Return every export, newest first."""
         return [_export(row) for row in self._database.rows("select * from export order by id desc")]
 
 

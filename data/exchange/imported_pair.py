@@ -1,7 +1,6 @@
-"""A judged pair from a file, with the digests by which a store knows it again. Knows nothing of files and tables.
+"""A judged pair to import, with the digests by which the store recognises its prompt, pair and judgment.
 
-The answers stand in the order of their texts, since a file often puts the chosen one first and a is better than b here
-only by accident.
+Answers are ordered by their texts: files often put the chosen one first, and the order must not say which is better.
 """
 
 from collections.abc import Sequence
@@ -17,20 +16,20 @@ from data.records.judged_pair import JudgedPair, Sampled
 from data.support.digests import canonical, sha256
 
 IMPORTED_KEY = "import/"
-"""What the idempotency key of an imported judgment begins with; its digest follows."""
+"""The prefix of an imported judgment's idempotency key; the judgment's digest follows."""
 
 _NOBODY = ""
 
 
 class JudgmentKey(NamedTuple):
-    """What a judgment says of which pair: the digest of that, and a choice, its answers in the order of their texts."""
+    """What a judgment says: the digest of its pair, the choice and the strength, with answers in the order of texts."""
 
     pair_sha256: str
     choice: Choice
     strength: int | None
 
     def agrees(self, other: "JudgmentKey") -> bool:
-        """Whether both say the same; an export may say a strength where the judgment said none."""
+        """Return whether both say the same; an export may give a strength where the judgment gave none."""
         strengths = {self.strength, other.strength} - {None}
         return self[:2] == other[:2] and len(strengths) < 2
 
@@ -39,9 +38,9 @@ class JudgmentKey(NamedTuple):
 class ImportedPair:
     """A judged pair with its digests. texts, verdict, models and thoughts are in the order of the texts.
 
-    A strength between two, as a mean of votes is, becomes the nearer one; one in the middle becomes 2.
+    A fractional strength, the mean of several votes, is rounded to the nearest; halves become 2.
 
-    key: the idempotency key of its judgment. digest: that of the judgment where it was given, if the file says so.
+    key: the idempotency key of its judgment. digest: that of the judgment in its original store, if the file says so.
     judged_at: ms since the Unix epoch, None if the file does not say.
     """
 
@@ -60,7 +59,7 @@ class ImportedPair:
 
     @classmethod
     def of(cls, pair: JudgedPair, messages: str, digest: str) -> "ImportedPair":
-        """The arrival of a judged pair, with its prompt's text and digest. Raises InputError for no time or flag."""
+        """Prepare a judged pair, given its prompt's text and digest. Raises InputError for an invalid time or flag."""
         turned = pair.a > pair.b
         choice = pair.choice.mirrored if turned else pair.choice
         texts = (pair.b, pair.a) if turned else (pair.a, pair.b)
@@ -89,34 +88,34 @@ class ImportedPair:
 
     @property
     def said(self) -> JudgmentKey:
-        """What it says of which pair."""
+        """What it says about which pair."""
         return JudgmentKey(self.pair_sha256, self.verdict.choice, self.verdict.strength)
 
     @property
     def annotator(self) -> str:
-        """Who judged, in the file's own words; one nobody for all rows that do not say."""
+        """The annotator as named in the file; rows without one share a single unnamed annotator."""
         return self.pair.provenance.get("annotator", _NOBODY)
 
     @property
     def votes(self) -> int:
-        """How many votes it puts together."""
+        """The number of votes that it aggregates."""
         return self.pair.provenance.get("votes", 1)
 
     @staticmethod
     def of_prompt(messages: Sequence[Message]) -> tuple[str, str]:
-        """The canonical text of a prompt and its digest."""
+        """Return the canonical text of a prompt and its digest."""
         text = canonical_text(messages)
         return text, sha256(text)
 
     def origin(self, file: ImportFile) -> PromptOrigin:
-        """Where its prompt comes from: what the row says, or else the file."""
+        """Return where its prompt comes from: by the row, or else by the file."""
         said = self.pair.provenance
         split = Split.HELDOUT if said.get("split") == Split.HELDOUT else None
         return PromptOrigin(said.get("source") or file.source, split=split, license=said.get("license") or file.license)
 
 
 def pair_digest(prompt_sha256: str, first: str, second: str) -> str:
-    """The digest of a pair: of its prompt, and of its answers in the order of their texts."""
+    """Return the digest of a pair: of its prompt, and of its answers in the order of their texts."""
     return sha256(canonical([prompt_sha256, first, second]))
 
 
@@ -139,7 +138,7 @@ def _milliseconds(said: str | None) -> int | None:
     if said is None:
         return None
     try:
-        # a time of the year 9999 may be in no year of UTC, and then nobody could export it
+        # a time in year 9999 of another zone may be beyond year 9999 in UTC, and could never be exported
         since = datetime.fromisoformat(said).astimezone(UTC) - datetime.fromtimestamp(0, UTC)
         return max(0, since // timedelta(milliseconds=1))
     except (ValueError, OverflowError, OSError) as error:

@@ -1,7 +1,7 @@
-"""The files that were brought: a record of each, and their rows, every one once. Knows nothing of files and formats.
+"""Imports: a record of each imported file, and its rows, each stored once.
 
-A chunk of rows, the position it ends at and the rows it left out are one transaction: after a crash the import goes on
-behind the last.
+A chunk of rows, the position where it ends and the rows it left out are one transaction: after a crash the import
+resumes behind the last chunk. app/datasets reads the files and calls this.
 """
 
 import json
@@ -23,7 +23,7 @@ from data.support.digests import canonical
 
 
 class Chunk(NamedTuple):
-    """Where a chunk of rows ends, how many rows it has, and which of them were bad before they came here."""
+    """A chunk of rows: where it ends, how many rows it has, and which of them could not be read."""
 
     position: int
     rows: int
@@ -31,14 +31,14 @@ class Chunk(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """What became of a chunk: counts, and the rows that were found bad here."""
+    """The result of a chunk: counts, and the rows rejected here."""
 
     counts: Mapping[str, int]
     bad: Sequence[BadRow]
 
 
 class Imports:
-    """The imports of a store. heldout_share: as Prompts has it."""
+    """The imports of a store. heldout_share: as in Prompts."""
 
     def __init__(self, database: Database, clock: Clock, *, heldout_share: float) -> None:
         self._database = database
@@ -46,9 +46,9 @@ class Imports:
         self._heldout_share = heldout_share
 
     def begin(self, file: ImportFile, started_by: int | None = None) -> Import:
-        """Begin an import, or go on with the one of the same content that has not ended well.
+        """Start an import, or resume the unfinished one of the same content.
 
-        Raises ConflictError when that one was begun with another license: what was kept has that.
+        Raises ConflictError when that one was started with another license: the rows stored so far have that one.
         """
         row = self._database.row(
             """
@@ -83,14 +83,14 @@ class Imports:
         return self.by_id(self._database.write(lambda db: insert(db, "import", begun)))
 
     def add_pairs(self, begun: Import, pairs: Sequence[tuple[int, JudgedPair]], chunk: Chunk) -> tuple[BadRow, ...]:
-        """Keep judged pairs, each with the number of its row, if they are not here yet. Says which rows are left out.
+        """Store new judged pairs, each given with its row number; return the rows left out.
 
-        A prompt that is new is not sampled to: it is there for the answers that came with it.
+        Prompts that are new are not sampled from: they are stored only for the answers that came with them.
         """
         now = self._clock()
         arrivals: dict[int, ImportedPair] = {}
         refused: dict[int, str] = {}
-        # the pairs of one row share their prompt: its text is made once, however many they are
+        # pairs of one row share their prompt object, so its text is made only once
         prompts: dict[int, tuple[str, str]] = {}
         for place, (_, pair) in enumerate(pairs):
             shared = id(pair.prompt)
@@ -124,9 +124,9 @@ class Imports:
         return self._advance(begun.id, chunk, work)
 
     def add_prompts(self, begun: Import, prompts: Sequence[tuple[Message, ...]], chunk: Chunk) -> tuple[BadRow, ...]:
-        """Keep prompts, those that are not here yet, to be sampled to; also those that had only come with answers.
+        """Store prompts to sample from; return the rows left out.
 
-        Says which rows are left out.
+        Known prompts that had only come with imported answers are sampled from now on, too.
         """
         now = self._clock()
         texts = [ImportedPair.of_prompt(messages) for messages in prompts]
@@ -141,25 +141,25 @@ class Imports:
         return self._advance(begun.id, chunk, work)
 
     def end(self, import_id: int, *, reason: str | None = None) -> Import:
-        """Say that the last row has been dealt with, or why no row after these could be. Raises NotFoundError."""
+        """End an import: all rows are handled, or (with a reason) the rest could not be. Raises NotFoundError."""
         self._set(import_id, ImportState.DONE if reason is None else ImportState.BROKEN_OFF, reason)
         return self.by_id(import_id)
 
     def by_id(self, import_id: int) -> Import:
-        """The import with this id. Raises NotFoundError."""
+        """Return the import with this id. Raises NotFoundError."""
         row = self._database.row("select * from import where id = ?", [import_id])
         if row is None:
             raise NotFoundError("There is no import {number}.", number=import_id)
         return _import(row)
 
     def all(self) -> list[Import]:
-        """Every import, newest first."""
+        """Return every import, newest first."""
         return [_import(row) for row in self._database.rows("select * from import order by id desc")]
 
     def _advance(
         self, import_id: int, chunk: Chunk, work: Callable[[sqlite_utils.Database], _Done]
     ) -> tuple[BadRow, ...]:
-        """Keep a chunk, where it ends and what it left out, in one transaction."""
+        """Store a chunk, where it ends and what it left out, in one transaction."""
 
         def advance(db: sqlite_utils.Database) -> tuple[BadRow, ...]:
             [row] = db.query("select counts from import where id = ?", [import_id])

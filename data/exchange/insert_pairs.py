@@ -1,7 +1,7 @@
-"""Judged pairs from a file as rows of the store, many at a time, inside a write. Knows nothing of files.
+"""Insert imported judged pairs as rows of the store, many at a time, inside a write transaction.
 
-Each becomes what a judgment given here would be: a pair of two answers, a lease, a judgment; so that rounds, exports
-and measures of quality see no difference.
+Each becomes what a judgment given here would be: a pair of two answers, a lease, a judgment; so rounds, exports
+and quality measures treat them alike.
 """
 
 import json
@@ -23,7 +23,7 @@ from data.records import Choice, Import, Purpose, Role
 from data.support.digests import canonical, row_digest
 
 IMPORTED = "imported"
-"""The strategy of pairs and leases that came from a file."""
+"""The strategy of imported pairs and leases."""
 
 _BY = """
     select j.idempotency_key, j.sha256, j.choice, j.strength, prompt.sha256 as prompt,
@@ -41,7 +41,7 @@ _JUDGED = """
 
 
 class InsertedPairs(NamedTuple):
-    """How many pairs and judgments are new, and which arrivals were refused, by their place, with the reason."""
+    """How many pairs and judgments are new, and which arrivals were refused: the reason by their index."""
 
     pairs: int
     judgments: int
@@ -56,11 +56,11 @@ def keep_pairs(
     *,
     now: int,
 ) -> InsertedPairs:
-    """Keep the judgments that are not here yet, with their pairs and answers, inside a write.
+    """Insert the judgments that are new, with their pairs and answers, inside a write transaction.
 
-    arrivals: by their place in the file's chunk. Refused is a second, different word of one person on a pair, one
-    under the digest of another judgment, votes put together on a pair that is judged here, and what no annotator here
-    could have said.
+    arrivals: by index in the chunk. Refused are: a second, different judgment of one person on a pair; one with the
+    digest of another judgment; aggregated votes on a pair that has judgments here; and what no annotator here could
+    have submitted.
     """
     refused: dict[int, str] = {}
     fresh: dict[int, ImportedPair] = {}
@@ -93,7 +93,7 @@ def keep_pairs(
 
 
 def _known(db: sqlite_utils.Database, arrivals: Collection[ImportedPair]) -> dict[str, JudgmentKey]:
-    """The judgments that are here by their keys: imported before, or given here and exported."""
+    """Return the judgments already here by key: imported before, or given here and exported."""
     keys = json.dumps([arrival.key for arrival in arrivals])
     known = {row["idempotency_key"]: _said(row) for row in db.query(_BY.format(column="idempotency_key"), [keys])}
     digests = json.dumps([arrival.digest for arrival in arrivals if arrival.digest])
@@ -102,14 +102,14 @@ def _known(db: sqlite_utils.Database, arrivals: Collection[ImportedPair]) -> dic
 
 
 def _judged(db: sqlite_utils.Database, arrivals: Iterable[ImportedPair]) -> set[str]:
-    """Of the pairs whose votes an arrival puts together, those that are judged here: they would count twice."""
+    """Return the pairs of aggregated votes that have judgments here, by digest: their votes would count twice."""
     prompts = [arrival.prompt_sha256 for arrival in arrivals if arrival.votes > 1]
     rows = db.query(_JUDGED, [json.dumps(prompts)]) if prompts else ()
     return {pair_digest(row["prompt"], *sorted((row["text_a"], row["text_b"]))) for row in rows}
 
 
 def _said(row: Row) -> JudgmentKey:
-    """What a judgment that is here says of which pair."""
+    """Return what a stored judgment says."""
     choice = Choice(row["choice"])
     if row["text_a"] > row["text_b"]:
         return JudgmentKey(pair_digest(row["prompt"], row["text_b"], row["text_a"]), choice.mirrored, row["strength"])
@@ -117,7 +117,7 @@ def _said(row: Row) -> JudgmentKey:
 
 
 def _unsayable(arrival: ImportedPair) -> str | None:
-    """Why nobody here could have said it; None if somebody could."""
+    """Return why no annotator here could have submitted it; None if one could."""
     if arrival.pair.provenance.get("purpose", Purpose.TRAIN.value) != Purpose.TRAIN:
         return f"judged as {arrival.pair.provenance['purpose']}, which never trains"
     try:
@@ -134,7 +134,7 @@ def _pair_ids(
     prompt_ids: Mapping[str, int],
     now: int,
 ) -> tuple[dict[str, int], int]:
-    """The ids of the arrivals' pairs by their digests, after those that were missing are added; how many were."""
+    """Return the ids of the arrivals' pairs by digest, after inserting missing ones, and how many were missing."""
     by_digest = {arrival.pair_sha256: arrival for arrival in arrivals}
     sql = "select id, imported_sha256 from pair where imported_sha256 in (select value from json_each(?))"
     ids = {row["imported_sha256"]: int(row["id"]) for row in db.query(sql, [json.dumps(list(by_digest))])}
@@ -176,7 +176,7 @@ def _pair_ids(
 
 
 def _people(db: sqlite_utils.Database, source: str, arrivals: Iterable[ImportedPair], now: int) -> dict[str, int]:
-    """The annotators that the arrivals name, by name, after those that were missing are added."""
+    """Return the annotators of the arrivals, by their names in the file, after adding missing ones."""
     names = {arrival.annotator for arrival in arrivals}
     sql = "select name, annotator_id from imported_annotator where source = ?"
     ids = {row["name"]: int(row["annotator_id"]) for row in db.query(sql, [source])}
@@ -189,13 +189,13 @@ def _people(db: sqlite_utils.Database, source: str, arrivals: Iterable[ImportedP
 
 
 def _spoken(db: sqlite_utils.Database, pair_ids: Iterable[int]) -> set[tuple[int, int]]:
-    """Who has judged which of these pairs, as (pair, annotator)."""
+    """Return who has judged these pairs, as (pair, annotator)."""
     sql = "select pair_id, annotator_id from judgment where pair_id in (select value from json_each(?))"
     return {(row["pair_id"], row["annotator_id"]) for row in db.query(sql, [json.dumps(list(pair_ids))])}
 
 
 def _judgment(arrival: ImportedPair, pair_id: int, annotator_id: int, now: int) -> dict[str, object]:
-    """The columns of a judgment, but for its id and its lease's."""
+    """Return the columns of a judgment, except its id and its lease's."""
     verdict, remarks = arrival.verdict, arrival.verdict.remarks
     reasons = {"a": remarks.reasons_a, "b": remarks.reasons_b}
     return {

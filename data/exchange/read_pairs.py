@@ -1,7 +1,7 @@
-"""The rows of a preference file as judged pairs. Knows nothing of where they go.
+"""Read the rows of a preference file as judged pairs, to be imported.
 
-A store keeps pairs. Ratings become one where two answers to one prompt, not both good, stand one after the other, as
-most tools write what had been a pair; any other rating is a row that says nothing here.
+A store holds pairs. Two ratings become one if they are adjacent, of different answers to one prompt, and not both
+good, as most tools write a pair; any other rating cannot be imported.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,9 +21,9 @@ _ALONE = "a rating without one of another answer to the same prompt next to it; 
 
 
 class PairReader(NamedTuple):
-    """What one row says, or a few together: judged pairs, or the reason why there are none.
+    """What one row, or a few together, gives: judged pairs, or the reason why there are none.
 
-    number: of the last of the rows, so many.
+    number: of the last of these rows; rows: how many they are.
     """
 
     number: int
@@ -33,7 +33,7 @@ class PairReader(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    """A rating for which the next row may be the other one, and what its row says of its prompt."""
+    """A rating that the next row may complete to a pair, and its row's provenance."""
 
     number: int
     rated: RatedExample
@@ -41,7 +41,7 @@ class _Waiting(NamedTuple):
 
 
 def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[PairReader]:
-    """Every row of a file of a format, in its order."""
+    """Yield what every row of a file gives, in order."""
     waiting: _Waiting | None = None
     for number, row in rows:
         examples = _examples(format_, row)
@@ -68,7 +68,7 @@ def judged_rows(format_: Format, rows: Iterable[Numbered]) -> Iterator[PairReade
 
 
 def _examples(format_: Format, row: object) -> list[Example] | str:
-    """What a row says, or why it says nothing."""
+    """Return what a row says, or why it says nothing."""
     if isinstance(row, Unreadable):
         return row.reason
     try:
@@ -78,7 +78,7 @@ def _examples(format_: Format, row: object) -> list[Example] | str:
 
 
 def _from(pair: JudgedPair, origin: Provenance) -> JudgedPair:
-    """The pair, with where its row says that it comes from; what its format knows of that comes first."""
+    """Add a row's provenance to its pair; what the format itself knows takes precedence."""
     return replace(pair, provenance=Provenance(**{**origin, **pair.provenance})) if origin else pair
 
 
@@ -87,7 +87,7 @@ def _rating(examples: Iterable[Example]) -> RatedExample | None:
 
 
 def _paired(first: RatedExample, second: RatedExample) -> JudgedPair | None:
-    """Two ratings as a pair; None if they do not make one."""
+    """Return two ratings as a pair; None if they do not make one."""
     if first.prompt != second.prompt or first.completion == second.completion:
         return None
     if first.desirable == second.desirable:

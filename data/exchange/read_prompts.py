@@ -1,7 +1,7 @@
-"""Reads prompts from a file somebody brings. Knows nothing of where they go, and containers only by their registry.
+"""Read prompts from a file: a container of rows, or plain text with a prompt per line.
 
-A row of a container has `prompt` (a text or a list of turns), `messages` or `conversations` (ShareGPT). Any other file
-has a prompt a line. Beside the turns, `system` may say what stands before them.
+A row has `prompt` (a text or a list of turns), `messages` or `conversations` (ShareGPT). `system` may hold the system
+message.
 """
 
 import codecs
@@ -21,7 +21,7 @@ from data.records import Message
 
 Conversation = list[Message]
 NumberedPrompt = tuple[int, Conversation | Unreadable]
-"""A prompt's number, from 1, in the file's unit; and its turns, or why there are none."""
+"""A prompt's number in the file's unit, from 1, and its turns or why there are none."""
 
 _KEYS = ("prompt", "messages", "conversations")
 _LIMITS = FileLimits()
@@ -29,9 +29,9 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def prompt_rows(path: Path, limits: FileLimits = _LIMITS) -> tuple[str, Iterator[NumberedPrompt]]:
-    """What rows are counted by, such as "line", and the conversations, each up to and including its last user turn.
+    """Return the unit that rows are counted by ("line") and the conversations, each up to its last user turn.
 
-    In constant memory. Raises InputError, at once or on the way, when nothing can be read from there on.
+    In constant memory. Raises InputError, at once or while iterating, when the rest cannot be read.
     """
     container = registry.find(path)
     if container is not None:
@@ -40,15 +40,15 @@ def prompt_rows(path: Path, limits: FileLimits = _LIMITS) -> tuple[str, Iterator
 
 
 def read_prompts(path: Path) -> list[Conversation]:
-    """All conversations of a file, as prompt_rows has them.
+    """Return all conversations of a file, as prompt_rows reads them.
 
-    Raises InputError with the file, the line (or entry, or row) and the reason, also when a single one is bad.
+    Raises InputError with the file, the line (or entry, or row) and the reason, even if only one is bad.
     """
     return _all(path, *prompt_rows(path))
 
 
 def prompts_in(text: str, name: Path) -> list[Conversation]:
-    """The conversations in the text of a file of that name, as read_prompts has them. Raises InputError."""
+    """Return the conversations in the text of a file of that name, as read_prompts does. Raises InputError."""
     opener = partial(_stream, text, name)
     if jsonl.JSONL.opens(name):
         rows = jsonl.rows(name, opener, _LIMITS)
@@ -60,7 +60,7 @@ def prompts_in(text: str, name: Path) -> list[Conversation]:
 
 
 def _stream(text: str, name: Path) -> io.BufferedReader:
-    # half a character, which JSON from outside may hold, is then named as what is not UTF-8
+    # half a surrogate pair, which JSON may hold, is then reported as invalid UTF-8
     return byte_stream.within(name, io.BytesIO(text.encode("utf-8", "surrogatepass")), _LIMITS)
 
 
@@ -76,7 +76,7 @@ def _all(name: Path, unit: str, rows: Iterator[NumberedPrompt]) -> list[Conversa
 
 
 def _text_rows(opener: Opener, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
-    with opener():  # says at once what cannot be opened
+    with opener():  # raises at once if it cannot be opened
         return "line", _lines(opener, limits)
 
 
@@ -118,7 +118,7 @@ def _conversation(row: object) -> Conversation | Unreadable:
 
 
 def _told(row: FileRow, turns: Sequence[Message]) -> Sequence[Message]:
-    """The turns after what a column of its own says to the model, unless they begin with that."""
+    """Return the turns after the system message of the row's own column, unless they begin with one."""
     before = cells.system(row)
     if not before or turns[0]["role"] == "system":
         return turns
@@ -127,7 +127,7 @@ def _told(row: FileRow, turns: Sequence[Message]) -> Sequence[Message]:
 
 def _turns(row: FileRow) -> list[object]:
     cells.assert_text_only(row)
-    # a table has all columns in each row, null where a row has none
+    # rows of tables have every column, null where there is no value
     key = next((key for key in _KEYS if row.get(key) is not None), None)
     if key is None:
         raise InputError("the object has none of prompt, messages and conversations")

@@ -1,1 +1,1 @@
-"""Dataset formats that others read and write, one small module each."""
+"""Dataset formats that others read and write, one small module each; registry.py lists them."""

@@ -1,8 +1,8 @@
 """Alpaca rows as LLaMA-Factory reads them: `instruction`, maybe `input`, with two answers or a rated one.
 
-The user says the instruction and, on the next line, the input; written, all stands in the instruction. `history` is
-earlier [user, assistant] turns, `system` the system message. Ranking: `chosen` and `rejected`. KTO: `output`, and
-`kto_tag` says whether it is good; a pair is two rows.
+The user message is the instruction and, on the next line, the input; written, all of it is in the instruction.
+`history` has earlier [user, assistant] turns, `system` the system message. Ranking: `chosen` and `rejected`. KTO:
+`output`, and `kto_tag` says whether it is good; a pair is two rows.
 
 https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 """
@@ -23,7 +23,7 @@ from data.records.judged_pair import JudgedPair
 
 _ASKED = [
     ("instruction", TEXT),
-    # never null: where a file begins with nulls alone, `datasets` fails at the first text after them
+    # never null: if a file begins with nulls only, `datasets` fails at the first text after them
     pa.field("input", TEXT, nullable=False),
     pa.field("system", TEXT, nullable=False),
     ("history", pa.list_(pa.list_(TEXT))),
@@ -31,12 +31,12 @@ _ASKED = [
 
 
 def _read_ranking(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     return [JudgedPair(_prompt(row), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
 
 
 def _read_kto(row: FileRow) -> list[RatedExample]:
-    """The rated answer of a row. Raises InputError with the reason why there is none."""
+    """Return the rated answer of a row. Raises InputError with the reason why there is none."""
     return [RatedExample(_prompt(row), cells.answer(row, "output"), desirable=cells.label(row, "kto_tag"))]
 
 

@@ -1,9 +1,9 @@
-"""Battles of the Chatbot Arena: two whole conversations, the models that spoke, and who won.
+"""Battles of the Chatbot Arena: two whole conversations, the two models, and who won.
 
 As in lmsys/chatbot_arena_conversations; the later files of lmarena-ai are read too, where a conversation may be a JSON
-text, contents may be lists of parts, and both_bad is a winner. Conversations that part before the last answer are no
-answers to one prompt, and are left out. Of where a battle comes from are read and written: the models, the judge, the
-time and the language.
+text, contents may be lists of parts, and both_bad is a winner. Conversations that differ before the last answer do not
+answer the same prompt, and are left out. Of the provenance, the models, the judge, the time and the language are read
+and written.
 
 https://huggingface.co/datasets/lmsys/chatbot_arena_conversations
 """
@@ -34,7 +34,7 @@ _READ = {winner: choice for choice, winner in _SAID.items()} | {"both_bad": Choi
 
 
 def json_list(row: FileRow, key: str) -> list[object]:
-    """A list, which may stand there as its JSON text. Raises InputError."""
+    """Return a list, which may be given as JSON text. Raises InputError."""
     value = row.get(key)
     if isinstance(value, str):
         try:
@@ -47,7 +47,7 @@ def json_list(row: FileRow, key: str) -> list[object]:
 
 
 def models(row: FileRow) -> Provenance:
-    """Which models answered, as far as a row says so."""
+    """Return which models answered, as far as a row says so."""
     said = Provenance()
     if (model := cells.told(row, "model_a")) not in ("", _UNKNOWN):
         said["a"] = {"version": model}
@@ -57,7 +57,7 @@ def models(row: FileRow) -> Provenance:
 
 
 def model_cells(pair: JudgedPair) -> dict[str, str]:
-    """The same as cells of a row."""
+    """Return the models of a pair as cells of a row."""
     said = pair.provenance
     return {
         "model_a": said.get("a", {}).get("version", _UNKNOWN),
@@ -66,7 +66,7 @@ def model_cells(pair: JudgedPair) -> dict[str, str]:
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     winner = cells.text(row, "winner")
     if winner not in _READ:
         raise InputError(f"winner is {winner!r:.40}, none of {', '.join(_READ)}")
@@ -80,7 +80,7 @@ def _conversation(row: FileRow, key: str) -> list[Message]:
 
 
 def _whole(key: str, turn: object) -> object:
-    """A turn whose parts, if its content is a list of them, are one text."""
+    """Return a turn with its content as one text, if it is a list of parts."""
     if not isinstance(turn, Mapping) or not isinstance(turn.get("content"), list):
         return turn
     texts = [part.get("text") for part in turn["content"] if isinstance(part, Mapping) and part.get("type") == "text"]
@@ -101,7 +101,7 @@ def _provenance(row: FileRow) -> Provenance:
 
 
 def _time(seconds: object) -> str | None:
-    """ISO 8601 of a Unix time; a CSV file has it as text. None for what is none."""
+    """Return a Unix time, as number or text (CSV), as ISO 8601; None if it is none."""
     try:
         return datetime.fromtimestamp(float(str(seconds)), UTC).isoformat()
     except (ValueError, OverflowError, OSError):

@@ -1,7 +1,7 @@
-"""The arena's battles as in arena-human-preference-55k: the user's turns and either side's as JSON lists of texts.
+"""Arena battles as in arena-human-preference-55k: the user's turns and each side's answers as JSON lists of texts.
 
-Who won is one of three columns that are 1 or 0; that both answers are bad is a tie there, and so cannot be said.
-Conversations that part before the last answer are left out, as in arena.
+The winner is one of three columns with 1 or 0; two bad answers count as a tie there, so both_bad cannot be written.
+Conversations that differ before the last answer are left out, as in arena.
 
 https://huggingface.co/datasets/lmarena-ai/arena-human-preference-55k
 """
@@ -24,8 +24,8 @@ _WINNERS = {"winner_model_a": Choice.A, "winner_model_b": Choice.B, "winner_tie"
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
-    # a CSV file has the number as text
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
+    # CSV files have numbers as text
     said = [choice for key, choice in _WINNERS.items() if str(row.get(key)) in ("1", "1.0", "True")]
     if len(said) != 1:
         raise InputError(f"not just one of {', '.join(_WINNERS)} is 1")

@@ -1,18 +1,18 @@
 """Records of Argilla 2, as Dataset.records.to_json exports them: answers in `fields`, choices in `responses`.
 
-Read. The prompt is the field called chat, prompt, instruction or alike; the answers are two fields that differ in how
-they end: response_a and response_b, response1 and response2; of several such twos, those called response, answer or
-alike. The first question whose responses name one of them, a tie or that both are bad is taken, a label, or a ranking,
-whose best stands first or has the lowest rank. Every response is a pair, at most 1000 of a record, but drafts and
-discarded ones, where the export says so.
+Reading. The prompt is the field called chat, prompt, instruction or the like; the answers are two fields whose names
+differ only in their ends: response_a and response_b, response1 and response2; if there are several such twos, those
+called response, answer or the like. The choice is that of the first question whose responses name one of them, a tie
+or both bad, as a label or as a ranking (best first, or lowest rank). Every response is a pair, at most 1000 per record,
+except drafts and discarded ones, where the export tells them.
 
-Read too are the records of Dataset.records.to_datasets, as Dataset.to_hub pushes them: a field a column, and for each
-question the columns Q.responses, Q.responses.users and Q.responses.status. There metadata stand among the fields, so
-the answers must be called response, answer or alike.
+Flat records, as Dataset.records.to_datasets makes and Dataset.to_hub pushes them, are read too: a column per field, and
+for each question Q the columns Q.responses, Q.responses.users and Q.responses.status. Metadata are mixed with the
+fields there, so the answers must be called response, answer or the like.
 
-Written. A record is one pair; its dataset has a ChatField chat, TextFields response_a and response_b, and a
-LabelQuestion preference with the labels response_a, response_b, tie and both_bad. Argilla knows users by UUID, so
-pseudonyms become some.
+Writing. A record is one pair; its dataset has a ChatField chat, TextFields response_a and response_b, and a
+LabelQuestion preference with the labels response_a, response_b, tie and both_bad. Argilla identifies users by UUID, so
+pseudonyms are turned into UUIDs.
 
 https://docs.argilla.io/latest/how_to_guides/import_export/
 """
@@ -52,16 +52,16 @@ _RESPONSES = ".responses"
 _RESPONSE = pa.struct([("value", TEXT), ("user_id", TEXT), ("status", TEXT)])
 
 ResponseNames = Mapping[str, Choice]
-"""What a response may be called, letters and digits only, and what it says then."""
+"""The choice that each response value stands for; values are reduced to letters and digits."""
 
 
 class _Argilla(Format):
-    """A format whose rows may also be flat; those are known by what else than its keys they have."""
+    """A format whose rows may also be flat; these have none of its keys and are recognised otherwise."""
 
     __slots__ = ()
 
     def matches(self, row: FileRow) -> bool:
-        # A dataset of chosen and rejected answers that was only rated in Argilla is left to the formats of these.
+        # Datasets of chosen and rejected answers that were only rated in Argilla are left to other formats.
         return super().matches(row) or (
             _is_flat(row) and any(len(names) > 1 for names in _alike(_fields(row)).values())
         )
@@ -76,15 +76,16 @@ def _is_flat(row: FileRow) -> bool:
 
 
 def _nested(row: FileRow) -> FileRow:
-    """A flat row as to_json would have it, and with the statuses."""
+    """Return a flat row in the form of to_json, with the statuses."""
     questions = [key.removesuffix(_RESPONSES) for key in row if key.endswith(_RESPONSES)]
     return {"fields": _fields(row), "responses": {question: _responses(row, question) for question in questions}}
 
 
 def _fields(row: FileRow) -> FileRow:
-    """Of a flat row what may be a prompt or an answer: texts and turns, no numbers, terms or vectors.
+    """Return the columns of a flat row that may be prompt or answer: texts and turns, no numbers, terms or vectors.
 
-    Of two that are alike only those that are called answers: the others may be metadata, such as model_a and model_b.
+    Of columns whose names differ only in their ends just those called answers: others may be metadata, such as model_a
+    and model_b.
     """
     texts = {key: value for key, value in row.items() if isinstance(value, str) or _are_turns(value)}
     alike = ((key, _ANSWER.fullmatch(key)) for key in texts)
@@ -113,7 +114,7 @@ def _column(row: FileRow, key: str) -> list[object]:
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """A pair for each response to a row. Raises InputError with the reason why there is none."""
+    """Return a pair for each response to a row. Raises InputError with the reason why there is none."""
     if _is_flat(row):
         row = _nested(row)
     fields = cells.entry(row, "fields")
@@ -130,7 +131,7 @@ def _read(row: FileRow) -> list[JudgedPair]:
 
 
 def _answers(fields: FileRow) -> tuple[str, str]:
-    """The names of the two answers."""
+    """Return the names of the two answers."""
     found = {common: sorted(names) for common, names in _alike(fields).items() if len(names) == 2}
     if len(found) > 1:
         found = {common: names for common, names in found.items() if _is_answer(common)}
@@ -141,7 +142,7 @@ def _answers(fields: FileRow) -> tuple[str, str]:
 
 
 def _alike(fields: FileRow) -> Mapping[str, list[str]]:
-    """The names of fields that differ in how they end, by what they have in common."""
+    """Group field names that differ only in their ends, by their common part."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name, value in fields.items():
         if value is not None and (match := _ANSWER.fullmatch(name)):
@@ -182,7 +183,7 @@ def _provenance(response: FileRow) -> Provenance:
 
 
 def _choice(value: object, words: ResponseNames) -> Choice | None:
-    """What a response says; None if that is no choice."""
+    """Return the choice of a response value; None if it is none."""
     if isinstance(value, str):
         return words.get(_letters(value))
     if not isinstance(value, list):

@@ -1,6 +1,6 @@
 """Axolotl's chat_template.default for DPO: `messages` up to the question, `chosen` and `rejected` as one turn each.
 
-Axolotl cuts the white space at the end of an answer when it trains; here it is kept.
+Axolotl strips trailing white space from answers when it trains; here it is kept.
 
 https://github.com/axolotl-ai-cloud/axolotl/blob/main/docs/rlhf.qmd
 """
@@ -16,12 +16,12 @@ from data.records.judged_pair import JudgedPair
 
 
 def _shape(row: FileRow) -> bool:
-    """Whether the answers stand alone; `messages` besides two conversations says one of them once more."""
+    """Return whether the answers are single turns; `messages` beside whole conversations only repeats one of them."""
     return row.get("prompt") is None and isinstance(row["chosen"], dict | str)
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     return [JudgedPair(cells.prompt(row, "messages"), cells.answer(row, "chosen"), cells.answer(row, "rejected"))]
 
 

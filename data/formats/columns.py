@@ -1,4 +1,4 @@
-"""The columns that formats have in common, as Arrow types them. Knows no format."""
+"""Arrow types of columns that formats share."""
 
 import pyarrow as pa
 
@@ -6,4 +6,4 @@ TEXT = pa.string()
 TURN = pa.struct([("role", TEXT), ("content", TEXT)])
 TURNS = pa.list_(TURN)
 ANSWER_TURNS = pa.list_(pa.struct([*TURN, ("reasoning_content", TEXT)]))
-"""Turns of which the last, the answer, may come with its reasoning, null where there is none."""
+"""Turns whose last one, the answer, may come with its reasoning, null where there is none."""

@@ -1,6 +1,6 @@
-"""What LLaMA-Factory must be told of a file before it trains from it: an entry of its dataset_info.json.
+"""Write dataset_info.json, which LLaMA-Factory needs to train from a file.
 
-Knows the columns of the formats that it reads, not how their rows are made.
+The entries name the columns of the formats that LLaMA-Factory reads.
 
 https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 """
@@ -34,22 +34,22 @@ _ENTRIES: Mapping[str, Mapping[str, object]] = {
 
 
 FILE = "file_name"
-"""The key of a file, relative to the directory of dataset_info.json."""
+"""The key for a file, relative to the directory of dataset_info.json."""
 
 LOADED = (".json", ".jsonl", ".parquet", ".csv")
-"""How the names of the files end that it loads, of those that are written here; it looks no further than the last dot.
+"""The suffixes that LLaMA-Factory loads, among those written here; it only looks at the part after the last dot.
 
 https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/extras/constants.py, FILEEXT2TYPE
 """
 
 HUB = "hf_hub_url"
-"""The key of a dataset on the Hugging Face hub, as owner/name."""
+"""The key for a dataset on the Hugging Face hub, as owner/name."""
 
 
 def dataset_info(format_name: str, dataset: str, place: str, key: str = FILE) -> dict[str, object] | None:
-    """The content of a dataset_info.json for a file of a format; None for formats that LLaMA-Factory does not read.
+    """Return the content of a dataset_info.json for a file of a format; None if LLaMA-Factory does not read the format.
 
-    dataset: the name under which it is to be trained. place: where it is, as the key has it.
+    dataset: the name to train it under. place: where it is, in the form that the key requires.
     """
     entry = _ENTRIES.get(format_name)
     return None if entry is None else {dataset: {key: place, **entry}}

@@ -1,4 +1,4 @@
-"""What a dataset format is to who reads or writes a file of it. Knows none by name."""
+"""The interface of a dataset format: how to recognise, read and write its rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from data.records.judged_pair import SAYABLE, JudgedPair
 Example = JudgedPair | RatedExample
 DECISIVE = frozenset({Choice.A, Choice.B})
 RATABLE = DECISIVE | {Choice.BOTH_BAD}
-"""What two ratings, one of each answer, can say."""
+"""The choices that two ratings, one of each answer, can express."""
 ALL = frozenset(SAYABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A name, the keys by which a row of it is known, and how to read and write one.
+    """A format: its name, the keys by which its rows are recognised, and how to read and write a row.
 
-    read gives what a row says, mostly one example; it raises InputError with the reason why it says nothing. write
-    gives the rows of a judged pair, in the order of `columns`; it raises InputError with what the format cannot hold.
-    shape tells it from formats with the same keys, by what is in them. choices: what it can say of a pair. open:
-    whether its consumers let other columns stand beside. complete: whether it holds all that is known of a judgment.
-    tells_language: whether its rows are expected to say which language they are in. reasoning: whether it holds what a
-    model reasoned before an answer.
+    read returns what a row says, usually one example; it raises InputError with the reason if it says nothing. write
+    returns the rows of a judged pair, in the order of `columns`; it raises InputError with what the format cannot hold.
+    shape tells it from formats with the same keys, by the values. choices: those it can express. open: whether its
+    consumers accept additional columns. complete: whether it holds all that is known of a judgment. tells_language:
+    whether its rows are expected to name their language. reasoning: whether it holds a model's reasoning before an
+    answer.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Format:
     reasoning: bool = False
 
     def matches(self, row: FileRow) -> bool:
-        """Whether a row looks like one of this format; it may still be a bad one."""
+        """Return whether a row looks like one of this format; it may still be invalid."""
         return all(key in row for key in self.keys) and self.shape(row)
 
     def rows(self, pair: JudgedPair) -> Sequence[Mapping[str, object]]:
-        """The rows of a judged pair, from which the same is read again.
+        """Return the rows of a judged pair, after checking that reading them gives the pair again.
 
-        Raises InputError with the reason when they would say something else.
+        Raises InputError with the reason when it would not.
         """
         if pair.choice not in self.choices:
             raise InputError(f"{self.name} cannot say {pair.choice}")
@@ -67,20 +67,20 @@ class Format:
 
 
 def ratings(pair: JudgedPair) -> tuple[RatedExample, RatedExample]:
-    """What a pair that is no tie says of each answer alone: the chosen one first, good unless both are bad."""
+    """Return a pair that is no tie as two ratings: the chosen answer first, good unless both are bad."""
     good = pair.choice in DECISIVE
     return RatedExample(pair.prompt, pair.chosen, good), RatedExample(pair.prompt, pair.rejected, False)
 
 
 def _same(pair: JudgedPair, said: Sequence[Example]) -> bool:
-    """Whether what was read says of a pair what it says: itself, or a rating of each answer."""
+    """Return whether the examples read say the same as the pair: the pair itself, or a rating of each answer."""
     if len(said) == 1 and isinstance(said[0], JudgedPair):
         return _meaning(said[0]) == _meaning(pair)
     return tuple(said) == ratings(pair)
 
 
 def _meaning(pair: JudgedPair) -> tuple[object, ...]:
-    """What must not be lost: which side the better answer stands on may be."""
+    """Return what must not be lost of a pair; which side the better answer is on may be."""
     return pair.prompt, pair.chosen, pair.rejected, None if pair.choice in DECISIVE else pair.choice
 
 

@@ -1,10 +1,10 @@
 r"""Anthropic's hh-rlhf: two transcripts, "\n\nHuman: ...\n\nAssistant: ...", that share all but the last answer.
 
-The split rule. The prompt ends at the last "\n\nAssistant:" of what both transcripts begin with; what follows in
-each is its answer. The markers may also stand within what somebody wrote, and nothing tells the two apart. So a
-row is left out when its prompt does not alternate from Human to Human, or when a marker follows within an answer:
-then the transcripts parted earlier than at their last answer, and there is no answer to compare, only
-conversations. The one space after a marker belongs to it; all else is kept as it stands.
+The prompt ends at the last "\n\nAssistant:" of the common beginning of both; what follows in each is its answer. The
+markers may also occur within what somebody wrote, and nothing tells the two apart. So a row is left out when its
+prompt does not alternate from Human to Human, or when a marker follows within an answer: then the transcripts differ
+earlier than in their last answer, and there are no two answers to compare, only conversations. The one space after a
+marker belongs to it; everything else is kept as it is.
 
 TRL's implicit prompt with texts instead of turns looks the same, and is read if it has these markers.
 
@@ -29,7 +29,7 @@ _MARKER = re.compile(r"\n\n(Human|Assistant):")
 
 
 def _shape(row: FileRow) -> bool:
-    """Whether there are two texts, one of them a transcript, and no prompt besides."""
+    """Return whether there are two texts, at least one of them a transcript, and no prompt column."""
     chosen, rejected = row["chosen"], row["rejected"]
     if row.get("prompt") is not None or not isinstance(chosen, str) or not isinstance(rejected, str):
         return False
@@ -37,7 +37,7 @@ def _shape(row: FileRow) -> bool:
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     chosen, rejected = cells.text(row, "chosen"), cells.text(row, "rejected")
     if chosen == rejected:
         raise InputError("chosen and rejected are the same")

@@ -1,6 +1,6 @@
-"""A judged pair as formats lay it out: its prompt as text or exchanges, its answers as turns, a name. Knows no format.
+"""Parts of a judged pair that several formats write: prompts as text or exchanges, answers as turns, an identifier.
 
-All functions raise InputError with what cannot be laid out so.
+All functions raise InputError with what cannot be written that way.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from data.support.digests import canonical, sha256
 
 
 class Exchanges(NamedTuple):
-    """A prompt whose turns alternate: system, empty if there is none; question and answer so far; the question."""
+    """A prompt with alternating turns: system message (empty if none), earlier questions and answers, the question."""
 
     system: str
     history: list[tuple[str, str]]
@@ -21,26 +21,26 @@ class Exchanges(NamedTuple):
 
 
 def answer(text: str, reasoning: str | None = None) -> Message:
-    """An answer as a turn, with what was reasoned before it where chat templates look for that."""
+    """Return an answer as a turn, with its reasoning where chat templates look for it."""
     turn: Message = {"role": "assistant", "content": text}
     return {**turn, "reasoning_content": reasoning} if reasoning else turn
 
 
 def answers(pair: JudgedPair) -> tuple[Message, Message]:
-    """The chosen and the rejected answer as turns with their reasoning."""
+    """Return the chosen and the rejected answer as turns with their reasoning."""
     of_chosen, of_rejected = pair.reasoning
     return answer(pair.chosen, of_chosen), answer(pair.rejected, of_rejected)
 
 
 def one_text(prompt: Sequence[Message]) -> str:
-    """The text of a prompt that is one user turn."""
+    """Return the text of a prompt that is a single user turn."""
     if len(prompt) != 1:
         raise InputError(f"the prompt is a text, which can be one user turn; this one has {len(prompt)} turns")
     return prompt[0]["content"]
 
 
 def exchanges(prompt: Sequence[Message]) -> Exchanges:
-    """A prompt whose turns are by user and assistant in turn, after a system message or none."""
+    """Split a prompt with alternating user and assistant turns, after an optional system message."""
     system = prompt[0]["content"] if prompt[0]["role"] == "system" else ""
     turns = prompt[1:] if system else prompt
     if [turn["role"] for turn in turns] != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
@@ -50,7 +50,7 @@ def exchanges(prompt: Sequence[Message]) -> Exchanges:
 
 
 def identity(pair: JudgedPair) -> str:
-    """A name for a pair in a file: that of its judgment, or else of all that it says."""
+    """Return an identifier for a pair in a file: its judgment's digest, or else one of all that it says."""
     said = pair.provenance
     try:
         content = canonical([list(pair.prompt), pair.a, pair.b, pair.choice, said.get("annotator")])

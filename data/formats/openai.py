@@ -1,7 +1,7 @@
-"""OpenAI's preference fine-tuning (DPO): `input` with the messages so far, a preferred output and another.
+"""OpenAI's preference fine-tuning (DPO): `input` with the messages so far, a preferred and a non-preferred output.
 
-OpenAI trains on text only, and on one answer a row, which must be the last of the conversation. No other keys may
-stand beside. What calls a tool is not read.
+OpenAI trains on text only, and on one answer per row, the last turn of the conversation. Other keys are not allowed.
+Rows with tools are not read.
 
 https://developers.openai.com/api/docs/guides/direct-preference-optimization
 """
@@ -20,7 +20,7 @@ _INPUT = pa.struct([("messages", TURNS), ("tools", pa.list_(TEXT)), ("parallel_t
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     asked = cells.entry(row, "input")
     if asked.get("tools"):
         raise InputError("input has tools, and only text can be read")

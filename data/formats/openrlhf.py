@@ -1,6 +1,6 @@
 """OpenRLHF's preferences, for --apply_chat_template without a prompt key: two conversations that share the prompt.
 
-The rows are those of trl-implicit, and are known as such when they are read.
+The rows are those of trl-implicit, and are detected as such when read.
 
 https://github.com/OpenRLHF/OpenRLHF/blob/main/openrlhf/datasets/reward_dataset.py
 """

@@ -1,6 +1,6 @@
-"""Reads preferences to train from, out of a file somebody brings, whatever its format. Knows nothing of where they go.
+"""Read examples to train from, out of a preference file of any format; `prefloop train` calls it.
 
-A container opens files by their names and gives numbered rows; a format knows rows by their keys and turns one into
+A container opens files by name and yields numbered rows; a format recognises rows by their keys and turns each into
 examples.
 """
 
@@ -28,7 +28,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFile:
-    """What a file gave. unit is what its rows are counted by: "line", "entry" or "row"."""
+    """The examples of a file. unit: what its rows are counted by, "line", "entry" or "row"."""
 
     format: str
     unit: str
@@ -38,10 +38,10 @@ class PreferenceFile:
 
 
 def read_preferences(path: Path) -> PreferenceFile:
-    """All examples of a file. One bad row is skipped and named; a bad file raises InputError.
+    """Return all examples of a file. A bad row is skipped and recorded; a bad file raises InputError.
 
-    The format is that of the first row, among the first 100, which matches one; it then holds for the whole file. A
-    pair of which both answers are bad is two ratings; a tie teaches nothing and is skipped.
+    The format is that of the first row that matches one, among the first 100; it then holds for the whole file. A
+    pair with two bad answers is two ratings; a tie teaches nothing and is skipped.
     """
     unit, rows = containers.opening(path).read(path, FileLimits())
     head = list(islice(rows, registry.LOOKED_AT))
@@ -70,7 +70,7 @@ def read_preferences(path: Path) -> PreferenceFile:
 
 
 def _examples(format_: Format, row: object) -> Iterator[PairExample | RatedExample]:
-    """What of a row can train. Raises InputError with the reason when nothing can."""
+    """Yield what can train from a row. Raises InputError with the reason when nothing can."""
     said = [example for example in format_.read(registry.checked(row)) if not _is_tie(example)]
     if not said:
         raise InputError("a tie, from which nothing can be learnt")

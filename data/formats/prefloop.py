@@ -1,9 +1,9 @@
-"""prefloop's own rows: a judgment with all that is known of it, so that another prefloop reads what this one wrote.
+"""prefloop's own format: a judgment with all that is known of it, for export to another prefloop.
 
-`format` is "prefloop/1"; `prompt` turns; `a` and `b` the answers, each its `text` and how it was made; `choice` and
-`strength`; and where it comes from, as Provenance has it. A key that is not known is not there, or null.
+`format` is "prefloop/1"; `prompt` has turns; `a` and `b` the answers, each its `text` and how it was made; then
+`choice`, `strength`, and the keys of Provenance. Unknown keys are missing or null.
 
-The one format that holds all of a judged pair; docs/formats.md lists the keys.
+The only format that holds all of a judged pair; docs/formats.md lists the keys.
 """
 
 import math
@@ -26,7 +26,7 @@ VERSION = "prefloop/1"
 
 
 class _JudgmentRow(Provenance, total=False):
-    """What stands beside the pair and the choice."""
+    """The keys besides the pair and the choice."""
 
     strength: float
 
@@ -41,7 +41,7 @@ def _shape(row: FileRow) -> bool:
 
 
 def _read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     version = cells.text(row, "format")
     if version != VERSION:
         raise InputError(f"format is {version!r:.40}, not {VERSION}; update prefloop")
@@ -73,7 +73,7 @@ def _said(row: FileRow) -> _JudgmentRow:
 
 
 def _sensible(place: str, value: object) -> None:
-    """Raises InputError for what no file and no table can hold."""
+    """Raise InputError for values that files or tables cannot hold."""
     if isinstance(value, dict):  # as JSON and Arrow give them; the test for any Mapping is slow
         for key, part in value.items():
             _sensible(place, key)
@@ -90,7 +90,7 @@ def _sensible(place: str, value: object) -> None:
 
 
 def _without_gaps(value: object) -> object:
-    """An object without its null keys, which tables fill in; anything else as it is."""
+    """Return an object without null keys, which tables fill in; anything else unchanged."""
     if not isinstance(value, dict):
         return value
     return {key: _without_gaps(part) for key, part in value.items() if part is not None}

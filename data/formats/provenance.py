@@ -1,4 +1,4 @@
-"""Columns that say where a row comes from, to stand beside a format's own. Knows no format."""
+"""Columns with a row's provenance, which an export can add to a format's own columns."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ LONGEST_NAME = 200
 
 
 def origin_of(row: FileRow) -> Provenance:
-    """Where a row says that its prompt comes from, and under which license; longer texts than a name are none."""
+    """Return the source and license that a row states for its prompt, ignoring texts too long to be names."""
     said = Provenance()
     if 0 < len(source := told(row, "source").strip()) <= LONGEST_NAME:
         said["source"] = source
@@ -41,7 +41,7 @@ def origin_of(row: FileRow) -> Provenance:
 
 
 def provenance_cells(pair: JudgedPair) -> Mapping[str, object]:
-    """The cells of a pair under these columns; null where it is not known."""
+    """Return the cells of a pair for these columns; null where not known."""
     said = pair.provenance
     a, b = said.get("a", {}).get("version"), said.get("b", {}).get("version")
     chosen, rejected = (b, a) if pair.choice is Choice.B else (a, b)

@@ -1,6 +1,6 @@
 """Rated conversations: the last of `messages` is the answer, `label` says whether it is good. A pair is two rows.
 
-As in LLaMA-Factory's kto_en_demo, which it trains KTO from.
+As in LLaMA-Factory's kto_en_demo, for KTO.
 
 https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 """
@@ -17,7 +17,7 @@ from data.records.judged_pair import JudgedPair
 
 
 def _read(row: FileRow) -> list[RatedExample]:
-    """The rated answer of a row. Raises InputError with the reason why there is none."""
+    """Return the rated answer of a row. Raises InputError with the reason why there is none."""
     return [cells.rated(row, "messages", "label")]
 
 

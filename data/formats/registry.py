@@ -1,4 +1,4 @@
-"""All formats, which of them rows are in, and what no format reads. Knows nothing of files."""
+"""All formats: find one by name, or detect it from rows."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -28,11 +28,11 @@ from data.formats.format import Format
 from data.formats.row import FileRow, assert_text_only, kind
 
 LOOKED_AT = 100
-"""Among how many rows, the first of a file, one must show its format."""
+"""One of this many first rows of a file must show its format."""
 
 _KEYS_SHOWN = 30
 
-# The first that matches reads the file, so those that ask for more come first; the last three have the rows of others.
+# The first that matches reads the file, so stricter ones come first; the last three have the same rows as others.
 FORMATS = (
     prefloop.FORMAT,
     arena.FORMAT,
@@ -58,7 +58,7 @@ FORMATS = (
 
 
 def by_name(name: str) -> Format:
-    """The format of that name. Raises InputError that lists what is known."""
+    """Return the format of that name. Raises InputError that lists the known ones."""
     for format_ in FORMATS:
         if format_.name == name:
             return format_
@@ -66,9 +66,9 @@ def by_name(name: str) -> Format:
 
 
 def detect(rows: Iterable[Numbered], unit: str = "row") -> Format:
-    """The format of the first row that matches one; it then holds for the whole file. LOOKED_AT rows are enough.
+    """Return the format of the first row that matches one; it then holds for the whole file. LOOKED_AT rows are enough.
 
-    unit: what rows are counted by. Raises InputError with what was found and what is known.
+    unit: what rows are counted by. Raises InputError with what was found and the known formats.
     """
     first = None
     for number, row in rows:
@@ -87,7 +87,7 @@ def detect(rows: Iterable[Numbered], unit: str = "row") -> Format:
 
 
 def checked(row: object) -> FileRow:
-    """The row, if it is an object that text says all of. Raises InputError with the reason why it is none."""
+    """Return the row if it is an object with text only. Raises InputError with the reason if not."""
     if isinstance(row, Unreadable):
         raise InputError(row.reason)
     if not isinstance(row, Mapping):

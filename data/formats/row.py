@@ -1,4 +1,4 @@
-"""A row of somebody's dataset: its cells, checked. Knows no format, only what a prompt and an answer look like.
+"""Check and read the cells of a dataset row, for all formats.
 
 All functions raise InputError with a reason that names the cell.
 """
@@ -20,12 +20,12 @@ _KINDS = {str: "a text", list: "a list", dict: "an object", bool: "true or false
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, in words."""
+    """Return the type of a JSON value, in words."""
     return _KINDS.get(type(value), "a number")
 
 
 def text(row: FileRow, key: str) -> str:
-    """A text, exactly as it stands."""
+    """Return a text, unchanged."""
     value = _cell(row, key)
     if not isinstance(value, str):
         raise InputError(f"{key} is {kind(value)}, not a text")
@@ -33,18 +33,18 @@ def text(row: FileRow, key: str) -> str:
 
 
 def optional_text(row: FileRow, key: str) -> str:
-    """A text, empty when the cell is missing or null, as `datasets` fills gaps."""
+    """Return a text, empty when the cell is missing or null, as `datasets` fills gaps."""
     return text(row, key) if row.get(key) is not None else ""
 
 
 def told(row: FileRow, key: str) -> str:
-    """What a cell says besides the pair: a text, empty for whatever else stands there."""
+    """Return the text of a cell that is not part of the pair; empty for anything but text."""
     value = row.get(key)
     return value if isinstance(value, str) and is_unicode(value) else ""
 
 
 def turns(row: FileRow, key: str) -> list[Message]:
-    """A list of turns with text."""
+    """Return a list of turns with text."""
     value = _cell(row, key)
     if not isinstance(value, list):
         raise InputError(f"{key} is {kind(value)}, not a list of turns")
@@ -52,19 +52,19 @@ def turns(row: FileRow, key: str) -> list[Message]:
 
 
 def prompt(row: FileRow, key: str) -> tuple[Message, ...]:
-    """A conversation that ends with a user turn, after what `system` says; a text is one user turn."""
+    """Return a conversation that ends with a user turn, after the `system` column's text; a text is one user turn."""
     value = _cell(row, key)
     asked = [{"role": "user", "content": value}] if isinstance(value, str) else turns(row, key)
     return ask(key, asked, system(row))
 
 
 def system(row: FileRow) -> str:
-    """What a column of its own says to the model before the conversation; empty if there is none."""
+    """Return the system message from its own column; empty if there is none."""
     return optional_text(row, "system")
 
 
 def margin(row: FileRow) -> float | None:
-    """By how much the chosen answer is better, 1-3; None for no number, or one on somebody else's scale."""
+    """Return by how much the chosen answer is better, 1-3; None if it is no number or on another scale."""
     if not is_number(row.get("margin")):
         return None
     said = number(row, "margin")
@@ -72,14 +72,14 @@ def margin(row: FileRow) -> float | None:
 
 
 def assert_text_only(row: FileRow) -> None:
-    """Refuse what a text model cannot be shown; a prompt that leans on it would be another prompt."""
+    """Raise InputError for images and the like, which a text model cannot read; without them it is another prompt."""
     for key in _NOT_TEXT:
         if row.get(key):
             raise InputError(f"it has {key}, and only text can be read")
 
 
 def ask(key: str, messages: Sequence[object], before: str = "") -> tuple[Message, ...]:
-    """The turns as a prompt, after a system message if one is given and the turns do not begin with their own."""
+    """Return the turns as a prompt, after the system message given, unless the turns begin with their own."""
     try:
         said = conversation(messages)
         if before and said[0]["role"] != "system":
@@ -90,7 +90,7 @@ def ask(key: str, messages: Sequence[object], before: str = "") -> tuple[Message
 
 
 def answer(row: FileRow, key: str) -> str:
-    """The text of an answer: a text, an assistant turn, or a list of just that."""
+    """Return the text of an answer, given as text, as an assistant turn, or as a list with one."""
     value = _cell(row, key)
     if isinstance(value, list):
         if len(value) != 1:
@@ -100,7 +100,7 @@ def answer(row: FileRow, key: str) -> str:
 
 
 def spoken(key: str, turn: object) -> str:
-    """What the assistant says in a turn."""
+    """Return the text of an assistant turn."""
     content = turn.get("content", turn.get("value")) if isinstance(turn, Mapping) else None
     if isinstance(content, str) and not content.strip():
         raise InputError(f"{key} is empty")
@@ -111,7 +111,7 @@ def spoken(key: str, turn: object) -> str:
 
 
 class Parted(NamedTuple):
-    """What two conversations share, and the one answer that follows in each."""
+    """The common prompt of two conversations, and the one answer that follows in each."""
 
     prompt: tuple[Message, ...]
     one: str
@@ -119,7 +119,7 @@ class Parted(NamedTuple):
 
 
 def parted(keys: tuple[str, str], one: Sequence[Message], other: Sequence[Message], *, before: str = "") -> Parted:
-    """Two conversations, as the cells with these keys hold them, that share all but the last answer."""
+    """Split two conversations, from the cells with these keys, that share all but the last answer."""
     if one == other:
         raise InputError(f"{keys[0]} and {keys[1]} are the same")
     begin = shared(one, other)
@@ -130,7 +130,7 @@ def parted(keys: tuple[str, str], one: Sequence[Message], other: Sequence[Messag
 
 
 def shared(one: Sequence[object], other: Sequence[object]) -> int:
-    """How many turns, or letters, both begin with."""
+    """Return the number of turns, or characters, that both begin with."""
     both = enumerate(zip(one, other, strict=False))
     return next((index for index, (mine, yours) in both if mine != yours), min(len(one), len(other)))
 
@@ -142,7 +142,7 @@ def _last(key: str, turns: Sequence[Message], begin: int) -> str:
 
 
 def rated(row: FileRow, key: str, good: str) -> RatedExample:
-    """A conversation whose last turn is an answer, and whether that is good."""
+    """Return a conversation whose last turn is an answer, with its label."""
     said = turns(row, key)
     if not said:
         raise InputError(f"{key} is empty")
@@ -154,7 +154,7 @@ def rated(row: FileRow, key: str, good: str) -> RatedExample:
 
 
 def entry(row: FileRow, key: str) -> FileRow:
-    """An object in an object."""
+    """Return an object inside an object."""
     value = _cell(row, key)
     if not isinstance(value, Mapping):
         raise InputError(f"{key} is {kind(value)}, not an object")
@@ -162,7 +162,7 @@ def entry(row: FileRow, key: str) -> FileRow:
 
 
 def label(row: FileRow, key: str) -> bool:
-    """Good or bad; numbers are not guessed at."""
+    """Return a label, true (good) or false (bad); numbers are not accepted."""
     value = _cell(row, key)
     if not isinstance(value, bool):
         raise InputError(f"{key} is {kind(value)}, neither true nor false")
@@ -170,14 +170,14 @@ def label(row: FileRow, key: str) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a number, or the text of one, as a CSV file has it; true and false are none."""
+    """Return whether a value is a number, or text of one, as in CSV files; true and false are not."""
     if isinstance(value, str):
         return _NUMBER.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def number(row: FileRow, key: str) -> float:
-    """A number, or the text of one."""
+    """Return a number, also from text."""
     value = _cell(row, key)
     if not isinstance(value, int | float | str) or not is_number(value):
         raise InputError(f"{key} is {kind(value)}, not a number")

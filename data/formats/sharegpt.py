@@ -1,7 +1,7 @@
-"""ShareGPT turns as LLaMA-Factory reads them: `conversations` with two answers, or with one and whether it is good.
+"""ShareGPT turns as LLaMA-Factory reads them: `conversations` with two answers, or with a rated one.
 
-Ranking: `chosen` and `rejected` besides. KTO: the last turn is the answer, `kto_tag` says whether it is good; a pair
-is two rows. A `system` cell is the system message, unless the conversation begins with its own; written, it does.
+Ranking: `chosen` and `rejected` in addition. KTO: the last turn is the answer, `kto_tag` says whether it is good; a
+pair is two rows. A `system` cell is the system message, unless the conversation begins with its own; written, it does.
 
 https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 """
@@ -23,7 +23,7 @@ _TURNS = pa.list_(_TURN)
 
 
 def _read_ranking(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     return [
         JudgedPair(
             cells.ask("conversations", cells.turns(row, "conversations"), cells.system(row)),
@@ -34,7 +34,7 @@ def _read_ranking(row: FileRow) -> list[JudgedPair]:
 
 
 def _read_kto(row: FileRow) -> list[RatedExample]:
-    """The rated answer of a row. Raises InputError with the reason why there is none."""
+    """Return the rated answer of a row. Raises InputError with the reason why there is none."""
     return [cells.rated(row, "conversations", "kto_tag")]
 
 

@@ -1,7 +1,7 @@
-"""Preferences as TRL reads and writes them, with an explicit prompt. Knows nothing of the store.
+"""TRL's preference format with an explicit prompt.
 
-Written: conversational. Read: also TRL's standard format, where prompt, chosen and rejected are texts; they are taken
-as what a user said and what was answered. `system` and `margin` may stand beside; see trl_reward.py.
+Written: conversational. Read: also TRL's standard format, where prompt, chosen and rejected are texts; they become
+a user and an assistant turn each. `system` and `margin` columns are read, too; see trl_reward.py.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """
@@ -16,7 +16,7 @@ from data.records.judged_pair import JudgedPair
 
 
 def read(row: cells.FileRow) -> list[JudgedPair]:
-    """The pair of a row, of turns or texts. Raises InputError with the reason why there is none."""
+    """Return the pair of a row, of turns or texts. Raises InputError with the reason why there is none."""
     prompt, chosen, rejected = cells.prompt(row, "prompt"), cells.answer(row, "chosen"), cells.answer(row, "rejected")
     return [JudgedPair(prompt, chosen, rejected, strength=cells.margin(row))]
 

@@ -1,8 +1,7 @@
-"""TRL's preferences with the prompt inside: two conversations that share all but the last answer.
+"""TRL's preference format with an implicit prompt: two conversations that share all but the last answer.
 
-The prompt is the turns that both begin with, the answers are what follows, one assistant turn each. A `prompt`
-that is a text besides two conversations says the same once more, as in UltraFeedback; it is passed over, as TRL
-does. Written without it.
+The prompt is the turns that both begin with, the answers are what follows, one assistant turn each. A text `prompt`
+beside two conversations only repeats it, as in UltraFeedback; it is ignored, as in TRL, and not written.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """
@@ -21,7 +20,7 @@ COLUMNS = pa.schema([("chosen", ANSWER_TURNS), ("rejected", ANSWER_TURNS)])
 
 
 def are_conversations(row: FileRow) -> bool:
-    """Whether chosen is a conversation of its own, not only an answer to `prompt`."""
+    """Return whether chosen is a whole conversation, not only an answer to `prompt`."""
     chosen, rejected = row["chosen"], row["rejected"]
     if not isinstance(chosen, list) or not isinstance(rejected, list) or isinstance(row.get("prompt"), list):
         return False
@@ -29,14 +28,14 @@ def are_conversations(row: FileRow) -> bool:
 
 
 def read(row: FileRow) -> list[JudgedPair]:
-    """The pair of a row. Raises InputError with the reason why there is none."""
+    """Return the pair of a row. Raises InputError with the reason why there is none."""
     chosen, rejected = cells.turns(row, "chosen"), cells.turns(row, "rejected")
     parted = cells.parted(("chosen", "rejected"), chosen, rejected, before=cells.system(row))
     return [JudgedPair(*parted, strength=cells.margin(row))]
 
 
 def write(pair: JudgedPair) -> list[dict[str, list[Message]]]:
-    """The row of a pair: both conversations whole."""
+    """Return the row of a pair: both whole conversations."""
     chosen, rejected = ([*pair.prompt, turn] for turn in layout.answers(pair))
     return [{"chosen": chosen, "rejected": rejected}]
 

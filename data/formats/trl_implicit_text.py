@@ -1,8 +1,8 @@
-"""TRL's preferences with the prompt inside, as texts: the prompt is what both begin with, letter by letter.
+"""TRL's preference format with an implicit prompt, as texts: the prompt is the common beginning, by characters.
 
-So says TRL's extract_prompt, and a space before the first difference belongs to the answers. Nothing marks where the
-prompt ends: a pair whose answers begin alike cannot be held, nor can turns. Read only where no other cell looks like a
-prompt: texts of which both are mere answers would lose what they answer.
+As in TRL's extract_prompt, a space before the first difference belongs to the answers. Nothing marks where the
+prompt ends, so pairs whose answers begin alike cannot be written, nor can turns. Read only where no other column looks
+like a prompt: otherwise the two texts are mere answers, and what they answer would be lost.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """
@@ -17,7 +17,7 @@ from data.formats.format import Format
 from data.formats.row import FileRow
 from data.records.judged_pair import JudgedPair
 
-# Under these keys others keep the prompt that the two texts answer.
+# Columns in which other datasets keep the prompt that the two texts answer.
 _PROMPTS = (
     *("prompt", "question", "instruction", "input", "query", "user", "context", "text", "post"),
     *("messages", "conversation", "conversations", "history", "system"),
@@ -50,7 +50,7 @@ def _read(row: FileRow) -> list[JudgedPair]:
 def _end_of_prompt(chosen: str, rejected: str) -> int:
     end = cells.shared(chosen, rejected)
     if end == min(len(chosen), len(rejected)):
-        # TRL's loop ends before the shorter text does, and leaves it one letter
+        # TRL's loop ends one character before the end of the shorter text
         return end - 1
     return end - 1 if chosen[:end].endswith(" ") else end
 

@@ -1,7 +1,7 @@
-"""TRL's preferences for a reward model: two conversations as in trl-implicit, and by what margin one is better.
+"""TRL's preferences for a reward model: two conversations as in trl-implicit, and the margin between them.
 
-The margin is the strength, 1-3, and 0.0, which asks for none, where it is not known. Read, a margin outside of 1-3 is
-on somebody else's scale and says nothing of strength.
+Written, the margin is the strength, 1-3, or 0.0 (no margin) where it is not known. Read, a margin outside of 1-3 is
+on another scale and is ignored.
 
 https://huggingface.co/docs/trl/reward_trainer
 """

@@ -1,6 +1,6 @@
-"""TRL's preferences with an explicit prompt, as texts, for models without a chat template. One user turn at most.
+"""TRL's preferences with an explicit prompt, as texts, for models without a chat template. Only single user turns.
 
-Read, such rows are known as trl's, which may also hold turns.
+Read, such rows are detected as trl, which also holds turns.
 
 https://huggingface.co/docs/trl/dataset_formats#preference
 """

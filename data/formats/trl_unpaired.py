@@ -1,6 +1,6 @@
 """TRL's unpaired preferences, for KTO: a prompt, a completion, and whether it is good. A pair is two rows.
 
-Read, prompt and completion may be turns or texts; written, TEXT_FORMAT writes texts.
+Read, prompt and completion may be turns or texts; written, TEXT_FORMAT has texts.
 
 https://huggingface.co/docs/trl/dataset_formats#unpaired-preference
 """
@@ -19,7 +19,7 @@ _KEYS = ("prompt", "completion", "label")
 
 
 def _read(row: FileRow) -> list[RatedExample]:
-    """The rated answer of a row. Raises InputError with the reason why there is none."""
+    """Return the rated answer of a row. Raises InputError with the reason why there is none."""
     prompt, completion = cells.prompt(row, "prompt"), cells.answer(row, "completion")
     return [RatedExample(prompt, completion, desirable=cells.label(row, "label"))]
 
