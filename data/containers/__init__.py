@@ -1,1 +1,4 @@
-"""Kinds of files that hold rows, one small module each. None knows what a row means."""
+"""File containers that hold rows (JSON, CSV, Parquet, `datasets` directories), one small module each.
+
+data/formats gives the rows their meaning.
+"""

@@ -1,6 +1,7 @@
-"""How large the packed batches of an Arrow stream are once unpacked, by what stands before each of their buffers.
+"""Find out the unpacked size of compressed batches in an Arrow stream, without unpacking them.
 
-Arrow unpacks a batch whole as it reads it. Knows nothing of what is in one.
+Arrow unpacks a batch as a whole when it reads it, so datasets_directory.py checks this before. The size of each buffer
+stands before its data.
 
 https://arrow.apache.org/docs/format/Columnar.html#compression
 https://flatbuffers.dev/internals/
@@ -17,7 +18,7 @@ _LONG = 8
 
 
 def unpacked_sizes(stream: pa.Buffer) -> Iterator[int]:
-    """How many bytes each batch takes to unpack, 0 if it is not packed. Raises ArrowException where it is no stream."""
+    """Yield the bytes each batch takes when unpacked, 0 if not compressed. Raises ArrowException if it is no stream."""
     for message in pa.ipc.MessageReader.open_stream(stream):
         if message.type in ("record batch", "dictionary"):
             yield _unpacked(message)
@@ -30,12 +31,12 @@ def _unpacked(message: pa.Message) -> int:
     if not table.has(_PACKING):
         return 0
     body = memoryview(message.body)
-    # -1 stands before what was not worth packing
+    # the length -1 marks a buffer stored uncompressed
     return sum(max(0, _number(body, begin, _LONG)) for begin in table.places(_BUFFERS) if begin >= 0)
 
 
 class _FlatTable:
-    """A table of a flatbuffer, which the number at a place points to. Arrow has made sure that all is where it says."""
+    """A flatbuffer table, at the offset stored at a place. Arrow has already checked that all offsets are valid."""
 
     def __init__(self, buffer: memoryview, place: int) -> None:
         self._buffer = buffer
@@ -43,15 +44,15 @@ class _FlatTable:
         self._fields = self._begin - _number(buffer, self._begin, 4)
 
     def has(self, field: int) -> bool:
-        """Whether a field is there."""
+        """Return whether a field is present."""
         return self._offset(field) > 0
 
     def table_in(self, field: int) -> "_FlatTable":
-        """The table that a field points to."""
+        """Return the table that a field points to."""
         return _FlatTable(self._buffer, self._begin + self._offset(field))
 
     def places(self, field: int) -> Iterator[int]:
-        """The first of each two numbers, place and length, in the list that a field points to, of all with a length."""
+        """Yield the place of each non-empty buffer in the list of (place, length) that a field points to."""
         place = self._begin + self._offset(field)
         place += _number(self._buffer, place, 4)
         for pair in range(_number(self._buffer, place, 4)):

@@ -1,4 +1,4 @@
-"""Rows as Arrow holds them, some at a time, and as Python does. Knows nothing of files."""
+"""Convert rows between Python objects and Arrow batches of bounded size; used by Parquet and `datasets` directories."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ _ROWS_READ = 256
 
 
 def batches(schema: pa.Schema, rows: Iterable[Mapping[str, object]]) -> Iterator[pa.RecordBatch]:
-    """Batches of bounded size; what a row does not have is null."""
+    """Yield rows as batches of bounded size; missing values are null."""
     held: list[Mapping[str, object]] = []
     characters = 0
     for row in rows:
@@ -32,7 +32,7 @@ def batches(schema: pa.Schema, rows: Iterable[Mapping[str, object]]) -> Iterator
 
 
 def checked(schema: pa.Schema) -> None:
-    """Raises InputError, without the place, for a schema of which no row can be made."""
+    """Raise InputError, without the place, for a schema whose rows cannot be read."""
     try:
         names = Counter(schema.names)
     except UnicodeDecodeError as error:
@@ -43,15 +43,16 @@ def checked(schema: pa.Schema) -> None:
 
 
 def values(batches: Iterable[pa.RecordBatch], limits: FileLimits) -> Iterator[object]:
-    """The rows of the batches as dict, list, str, bool, number or None, each by itself Unreadable.
+    """Yield the rows of the batches as dict, list, str, bool, number or None, or each bad one as Unreadable.
 
-    Where objects of one column have different keys, Arrow fills the gaps with null, and so do these. Times are ISO
-    8601; bytes are text, or null if they are none. Raises InputError, without the place, when all are too large.
+    Where objects of one column have different keys, Arrow fills the gaps with null, and so do these. Times become ISO
+    8601, bytes text, or null if they are no UTF-8. Raises InputError, without the place, when all together are too
+    large.
     """
     unpacked = 0
     for batch in batches:
         way = _Way.of(batch.schema)
-        # other types may hold one long text for many rows, and so are unfolded one row at a time
+        # other types may share one long text between many rows, so these are expanded one row at a time
         step = _ROWS_READ if way.plain else 1
         for begin in range(0, batch.num_rows, step):
             some = batch.slice(begin, step)
@@ -66,9 +67,9 @@ def values(batches: Iterable[pa.RecordBatch], limits: FileLimits) -> Iterator[ob
 
 
 def unfolded(batch: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
-    """A sound batch in parts, in which each text stands for itself that the batch has once for many rows.
+    """Yield a valid batch in parts, with texts that it stores once for many rows (dictionary encoding) expanded.
 
-    No part has more bytes than the limit; a row that would stays as it is.
+    No part has more bytes than the limit; a single row beyond it is not expanded.
     """
     small = sum(map(_bytes_of, batch.columns)) <= limit
     if small or batch.num_rows == 1:
@@ -83,8 +84,8 @@ def unfolded(batch: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
 class _Way(NamedTuple):
     """How a batch becomes rows.
 
-    schema: that of the batch without dictionaries of texts or bytes; None if it has none. plain: whether every value
-    is one that JSON has.
+    schema: the batch's own without dictionaries of texts or bytes; None if it has none. plain: whether JSON can hold
+    every value.
     """
 
     schema: pa.Schema | None
@@ -97,7 +98,7 @@ class _Way(NamedTuple):
 
 
 def _each(batch: pa.RecordBatch, way: _Way, limit: int, reason: Unreadable) -> Iterator[object]:
-    """The rows of a batch that cannot be read as a whole."""
+    """Yield the rows of a batch one by one, after it could not be read as a whole."""
     if batch.num_rows == 1:
         yield reason
         return
@@ -107,13 +108,13 @@ def _each(batch: pa.RecordBatch, way: _Way, limit: int, reason: Unreadable) -> I
 
 
 def _rows(batch: pa.RecordBatch, way: _Way, limit: int) -> tuple[int, list[object] | Unreadable]:
-    """How many bytes a batch has, and its rows, or why it cannot be read as a whole.
+    """Return the bytes of a batch, and its rows or why it cannot be read as a whole.
 
-    A text that it holds once for many rows counts for each.
+    A text that it stores once for many rows counts for each.
     """
     length = batch.nbytes
     try:
-        batch.validate(full=True)  # else broken offsets would be followed to wherever they point
+        batch.validate(full=True)  # else invalid offsets would be followed out of bounds
         length = sum(map(_bytes_of, batch.columns))
         if length > limit:
             raise ValueError(too_long(limit).reason)
@@ -140,7 +141,7 @@ def _bytes_of(values: pa.Array) -> int:
 
 
 def _unfolded(type_: pa.DataType) -> pa.DataType:
-    """The type without dictionaries of texts or bytes, as far as objects and lists go."""
+    """Return the type without dictionaries of texts or bytes, also inside objects and lists."""
     if pa.types.is_dictionary(type_) and _is_long(type_.value_type):
         return type_.value_type
     if pa.types.is_struct(type_):
@@ -157,7 +158,7 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _is_long(type_: pa.DataType) -> bool:
-    """Whether a value of the type may be as long as it likes."""
+    """Return whether values of the type have no fixed length."""
     return bool(_is_text(type_) or pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
 
 
@@ -191,7 +192,7 @@ def _plain(value: object) -> object:
 
 
 def _characters(value: object) -> int:
-    """About how many characters a value has."""
+    """Return roughly how many characters a value has."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):

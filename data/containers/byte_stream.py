@@ -1,4 +1,4 @@
-"""The bytes of a file, gzipped or not, and its lines, within limits. Knows nothing of what they say."""
+"""Read the bytes and lines of a file, gzipped or not, within limits, and write them."""
 
 import codecs
 import gzip
@@ -17,28 +17,28 @@ from data.support.atomic_files import replacing
 _BLOCK = 1 << 18
 
 Opener = Callable[[], io.BufferedReader]
-"""Opens the same bytes from their beginning, each time it is called."""
+"""Opens the same bytes from the beginning at each call."""
 
 OUT_OF_MEMORY = "there is not enough memory to unpack it; write it with smaller pages and row groups, or as JSON lines"
 NOT_UTF8 = "not UTF-8; save the file as UTF-8"
 
 
 class Blocks(Protocol):
-    """What bytes come from: at most so many at a time, so that what came before an error is not lost with it."""
+    """A source of bytes that can be read in small blocks, so that an error loses nothing before it."""
 
     def read1(self, size: int, /) -> bytes:
-        """The next bytes; none at the end."""
+        """Return the next bytes; none at the end."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         ...
 
 
 def opened(path: Path, limits: FileLimits) -> io.BufferedReader:
-    """The bytes of a file, unpacked while they are read, without a byte order mark.
+    """Open a file; its bytes are unzipped while they are read, and a byte order mark is skipped.
 
-    Raises InputError when it cannot be opened, and on the way when it cannot be read on.
+    Raises InputError when it cannot be opened; reading raises it when the rest cannot be read.
     """
     try:
         length = path.stat().st_size
@@ -60,7 +60,7 @@ def _is_packed(path: Path) -> bool:
 
 
 def within(name: Path, file: Blocks, limits: FileLimits) -> io.BufferedReader:
-    """The bytes of an open file, which the answer closes with itself; name is what errors call it."""
+    """Return the bytes of an open file within limits; closing them closes the file. name: what errors call it."""
     stream: io.BufferedReader = io.BufferedReader(_Within(name, file, limits), _BLOCK)
     try:
         if stream.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
@@ -72,9 +72,9 @@ def within(name: Path, file: Blocks, limits: FileLimits) -> io.BufferedReader:
 
 
 def lines(stream: io.BufferedReader, limit: int) -> Iterator[tuple[int, bytes | Unreadable]]:
-    """The lines that are left, numbered from 1, with their ends; none longer than the limit is held.
+    """Yield the remaining lines, numbered from 1, with their ends; lines longer than the limit are not held in memory.
 
-    By \\n alone: texts may hold other line separators, such as U+2028.
+    Only \\n ends a line: texts may hold other line separators, such as U+2028.
     """
     for number in count(1):
         line = stream.readline(limit + 1)
@@ -89,23 +89,23 @@ def lines(stream: io.BufferedReader, limit: int) -> Iterator[tuple[int, bytes | 
 
 @contextmanager
 def replacing_packed(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of `path` at the end, packed if its name ends in .gz. Raises OSError."""
+    """Yield a file to write that replaces `path` at the end, gzipped if its name ends in .gz. Raises OSError."""
     with replacing(path) as fresh, fresh.open("wb") as file:
         if not _is_packed(path):
             yield file
             return
-        # neither a name nor a time within, so that equal rows make equal bytes
+        # without name and time, so that equal rows give equal bytes
         with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as pack:
             yield pack  # type: ignore[misc]  # it writes bytes as any binary file does
 
 
 def too_long(limit: int) -> Unreadable:
-    """What stands in the place of a row that is longer than the limit."""
+    """Return what takes the place of a row longer than the limit."""
     return Unreadable(f"longer than {size(limit)}")
 
 
 def size(limit: int) -> str:
-    """A number of bytes, in words."""
+    """Return a number of bytes in words."""
     return f"{limit / 1_000_000:g} MB"
 
 
@@ -115,7 +115,7 @@ def _skip_line(stream: io.BufferedReader) -> None:
 
 
 class _Within(io.RawIOBase):
-    """Passes bytes on until they are too many; says after which line a file breaks off."""
+    """Passes bytes on up to the limit; its errors say after which line the file breaks off."""
 
     def __init__(self, name: Path, file: Blocks, limits: FileLimits) -> None:
         self._name = name

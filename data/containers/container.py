@@ -1,4 +1,4 @@
-"""What a kind of file is to who reads rows from it or writes them. Knows none by name."""
+"""The interface of a container, a kind of file that holds rows: how to recognise, read and write it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ import pyarrow as pa
 
 
 class Unreadable(NamedTuple):
-    """What stands in the place of a row that is none, and why; the rows after it are not lost."""
+    """Takes the place of a row that cannot be read, with the reason; later rows can still be read."""
 
     reason: str
 
 
 Numbered = tuple[int, object]
-"""A row's number, from 1, in the file's unit; and the row, or Unreadable."""
+"""A row's number in the file's unit, from 1, and the row, or Unreadable."""
 
 Parts = Mapping[str, Iterable[Mapping[str, object]]]
-"""Rows by the name of their part, such as "train"; a single file holds them one after the other."""
+"""Rows by the name of their part, such as "train"; a single file holds the parts one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """How large a file may be: as it lies there, unpacked, and each row of it; bytes."""
+    """How large a file may be as stored, unpacked, and per row, in bytes."""
 
     file: int = 4_000_000_000
     unpacked: int = 32_000_000_000
@@ -32,11 +32,11 @@ class FileLimits:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The name, the ends of the file names, in lower case, and how to read and write one.
+    """A container: its name, the suffixes of its file names (lower case), and how to read and write a file.
 
-    read gives what rows are counted by, such as "line", and the rows with their numbers, in constant memory. It raises
-    InputError, at once or on the way, when no row from there on can be read: with the file, the place, the reason and
-    the way out. write makes the file whole or not at all, in constant memory; it raises OSError when it cannot be
+    read returns what rows are counted by, such as "line", and the rows with their numbers, in constant memory. It
+    raises InputError, at once or while iterating, when the rest cannot be read: with the file, the place, the reason
+    and what to do. write writes the file atomically and in constant memory; it raises OSError when it cannot be
     written. A container without suffixes is a directory.
     """
 
@@ -46,5 +46,5 @@ class Container:
     write: Callable[[Path, pa.Schema, Parts], None]
 
     def opens(self, path: Path) -> bool:
-        """Whether the path's name, or its kind, says that it is one of these."""
+        """Return whether a path, by its name or as a directory, is one of these."""
         return path.name.lower().endswith(self.suffixes) if self.suffixes else path.is_dir()

@@ -1,8 +1,8 @@
-r"""What stands in a cell of a CSV file for a value, and what a cell says. Knows nothing of files and rows.
+r"""Convert values to and from the cells of a CSV file.
 
-Text stands as it is, anything else as JSON. A text that would be read as something else is written as a JSON string. So
-that no spreadsheet takes a text for a formula, one that begins with = + - @ tab, return or NUL, or with ' before one of
-these, gets a ' in front, which is taken away again when it is read.
+Text is written as it is, anything else as JSON. A text that would be read back as something else is written as a JSON
+string. So that no spreadsheet takes a text for a formula, a text that begins with = + - @ tab, return or NUL, or with '
+before one of these, gets a ' in front, which is removed again on reading.
 
 https://owasp.org/www-community/attacks/CSV_Injection
 and its ASVS 5.0, 1.2.10.
@@ -17,9 +17,9 @@ _WORDS = {"true": True, "True": True, "false": False, "False": False}
 
 
 def said(cell: str) -> object:
-    """The value of a cell: null if it is empty, JSON if it looks like it, true or false; else its text.
+    """Return the value of a cell: null if empty, JSON if it looks like it, true or false; else its text.
 
-    A number stays text: nobody can tell whether 007 is one.
+    Numbers stay text: nothing tells whether 007 is one.
     """
     if not cell:
         return None
@@ -34,7 +34,7 @@ def said(cell: str) -> object:
 
 
 def cell(value: object) -> str:
-    """What says a value: the same is read again, but for a number alone in its cell, of which the text is."""
+    """Return the cell of a value, from which `said` reads the same value, except that numbers come back as text."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""Cuts CSV (RFC 4180) into records of cells, within a limit. Knows nothing of what a cell says.
+"""Split CSV (RFC 4180) into records of cells, within a limit.
 
-Python's own reader has one limit of a cell's length for the whole process, refuses what is longer, and goes on in the
-middle of it.
+Python's own csv module has one limit of a cell's length for the whole process, raises on longer ones, and continues in
+the middle of them.
 """
 
 import io
@@ -21,7 +21,7 @@ _RETURN = Unreadable("a line end within a cell without quotes; end lines with \\
 
 
 def records(stream: io.BufferedReader, limit: int) -> Iterator[tuple[int, list[str] | Unreadable]]:
-    """The records that are left, with the line, from 1, on which each begins; blank lines are none."""
+    """Yield the remaining records with the line, from 1, on which each begins; blank lines are skipped."""
     line = 1
     while True:
         record = _Record(limit)
@@ -34,7 +34,7 @@ def records(stream: io.BufferedReader, limit: int) -> Iterator[tuple[int, list[s
 
 
 class _Record:
-    """One record, taken line by line; what is over the limit is passed over and not held."""
+    """One record, taken line by line; what exceeds the limit is skipped and not held in memory."""
 
     def __init__(self, limit: int) -> None:
         self.blank = True
@@ -45,7 +45,7 @@ class _Record:
         self._wrong: Unreadable | None = None
 
     def take(self, stream: io.BufferedReader) -> int:
-        """Read to the end of the record; the answer is the number of lines, none at the end of the file."""
+        """Read to the end of the record and return the number of lines, 0 at the end of the file."""
         lines = 0
         while line := stream.readline(self._limit - self._size + 1):
             lines += 1
@@ -60,7 +60,7 @@ class _Record:
         return lines
 
     def cells(self) -> list[str] | Unreadable:
-        """The texts of the cells, or why there are none."""
+        """Return the texts of the cells, or why there are none."""
         if self._wrong is not None:
             return self._wrong
         try:
@@ -69,7 +69,7 @@ class _Record:
             return Unreadable(NOT_UTF8)
 
     def _parse(self, line: bytes) -> None:
-        """The cells of a line, or the rest of the open one and those behind it."""
+        """Parse the cells of a line, or the rest of the open cell and the cells after it."""
         if self._open is None and not line.strip(b"\r\n"):
             return
         self.blank = False
@@ -106,7 +106,7 @@ class _Record:
         return found.end() + 1
 
     def _pass_over(self, piece: bytes, stream: io.BufferedReader) -> int:
-        """Read to where the record ends, as far as the number of quotes tells; how many more lines that are."""
+        """Skip to the end of the record, judging by the number of quotes; return how many more lines that took."""
         self.blank = False
         self._wrong = too_long(self._limit)
         inside = self._open is not None

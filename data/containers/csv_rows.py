@@ -1,4 +1,4 @@
-"""Rows as CSV, UTF-8, with the names of the columns first; gzipped or not. Knows nothing of what a row means."""
+"""CSV files, UTF-8, with the column names first; gzipped or not."""
 
 import csv
 from collections import Counter
@@ -19,12 +19,12 @@ from data.errors import InputError
 
 
 def rows(name: Path, opener: Opener, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
-    """The rows of what opens, counted by the "line" that each begins on, that of the header being 1."""
+    """Return the rows, counted by the "line" on which each begins; the header's is 1."""
     return "line", _rows(name, opener, limits)
 
 
 def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
-    with byte_stream.opened(path, limits):  # says at once what cannot be opened
+    with byte_stream.opened(path, limits):  # raises at once if it cannot be opened
         return rows(path, partial(byte_stream.opened, path, limits), limits)
 
 
@@ -54,9 +54,9 @@ def _row(header: list[str], cells: list[str]) -> object:
 
 
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
-    """The columns of the schema; what a row lacks is empty. So is an empty text where a column is never null."""
+    """Write the columns of the schema; missing values are empty, and so are empty texts where never null."""
     with byte_stream.replacing_packed(path) as file:
-        # all in quotes, as OWASP advises: less is left to what a spreadsheet takes for the end of a cell
+        # quote all cells, as OWASP advises: spreadsheets disagree on what ends an unquoted one
         writer = csv.writer(_Encoding(file), quoting=csv.QUOTE_ALL)
         writer.writerow(schema.names)
         for row in chain.from_iterable(parts.values()):
@@ -68,7 +68,7 @@ def _cell(value: object, column: pa.Field) -> str:
 
 
 class _Encoding:
-    """Text into a binary file; unlike TextIOWrapper it does not close it."""
+    """Writes text into a binary file; unlike TextIOWrapper it does not close it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""Rows as a directory of the `datasets` library: what its save_to_disk writes and its load_from_disk reads.
+"""Directories of the `datasets` library, as its save_to_disk writes and its load_from_disk reads.
 
-Knows nothing of what a row means; see arrow_rows.py for what its values become. Written and read without the library:
-importing it takes a second, and its own way writes every row twice, shows progress bars and fills a cache.
+arrow_rows.py converts the values. The library itself is not used: importing it takes a second, and it writes every row
+twice, shows progress bars and fills a cache.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _MOST_UNPACKED = 256_000_000
 
 
 def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
-    """Counted by "row", through all splits one after another."""
+    """Read the rows of all splits in turn, counted by "row"."""
     shards = list(_shards(path))
     if sum(_size(shard) for shard in shards) > limits.file:
         raise InputError(f"{path} is larger than {size(limits.file)}; split it")
@@ -50,7 +50,7 @@ def _batches(shards: Iterable[Path]) -> Iterator[pa.RecordBatch]:
     for shard in shards:
         with shard.open("rb") as file:
             file.seek(-min(len(_END), _size(shard)), 2)
-            if file.read() != _END:  # Arrow takes the end of the file for that of the rows
+            if file.read() != _END:  # Arrow would take the end of the file for the end of the rows
                 raise InputError(f"{shard.name} is cut off; copy or download it again")
             mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
         if max(arrow_messages.unpacked_sizes(pa.py_buffer(mapped)), default=0) > _MOST_UNPACKED:
@@ -62,7 +62,7 @@ def _batches(shards: Iterable[Path]) -> Iterator[pa.RecordBatch]:
             arrow_rows.checked(stream.schema)
             for batch in stream:
                 yield batch
-                mapped.madvise(MADV_DONTNEED)  # else all that has been read would stay in memory
+                mapped.madvise(MADV_DONTNEED)  # else everything read so far would stay in memory
 
 
 def _shards(path: Path) -> Iterator[Path]:
@@ -111,7 +111,7 @@ def _json(path: Path) -> Mapping[str, object]:
 
 
 def _inside(directory: Path, name: str) -> Path:
-    """A file or directory right in that one: what somebody brings must not make others be read."""
+    """Return a direct child of a directory: an imported dataset must not make other files be read."""
     if name in ("", ".", "..") or "\0" in name or Path(name).name != name:
         raise InputError(f"{directory}: {name!r:.80} is no name of a file in it; save the dataset again")
     return directory / name
@@ -125,9 +125,9 @@ def _size(path: Path) -> int:
 
 
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
-    """A DatasetDict with a split a part. Raises FileExistsError unless there is nothing at the path, or nothing in it.
+    """Write a DatasetDict with one split per part. Raises FileExistsError unless the path is free or an empty folder.
 
-    The columns are those of the schema; what a row lacks is null.
+    The columns are those of the schema; missing values are null.
     """
     with replacing_directory(path) as fresh:
         for name, rows in parts.items():
@@ -144,12 +144,12 @@ def _write_split(split: Path, schema: pa.Schema, rows: Iterable[Mapping[str, obj
             stream.write_batch(batch)
     with shard.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
-    _write_json(split / _INFO, {})  # the library then takes the types of the columns from the rows
+    _write_json(split / _INFO, {})  # the library then takes the column types from the rows
     _write_json(
         split / _STATE,
         {
             "_data_files": [{"filename": _SHARD}],
-            "_fingerprint": digest[:16],  # by which the library caches what is made of these rows
+            "_fingerprint": digest[:16],  # key of the library's cache for results computed from these rows
             "_format_columns": None,
             "_format_kwargs": {},
             "_format_type": None,

@@ -1,7 +1,7 @@
-"""Cuts the text of a JSON array into its entries, in constant memory. Knows nothing of what they say.
+"""Split the text of a JSON array into its entries, in constant memory.
 
-A parser that builds values while it reads would let one bad entry end the file: a number of thousands of digits, a
-text that is not UTF-8. It would also have to hold an entry to find that it is too long.
+A streaming parser that builds values would let one bad entry end the file, such as a number with thousands of digits or
+a text that is not UTF-8. It would also have to hold an entry in memory to find that it is too long.
 """
 
 import io
@@ -14,7 +14,7 @@ from data.containers.container import Unreadable
 _BLOCK = 1 << 18
 _TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _IN_TEXT = re.compile(_TEXT, re.DOTALL)
-# a " alone begins a text that does not end in the block
+# a single " begins a text that does not end in this block
 _SIGN = re.compile(rb'"(?:%b")?+|[\[\]{},]' % _TEXT, re.DOTALL)
 _SIGNS_WITHIN = re.compile(rb'"(?:%b")?+|[\[{]++|[\]}]++' % _TEXT, re.DOTALL)
 _QUOTE, _COMMA, _CLOSE = b'",]'
@@ -22,11 +22,11 @@ _OPENING = b"[{"
 
 
 class BrokenArrayError(Exception):
-    """No entry from here on can be told from the next; the message says why, not where."""
+    """Entries can no longer be told apart from here on; the message says why, not where."""
 
 
 def begins_array(stream: io.BufferedReader) -> bool:
-    """Whether the first sign that is not blank is a [; it and all before it have then been read."""
+    """Return whether the first non-blank character is a [, and consume all up to it."""
     while block := stream.peek(1):
         text = block.lstrip()
         stream.read(len(block) - len(text))
@@ -36,9 +36,9 @@ def begins_array(stream: io.BufferedReader) -> bool:
 
 
 def entries(stream: io.BufferedReader, limit: int) -> Iterator[bytes | Unreadable]:
-    """The texts of the entries, from behind the [ on; one over the limit is passed over without being held.
+    """Yield the texts of the entries after the [; entries over the limit are skipped and not held in memory.
 
-    Raises BrokenArrayError when it does not end as one.
+    Raises BrokenArrayError when the array does not end properly.
     """
     cutter = _Cutter(limit)
     while block := stream.read1(_BLOCK):
@@ -48,7 +48,7 @@ def entries(stream: io.BufferedReader, limit: int) -> Iterator[bytes | Unreadabl
 
 
 class _Cutter:
-    """What is known between two blocks: how deep it goes, whether in a text, and the entry up to here."""
+    """The state between two blocks: the nesting depth, whether inside a text, and the current entry so far."""
 
     def __init__(self, limit: int) -> None:
         self.ended = False
@@ -61,7 +61,7 @@ class _Cutter:
         self._any = False
 
     def cut(self, block: bytes) -> Iterator[bytes | Unreadable]:
-        """The entries that end within the next block."""
+        """Yield the entries that end within the next block."""
         begin = at = 0
         while not self.ended:
             if self._in_text:

@@ -1,4 +1,4 @@
-"""Rows in a JSON file: one a line, or an array of them; gzipped or not. Knows nothing of what a row means."""
+"""JSON files of rows: one per line, or an array of them; gzipped or not."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,14 +18,14 @@ _EVERY_LINE = "put a whole JSON object on each line"
 
 
 def rows(name: Path, opener: Opener, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
-    """The rows of what opens, counted by "line", or in an array by "entry"; name says which of them to look for."""
+    """Return the rows, counted by "line", or in an array by "entry"; name: only .json or .json.gz may hold an array."""
     with opener() as stream:
         array = _may_be_array(name) and json_array.begins_array(stream)
     return ("entry", _entries(name, opener, limits)) if array else ("line", _lines(opener, limits))
 
 
 def standing_in(row: Unreadable) -> Mapping[str, object]:
-    """The object that stands in a file for a row which could not be read elsewhere; it is read as that row again."""
+    """Return an object to write for a row that was unreadable elsewhere; it is read back as that Unreadable."""
     return {_UNREADABLE: row.reason}
 
 
@@ -74,7 +74,7 @@ def _value(text: bytes, way_out: str) -> object:
 
 
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
-    """The rows as they are, whatever the schema; a name that ends in .json makes an array of them."""
+    """Write the rows as they are, ignoring the schema; as an array if the name ends in .json."""
     texts = (json.dumps(row, ensure_ascii=False) for row in chain.from_iterable(parts.values()))
     with byte_stream.replacing_packed(path) as file:
         for text in _array(texts) if _may_be_array(path) else (f"{text}\n" for text in texts):

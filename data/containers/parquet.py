@@ -1,4 +1,7 @@
-"""Rows as Parquet. Knows nothing of what a row means; see arrow_rows.py for what its values become."""
+"""Parquet files; arrow_rows.py converts the values.
+
+Memory is checked before Arrow unpacks anything (parquet_pages.py), since files may come from anybody.
+"""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -21,7 +24,7 @@ _WAY_OUT = "copy or download it again"
 
 
 def _read(path: Path, limits: FileLimits) -> tuple[str, Iterator[Numbered]]:
-    """Counted by "row"."""
+    """Read the rows, counted by "row"."""
     with _opened(path, limits):
         return "row", _rows(path, limits)
 
@@ -41,7 +44,7 @@ def _rows(path: Path, limits: FileLimits) -> Iterator[Numbered]:
 
 
 def _in_words(error: Exception) -> str:
-    """Arrow has no type of its own for texts in DELTA_BYTE_ARRAY, which it does not read by numbers."""
+    """Describe an error of Arrow, which has no type for unsupported encodings (DELTA_BYTE_ARRAY as dictionary)."""
     if "Not yet implemented" in str(error):
         return f"its encoding is not known here ({error}); write it anew with plain or dictionary encoding"
     return f"damaged: {error}; {_WAY_OUT}"
@@ -65,14 +68,14 @@ def _batches(path: Path, file: pq.ParquetFile, limits: FileLimits) -> Iterator[p
 
 
 def _rows_at_once(pages: Pages) -> int:
-    """No more rows than begin in the page with the fewest: then they come from two pages of each column, at most."""
+    """Return at most the rows of the smallest page, so that a batch touches at most two pages per column."""
     if pages.rows is None:
         return _ROWS_READ
     return max(1, min(_ROWS_READ, pages.rows, pages.rows * _HELD // max(1, pages.held)))
 
 
 def _texts(schema: pq.ParquetSchema) -> list[str]:
-    """The columns of texts and bytes. What one of them says many times is held once, if Arrow knows it by a number."""
+    """Return the columns of texts and bytes, to be read as dictionaries: Arrow then holds repeated values once."""
     columns = (schema.column(number) for number in range(len(schema)))
     return [one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.logical_type.type != "DECIMAL"]
 
@@ -82,9 +85,9 @@ def _opened(path: Path, limits: FileLimits) -> pq.ParquetFile:
         if path.stat().st_size > limits.file:
             raise InputError(f"{path} is larger than {size(limits.file)}; split the file")
         with path.open("rb") as bytes_:
-            row_groups(bytes_)  # first, as Arrow takes as much memory as a footer asks for
+            row_groups(bytes_)  # first, since Arrow allocates as much memory as the footer asks for
         footer = pq.read_metadata(path)
-        # page by page, whole column chunks being as large as they like
+        # page by page, since whole column chunks may have any size
         file = pq.ParquetFile(
             path,
             metadata=footer,
@@ -120,7 +123,7 @@ def _checked(file: pq.ParquetFile, limits: FileLimits) -> None:
 
 
 def _write(path: Path, schema: pa.Schema, parts: Parts) -> None:
-    """The columns of the schema; what a row lacks is null."""
+    """Write the columns of the schema; missing values are null."""
     with (
         replacing(path) as fresh,
         pq.ParquetWriter(fresh, schema, compression="zstd", write_page_checksum=True) as writer,

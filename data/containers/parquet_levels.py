@@ -1,4 +1,4 @@
-"""How many rows begin in a page of a list column, by the levels that stand before its values. Knows nothing of these.
+"""Count the rows that begin in a page of a list column, from the repetition levels before its values.
 
 https://github.com/apache/parquet-format/blob/master/Encodings.md#run-length-encoding--bit-packing-hybrid-rle--3
 """
@@ -9,7 +9,7 @@ _GROUPS_AT_ONCE = 8192
 
 
 def rows_begun(levels: memoryview, deepest: int, values: int) -> int:
-    """How many of the repetition levels of so many values are 0. Raises ValueError where the levels break off."""
+    """Return how many of the repetition levels of so many values are 0. Raises ValueError for truncated levels."""
     width = deepest.bit_length()
     rows = at = 0
     while values > 0:
@@ -32,7 +32,7 @@ def rows_begun(levels: memoryview, deepest: int, values: int) -> int:
 
 
 def _zeros(packed: memoryview, width: int, most: int) -> int:
-    """How many of at most so many packed numbers are 0; those that are not there are none."""
+    """Return how many of at most so many bit-packed numbers are 0; missing ones do not count."""
     zeros = 0
     for begin in range(0, len(packed), _GROUPS_AT_ONCE * width):
         bits = np.unpackbits(

@@ -1,8 +1,8 @@
-"""How much of a Parquet file is unpacked at once, by what stands before its pages. Knows nothing of their values.
+"""Find out how much of a Parquet file Arrow will unpack at once, from the headers of its pages.
 
-The footer has only sums, and a page is unpacked whole: whoever wants to know beforehand what that takes must look here.
-A page says how many values it has, which are rows only where no column is a list: there its levels say where rows
-begin. Arrow reads the footer, too, but ends the program when it is asked for the columns of a damaged one.
+The footer has only sums, and a page is unpacked as a whole, so only page headers tell the memory needed beforehand.
+A page states its number of values, which equals that of rows only where no column is a list; else its levels tell where
+rows begin. Arrow could read the footer, too, but aborts the process on some damaged ones.
 
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
@@ -24,9 +24,9 @@ _MOST_IN_FOOTER = 500_000
 _LONGEST_HEADER = 1_000_000
 _MOST_IN_HEADER = 1_000
 _MARK = 8
-# what Arrow holds for a value of a list, though it may take no byte in the page: two levels and a number
+# bytes Arrow holds per value of a list, even if it takes none in the page: two levels and an index
 _HELD_BY_VALUE = 8
-# the numbers of the fields in the file that is named above
+# field numbers from the Thrift file named above
 _ROW_GROUPS, _COLUMNS, _META_DATA = 4, 1, 3
 _CODEC, _LENGTH, _FIRST_PAGE, _DICTIONARY = 4, 7, 9, 11
 _KIND, _UNPACKED, _PACKED, _PAGE, _PAGE_V2, _VALUES = 1, 2, 3, 5, 8, 1
@@ -40,7 +40,7 @@ _HEADER = {
     _PAGE: dict.fromkeys((_VALUES, _LEVELS_ARE)),
     _PAGE_V2: dict.fromkeys((_VALUES, _LEVELS_LENGTH)),
 }
-# the kinds of pages that have values, and where each says how many
+# the types of data pages, and the field that holds each one's header
 _DATA = {0: _PAGE, 3: _PAGE_V2}
 _RLE = 3
 _PLAIN = 0
@@ -48,10 +48,10 @@ _CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 
 
 class Pages(NamedTuple):
-    """Of a row group. held: how many bytes the largest pages of all columns have together.
+    """The pages of a row group. held: the bytes of the largest page of every column together.
 
-    rows: how many begin in the page with the fewest, of those that others of their column follow; None if there are
-    none. Pages in which none begins count as one with the page before them.
+    rows: the rows that begin in the page with the fewest, ignoring each column's last page; None if there are no
+    others. Pages in which no row begins count as part of the page before them.
     """
 
     held: int
@@ -64,9 +64,9 @@ class _Page(NamedTuple):
 
 
 def row_groups(file: BinaryIO) -> list[Struct]:
-    """The row groups that a footer lists.
+    """Return the row groups that the footer lists.
 
-    Raises InputError, without the place, for a footer that is too large, and ValueError for one that is none.
+    Raises InputError, without the place, for a footer that is too large, and ValueError for an invalid one.
     """
     length = file.seek(0, io.SEEK_END)
     file.seek(max(0, length - _MARK))
@@ -83,7 +83,7 @@ def row_groups(file: BinaryIO) -> list[Struct]:
             f"its footer has more than {size(_LONGEST_FOOTER)}, or more than {_MOST_IN_FOOTER} parts; "
             "write the file with larger row groups"
         ) from error
-    # else the pages of one place could be asked for by each of many columns
+    # else many columns could all point to the same pages
     if sum(_length(column) for group in groups for column in group.lists.get(_COLUMNS, [])) > length:
         raise ValueError("its columns are longer than the file")
     return groups
@@ -95,9 +95,9 @@ def _length(column: Struct) -> int:
 
 
 def pages_of(file: BinaryIO, group: Struct, deepest: Sequence[int]) -> Pages:
-    """What the pages of a row group are like. deepest: how many lists each column stands in.
+    """Measure the pages of a row group. deepest: in how many lists each column is nested.
 
-    A page that cannot be read counts as none, nor do those after it: Arrow cannot, either.
+    A page that cannot be read ends its column: Arrow cannot read beyond it, either.
     """
     held, fewest = 0, None
     for column, lists in zip(group.lists.get(_COLUMNS, []), deepest, strict=False):
@@ -112,7 +112,7 @@ def pages_of(file: BinaryIO, group: Struct, deepest: Sequence[int]) -> Pages:
 
 
 def _whole_rows(pages: Iterator[_Page]) -> Iterator[_Page]:
-    """The pages, each with those after it in which no row begins."""
+    """Yield the pages, each merged with those after it in which no row begins."""
     before = None
     for page in pages:
         if before is None:
@@ -127,7 +127,7 @@ def _whole_rows(pages: Iterator[_Page]) -> Iterator[_Page]:
 
 
 def _pages(file: BinaryIO, column: Struct, lists: int) -> Iterator[_Page]:
-    """The pages of a column, of which a dictionary has no rows."""
+    """Yield the pages of a column; dictionary pages have no rows."""
     try:
         said = column.structs[_META_DATA].numbers
         at = min(said[_FIRST_PAGE], said.get(_DICTIONARY) or said[_FIRST_PAGE])
@@ -148,7 +148,7 @@ def _pages(file: BinaryIO, column: Struct, lists: int) -> Iterator[_Page]:
 
 
 def _rows_begun(file: BinaryIO, header: Struct, codec: int, lists: int, values: int) -> int:
-    """How many rows begin in the page before which the file stands; none in one of which that cannot be told."""
+    """Return the rows that begin in the page at the file's position; 0 if that cannot be told."""
     try:
         return rows_begun(_levels(file, header, codec), lists, values)
     except (KeyError, OSError, ValueError, OverflowError, pa.ArrowException):
@@ -168,7 +168,7 @@ def _levels(file: BinaryIO, header: Struct, codec: int) -> memoryview:
         raise ValueError("the levels are written in an old way")
     page = memoryview(file.read(packed))
     if codec != _PLAIN:
-        # Arrow's own bytes are signed
+        # a memoryview of an Arrow buffer has signed bytes
         page = memoryview(pa.Codec(_CODECS[codec]).decompress(page, unpacked)).cast("B")
     length = int.from_bytes(page[:4], "little")
     return page[4 : 4 + length]

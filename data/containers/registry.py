@@ -1,4 +1,4 @@
-"""All containers, and which of them a path is. Knows nothing of what rows mean."""
+"""All containers: find one by path or by name."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ from data.containers import csv_rows, datasets_directory, jsonl, parquet
 from data.containers.container import Container
 from data.errors import InputError
 
-# A directory is one whatever its name, so that comes first.
+# A directory is recognised whatever its name, so it comes first.
 CONTAINERS = (datasets_directory.DATASETS, jsonl.JSONL, csv_rows.CSV, parquet.PARQUET)
 
 
 def find(path: Path) -> Container | None:
-    """The container that a path is one of, if there is one."""
+    """Return the container of a path, if it is one."""
     return next((container for container in CONTAINERS if container.opens(path)), None)
 
 
 def opening(path: Path) -> Container:
-    """The container that a path is one of. Raises InputError that lists what is known."""
+    """Return the container of a path. Raises InputError that lists the known suffixes."""
     found = find(path)
     if found is None:
         known = ", ".join(suffix for container in CONTAINERS for suffix in container.suffixes)
@@ -25,7 +25,7 @@ def opening(path: Path) -> Container:
 
 
 def by_name(name: str) -> Container:
-    """The container of that name. Raises InputError that lists what is known."""
+    """Return the container of that name. Raises InputError that lists the known ones."""
     for container in CONTAINERS:
         if container.name == name:
             return container

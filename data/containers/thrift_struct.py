@@ -1,6 +1,6 @@
-"""Structs as Thrift's compact protocol writes them, with their whole numbers. Knows nothing of what these mean.
+"""Read structs in Thrift's compact protocol, keeping the integers of chosen fields.
 
-Whoever made the file may have meant harm: what is read is bounded in bytes, in structs and in depth.
+Files may be malicious: reading is bounded in bytes, in structs and in depth.
 
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Union
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = (*range(1, 11), 12)
-# what an entry of a list takes, of the kinds that always take the same
+# bytes per list entry, for types of fixed size
 _WIDTHS = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8}
 _LONGEST_VARINT = 10
 _DEEPEST = 32
 
 Wanted = Mapping[int, Union["Wanted", None]]
-"""The fields to keep; of structs, and lists of them, what to keep of each. The others are only passed over."""
+"""The fields to keep; for structs and lists of structs, the fields to keep of each. Other fields are skipped."""
 
 
 class BrokenStructError(ValueError):
-    """There is no struct."""
+    """The bytes are no valid struct."""
 
     def __init__(self) -> None:
         super().__init__("what stands there is no struct of Thrift")
 
 
 class LargeStructError(ValueError):
-    """There may be a struct, but one that is larger than it may be."""
+    """The struct is larger than allowed."""
 
     def __init__(self) -> None:
         super().__init__("what stands there is too large")
@@ -36,7 +36,7 @@ class LargeStructError(ValueError):
 
 @dataclass(slots=True)
 class Struct:
-    """The whole numbers of a struct, the structs in it and its lists of structs, each by field; what was wanted."""
+    """The kept fields of a struct by field number: integers, structs, and lists of structs."""
 
     numbers: dict[int, int] = field(default_factory=dict)
     structs: dict[int, "Struct"] = field(default_factory=dict)
@@ -44,9 +44,9 @@ class Struct:
 
 
 def read_struct(file: BinaryIO, wanted: Wanted, most_bytes: int, most_structs: int) -> Struct:
-    """The struct that begins where the file stands, which then stands behind it.
+    """Read the struct at the file's position, and leave the file positioned after it.
 
-    Raises BrokenStructError, and LargeStructError when it takes more bytes or has more structs in it.
+    Raises BrokenStructError, and LargeStructError when it has more bytes or structs than allowed.
     """
     try:
         return _Reader(file, most_bytes, most_structs).struct(wanted, 0)
@@ -82,7 +82,7 @@ class _Reader:
         return found
 
     def _list(self, wanted: Wanted | None, depth: int) -> list[Struct]:
-        """The structs of a list; none of one that has others in it."""
+        """Return the structs of a list; none if it holds anything else."""
         kind, length = self._list_head()
         if kind == _STRUCT:
             return [self.struct(wanted, depth + 1) for _ in range(length)]
@@ -111,10 +111,10 @@ class _Reader:
         if depth > _DEEPEST:
             raise LargeStructError
         if kind in _WIDTHS:
-            # at once: a seek never fails, and of entries the length may promise any number
+            # in one step: a seek never fails, and the length may claim any number of entries
             self._skip(_WIDTHS[kind] * length)
             return
-        # each of the others takes a byte at least, and so ends the loop where the bytes end
+        # entries of other types take at least a byte each, so the loop ends with the bytes
         for _ in range(length):
             self._pass_over(kind, depth + 1)
 

@@ -1,8 +1,8 @@
-"""Backups of a home: a directory with what the home keeps, and a list of its files with their digests.
+"""Back up, verify and restore a home. A backup is a directory with the home's files and a list of their digests.
 
-The store is copied first, as it is at one moment, while others go on writing; then the files, which are never changed
-once they are there (versions) or replaced as a whole (rounds). So a version that the copied store names is in the copy,
-and a round that trained goes on from the copy as it would after a kill. Knows nothing of what is in a file.
+The store is copied first, as of one moment, while others keep writing; then the files, which never change
+once they exist (versions) or are replaced as a whole (rounds). So a version that the copied store names is in the copy,
+and a round that was training resumes from the copy as it would after a kill.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ _PREFIX = "prefloop-"
 _BLOCK = 1 << 20
 _MB = 1_000_000
 _FIRST = "manifest.json"
-"""Of a round's files: without it the round goes on from its checkpoint, with it all the others are there."""
+"""Copied first of a round's files: without it a round resumes from its checkpoint; if it exists, all others do, too."""
 
 CopyTold = Callable[[int], None]
-"""Hears, from time to time, how many bytes have been copied; it may raise to end it, and then nothing is left."""
+"""Called from time to time with the bytes copied since; may raise to cancel, and then nothing is left behind."""
 
 
 def unheard(_: int) -> None:
-    """Progress that nobody looks at."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class KeptFile:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup. created_at: ms since the epoch; files: by path in the home, with / between its parts."""
+    """A backup. created_at: ms since the Unix epoch; files: by path relative to the home, with / as separator."""
 
     path: Path
     created_at: int
@@ -57,18 +57,18 @@ class Backup:
 
     @property
     def bytes(self) -> int:
-        """Of all files."""
+        """The size of all files together."""
         return sum(file.bytes for file in self.files.values())
 
 
 def back_up(
     database: Path, parts: Iterable[Path], directory: Path, *, clock: Clock = now_ms, told: CopyTold = unheard
 ) -> Backup:
-    """Copy a home into a fresh directory, named by the time, inside `directory`.
+    """Copy a home into a new directory, named by the time, inside `directory`.
 
-    database: the store's file, right in the home; parts: the other files and directories in the home, if they are
-    there. Raises HomeError when something cannot be read or written or there is not enough room, and what told raises:
-    in no case is a half-made backup left.
+    database: the store's file, directly in the home; parts: the other files and directories of the home, where they
+    exist. Raises HomeError when something cannot be read or written or there is not enough room, and what `told`
+    raises; an unfinished backup is never left behind.
     """
     home, made_at = database.parent, clock()
     moment = datetime.fromtimestamp(made_at / 1000, UTC)
@@ -84,7 +84,7 @@ def back_up(
                 name = file.relative_to(home).as_posix()
                 try:
                     files[name] = _read(file, fresh / name, told)
-                except FileNotFoundError:  # discarded meanwhile
+                except FileNotFoundError:  # deleted meanwhile
                     (fresh / name).unlink(missing_ok=True)
             made = Backup(path, made_at, f"prefloop {version('prefloop')}", files)
             (fresh / LIST).write_text(json.dumps(_said(made), indent=1), "utf-8")
@@ -92,10 +92,10 @@ def back_up(
 
 
 def restore(path: Path, home: Path, *, told: CopyTold = unheard) -> Backup:
-    """Make a home of a backup; it appears whole, and only if every file is as it was when the backup was made.
+    """Create a home from a backup, atomically, and only if every file matches its digest.
 
-    Raises InputError for a backup that is none or is damaged, ConflictError unless there is nothing at `home` or an
-    empty directory, HomeError when it cannot be written.
+    Raises InputError for an invalid or damaged backup, ConflictError unless `home` is free or an empty
+    directory, HomeError when it cannot be written.
     """
     found = read_backup(path)
     with written_privately(), written_to(home):
@@ -113,7 +113,7 @@ def restore(path: Path, home: Path, *, told: CopyTold = unheard) -> Backup:
 
 
 def verify(path: Path, *, told: CopyTold = unheard) -> Backup:
-    """A backup of which every file is as it was made. Raises InputError as `restore` does."""
+    """Return a backup after checking every file against its digest. Raises InputError as `restore` does."""
     found = read_backup(path)
     for name, kept in found.files.items():
         _proved(path / name, kept, None, told)
@@ -121,7 +121,7 @@ def verify(path: Path, *, told: CopyTold = unheard) -> Backup:
 
 
 def read_backup(path: Path) -> Backup:
-    """What a backup says of itself. Raises InputError when it is none."""
+    """Return a backup as its list describes it, without checking the files. Raises InputError when it is none."""
     try:
         said = json.loads((path / LIST).read_text("utf-8"))
         files = {_inside(path, name): KeptFile(**kept) for name, kept in said["files"].items()}
@@ -131,7 +131,7 @@ def read_backup(path: Path) -> Backup:
 
 
 def backups_in(directory: Path) -> list[Backup]:
-    """The backups that were made there, newest first; what else lies there is passed over."""
+    """Return the backups in a directory, newest first; anything else there is ignored."""
     found = []
     for path in directory.glob(f"{_PREFIX}*"):
         try:
@@ -142,11 +142,11 @@ def backups_in(directory: Path) -> list[Backup]:
 
 
 def keep_newest(directory: Path, keep: int) -> list[Backup]:
-    """Delete all backups there but the newest so many; those deleted. Raises HomeError."""
+    """Delete all backups in a directory but the newest `keep`; return the deleted ones. Raises HomeError."""
     old = backups_in(directory)[keep:]
     for backup in old:
         with written_to(backup.path):
-            (backup.path / LIST).unlink()  # first: what is half deleted is no backup any more
+            (backup.path / LIST).unlink()  # first, so that a half-deleted one is no backup any more
             shutil.rmtree(backup.path)
     return old
 
@@ -157,7 +157,7 @@ def _said(made: Backup) -> dict[str, object]:
 
 
 def _files(parts: Iterable[Path]) -> Iterator[Path]:
-    """The files to copy, but for what is only being written."""
+    """Yield the files to copy, except those still being written."""
     for part in parts:
         if part.is_file():
             yield part
@@ -173,7 +173,7 @@ def _is_fresh(name: str) -> bool:
 
 
 def _read(source: Path, target: Path | None, told: CopyTold) -> KeptFile:
-    """Read a file, and copy it where a target is named; what it is like."""
+    """Read a file, and copy it if a target is given; return its size and digest."""
     digest, size = hashlib.sha256(), 0
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ def _read(source: Path, target: Path | None, told: CopyTold) -> KeptFile:
 
 
 def _proved(path: Path, kept: KeptFile, target: Path | None, told: CopyTold) -> None:
-    """Read a file of a backup, and copy it where a target is named. Raises InputError when it is not as it was."""
+    """Check a file of a backup, and copy it if a target is given. Raises InputError unless it matches its digest."""
     if not path.is_file():
         raise InputError(f"the backup is damaged: {path} is gone; take another backup")
     if _read(path, target, told) != kept:
@@ -196,7 +196,7 @@ def _proved(path: Path, kept: KeptFile, target: Path | None, told: CopyTold) -> 
 
 
 def _inside(path: Path, name: str) -> str:
-    """A name of a file in a backup: one that leads elsewhere makes it none."""
+    """Return a file name from a backup's list. Raises InputError for one that leads out of the backup."""
     if PurePosixPath(name).is_absolute() or not {"", ".", ".."}.isdisjoint(name.split("/")):
         raise InputError(f"{path} is no backup of prefloop: {name!r:.80} leads out of it")
     return name

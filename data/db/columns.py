@@ -1,4 +1,4 @@
-"""Rows of a query as columns, without a Python object for each cell to stay. Knows nothing of what they mean."""
+"""Read query results as numpy columns, without keeping a Python object per cell."""
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 
 class Column(NamedTuple):
-    """A whole number a row. code: its type, as in `array`; of: what makes a number of a cell that is none."""
+    """A column of integers. code: its type, as in `array`; of: converts cells that are no integers."""
 
     code: str
     of: Callable[[Any], int] | None = None
 
 
 def read_columns(chunks: Iterable[Sequence[Sequence[Any]]], columns: Sequence[Column]) -> list[npt.NDArray[Any]]:
-    """Each column as an array, (rows,), of rows that come some at a time."""
+    """Return each column as an array, (rows,), from rows that come in chunks."""
     found = [array(column.code) for column in columns]
     for rows in chunks:
         for column, kept, cells in zip(columns, found, zip(*rows, strict=True), strict=False):

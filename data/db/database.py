@@ -1,8 +1,8 @@
-"""One SQLite file: a single writer with group commit, readers beside it, errors in words.
+"""One SQLite file: a single writer with group commit, readers beside it, and errors with clear messages.
 
 SQLite before 3.51.3 can lose commits when two connections write or checkpoint at once; so one
 connection writes, all others are read-only, and a HomeLock (see lock.py) keeps other processes out.
-Knows nothing of tables beyond running their migrations.
+Opening it runs the migrations.
 """
 
 import sqlite3
@@ -21,10 +21,10 @@ from data.support.atomic_files import replacing
 from data.support.disk import is_full
 
 APPLICATION_ID = int.from_bytes(b"pref")
-_PAGES_COPIED = 1024  # at a time
+_PAGES_COPIED = 1024  # per step
 _MAGIC = b"SQLite format 3\0"
-_CACHE_KIB = 65_536  # a million imported rows touch all of an index: with the usual 2 MB each is read again and again
-_ROWS_IN_A_CHUNK = 256  # fewer than make the garbage collector look through everything there is
+_CACHE_KIB = 65_536  # importing a million rows touches whole indexes: the default 2 MB would reread them all the time
+_ROWS_IN_A_CHUNK = 256  # few enough not to trigger a full garbage collection
 _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat.html#application_id
 
 Row = dict[str, Any]
@@ -42,24 +42,24 @@ _UNUSABLE = {
 
 
 def first(db: sqlite_utils.Database, sql: str, params: Params = ()) -> Row | None:
-    """The first row of a query inside a write, or None."""
+    """Return the first row of a query, inside a write transaction; None without any."""
     return next(iter(list(db.query(sql, _bound(params)))), None)
 
 
 def insert(db: sqlite_utils.Database, table: str, values: Mapping[str, object]) -> int:
-    """Insert one row inside a write; the answer is its id."""
+    """Insert one row, inside a write transaction, and return its id."""
     columns, marks = ", ".join(values), ", ".join(f":{column}" for column in values)
     sql = f"insert into {table} ({columns}) values ({marks}) returning id"
     return int(next(iter(list(db.query(sql, dict(values)))))["id"])
 
 
 class ReadDatabase:
-    """The file, open to be read, whoever else has it. Safe to use from any thread; close it when done."""
+    """The file, open for reading, whatever other process owns it. Safe to use from any thread; close it when done."""
 
     def __init__(self, path: Path) -> None:
-        """Open a file that is there, and change nothing of it.
+        """Open an existing file, without changing it.
 
-        Raises HomeError when it is not there, not prefloop's, damaged, or cannot be opened.
+        Raises HomeError when it does not exist, is not prefloop's, is damaged, or cannot be opened.
         """
         self.path = path
         with _in_words(path):
@@ -67,19 +67,19 @@ class ReadDatabase:
             self._readers = Readers(path)
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        """All rows of a query, as dicts. Raises HomeError when the file cannot be read."""
+        """Return all rows of a query, as dicts. Raises HomeError when the file cannot be read."""
         with _in_words(self.path), self._readers.borrowed() as connection:
             return [dict(row) for row in connection.execute(sql, _bound(params))]
 
     def each(self, sql: str) -> Iterator[Row]:
-        """The rows of a query, one at a time: for more than memory may hold. Raises HomeError on the way."""
+        """Yield the rows of a query one at a time, for results larger than memory. Raises HomeError while iterating."""
         with _in_words(self.path), self._readers.borrowed() as connection:
             for row in connection.execute(sql):
                 yield dict(row)
 
     @contextmanager
     def moment(self) -> Iterator["Moment"]:
-        """Several reads of what there is at one moment. Raises HomeError when the file cannot be read."""
+        """Open a read transaction: several reads of the same state. Raises HomeError when the file cannot be read."""
         with _in_words(self.path), self._readers.borrowed() as connection:
             connection.execute("begin")
             try:
@@ -88,20 +88,20 @@ class ReadDatabase:
                 connection.rollback()
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         return next(iter(self.rows(sql, params)), None)
 
     def value(self, sql: str, params: Params = ()) -> int:
-        """The number that a query of one row and one column gives."""
+        """Return the number that a query of one row and one column gives."""
         [row] = self.rows(sql, params)
         return int(next(iter(row.values())))
 
     def lent(self) -> AbstractContextManager[sqlite3.Connection]:
-        """A connection that only reads, until the block ends."""
+        """Borrow a read-only connection until the block ends."""
         return self._readers.borrowed()
 
     def close(self) -> None:
-        """Let go of it; harmless twice."""
+        """Close the connections. Idempotent."""
         self._readers.close()
 
 
@@ -109,7 +109,7 @@ class Database(ReadDatabase):
     """The open file, which this process owns. Safe to use from any thread; close it (or use `with`) when done."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path`, creating it (and its directory) if nothing is there, and bring it up to date.
+        """Open `path`, creating it (and its directory) if it does not exist, and migrate it.
 
         Raises HomeError when the file is not prefloop's, damaged, newer than this program, or cannot
         be opened or written.
@@ -124,7 +124,7 @@ class Database(ReadDatabase):
         """Run a function in a transaction and return its result once the commit is on disk.
 
         The function must read through the database it is given and touch nothing else; see
-        Writer.submit. Raises what the function raised, after undoing what it wrote, and HomeError
+        Writer.submit. Raises what the function raised, after rolling back its writes, and HomeError
         when the file cannot be written.
         """
         with _in_words(self.path):
@@ -133,7 +133,7 @@ class Database(ReadDatabase):
     def backup(self, path: Path) -> None:
         """Copy the whole database to a new file while reading and writing go on.
 
-        Raises ConflictError if something is at `path`, HomeError if it cannot be written.
+        Raises ConflictError if `path` exists, HomeError if it cannot be written.
         """
         if path.exists():
             raise ConflictError(f"{path} exists already; name a new file for the backup")
@@ -146,21 +146,21 @@ class Database(ReadDatabase):
             source.backup(copy)
 
     def close(self) -> None:
-        """Finish queued writes, leave a single file without a write-ahead log; harmless twice."""
+        """Finish queued writes and leave a single file without a write-ahead log. Idempotent."""
         super().close()
         with _in_words(self.path):
             self._writer.close()
 
 
 def copy_database(path: Path, target: Path, told: Callable[[int], None]) -> None:
-    """Copy a database as it is at one moment to a new file, while others go on reading and writing.
+    """Copy a database, as of one moment, to a new file, while others keep reading and writing.
 
-    By a connection that only reads, so that it may be done beside the process that owns the file. told: hears how many
-    bytes more have been copied; what it raises ends the copying. Raises HomeError when it cannot be read or written.
+    Uses a read-only connection, so it works beside the process that owns the file. told: called with the number of
+    bytes copied since; what it raises cancels the copy. Raises HomeError when it cannot be read or written.
     """
     with closing(ReadDatabase(path)) as database, _in_words(path), database.lent() as source:
         size = source.execute("pragma page_size").fetchone()[0]
-        source.execute("begin")  # else the copying would begin again each time that something is written
+        source.execute("begin")  # else the copy would restart at each write
         source.execute("select count(*) from sqlite_schema").fetchone()
         with closing(sqlite3.connect(target)) as copy:
             try:
@@ -172,22 +172,22 @@ def copy_database(path: Path, target: Path, told: Callable[[int], None]) -> None
 
 
 class Moment:
-    """What there is at one moment, to be read; good until `ReadDatabase.moment` ends."""
+    """A read transaction; valid until `ReadDatabase.moment` ends."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        """All rows of a query, as dicts."""
+        """Return all rows of a query, as dicts."""
         return [dict(row) for row in self._connection.execute(sql, _bound(params))]
 
     def value(self, sql: str, params: Params = ()) -> int:
-        """The number that a query of one row and one column gives."""
+        """Return the number that a query of one row and one column gives."""
         [row] = self.rows(sql, params)
         return int(next(iter(row.values())))
 
     def in_chunks(self, sql: str, params: Params = ()) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a query as tuples, some at a time."""
+        """Yield the rows of a query as tuples, in chunks."""
         with closing(self._connection.cursor()) as cursor:
             cursor.row_factory = None
             cursor.execute(sql, _bound(params))
@@ -201,12 +201,12 @@ def _bound(params: Params) -> Sequence[object] | dict[str, Any]:
 
 @contextmanager
 def _in_words(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system say of an unusable file into a HomeError."""
+    """Turn errors of SQLite and the file system about an unusable file into a HomeError."""
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        # on a full disk SQLite may not even open a database: its index of the log beside it takes room
+        # on a full disk SQLite cannot even open a database: its shared-memory file needs space
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and is_full(error, path)):
             raise DiskFullError(path) from error
         reason = _UNUSABLE.get(code)
@@ -220,7 +220,7 @@ def _in_words(path: Path) -> Iterator[None]:
 
 
 def _create(path: Path) -> None:
-    """Make an empty database that bears our mark from the first moment it has its name."""
+    """Create an empty database that has our application id from the moment it has its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh, closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
@@ -228,7 +228,7 @@ def _create(path: Path) -> None:
 
 
 def _assert_ours(path: Path) -> None:
-    """Look at the header only: opening a foreign database could already change it."""
+    """Check the header only: opening a foreign database could already change it."""
     with path.open("rb") as file:
         header = file.read(_APPLICATION_ID_AT + 4)
     if not header:
@@ -243,12 +243,12 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", f"cache_size={-_CACHE_KIB}"):
             connection.execute(f"pragma {pragma}").fetchall()
-        # recursive_triggers: without it REPLACE would delete rows past the append-only trigger.
+        # recursive_triggers: without it REPLACE would delete rows without firing the append-only trigger.
         db = sqlite_utils.Database(connection, execute_plugins=False, recursive_triggers=True)
         if unknown := migrations.unknown_steps(db):
             raise HomeError(f"{path} was made by a newer prefloop (it has {unknown[0]}); update prefloop")
         migrations.STEPS.apply(db)
-        # only now: a step may make a table anew, and dropping the old one would count as deleting what others refer to
+        # only now: a step may recreate a table, and dropping the old one would violate foreign keys to it
         connection.execute("pragma foreign_keys=on")
     except BaseException:
         connection.close()

@@ -1,7 +1,7 @@
-"""One process owns a home. Knows nothing of what is in it.
+"""A lock that lets one process own a home.
 
-The lock is the kernel's (flock), so it goes with the process however that ends; the file's content
-only says who holds it, and stays behind on purpose: deleting a lock file lets two processes in.
+It is a kernel lock (flock), released with the process however that ends; the file's content
+only says who holds it, and the file stays on purpose: deleting a lock file would let two processes in.
 """
 
 import fcntl
@@ -16,14 +16,14 @@ from data.errors import HomeError
 from data.support.private_files import written_privately
 
 LOCK_NAME = "prefloop.lock"
-_CONTENT_BYTES = 512  # one size, one write: a reader never finds half of it
+_CONTENT_BYTES = 512  # fixed size, in one write: a reader never sees half of it
 _PATIENCE_S = 1.0
 _PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a home: a process (None in the instant before it gave its name) and where it serves."""
+    """The process that holds a home (None just before it has written its id), and the address it serves."""
 
     pid: int | None
     url: str | None
@@ -33,9 +33,9 @@ class HomeLock:
     """The right to use a home, held until `release` or the end of the process."""
 
     def __init__(self, home: Path, *, url: str | None = None) -> None:
-        """Take the lock, making the directory if need be; while it is held, this process writes for its owner alone.
+        """Take the lock, creating the directory if needed; while it is held, files are created for their owner alone.
 
-        Waits up to a second, for an owner that is just leaving. Raises HomeError naming the owner's
+        Waits up to a second for an owner that is just leaving. Raises HomeError naming the owner's
         process and address when held, or the reason when the directory cannot be used.
         """
         try:
@@ -51,14 +51,14 @@ class HomeLock:
         self.announce(url)
 
     def announce(self, url: str | None) -> None:
-        """Write who holds the home and where it can be reached, for other processes to read."""
+        """Write who holds the home and its address, for other processes to read."""
         content = json.dumps({"pid": os.getpid()} | ({"url": url} if url else {}))
         os.pwrite(self._descriptor, content.ljust(_CONTENT_BYTES).encode(), 0)
 
     def release(self) -> None:
-        """Let the next process in; harmless twice."""
+        """Release the lock. Idempotent."""
         if self._descriptor >= 0:
-            # Closing alone would leave the lock to a child that is just being started.
+            # Closing alone would leave the lock with a child process that is just being started.
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
@@ -74,7 +74,7 @@ class HomeLock:
 
 
 def owner_of(home: Path) -> Owner | None:
-    """Who holds the home now, or None if it is free (or is no home)."""
+    """Return who holds the home now, or None if nobody does (or it is no home)."""
     try:
         descriptor = os.open(home / LOCK_NAME, os.O_RDONLY)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Read-only connections, lent to one thread at a time. Knows nothing of tables.
+"""A pool of read-only connections, each borrowed by one thread at a time.
 
 A pool and not a connection per thread: a web server's worker threads come and go, and each would
 leave an open file behind.
@@ -24,7 +24,7 @@ class Readers:
 
     @contextmanager
     def borrowed(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection whose rows are sqlite3.Row. Raises HomeError when closed."""
+        """Borrow a connection whose rows are sqlite3.Row. Raises HomeError when closed."""
         connection = self._take()
         try:
             yield connection
@@ -32,7 +32,7 @@ class Readers:
             self._give_back(connection)
 
     def close(self) -> None:
-        """Close the idle connections now and the lent ones as they come back."""
+        """Close idle connections now and borrowed ones when they are returned."""
         with self._gate:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -1,7 +1,7 @@
-"""The one thread that writes: jobs in a queue, up to 64 of them in one durable commit.
+"""The single writer thread: runs queued jobs, up to 64 of them in one durable commit.
 
-Many threads each with a connection of their own were measured at a tenth of the commits a second and
-with seconds of waiting. Knows nothing of tables.
+Many threads with a connection each were measured at a tenth of the commits per second and
+with seconds of waiting.
 """
 
 import queue
@@ -22,16 +22,16 @@ T = TypeVar("T")
 
 
 class _Job(Generic[T]):
-    """A piece of work and the promise of its result."""
+    """A function to run and the future of its result."""
 
     def __init__(self, work: Callable[[sqlite_utils.Database], T]) -> None:
         self._work = work
         self.future: Future[T] = Future()
 
     def run(self, db: sqlite_utils.Database) -> Callable[[], None]:
-        """Do the work in a savepoint; the answer settles the future and is for after the commit.
+        """Run the function in a savepoint; return a function that settles the future, to call after the commit.
 
-        Raises what the work raised only if that ended the whole transaction (a full disk does).
+        Raises what the function raised only if that ended the whole transaction (a full disk does).
         """
         try:
             with db.atomic():
@@ -44,7 +44,7 @@ class _Job(Generic[T]):
 
 
 class Writer:
-    """Owns the only connection that writes; whoever wants to write hands in a function."""
+    """Owns the only connection that writes; callers hand in functions to run on it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = sqlite_utils.Database(connection, execute_plugins=False)
@@ -57,7 +57,7 @@ class Writer:
     def submit(self, work: Callable[[sqlite_utils.Database], T]) -> Future[T]:
         """Queue a function; its future is settled after the commit that holds its writes.
 
-        The function may run twice (alone, if a neighbour ended their common transaction), so it must
+        The function may run twice (again alone, if another job ended their common transaction), so it must
         touch nothing but the database. Raises HomeError when closed and RuntimeError when called from
         such a function, which would wait for itself.
         """
@@ -71,7 +71,7 @@ class Writer:
         return job.future
 
     def close(self) -> None:
-        """Finish what is queued, empty the write-ahead log into the file, close the connection."""
+        """Finish queued jobs, move the write-ahead log into the file, close the connection."""
         with self._gate:
             if self._closed:
                 return
@@ -116,7 +116,7 @@ class Writer:
                 settle()
 
     def _part(self, jobs: list[_Job[Any]], error: BaseException) -> None:
-        """One job may have ended the transaction of all: give each a transaction of its own."""
+        """Run each job in a transaction of its own, since one of them may have ended the common one."""
         if len(jobs) == 1:
             jobs[0].future.set_exception(error)
             return

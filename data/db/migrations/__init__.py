@@ -1,8 +1,7 @@
-"""The tables, one function a step; steps that have run anywhere are never edited, only added to.
+"""The migrations that make the tables, one function per step; a step that has run anywhere is never edited.
 
-Tables that say what people decided are append-only by triggers, on every connection. `transform()`
-of sqlite-utils silently drops triggers: a step that uses it on such a table must make them again.
-Knows nothing of the records the rows become.
+Tables of judgments and decisions are append-only by triggers, on every connection. `transform()`
+of sqlite-utils silently drops triggers: a step that uses it on such a table must create them again.
 """
 
 from data.db.migrations import (  # noqa: F401  registered in this order

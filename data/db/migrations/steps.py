@@ -1,4 +1,4 @@
-"""The list of migration steps, and which of them a store has that this prefloop does not know."""
+"""The list of migration steps, and a check for steps that this prefloop does not know."""
 
 from contextlib import closing
 
