@@ -3,19 +3,18 @@
     PrefloopError                 a message a person can act on
     ├── InputError                what was given is wrong: a file, a setting, a name, a choice
     │   ├── NotFoundError         the thing named does not exist
-    │   └── PromptError           a prompt that this model can never be asked
-    ├── ConflictError             right in itself, but not now: already judged, already running
+    │   └── PromptError           a prompt that this model can never answer
+    ├── ConflictError             valid, but not now: already judged, already running
     │   ├── RoundRunsError        another round runs, and one runs at a time
-    │   └── BusyError             too much at once, to be tried again in so many seconds
+    │   └── BusyError             too many requests, to be tried again in so many seconds
     ├── HomeError                 the home directory cannot be used: owned, unreadable, of another model
-    │   └── DiskFullError         there is no room on the disk; what was saved is there
+    │   └── DiskFullError         the disk is full; what was saved before is intact
     ├── ModelError                a base model cannot be loaded or is not supported
-    ├── AdapterError              an adapter is refused: damaged, of another shape, or not effective
+    ├── AdapterError              an adapter is rejected: damaged, of another shape, or without effect
     └── RoundError                a training round failed, with the reason in words
 
-A message names the thing, the reason and the way out. Pages show it (translated, where its template is in
-their table of texts), the API answers it as JSON, the command line prints it and exits with 2. Knows nothing
-of who shows it.
+A message names the thing, the reason and what to do. Pages show it (translated, where its template is in
+their table of texts), the API returns it as JSON, the command line prints it and exits with 2.
 """
 
 from pathlib import Path
@@ -24,8 +23,8 @@ from pathlib import Path
 class PrefloopError(Exception):
     """Base of every error meant for people.
 
-    Given values, the first argument is a template with {names} for them: what can be translated is the template. What
-    was given may be no Unicode, as half a surrogate pair in JSON; it is written so that a message always is.
+    With values, the first argument is a template with {names} for them; templates can be translated. Values that are no
+    valid Unicode, such as half a surrogate pair from JSON, are escaped.
     """
 
     def __init__(self, template: str, **values: str | int) -> None:
@@ -47,9 +46,9 @@ class NotFoundError(InputError):
 
 
 class PromptError(InputError):
-    """A prompt that this model can never be asked: too long, or refused by its chat template.
+    """A prompt that this model can never answer: too long, or rejected by its chat template.
 
-    reason: the kind of obstacle in a few words, the same for every prompt it stops, so that they can be counted.
+    reason: the kind of problem in a few words, equal for all prompts with that problem, so that they can be counted.
     """
 
     def __init__(self, template: str, *, reason: str, **values: str | int) -> None:
@@ -58,15 +57,15 @@ class PromptError(InputError):
 
 
 class ConflictError(PrefloopError):
-    """Right in itself, but not now: already judged, already running, already taken."""
+    """Valid in itself, but not now: already judged, already running, already taken."""
 
 
 class RoundRunsError(ConflictError):
-    """Another round runs; one runs at a time."""
+    """Another round runs; only one runs at a time."""
 
 
 class BusyError(ConflictError):
-    """Too much at once; it can be tried again in some seconds."""
+    """Too many requests; try again in some seconds."""
 
     def __init__(self, template: str, *, seconds: int, **values: str | int) -> None:
         super().__init__(template, seconds=seconds, **values)
@@ -78,7 +77,7 @@ class HomeError(PrefloopError):
 
 
 class DiskFullError(HomeError):
-    """There is no room on the disk for what is written at a place; what was saved before is there."""
+    """The disk of a place that is being written is full; what was saved before is intact."""
 
     def __init__(self, place: Path) -> None:
         super().__init__(
@@ -91,7 +90,7 @@ class ModelError(PrefloopError):
 
 
 class AdapterError(PrefloopError):
-    """An adapter is refused; the one that served goes on serving."""
+    """An adapter is rejected; the current one keeps serving."""
 
 
 class RoundError(PrefloopError):

@@ -1,6 +1,6 @@
-"""Looks for damage: what SQLite itself finds, and what only our own digests and counts can tell.
+"""Check a database for damage: by SQLite's own checks, and by our digests and counts.
 
-A flipped bit in a text passes SQLite's integrity check. Knows nothing of how to repair.
+A flipped bit in a text passes SQLite's integrity check. Nothing is repaired.
 """
 
 import sqlite3
@@ -40,7 +40,7 @@ _WRONGLY_COUNTED = """
 
 
 def problems(database: ReadDatabase) -> list[str]:
-    """What is wrong, a line each. Changes nothing."""
+    """Return the problems found, a line each. Read-only."""
     try:
         if stranger := _of_another_prefloop(database):
             return [*_by_sqlite(database), stranger]
@@ -50,7 +50,7 @@ def problems(database: ReadDatabase) -> list[str]:
 
 
 def sqlite_caveat() -> str | None:
-    """A warning if this SQLite has the WAL-reset bug that one owner and one writer keep us from."""
+    """Return a warning if this SQLite has the WAL-reset bug, from which one owner and one writer protect us."""
     fixed = sqlite3.sqlite_version_info >= (3, 51, 3) or sqlite3.sqlite_version_info[:3] in _BACKPORTS
     if fixed or sqlite3.sqlite_version_info < (3, 7):
         return None
@@ -61,7 +61,7 @@ def sqlite_caveat() -> str | None:
 
 
 def _of_another_prefloop(database: ReadDatabase) -> str | None:
-    """Why no more than SQLite's own checks can be made: the tables are not those that this program knows."""
+    """Return why only SQLite's own checks are possible: the tables are of a newer or older prefloop."""
     with database.lent() as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
         if unknown := migrations.unknown_steps(db):

@@ -1,4 +1,4 @@
-"""The store: its nouns over one database file. Knows nothing of who uses it."""
+"""The preference store: one object per kind of record, over one database file."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ HELDOUT_SHARE = 0.15
 
 
 class PreferenceStore:
-    """What people said and what came of it. Safe to use from any thread of one process.
+    """All data of a home, by kind of record. Safe to use from any thread of one process.
 
     The process must own the home (see lock.HomeLock): a second one writing could lose commits.
     """
@@ -87,23 +87,23 @@ class PreferenceStore:
         heldout_share: float = HELDOUT_SHARE,
         too_fast: float = SKIMMING,
     ) -> "PreferenceStore":
-        """Open the database file at `path`, or make it.
+        """Open the database file at `path`, or create it.
 
-        heldout_share: the part of prompts added from now on, 0 to 1, whose judgments never train. too_fast: as Barring
-        has it. Raises HomeError if the file cannot be used.
+        heldout_share: the share of prompts added from now on, 0 to 1, whose judgments never train. too_fast: as in
+        Barring. Raises HomeError if the file cannot be used.
         """
         return cls(Database(path), clock, heldout_share=heldout_share, barring=Barring(too_fast))
 
     def backup(self, path: Path) -> None:
-        """Copy everything to a new file while work goes on. Raises ConflictError if it exists, HomeError."""
+        """Copy the database to a new file while work goes on. Raises ConflictError if it exists, HomeError."""
         self._database.backup(path)
 
     def check(self) -> list[str]:
-        """What is wrong with the stored data, a line each; empty when all is well. Takes seconds."""
+        """Return the problems in the stored data, a line each; empty when all is well. Takes seconds."""
         return integrity.problems(self._database)
 
     def close(self) -> None:
-        """Finish queued writes and close the file; harmless twice."""
+        """Finish queued writes and close the file. Idempotent."""
         self._database.close()
 
     def __enter__(self) -> "PreferenceStore":

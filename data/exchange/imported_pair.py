@@ -88,7 +88,7 @@ class ImportedPair:
 
     @property
     def said(self) -> JudgmentKey:
-        """What it says about which pair."""
+        """The choice it states, and for which pair."""
         return JudgmentKey(self.pair_sha256, self.verdict.choice, self.verdict.strength)
 
     @property

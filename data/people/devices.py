@@ -1,6 +1,7 @@
 """Browsers that people have signed in from before, known by the digest of a token.
 
-One browser can be known for several people. The sign-in limits of app/web use it to let known browsers in.
+One browser can be known for several people. app/people/accounts.py limits sign-in attempts from a known browser apart
+from all others, so that strangers cannot lock its owner out.
 """
 
 import sqlite_utils

@@ -1,4 +1,4 @@
-"""Check conversations that are to be prompts, and write and read their canonical text."""
+"""Check conversations that are to be prompts, write and read their canonical text, and assign their split."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ _HASH_RANGE = 16**16
 
 
 def split_of(sha256: str, heldout_share: float) -> Split:
-    """The split of a prompt by its digest, for a share of held-out prompts in 0 to 1."""
-    # The digest's end decides, because its beginning orders the queue: one would otherwise sort the other.
+    """Return the split of a prompt by its digest, which never changes; heldout_share: in 0 to 1."""
+    # By the end of the digest: its beginning orders the queue, which would then give one split first.
     return Split.HELDOUT if int(sha256[-16:], 16) < heldout_share * _HASH_RANGE else Split.TRAIN
 
 

@@ -100,7 +100,7 @@ class Judgment:
 
 
 class Expectable(StrEnum):
-    """The choice that a known pair expects, in the pair's own a and b."""
+    """The choice expected on a gold pair, in the pair's own a and b."""
 
     A = "a"
     B = "b"

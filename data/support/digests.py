@@ -1,4 +1,4 @@
-"""Canonical JSON and its sha256, so that equal content has one digest."""
+"""Canonical JSON and sha256 digests of values, rows and files, so that equal content has one digest."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def row_digest(row: Mapping[str, object], columns: Sequence[str]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """64 hexadecimal digits; of a directory, over its files' names and digests. Raises OSError."""
+    """Return a file's sha256 in hexadecimal; for a directory, over its files' names and digests. Raises OSError."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincc, betaln, hyp2f1, xlog1py, xlogy
 
 PRIOR = 12.0
-"""Of a Beta(12, 12): versions differ little. It settles small differences soonest (docs/benchmarks.md)."""
+"""The prior is Beta(12, 12): versions differ little, and it settles small differences soonest (docs/benchmarks.md)."""
 
 THRESHOLD = 20.0
 """The e-value that settles it: at most one equal challenger in twenty is ever found better, and one worse."""
