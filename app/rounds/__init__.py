@@ -1,1 +1,1 @@
-"""Training rounds: planned, started, carried through in a process of their own, and what starts one."""
+"""Training rounds: planned, started by hand or automatically, and trained in a process of their own."""

@@ -1,10 +1,10 @@
-"""The algorithms a round can train by, as people name them. Knows nothing of what they do."""
+"""The names of the training algorithms, as settings, API and pages use them."""
 
 from enum import StrEnum
 
 
 class Algorithm(StrEnum):
-    """What `[training] algorithm`, the API and the command line take."""
+    """Value of `[training] algorithm`, in the API and on the command line."""
 
     DPO = "dpo"
     CDPO = "cdpo"
@@ -17,7 +17,7 @@ class Algorithm(StrEnum):
 
     @property
     def label(self) -> str:
-        """What a person reads."""
+        """The name shown to people."""
         return _LABELS[self]
 
 

@@ -1,7 +1,7 @@
-"""Whether a round's files fit on the disk, before it begins. Knows nothing of memory.
+"""Check before a round starts whether its files fit on the disk.
 
-What is asked for is what the trainer and the swap will write at most; see trainer/algorithms/training_run.py for what
-a checkpoint has.
+The estimate is an upper bound of what the trainer and the installation of the version will write; see
+trainer/algorithms/training_run.py for the contents of a checkpoint.
 """
 
 from pathlib import Path
@@ -15,26 +15,26 @@ from trainer.interface.config import PPOConfig, RoundConfig
 from trainer.model.base import Base
 from trainer.model.linear_map import lora_targets
 
-_WEIGHT = 4  # bytes of an adapter's weight, as float32
+_WEIGHT = 4  # bytes of an adapter's weight, in float32
 _CHECKPOINT = 4  # weights, AdamW's two moments, and the best weights so far
-_CHECKPOINTS = 2  # the next one is written before the last one goes
+_CHECKPOINTS = 2  # the next one is written before the last one is deleted
 _COPIES = 2  # the trained adapter in its round and among the versions
 _REST = 16_000_000  # bytes of texts, metrics, log and the store's growth
 _MB = 1_000_000
 
 
 class RoundDiskSpace:
-    """The disk that rounds of a base are written to."""
+    """Disk space for rounds of one base model."""
 
     def __init__(self, directory: Path, base: Base, shelf: AdapterStore) -> None:
-        """directory: of all rounds."""
+        """directory: where all rounds are written."""
         linears = lora_targets(base.model).values()
         self._weights_by_rank = sum(one.in_features + one.out_features for one in linears)
         self._directory = directory
         self._shelf = shelf
 
     def assert_fits(self, config: RoundConfig) -> None:
-        """Raise ConflictError, with how much is missing, when the files of such a round would not fit."""
+        """Raise ConflictError with the missing amount when the files of such a round would not fit."""
         needed, free = self.needed(config), free_bytes(self._directory)
         if needed > free:
             raise ConflictError(
@@ -46,10 +46,10 @@ class RoundDiskSpace:
             )
 
     def needed(self, config: RoundConfig) -> int:
-        """Bytes that a round writes at most."""
+        """Return the maximum number of bytes that a round writes."""
         training = config.training
         adapter = _WEIGHT * training.rank * self._weights_by_rank
-        # PPO trains a reward model first, whose last checkpoint stays
+        # PPO trains a reward model first, and its last checkpoint is kept
         trained = 2 if isinstance(training, PPOConfig) else 1
         before = sum(map(self._size, {parent_of(config), config.champion} - {BASE}))
         return trained * adapter * (_CHECKPOINT * _CHECKPOINTS + _COPIES) + before + _REST

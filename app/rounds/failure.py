@@ -1,14 +1,14 @@
-"""Why a trainer ended without a manifest, in words. Knows nothing of processes."""
+"""Explain in words why a trainer ended without a manifest."""
 
 from data.errors import DiskFullError
 from data.support.disk import is_full
 from trainer.interface.round_dir import NO_ROOM, RoundDir
 
-_LAST = 2_000  # bytes of a log, of which the last line is told
+_LAST = 2_000  # bytes at the end of a log, of which the last line is shown
 
 
 def why_ended(directory: RoundDir, status: int) -> str:
-    """What the trainer said; else that the disk is full, on which it could say nothing; else how its log ends."""
+    """Return the trainer's own reason; else that the disk is full (it could not write one); else its last log line."""
     said = directory.failure()
     if said is not None:
         return said

@@ -1,7 +1,4 @@
-"""What serving does while a round trains beside it: goes on, lives on ready pairs, or leaves the accelerator.
-
-Knows nothing of what is trained, nor by whom.
-"""
+"""Share the accelerator between serving and a round: serve as usual, from ready pairs only, or offload the model."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,12 +19,12 @@ _GIB = 2**30
 
 
 class GpuSharing:
-    """Shares the machine between serving and training, as `mode` says."""
+    """Shares the machine between serving and training, according to `mode`."""
 
     def __init__(
         self, mode: ServeDuringTraining, engine: Engine, feeder: Feeder, base: Base, activations: Activations
     ) -> None:
-        """activations: what was counted of the base when it was loaded."""
+        """activations: measured on the base model when it was loaded."""
         self._mode = mode
         self._engine = engine
         self._feeder = feeder
@@ -36,10 +33,10 @@ class GpuSharing:
 
     @asynccontextmanager
     async def training(self, directory: RoundDir) -> AsyncIterator[None]:
-        """Within, a round may train. All is as before at the end, however it ends.
+        """Make room for a round to train within the block; serving is restored afterwards, even after an error.
 
-        Raises RoundError when the memory that training needs is not free, in words that say how much is; a trainer
-        that an earlier server left has taken what it needs.
+        Raises RoundError when the memory that training needs is not free, saying how much is. A trainer that an
+        earlier server left running is not checked, since it already has its memory.
         """
         if self._mode is ServeDuringTraining.KEEP:
             await self._assert_room(directory)
@@ -61,7 +58,7 @@ class GpuSharing:
     async def _come_back(self) -> None:
         try:
             await self._engine.reload()
-        except RuntimeError as error:  # as torch says that memory ran out
+        except RuntimeError as error:  # torch's type for out of memory
             raise RoundError(
                 f"the model could not come back from the CPU's memory ({error}); free the memory that something else "
                 "has taken, and start the server again"

@@ -1,28 +1,25 @@
-"""This machine's time zone, with its summer time: what `datetime.astimezone()` does not know beyond one moment.
-
-Knows nothing of what is timed.
-"""
+"""This machine's time zone with daylight saving time, which the fixed offset of `datetime.astimezone()` does not have."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
 
 class LocalZone(tzinfo):
-    """The zone that TZ or the system names; each moment has the offset that holds then."""
+    """The time zone from TZ or the system; each moment gets the offset in effect at that time."""
 
     def utcoffset(self, moment: datetime | None) -> timedelta | None:
-        """How far the clock on the wall is ahead of UTC."""
+        """Return the offset of local time from UTC."""
         return None if moment is None else _fixed(moment).utcoffset()
 
     def dst(self, moment: datetime | None) -> timedelta | None:
-        """Not known: the system tells an offset only as a whole."""
+        """Return None: the system gives only the total offset."""
         return None
 
     def tzname(self, moment: datetime | None) -> str | None:
-        """The short name, CET or CEST."""
+        """Return the short name, such as CET or CEST."""
         return None if moment is None else _fixed(moment).tzname()
 
     def fromutc(self, moment: datetime) -> datetime:
-        """The time on the wall; of two that read the same, fold tells the second."""
+        """Convert UTC to local time; fold marks the second of two equal local times."""
         whole = datetime.fromtimestamp(moment.replace(microsecond=0, tzinfo=UTC).timestamp())
         return whole.replace(microsecond=moment.microsecond, tzinfo=self)
 

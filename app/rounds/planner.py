@@ -1,7 +1,7 @@
-"""What a round is frozen with: settings, reference, and what its training asks of the judgments.
+"""Decide what a round is frozen with: settings, reference, and requirements on the judgments.
 
-All of it is decided when the round starts and stands in its record, so that a server that finds a round left
-behind freezes the same. Knows nothing of processes or of swapping.
+All of it is decided when the round starts and is stored in its record, so that a server that finds an unfinished round
+freezes the same. RoundRunner calls it.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,9 +39,9 @@ _CHAMPION = "champion"
 
 
 class Planner:
-    """Plans rounds. template: what all of them share; its seed is that of round 0. rules: which pairs they take.
+    """Plans rounds. template: settings that all rounds share, with the seed of round 0; rules: which pairs they use.
 
-    assert_fits: raises ConflictError for a round whose files the disk has no room for.
+    assert_fits: raises ConflictError for a round whose files do not fit on the disk.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Planner:
 
     @property
     def configured(self) -> Algorithm:
-        """The algorithm of a round that names none."""
+        """The algorithm of a round that does not name one."""
         return Algorithm(self._trainings.of().algorithm)
 
     def plan(self, algorithm: Algorithm | None, *, champion: str) -> RoundConfig:
-        """The settings of a round that starts now; its reference is the base, or a version by its own name.
+        """Return the settings of a round that starts now; its reference is the base, or a version by its own name.
 
-        Raises ConflictError when that version does not exist, the result's rank would not be served or the disk has no
-        room, AdapterError when the version's files have changed.
+        Raises ConflictError when that version does not exist, the resulting rank could not be served or the disk is
+        too full; AdapterError when the version's files have changed.
         """
         training = self._trainings.of(algorithm)
         training = training.model_copy(update={"reference": _named(training.reference, champion)})
@@ -90,10 +90,10 @@ class Planner:
         return config.model_copy(update={"parent_sha256": sha256})
 
     def replan(self, entry: Round, rebuilt: Mapping[str, AdapterVersion]) -> RoundConfig:
-        """The settings of a round that takes another one again: the same, compared with the version that one made.
+        """Return the settings of a round that repeats another, with that round's version as the champion.
 
-        rebuilt: what has been rebuilt already, by the name of the version it takes the place of: it does so as the
-        reference, too. Raises ConflictError for a round without a version or of another prefloop.
+        rebuilt: versions that were rebuilt already, by the name of the version each replaces; they also replace it as
+        the reference. Raises ConflictError for a round without a version or of another prefloop.
         """
         try:
             config = RoundConfig.model_validate(entry.config)
@@ -112,15 +112,15 @@ class Planner:
         return config.model_copy(update={"training": training, "parent_sha256": parent.sha256, **champion})
 
     def freeze(self, entry: Round, snapshot: Snapshot, directory: RoundDir) -> None:
-        """Write the directory of a round that was begun with a plan.
+        """Write the directory of a round that was created with a plan.
 
-        Raises RoundError when another prefloop began it, AdapterError when its parent's files have changed.
+        Raises RoundError when another prefloop created it, AdapterError when its parent's files have changed.
         """
         try:
             planned = RoundConfig.model_validate(entry.config)
         except ValidationError as error:
             raise RoundError(f"round {entry.id} was begun by another version of prefloop; start a new one") from error
-        number = entry.rebuilds_id or entry.id  # so that a rebuilt round differs by its judgments alone
+        number = entry.rebuilds_id or entry.id  # the same seed, so that a rebuilt round differs by its judgments alone
         config = planned.model_copy(update={"seed": planned.seed + number, "flip_rate": snapshot.flip_rate})
         parent = parent_of(config)
         directory.freeze(
@@ -131,11 +131,11 @@ class Planner:
         )
 
     def _verified(self, name: str, sha256: str | None) -> Path | None:
-        """The files of a version; None for the base, which has none."""
+        """Return the files of a version; None for the base, which has none."""
         return None if sha256 is None else self._shelf.verify(name, sha256)
 
     def _served(self, champion: str) -> dict[str, str | None]:
-        """What serves, as a round keeps it to compare its own version with."""
+        """Return the settings that record which version serves, to compare the new version with."""
         sha256 = None if champion == BASE else self._versions.by_name(champion).sha256
         return {"champion": champion, "champion_sha256": sha256}
 
@@ -149,7 +149,7 @@ class Planner:
         return str(known[name])
 
     def _assert_servable(self, training: TrainingConfig, parent_rank: int) -> None:
-        """Raise ConflictError when the adapter that comes of a training would have too high a rank to be served."""
+        """Raise ConflictError when the resulting adapter's rank would be too high to be served."""
         match training.reference:
             case FromVersion():
                 rank, why = parent_rank, "that of its reference, which trains on"
@@ -167,7 +167,7 @@ class Planner:
 
 
 def admission(training: TrainingConfig) -> Admission:
-    """What a training asks of the judgments: pairs or ratings to train on, and a flip rate if it needs one."""
+    """Return the check of a training on the judgments: pairs or ratings, and a flip rate if it needs one."""
 
     def admit(selection: Selection, flip_rate: float | None) -> None:
         if isinstance(training, KTOConfig):
@@ -177,14 +177,14 @@ def admission(training: TrainingConfig) -> Admission:
         if isinstance(training, CDPOConfig | RobustConfig):
             try:
                 label_smoothing(training, flip_rate)
-            except RoundError as error:  # the trainer would say the same, later
+            except RoundError as error:  # the trainer would raise the same, later
                 raise ConflictError(str(error)) from error
 
     return admit
 
 
 def parent_of(config: RoundConfig) -> str:
-    """The version that a round begins from."""
+    """Return the version that a round starts from."""
     match config.training.reference:
         case FromVersion(name=name) | FromMerged(name=name):
             return name
@@ -193,7 +193,7 @@ def parent_of(config: RoundConfig) -> str:
 
 
 def _named(reference: Reference, champion: str) -> Reference:
-    """A reference by the version's own name; the base needs none."""
+    """Replace "champion" in a reference by the version's own name."""
     if isinstance(reference, FromBase):
         return reference
     name = champion if reference.name == _CHAMPION else reference.name

@@ -1,7 +1,6 @@
-"""Rounds taken again without somebody's judgments, or without some prompts: which, and one after the other.
+"""Rebuild versions without some annotators' judgments or some prompts: select their rounds and repeat them in order.
 
-Each becomes a version of its own, compared with the one it would take the place of, and waits for an admin. Knows
-nothing of training.
+Each repeated round makes a new version, which is compared with the one it would replace, and waits for an admin.
 """
 
 import asyncio
@@ -20,14 +19,14 @@ _EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to leave out, and the rounds that have to be taken again, oldest first."""
+    """What to leave out, and the rounds to repeat, oldest first."""
 
     without: Without
     rounds: tuple[int, ...]
 
 
 class Rebuilds:
-    """Takes rounds of a store again. What cannot be is kept in `last_error`, and ends it."""
+    """Repeats rounds of a store in the background. A failure ends it and is kept in `last_error`."""
 
     def __init__(self, store: PreferenceStore, rounds: RoundRunner) -> None:
         self.last_error: str | None = None
@@ -38,13 +37,13 @@ class Rebuilds:
 
     @property
     def left(self) -> tuple[int, ...]:
-        """The rounds still to be taken again, the one under way first."""
+        """The rounds still to be repeated, the running one first."""
         return tuple(self._left)
 
     def plan(self, annotators: Sequence[str], sources: Sequence[str]) -> Plan:
-        """What leaving out annotators (pseudonyms) and prompts (by their source) comes to.
+        """Plan to leave out annotators (by pseudonym) and prompts (by source).
 
-        Rounds that began from a version which is to be rebuilt are, too; those that have been without just these are
+        Rounds that started from a version to be rebuilt are included; rounds already rebuilt without exactly these are
         not. Raises InputError for an unknown name, or without any.
         """
         known = {pseudonym: number for number, pseudonym in self._store.people.pseudonyms().items()}
@@ -60,9 +59,9 @@ class Rebuilds:
         return Plan(without, tuple(number for number in self._touched(without) if number not in done))
 
     async def start(self, plan: Plan, actor: Annotator | None) -> None:
-        """Take the rounds of a plan again, in the background.
+        """Start to repeat the rounds of a plan in the background.
 
-        Raises ConflictError when there is nothing to do, or something is being rebuilt.
+        Raises ConflictError when there is nothing to do, or a rebuild is running.
         """
         if self._left:
             raise ConflictError("Rounds are being rebuilt already; wait for that to end.")
@@ -73,12 +72,12 @@ class Rebuilds:
         self._task = asyncio.create_task(self._carry_out(plan, actor), name="rebuilding")
 
     async def wait(self) -> None:
-        """Until all is rebuilt that was asked for."""
+        """Wait until everything requested is rebuilt."""
         if self._task:
             await self._task
 
     async def close(self) -> None:
-        """Give up what has not begun; asked for again, it goes on where it stopped."""
+        """Cancel what has not started; a later request for the same continues where it stopped."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -93,26 +92,26 @@ class Rebuilds:
                     self.last_error = f"round {self._left[0]} could not be rebuilt: {ended.reason}"
                     return
                 self._left.pop(0)
-        except Exception as error:  # nobody looks at what a task in the background raises
+        except Exception as error:  # nobody awaits a background task
             self.last_error = in_words(error, during="rounds were rebuilt")
         finally:
             self._left = []
 
     async def _begin(self, round_id: int, without: Without, actor: Annotator | None) -> Round:
-        """Start it once no other round runs."""
+        """Start the repetition once no other round runs."""
         while True:
             if await asyncio.to_thread(self._store.rounds.unended) is None:
-                with suppress(RoundRunsError):  # one that was queued began first
+                with suppress(RoundRunsError):  # a queued round started first
                     return await self._rounds.rebuild(round_id, without, actor)
             await asyncio.sleep(_EVERY_SECONDS)
 
     def _touched(self, without: Without) -> list[int]:
-        """The rounds that used such judgments, or began from a version of one that did; oldest first."""
+        """Return the rounds that used such judgments, or started from a version of one that did; oldest first."""
         touched = set(self._store.rounds.touched(without))
         versions = self._store.versions.all()
         made = {version.name: version.round_id for version in versions}
         rebuilds = {entry.id for entry in self._store.rounds.all() if entry.rebuilds_id is not None}
-        for version in versions:  # oldest first: a parent is older than its children
+        for version in versions:  # oldest first, so parents come before their children
             if version.parent is not None and made.get(version.parent) in touched and version.round_id is not None:
                 touched.add(version.round_id)
         return sorted(touched - rebuilds)

@@ -1,7 +1,7 @@
-"""Rounds: freeze a snapshot, run the trainer in a process of its own, swap its adapter in.
+"""Run rounds: freeze a snapshot, run the trainer in its own process, install its adapter as a version.
 
-The round directory is all that the two processes share; the manifest, not the exit status, says that
-training ended well. A crash in there cannot touch serving. Knows nothing of losses or pages.
+The two processes share only the round directory; the manifest, not the exit status, means that training succeeded. A
+crash of the trainer cannot affect serving.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from trainer.interface.manifest import Manifest, Progress
 from trainer.interface.round_dir import RoundDir
 
 _ROOM_SECONDS = 2.0
-"""How often it is tried to write to a full disk again."""
+"""Seconds between attempts to write to a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundView:
-    """A round with all its directory says. manifest: None also for one that an older prefloop wrote."""
+    """A round with what its directory contains. manifest: None also if an older prefloop wrote it."""
 
     round: Round
     progress: Progress | None
@@ -45,8 +45,8 @@ class RoundView:
 class RoundRunner:
     """Starts, watches, cancels and finishes rounds, one at a time.
 
-    trainer: the process that trains. publish: takes how a round ended.
-    gatekeeper: decides what becomes of the versions. room: within it, there is room for a round to train.
+    trainer: the process that trains. publish: receives how a round ended. gatekeeper: decides what happens to the new
+    version. room: context in which there is memory for a round to train.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RoundRunner:
 
     @property
     def configured(self) -> Algorithm:
-        """The algorithm of a round that names none."""
+        """The algorithm of a round that does not name one."""
         return self._planner.configured
 
     async def start(
@@ -89,11 +89,11 @@ class RoundRunner:
         cause: str = "by hand",
         waited: bool = False,
     ) -> Round:
-        """Freeze what has been judged and start training on it, by the configured algorithm or another.
+        """Freeze the current judgments and start training on them, with the configured or the given algorithm.
 
-        waited: whether it stood in the queue, which it leaves.
+        waited: whether it was queued; it is then removed from the queue.
 
-        Raises RoundRunsError when a round is under way; ConflictError when the judgments will not do for the
+        Raises RoundRunsError when a round is running; ConflictError when the judgments do not suffice for the
         algorithm, or its reference does not exist or leads to an adapter that could not be served; AdapterError when
         the reference is damaged.
         """
@@ -111,7 +111,7 @@ class RoundRunner:
         return created
 
     async def rebuild(self, round_id: int, without: Without, actor: Annotator | None) -> Round:
-        """Train a round again as it would have been without some judgments, with the same settings and seed.
+        """Repeat a round without some judgments, with the same settings and seed.
 
         Raises as PreferenceStore.rounds.rebuild and Planner.replan do.
         """
@@ -133,7 +133,7 @@ class RoundRunner:
         )
 
     async def take_up(self, round_id: int) -> Round:
-        """Let a round that failed or was cancelled go on from its last checkpoint, on the same snapshot.
+        """Resume a failed or cancelled round from its last checkpoint, on the same snapshot.
 
         Raises NotFoundError; ConflictError for any other round, and while one runs.
         """
@@ -142,36 +142,36 @@ class RoundRunner:
         return reopened
 
     async def resume(self) -> None:
-        """Take up a round that an earlier server left behind."""
+        """Continue a round that an earlier server left unfinished."""
         left = await asyncio.to_thread(self._store.rounds.unended)
         if left is not None:
             self._watch(left.id)
 
     async def cancel(self, round_id: int) -> None:
-        """Stop a round that trains. Raises ConflictError when it does not."""
+        """Stop a round that is training. Raises ConflictError when it is not."""
         if self.view(round_id).round.state is not RoundState.TRAINING:
             raise ConflictError(f"round {round_id} is not training, so there is nothing to cancel")
         self._cancelled = True
         self._trainer.stop()
 
     async def wait(self) -> None:
-        """Until the round under way has ended, if there is one."""
+        """Wait until the running round has ended, if there is one."""
         if self._task:
             await self._task
 
     async def close(self) -> None:
-        """Let the trainer checkpoint and end; the next server goes on from there."""
+        """Let the trainer write a checkpoint and end; the next server resumes it."""
         if self._task and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._trainer.close()
 
     def directory(self, round_id: int) -> RoundDir:
-        """A round's directory."""
+        """Return a round's directory."""
         return RoundDir(self._directory / f"{round_id:06d}")
 
     def view(self, round_id: int) -> RoundView:
-        """A round as it stands. Raises NotFoundError."""
+        """Return a round with its current state. Raises NotFoundError."""
         directory = self.directory(round_id)
         return RoundView(
             self._store.rounds.by_id(round_id),
@@ -181,16 +181,16 @@ class RoundRunner:
         )
 
     def manifest(self, round_id: int) -> Manifest | None:
-        """What a round's trainer said at its end; None while there is nothing, or if an older prefloop wrote it."""
+        """Return a round's manifest; None if there is none yet, or if an older prefloop wrote it."""
         return _readable_manifest(self.directory(round_id))
 
     def latest(self) -> RoundView | None:
-        """The newest round as it stands, or None before the first."""
+        """Return the newest round with its current state; None before the first."""
         rounds = self._store.rounds.all()
         return self.view(rounds[0].id) if rounds else None
 
     def _freeze(self, round_id: int) -> None:
-        """Write the round's directory, unless it is there: it appears whole."""
+        """Write the round's directory, unless it exists; it is created atomically."""
         if not self.directory(round_id).path.exists():
             rounds = self._store.rounds
             self._planner.freeze(rounds.by_id(round_id), rounds.snapshot(round_id), self.directory(round_id))
@@ -200,13 +200,13 @@ class RoundRunner:
         self._task = asyncio.create_task(self._carry_through(round_id), name=f"round {round_id}")
 
     async def _carry_through(self, round_id: int) -> None:
-        """Freeze, train, then swap; whatever goes wrong ends in the round's state and reason."""
+        """Freeze, train, then install the version; any failure ends in the round's state and reason."""
         try:
             with written_to(self._directory):
                 await asyncio.to_thread(self._freeze, round_id)
                 manifest = await self._train(round_id)
                 await self._set(round_id, RoundState.SWAPPING)
-                self._assert_wanted()  # whoever cancelled until now was told that it is; from now on it is refused
+                self._assert_wanted()  # last moment at which cancelling works; from now on it is refused
                 await self._swap(round_id, manifest)
         except PrefloopError as error:
             state = RoundState.CANCELLED if self._cancelled else RoundState.FAILED
@@ -216,7 +216,7 @@ class RoundRunner:
             raise
 
     async def _set(self, round_id: int, state: RoundState, reason: str | None = None) -> None:
-        """Move a round on, once there is room for it: else it would seem to train until the server's next start."""
+        """Set a round's state, waiting while the disk is full: otherwise it would seem to train until a restart."""
         while True:
             try:
                 await asyncio.to_thread(self._store.rounds.set_state, round_id, state, reason=reason)
@@ -227,7 +227,7 @@ class RoundRunner:
             await self._publish(Event.ROUND_FINISHED, {"round": round_id, "state": state.value, "reason": reason})
 
     async def _train(self, round_id: int) -> Manifest:
-        """The manifest of a round, trained if there is none yet."""
+        """Return the manifest of a round, training it if there is none yet."""
         directory = self.directory(round_id)
         await self._set(round_id, RoundState.TRAINING)
         manifest = await asyncio.to_thread(_readable_manifest, directory) or await self._trained(directory)
@@ -250,7 +250,7 @@ class RoundRunner:
             raise RoundError("cancelled; its checkpoint stays in the round directory")
 
     async def _swap(self, round_id: int, manifest: Manifest) -> None:
-        """Install the trained adapter as a version, and do with it what the settings say."""
+        """Install the trained adapter as a version, and let the promotion policy decide about it."""
         name = f"round-{round_id:06d}"
         source = self.directory(round_id).adapter
         await asyncio.to_thread(self._shelf.install, name, source, manifest)
@@ -262,7 +262,7 @@ class RoundRunner:
             await self._set(round_id, *await self._gatekeeper.decide(name, round_id, manifest.evaluation))
 
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
-        """Enter the version, unless a swap that was cut off had already done so."""
+        """Add the version to the store, unless an interrupted attempt already did."""
         if name not in {version.name for version in self._store.versions.all()}:
             config = self.directory(round_id).config()
             asked = config.prompt_format
@@ -278,5 +278,5 @@ class RoundRunner:
 def _readable_manifest(directory: RoundDir) -> Manifest | None:
     try:
         return directory.manifest()
-    except ValidationError:  # of an older prefloop, whose reports had another form
+    except ValidationError:  # written by an older prefloop with another report format
         return None

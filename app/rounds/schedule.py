@@ -1,6 +1,6 @@
-"""When a round starts by itself, and what it uses: the settings in `[rounds]`, and a decision that is pure.
+"""Decide when a round starts automatically: the settings `[rounds]`, and a pure function of them and the store's state.
 
-Knows nothing of how a round is started.
+app/rounds/triggers.py collects the inputs and starts the rounds.
 """
 
 import re
@@ -42,11 +42,11 @@ def _good_hours(given: str) -> str:
 
 
 class RoundSettings(Strict):
-    """What starts rounds, and what they use.
+    """When rounds start automatically, and which judgments they use.
 
-    every_judgments: decisive judgments on training pairs since the last round; every_hours: since it began; cron: in
-    local time. least_pairs: a round that starts by itself waits for so many training pairs. quiet_hours: local time
-    in which none starts by itself. too_fast is as in data.barring.barring.Barring, the rest as in
+    every_judgments: after this many decisive judgments on training pairs since the last round; every_hours: hours since
+    it started; cron: in local time. least_pairs: training pairs needed for an automatic start. quiet_hours: local time
+    without automatic starts. too_fast: as in data.barring.barring.Barring; the rest as in
     data.rounds.selection_rules.SelectionRules.
     """
 
@@ -70,19 +70,19 @@ class RoundSettings(Strict):
 
     @property
     def selection(self) -> SelectionRules:
-        """What a round uses."""
+        """The rules that select a round's pairs."""
         return SelectionRules(self.since_last, self.replay, self.agreement, self.least_strength)
 
     @property
     def automatic(self) -> bool:
-        """Whether rounds start by themselves at all."""
+        """Whether rounds start automatically at all."""
         return bool(self.every_judgments or self.every_hours or self.cron)
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleInputs:
-    """What a decision rests on: training pairs a round would use, decisive judgments since the last round began, when
-    that was (local; the first start, before any), whether one is under way, and the version on trial, if one is.
+    """Inputs of the decision: training pairs a round would use; decisive judgments since the last round started; when
+    that was (local time; the server's first start if there was none); whether a round runs; the version in trial.
     """
 
     pairs: int
@@ -94,14 +94,14 @@ class ScheduleInputs:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A round is to start now. by: what says so."""
+    """A round is to start now. by: the setting that triggered it."""
 
     by: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotDue:
-    """Why no round is to start now, as a template and its values; until: when that can change by the clock alone."""
+    """Why no round is to start now, as a message template and its values; until: when that may change by time alone."""
 
     words: str
     values: Mapping[str, str | int] = field(default_factory=dict)
@@ -109,12 +109,12 @@ class NotDue:
 
 
 def due(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> Due | NotDue:
-    """Whether a round is to start by itself; now and standing.last: local times of one zone, with its summer time."""
+    """Decide whether a round is to start; now and standing.last: local times of one zone that has its summer time."""
     if not settings.automatic:
         return NotDue("Rounds start by hand.")
     if standing.running:
         return NotDue("A round is under way.")
-    if standing.on_trial:  # another version would take its place before people have decided
+    if standing.on_trial:  # the new version would replace it before the trial has decided
         words = "{version} is on trial; no round starts by itself until that is decided."
         return NotDue(words, {"version": standing.on_trial})
     asking = list(_triggers(now, settings, standing))
@@ -128,7 +128,7 @@ def due(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> Due
 
 
 def _held(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> NotDue | None:
-    """Why a round that a trigger asks for does not start all the same; None if it does."""
+    """Return what prevents a round that a trigger asks for; None if nothing does."""
     if standing.judged == 0:
         return NotDue("Nothing has been judged since the last round.")
     if standing.pairs < settings.least_pairs:
@@ -141,9 +141,9 @@ def _held(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    """at: when it asks for a round, in UTC; None while the clock alone does not decide that. words: what it waits for.
+    """A trigger. at: when it asks for a round, in UTC; None if time alone does not decide that. words: what it awaits.
 
-    In UTC, since Python compares two times of one zone by the clock on the wall, where an hour comes twice in autumn.
+    UTC, since Python compares two times of the same zone by local time, in which one hour occurs twice in autumn.
     """
 
     at: datetime | None
@@ -173,10 +173,10 @@ def _timed(at: datetime, by: str, now: datetime) -> _Trigger:
 
 
 def _next(cron: str, last: datetime) -> datetime:
-    """The first cron time after a local one, in UTC.
+    """Return the first cron time after a local time, in UTC.
 
-    By the clock on the wall: a time that it skips in spring comes an hour later, of one that it shows twice in autumn
-    the first counts.
+    In local time: a time skipped in spring comes one hour later; of a time that occurs twice in autumn, the first
+    counts.
     """
     after = last.astimezone(UTC)
     times = croniter(cron, last.replace(tzinfo=None))
@@ -186,7 +186,7 @@ def _next(cron: str, last: datetime) -> datetime:
 
 
 def _quiet_until(now: datetime, hours: str | None) -> datetime | None:
-    """When the quiet hours that hold now end; None if none do. They may go over midnight."""
+    """Return when the current quiet hours end; None outside of them. They may span midnight."""
     if hours is None:
         return None
     begin, end = (time.fromisoformat(part) for part in hours.split("-"))

@@ -1,12 +1,13 @@
-"""The setting `serve_during_training`. Apart from what it does, since whoever reads settings must not import torch."""
+"""The setting `serve_during_training`, in a module of its own, since reading settings must not import torch."""
 
 from enum import StrEnum
 
 
 class ServeDuringTraining(StrEnum):
-    """KEEP: the model stays and answers. BUFFER: it stays, but answers only who would have to wait otherwise.
+    """What the model does while a round trains.
 
-    OFFLOAD: its weights go to the CPU's memory; people judge what lies ready, and nothing is sampled.
+    KEEP: it stays loaded and answers. BUFFER: it stays loaded, but samples only for people who would have to wait.
+    OFFLOAD: its weights move to CPU memory; people judge pairs that are ready, and nothing is sampled.
     """
 
     KEEP = "keep"

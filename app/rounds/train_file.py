@@ -1,7 +1,6 @@
-"""`prefloop train`: a preference file into an adapter, without a server.
+"""`prefloop train`: train an adapter from a preference file, without a server.
 
-Freezes a round directory from the file and has the same trainer carry it through. Knows nothing of losses, and
-of the file's formats only that somebody reads them.
+It freezes a round directory from the file and runs the same trainer on it, in this process.
 """
 
 import os
@@ -38,10 +37,10 @@ _SKIPPED_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to train: a preference file, a base model, where the round directory goes, and how.
+    """What to train: a preference file, a base model, the round directory to write, and the settings.
 
-    settings are the keys of `[training]`; what is left out takes the default for the model's size. options are those of
-    `[model]` besides the name.
+    settings: the keys of `[training]`; missing ones get the default for the model's size. options: the section
+    `[model]` without the name.
     """
 
     pairs: Path
@@ -54,7 +53,7 @@ class Task:
 
 
 def read_settings(file: Path | None, algorithm: Algorithm | None) -> dict[str, object]:
-    """The keys of a TOML file, with or without a [training] heading, and the algorithm over them. Raises InputError."""
+    """Read the keys of a TOML file, with or without a [training] heading; algorithm overrides. Raises InputError."""
     written = _read(file)
     found = written.get("training", {key: value for key, value in written.items() if not _is_model(key, value)})
     if not isinstance(found, dict):
@@ -63,7 +62,7 @@ def read_settings(file: Path | None, algorithm: Algorithm | None) -> dict[str, o
 
 
 def read_options(file: Path | None, **flags: object) -> ModelOptions:
-    """What the section [model] of a TOML file says besides the name, and flags that are not None over it.
+    """Read the section [model] of a TOML file without the name; flags that are not None override it.
 
     Raises InputError.
     """
@@ -91,10 +90,10 @@ def _is_model(key: str, value: object) -> bool:
 
 
 def train(task: Task, console: Console) -> Manifest:
-    """Freeze, train, and say what came of it; a directory with the same round in it is taken up where it stopped.
+    """Freeze, train, and print the result; if `out` holds the same round, resume it.
 
     Raises InputError for the file or the settings, ConflictError when `out` holds something else, RoundError when
-    training ends badly.
+    training fails.
     """
     assert_single_process(os.environ)  # before the model is loaded
     stop = StopSignal()
@@ -129,7 +128,7 @@ def train(task: Task, console: Console) -> Manifest:
 
 
 def report_table(report: Report) -> Table:
-    """A report for people."""
+    """Format a report as a table."""
     table = Table(title=f"{report.algorithm} against {report.reference}, {report.forward}", show_header=False)
     for name, value in _report_rows(report):
         table.add_row(name, value)
@@ -180,7 +179,7 @@ def _say_what_was_read(file: PreferenceFile, path: Path, console: Console) -> No
 
 
 def _freeze(directory: RoundDir, config: RoundConfig, lines: SnapshotLines) -> None:
-    """Write the round directory, unless this very round is there already."""
+    """Write the round directory, unless it already holds this round."""
     fresh = RoundDir(directory.path.with_name(f".{directory.path.name}.fresh"))
     shutil.rmtree(fresh.path, ignore_errors=True)
     digest = fresh.freeze(config, lines)
@@ -202,7 +201,7 @@ def _holds(directory: RoundDir, digest: str) -> bool:
 
 @contextmanager
 def _shown(directory: RoundDir, console: Console) -> Iterator[None]:
-    """A progress bar over what the trainer says of itself, until the block ends."""
+    """Show the trainer's progress as a bar until the block ends."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,7 +1,7 @@
-"""The trainer's process: started, watched, stopped, and started again when it was killed.
+"""The trainer's process: started, watched, stopped, and restarted when it was killed.
 
-A trainer that the kernel killed for memory goes on with half the tokens at a time, one that was killed otherwise is
-started once more. Knows nothing of rounds in the store, nor of what is trained.
+After an out-of-memory kill the trainer is restarted with half the token budget, after any other kill once more.
+RoundRunner uses it.
 """
 
 import asyncio
@@ -18,25 +18,25 @@ from data.errors import RoundError
 from trainer.interface.round_dir import RoundDir
 from trainer.model.machine_memory import MachineMemory
 
-_NICENESS = 5  # people at work come first
+_NICENESS = 5  # the server's requests come first
 _LOOK_SECONDS = 0.25
-_NEARLY_ALL = 0.9  # of what a process could have; what it takes between two looks may be the rest
+_NEARLY_ALL = 0.9  # of the memory it could have; between two checks it may have taken the rest
 
 
 class Memory(Protocol):
-    """What there is for the trainer and all that runs beside it; `MachineMemory` but in tests."""
+    """Memory of the machine, as the trainer shares it; `MachineMemory` except in tests."""
 
     def free(self) -> int:
-        """Bytes that may still be taken."""
+        """Return the bytes still available."""
         ...
 
     def kills(self) -> int:
-        """How many processes the kernel has killed for want of memory so far."""
+        """Return how many processes the kernel has killed for lack of memory so far."""
         ...
 
 
 class MemoryWatch:
-    """What a process took of the memory that it could have: what it holds, and what was still free at that time."""
+    """Tracks the largest share of the available memory that a process took: held / (held + free)."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -44,24 +44,24 @@ class MemoryWatch:
         self._share = 0.0
 
     def look(self, held: int) -> None:
-        """Note what the process holds now, in bytes."""
+        """Record what the process holds now, in bytes."""
         self._share = max(self._share, held / max(1, held + self._memory.free()))
 
     def ran_out(self) -> bool:
-        """Whether a SIGKILL was for memory: the kernel counted one, or the process held nearly all it could have."""
+        """Return whether a SIGKILL was for memory: the kernel counted one, or the process held nearly all there was."""
         return self._memory.kills() > self._kills or self._share > _NEARLY_ALL
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """How a process ended: its exit status, negative for a signal, and whether that was for want of memory."""
+    """How a process ended: its exit status (negative for a signal), and whether it ran out of memory."""
 
     status: int
     out_of_memory: bool
 
 
 class TrainerProcess:
-    """Runs the trainer on one round directory at a time. command gets the directory as its last argument."""
+    """Runs the trainer on one round directory at a time. command: gets the directory as its last argument."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class TrainerProcess:
         memory: Memory | None = None,
         held: Callable[[int], int] | None = None,
     ) -> None:
-        """memory and held (bytes of a process by its id) are what the machine says, but in tests."""
+        """memory, held (bytes of a process by its id): replaced in tests only."""
         self._command = command
         self._memory = memory or MachineMemory()
         self._held = held or held_by
@@ -78,7 +78,7 @@ class TrainerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs, if one does."""
+        """The id of the running process, if there is one."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     def stop(self) -> None:
@@ -87,17 +87,17 @@ class TrainerProcess:
             self._process.send_signal(signal.SIGTERM)
 
     async def close(self) -> None:
-        """Stop it, and wait until it has ended."""
+        """Stop the trainer, and wait until it has ended."""
         if self._process is not None and self._process.returncode is None:
             self.stop()
             await self._process.wait()
 
     async def carry_through(self, directory: RoundDir, assert_wanted: Callable[[], None]) -> int:
-        """Run the trainer until it ends by itself, and return its exit status, negative for a signal.
+        """Run the trainer until it ends by itself; returns its exit status, negative for a signal.
 
-        Killed for want of memory it goes on with half the tokens at a time, down to a floor; killed otherwise it is
-        started once more. assert_wanted raises when nobody wants it any more. Raises RoundError when not even the
-        least memory is there.
+        After an out-of-memory kill it is restarted with half the token budget, down to a minimum; after another kill it
+        is restarted once. assert_wanted: raises when the round was cancelled. Raises RoundError when even the minimum
+        does not fit into memory.
         """
         chances = 1
         while True:
@@ -112,7 +112,7 @@ class TrainerProcess:
             chances -= 1
 
     async def _run(self, directory: RoundDir, assert_wanted: Callable[[], None]) -> _Ended:
-        """One run, watched from its start to its end."""
+        """Run the process once, watching its memory."""
         watch = MemoryWatch(self._memory)
         with directory.log.open("ab") as log:
             self._process = process = await asyncio.create_subprocess_exec(
@@ -126,7 +126,7 @@ class TrainerProcess:
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
             try:
                 assert_wanted()
-            except RoundError:  # cancelled while the process was being made
+            except RoundError:  # cancelled while the process was being started
                 process.send_signal(signal.SIGTERM)
         looking = asyncio.create_task(self._look(process.pid, watch), name="memory of the trainer")
         try:
@@ -142,7 +142,7 @@ class TrainerProcess:
 
 
 def held_by(pid: int) -> int:
-    """Bytes that a process and all it has started hold; 0 when it has ended."""
+    """Return the bytes that a process and its children hold; 0 if it has ended."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
@@ -156,9 +156,9 @@ def held_by(pid: int) -> int:
 
 
 def _lowered(directory: RoundDir) -> bool:
-    """Let the next run take half the tokens at a time; False when it has not come so far as to say how many it took.
+    """Halve the token budget for the next run; False when the trainer ended before it had chosen one.
 
-    Raises RoundError when half would be too few to go on with.
+    Raises RoundError when half would be below the minimum.
     """
     use = directory.memory()
     if use is None:

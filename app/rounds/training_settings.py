@@ -1,7 +1,4 @@
-"""What `[training]` says, as settings for a round: checked, completed, or of another algorithm.
-
-Knows nothing of rounds, and of models only the size.
-"""
+"""Training settings from the section `[training]`: validated, with defaults, or for another algorithm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,22 +10,21 @@ from data.errors import InputError
 from trainer.interface.config import RewardConfig, TrainingConfig, training_config
 
 SHARED = ("rank", "alpha", "token_budget", "max_tokens", "gradient_checkpointing", "checkpoint_every", "reference")
-"""What `[training]` says of every algorithm: what fits on the machine, and what is measured against. The rest
-tunes the one algorithm it is written for; a learning rate that is right for DPO is wrong for PPO."""
+"""Keys of `[training]` that apply to every algorithm: what fits on the machine, and the reference. The others tune the
+algorithm they were written for: a learning rate that is right for DPO is wrong for PPO."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """The trainings of a model with so many parameters. given: what `[training]` says."""
+    """Training settings for a model of this size. given: the section `[training]`."""
 
     given: Mapping[str, object]
     parameters: int
 
     def of(self, algorithm: Algorithm | None = None) -> TrainingConfig:
-        """The configured training (None), or another algorithm's.
+        """Return the configured training (None), or that of another algorithm.
 
-        What is left out takes the default for algorithm and size; of another algorithm's settings only those that
-        are SHARED hold.
+        Missing values get the default for algorithm and size; for another algorithm only the SHARED settings are kept.
         """
         configured = training_of(self.given, parameters=self.parameters)
         if algorithm is None or algorithm == configured.algorithm:
@@ -38,9 +34,9 @@ class TrainingSettings:
 
 
 def training_of(given: Mapping[str, object], *, parameters: int) -> TrainingConfig:
-    """The keys of `[training]` as settings, with the defaults for the rest.
+    """Validate the keys of `[training]` and add the defaults.
 
-    Raises InputError naming each key that is unknown or has a bad value.
+    Raises InputError naming each key that is unknown or has an invalid value.
     """
     try:
         return training_config(given, parameters=parameters)
@@ -60,7 +56,7 @@ def _in_words(given: Mapping[str, object], kind: str, location: Sequence[int | s
 
 
 def _path(given: object, location: Sequence[int | str]) -> tuple[str, ...]:
-    """The keys that lead to what is wrong; pydantic's location also names the types it tried."""
+    """Return the keys that lead to the error; pydantic's location also contains the types it tried."""
     path = []
     for part in location:
         if isinstance(given, Mapping) and part in given:
@@ -74,7 +70,7 @@ def _owner(given: Mapping[str, object], path: tuple[str, ...]) -> str:
 
 
 def _known(given: Mapping[str, object], path: tuple[str, ...]) -> list[str]:
-    """The keys that may stand beside the last one."""
+    """Return the valid keys at the level of the last one."""
     match path[:-1]:
         case (*_, "reference"):
             return ["kind (version or merged)", "name"]

@@ -1,6 +1,6 @@
-"""Starts rounds: by themselves when the settings say so, by hand, and those that waited for another to end.
+"""Start rounds: automatically when the settings say so, on request, and from the queue when another has ended.
 
-One round at a time; one more may wait. Knows nothing of training, nor of how it is decided that one is due.
+One round runs at a time, and at most one more is queued.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from data.rounds.counterfactual import TOO_FAST
 from data.rounds.waiting import AFTER_WAITING
 from data.store import PreferenceStore
 
-_EVERY_SECONDS = 5.0  # for the clock and the end of a round; a judgment wakes it
+_EVERY_SECONDS = 5.0  # to notice the time and the end of a round; a judgment wakes it earlier
 _REST_SECONDS = 1.0
 
 
 def local_time() -> datetime:
-    """Now, in this machine's zone."""
+    """Return the current time in this machine's zone."""
     return datetime.now(LOCAL)
 
 
 class Triggers:
-    """What starts the rounds of a store. now: tells the local time."""
+    """Starts the rounds of a store. now: returns the local time."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Triggers:
         self._outline: tuple[object, Outline] | None = None
 
     async def ask(self, actor: Annotator | None, algorithm: Algorithm | None = None) -> Round | None:
-        """Start a round, or let it wait for the one under way: None then.
+        """Start a round; while another one runs, queue it and return None.
 
-        Raises ConflictError when one waits already, or as Rounds.start does.
+        Raises ConflictError when one is queued already, or as RoundRunner.start does.
         """
         async with self._one_at_a_time:
             if await asyncio.to_thread(self._store.rounds.unended) is None:
@@ -61,7 +61,7 @@ class Triggers:
             return None
 
     async def withdraw(self) -> bool:
-        """Forget the round that waits; whether one did. One that is being started waits no longer, unless it cannot."""
+        """Remove the queued round; returns whether there was one. A round being started has left the queue already."""
         async with self._one_at_a_time:
             return await asyncio.to_thread(self._store.requests.take) is not None
 
@@ -69,14 +69,14 @@ class Triggers:
         await self.start_due()
 
     async def start_due(self) -> Round | None:
-        """Start the round that waits, or the one that is due; None if there is neither, or another round runs.
+        """Start the queued round, or one that is due; None if there is neither, or another round runs.
 
-        Raises as Rounds.start does otherwise; a request that cannot be met is forgotten.
+        Otherwise raises as RoundRunner.start does; a queued request that fails is removed.
         """
         async with self._one_at_a_time:
             if await asyncio.to_thread(self._store.rounds.unended) is not None:
                 return None
-            with suppress(RoundRunsError):  # a rebuild began first; what waits goes on waiting
+            with suppress(RoundRunsError):  # a rebuild started first; the queue stays as it is
                 if (request := await asyncio.to_thread(self._store.requests.waiting)) is not None:
                     return await self._begun(self._met(request))
                 if isinstance(found := await asyncio.to_thread(self.outlook), Due):
@@ -84,7 +84,7 @@ class Triggers:
             return None
 
     async def _met(self, request: RoundRequest) -> Round:
-        """The round that waited; as it begins, it waits no longer."""
+        """Start the queued round, which removes it from the queue."""
         try:
             asked_by = None if request.asked_by is None else self._store.people.by_id(request.asked_by)
             algorithm = None if request.algorithm is None else Algorithm(request.algorithm)
@@ -96,13 +96,13 @@ class Triggers:
             raise
 
     async def _begun(self, starting: Awaitable[Round]) -> Round:
-        """The round that starts; why none could before is forgotten."""
+        """Await a round's start, and clear the last error."""
         started = await starting
         self.loop.last_error = None
         return started
 
     def outlook(self) -> Due | NotDue:
-        """Whether a round is to start by itself, and what it waits for."""
+        """Return whether a round is due, or what it waits for."""
         now = self._now()
         if not self._settings.automatic:
             return due(now, self._settings, ScheduleInputs(0, 0, now, running=False))
@@ -118,7 +118,7 @@ class Triggers:
         found = due(now, self._settings, standing)
         if isinstance(found, NotDue):
             return found
-        return due(now, self._settings, replace(standing, pairs=self.outline().train))  # dear, and seldom asked for
+        return due(now, self._settings, replace(standing, pairs=self.outline().train))  # expensive, and rarely needed
 
     def _on_trial(self) -> str | None:
         tried, champion = self._store.decisions.tried(), self._store.versions.champion()
@@ -126,11 +126,11 @@ class Triggers:
 
     @property
     def rules(self) -> dict[str, float | bool]:
-        """Which pairs a round takes, and what it bars."""
+        """The rules for which pairs a round uses, and which it excludes."""
         return asdict(self._settings.selection) | {TOO_FAST: self._settings.too_fast}
 
     def outline(self) -> Outline:
-        """What a round would use now; made anew only when something that it depends on has changed."""
+        """Return what a round would use now; recomputed only when something it depends on has changed."""
         state = self._store.rounds.dependencies()
         if self._outline is None or self._outline[0] != state:
             self._outline = state, self._store.rounds.outline(self._settings.selection)

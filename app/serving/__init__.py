@@ -1,1 +1,1 @@
-"""The model at work: engines that answer, and the router that says which version does."""
+"""Serving: the engine that samples answers, and the router that decides which version does."""

@@ -1,6 +1,6 @@
-"""The adapters directory: immutable LoRA directories by version name, installed whole or not at all.
+"""The adapters directory: immutable LoRA directories by version name, installed atomically.
 
-Knows nothing of which one serves.
+Which of them serves is the router's business.
 """
 
 import shutil
@@ -21,26 +21,26 @@ _WAY_OUT = (
 
 
 class _ServedManifest(BaseModel):
-    """What serving needs of a manifest: a version outlives the form of its report."""
+    """The part of a manifest that serving needs; it stays readable when the report's format changes."""
 
     canary: Canary
 
 
 class AdapterStore:
-    """`adapters/` of a home: one directory a version, never overwritten, never renamed."""
+    """`adapters/` of a home: one directory per version, never overwritten or renamed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def path(self, name: str) -> Path:
-        """Where a version lies or would lie."""
+        """Return the directory of a version, whether or not it exists."""
         return self._path / name
 
     def install(self, name: str, source: Path, manifest: Manifest) -> Path:
-        """Copy a trained adapter in under its version name, with the manifest that proves it.
+        """Copy a trained adapter here under its version name, with its manifest.
 
-        Raises AdapterError when the name is taken or the files are not those the manifest names. A copy of
-        the very same adapter that is there already is left as it is: a restarted swap comes here twice.
+        Raises AdapterError when the name is in use or the files are not those in the manifest. If the same adapter is
+        here already it is kept, as a restarted installation calls this twice.
         """
         target = self.path(name)
         if not target.exists():
@@ -57,7 +57,7 @@ class AdapterStore:
         return target
 
     def verify(self, name: str, sha256: str) -> Path:
-        """The directory of a version whose files hash to sha256. Raises AdapterError otherwise."""
+        """Return a version's directory if its files hash to sha256. Raises AdapterError otherwise."""
         path = self.path(name)
         if not path.is_dir():
             raise AdapterError(f"adapter {name} is refused: its directory {path} is gone; {_WAY_OUT}")
@@ -73,7 +73,7 @@ class AdapterStore:
         return path
 
     def rank(self, name: str) -> int:
-        """The largest rank in a version. Raises AdapterError when its weights cannot be read."""
+        """Return the largest rank in a version. Raises AdapterError when its weights cannot be read."""
         file = self.path(name) / WEIGHTS
         try:
             with safe_open(file, "pt") as tensors:
@@ -83,7 +83,7 @@ class AdapterStore:
         return max(int(shape[0]) for shape in shapes)
 
     def canary(self, name: str) -> Canary:
-        """The canary of a version. Raises AdapterError when its manifest is missing or damaged."""
+        """Return a version's canary. Raises AdapterError when its manifest is missing or damaged."""
         file = self.path(name) / _MANIFEST
         try:
             return _ServedManifest.model_validate_json(file.read_text()).canary

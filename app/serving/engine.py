@@ -1,6 +1,6 @@
-"""What any engine can do: answer a prompt under a named version, load and unload versions.
+"""The interface of an engine: answer a prompt with a named version, load and unload versions.
 
-Knows nothing of which version should serve: that is the router's.
+The router decides which version serves.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -16,7 +16,7 @@ BASE = "base"
 
 @dataclass(frozen=True, slots=True)
 class SamplingJob:
-    """Answers to draw for one prompt by one version: one per seed."""
+    """Answers to sample for one prompt with one version: one per seed."""
 
     messages: tuple[Message, ...]
     version: str
@@ -26,9 +26,9 @@ class SamplingJob:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a job has so far: the answers' texts, one per seed, and at the end the completions.
+    """State of a job: the answers' texts so far, one per seed, and the completions when it has ended.
 
-    thoughts: what was reasoned before each, if the engine can tell.
+    thoughts: the reasoning before each answer, if the engine can separate it.
     """
 
     texts: tuple[str, ...]
@@ -37,50 +37,50 @@ class Answers:
 
 
 class Engine(Protocol):
-    """A model that answers. A version is served under its name and no other; "base" is always there."""
+    """A model that answers. A version is served under its own name only; "base" is always available."""
 
     @property
     def way(self) -> str:
-        """In words, how answers go through the model: fast or slow, and why."""
+        """How answers go through the model, in words: fast or slow, and why."""
         ...
 
     def stream(self, job: SamplingJob) -> AsyncGenerator[Answers, None]:
         """Answer a job; the last item has the completions.
 
         Raises InputError when the prompt leaves no room, AdapterError when the version is not loaded,
-        ModelError when the engine failed. Closing the iterator gives the job up.
+        ModelError when the engine failed. Closing the iterator cancels the job.
         """
         ...
 
     async def load(self, version: str, path: Path) -> None:
-        """Check an adapter directory and make it answer under a name. Raises AdapterError with the reason."""
+        """Check an adapter directory and load it under a version name. Raises AdapterError with the reason."""
         ...
 
     async def unload(self, version: str) -> None:
-        """Forget a version no job uses. Raises AdapterError when it is in use or not loaded."""
+        """Unload a version that no job uses. Raises AdapterError when it is in use or not loaded."""
         ...
 
     async def score(self, messages: Sequence[Message], token_ids: Sequence[int], version: str) -> tuple[float, ...]:
-        """Log-probability of each of the given completion tokens under a version, in nats."""
+        """Return the log-probability of each completion token under a version, in nats."""
         ...
 
     async def score_canary(self, canary: Canary, version: str) -> tuple[float, ...]:
-        """The same for a canary's answer, to its prompt as it was read in training."""
+        """Return the same for a canary's answer, with its prompt as tokenized in training."""
         ...
 
     async def offload(self) -> None:
-        """Leave the accelerator's memory, once the jobs under way have ended, until `reload`.
+        """Free the accelerator's memory after the running jobs, until `reload`.
 
-        Meanwhile whatever else is asked raises ConflictError; what was loaded stays so.
+        Until then all other calls raise ConflictError; loaded versions stay registered.
         """
         ...
 
     async def reload(self) -> None:
-        """Come back with all that was loaded. Nothing happens to one that is not offloaded."""
+        """Undo `offload`, with all loaded versions; does nothing if not offloaded."""
         ...
 
     def close(self) -> None:
-        """Stop; jobs under way fail."""
+        """Stop the engine; running jobs fail."""
         ...
 
 

@@ -1,8 +1,7 @@
-"""The in-process engine: one thread that owns the model, a queue in front of it.
+"""The in-process engine: one thread that owns the model, with a queue of work.
 
-All that touches the model (decoding, loading, unloading) happens on that thread, between two decode
-steps, so that no answer ever mixes versions. Jobs join the running batch as soon as there is room.
-Knows nothing of which version should serve.
+Everything that touches the model (decoding, loading, unloading) happens on that thread between two decode steps, so no
+answer ever mixes versions. Jobs join the running batch as soon as there is room.
 """
 
 import asyncio
@@ -35,7 +34,7 @@ _PARKED = "The model makes room for training and answers again when that has end
 
 
 class _Ticket:
-    """A job on its way through the engine thread, and the mailbox of who waits for it."""
+    """A job on its way through the engine thread, with a queue of updates for the coroutine that waits for it."""
 
     def __init__(self, job: SamplingJob, prompt_ids: tuple[int, ...]) -> None:
         self.job = job
@@ -58,17 +57,17 @@ class _Ticket:
         return bool(self.rows) and all(row.finish_reason for row in self.rows)
 
     def due(self) -> bool:
-        """Whether enough time has passed to tell how far the texts are."""
+        """Return whether enough time has passed for another update."""
         return time.monotonic() - self._told >= _FLUSH_SECONDS
 
     def tell(self, what: Answers | Exception) -> None:
-        """Put news into the mailbox, from the engine thread; a loop that is gone needs none."""
+        """Send an update from the engine thread; dropped if the receiving event loop is closed."""
         self._told = time.monotonic()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._mail.put_nowait, what)
 
     async def news(self) -> Answers:
-        """The next news. Raises what the engine thread raised."""
+        """Return the next update. Raises what the engine thread reported."""
         what = await self._mail.get()
         if isinstance(what, Exception):
             raise what
@@ -122,7 +121,7 @@ class InProcessEngine:
             ticket.given_up = True
 
     async def check(self, trained: Trained) -> None:
-        """See that an adapter of this model can be served. Raises ModelError when it cannot."""
+        """Check that an adapter of this model can be served. Raises ModelError when it cannot."""
         await self._call(lambda: check_sampling(self._sampler, trained))
 
     async def load(self, version: str, path: Path) -> None:
@@ -195,7 +194,7 @@ class InProcessEngine:
 
         def carry_out() -> None:
             if not future.set_running_or_notify_cancel():
-                return  # whoever asked has gone; a future that is running can no longer be cancelled
+                return  # the caller was cancelled; once running, a future can no longer be cancelled
             try:
                 future.set_result(work())
             except Exception as error:
@@ -211,11 +210,11 @@ class InProcessEngine:
         while not self._closed.is_set():
             self._take_work(block=not self._running and not self._waiting)
             self._turn()
-        self._take_work(block=False)  # what was asked before is answered, or nobody would ever tell
+        self._take_work(block=False)  # finish what was posted before, as nobody else would answer it
         self._fail(ModelError("the engine is closed"))
 
     def _turn(self) -> None:
-        """One token for everybody who is answered."""
+        """Decode one token for every running answer."""
         try:
             self._drop_given_up()
             self._admit()
@@ -225,7 +224,7 @@ class InProcessEngine:
             self._fail(ModelError(f"the model failed while it answered: {error!r}"))
 
     def _take_work(self, *, block: bool) -> None:
-        """Carry out what was posted; wait for it only when there is nothing else to do."""
+        """Run the posted work; block only when there is nothing else to do."""
         try:
             while (work := self._inbox.get(block=block, timeout=_IDLE_SECONDS)) is not None:
                 work()
@@ -242,17 +241,17 @@ class InProcessEngine:
         self._waiting = deque(ticket for ticket in self._waiting if not ticket.given_up)
 
     def _admit(self) -> None:
-        """Let waiting jobs join, in their order, while there is room for all answers of the next."""
+        """Let waiting jobs join in order, while there is room for all answers of the next one."""
         while self._waiting and len(self._waiting[0].job.seeds) <= self._sampler.free:
             ticket = self._waiting.popleft()
             if ticket.job.version not in (BASE, *self._sampler.adapters):
                 ticket.tell(AdapterError(f"version {ticket.job.version} is not loaded"))
                 continue
-            self._running.append(ticket)  # before it joins, so that a failure there reaches it too
+            self._running.append(ticket)  # before it joins, so that a failure there is reported to it too
             ticket.rows = self._sampler.join(ticket.requests)
 
     def _report(self) -> None:
-        """Tell every job how far it is, now and then, and at its end."""
+        """Send updates to running jobs, from time to time and at their end."""
         for ticket in self._running:
             if ticket.done or ticket.due():
                 ticket.tell(self._answers(ticket))
@@ -271,7 +270,7 @@ class InProcessEngine:
         return Answers(texts, completions, thoughts)
 
     def _fail(self, error: PrefloopError) -> None:
-        """Give every job the reason; the next ones start on a clean batch."""
+        """Fail every job with this error; later jobs start on an empty batch."""
         self._sampler.reset()
         for ticket in (*self._running, *self._waiting):
             ticket.tell(error)

@@ -1,8 +1,8 @@
 """The router: which version serves, who uses which, and how one replaces another.
 
-A request leases a version once, so both answers of a pair come from it. A swap verifies, loads, runs the
-canary, flips the pointer, records, and lets the old version drain before it is unloaded: no request waits
-for a swap, none is lost, none is mixed. Knows nothing of rounds or pages.
+A request leases a version once, so both answers of a pair come from it. A swap verifies and loads the new version, runs
+the canary, moves the champion pointer, records it, and unloads the old version once its leases have ended: no request
+waits for a swap, none is lost, none mixes versions.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from trainer.evaluation.canary import verify
 
 
 class Router:
-    """Owns the champion pointer over one engine."""
+    """Owns the champion pointer of one engine."""
 
     def __init__(self, engine: Engine, shelf: AdapterStore, versions: Versions) -> None:
         self.champion = BASE
@@ -31,9 +31,9 @@ class Router:
         self._moves = asyncio.Lock()
 
     async def start(self) -> None:
-        """Serve the champion the store names.
+        """Serve the champion recorded in the store.
 
-        Raises AdapterError when it cannot: another version is never served in its place.
+        Raises AdapterError when that fails: another version is never served in its place.
         """
         champion = await asyncio.to_thread(self._versions.champion)
         if champion is None:
@@ -45,7 +45,7 @@ class Router:
 
     @asynccontextmanager
     async def lease(self, name: str | None = None) -> AsyncIterator[str]:
-        """Use a version (the champion, if none is named) until the block ends; it stays loaded so long.
+        """Lease a version (by default the champion) until the block ends; it stays loaded for that time.
 
         Raises NotFoundError for an unknown version, AdapterError when it cannot be loaded.
         """
@@ -63,10 +63,10 @@ class Router:
             await asyncio.shield(self._unload_idle())
 
     async def promote(self, name: str, record: Callable[[], object]) -> None:
-        """Make a version the champion; the one before drains and is unloaded. record: writes in the store that it is.
+        """Make a version the champion; the previous one is unloaded when no longer leased. record: stores the change.
 
-        Raises NotFoundError for an unknown version, AdapterError with the reason when it is refused, and what record
-        raises; then the one before goes on serving as if nothing had happened.
+        Raises NotFoundError for an unknown version, AdapterError with the reason when it fails verification, and what
+        record raises; in each case the previous champion continues to serve.
         """
         version = await asyncio.to_thread(self._versions.by_name, name)
         async with self._moves:
@@ -83,7 +83,7 @@ class Router:
         self._versions.record_serving(BASE, ServingAction.INSTALL, actor_id=None, reason="first start")
 
     async def _ensure(self, version: AdapterVersion) -> None:
-        """Load a version and prove that it answers as the policy that was trained. Call with _moves held."""
+        """Load a version and verify that it answers as the trained policy. Call with _moves held."""
         if version.name in self._loaded or version.sha256 is None:
             return
         path = await asyncio.to_thread(self._shelf.verify, version.name, version.sha256)
@@ -96,7 +96,7 @@ class Router:
         self._loaded.add(version.name)
 
     async def _check_canary(self, name: str) -> None:
-        """See that what serves is what was trained. Raises AdapterError."""
+        """Check that the served adapter is the trained one. Raises AdapterError."""
         canary = await asyncio.to_thread(self._shelf.canary, name)
         served, served_base = [await self._engine.score_canary(canary, version) for version in (name, BASE)]
         try:
@@ -105,10 +105,10 @@ class Router:
             raise AdapterError(f"adapter {name} is refused: {error}") from error
 
     async def _unload_idle(self) -> None:
-        """Unload what nobody uses and nobody will be given."""
+        """Unload versions that are not leased and not the champion."""
         idle = [name for name in self._loaded if not self._users[name] and name not in (BASE, self.champion)]
         if not idle or self._moves.locked():
-            return  # the move under way ends with this same sweep, or the next lease does
+            return  # a move in progress ends with this same sweep, or the next lease does
         async with self._moves:
             for name in idle:
                 if not self._users[name] and name != self.champion and name in self._loaded:

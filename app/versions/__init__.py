@@ -1,1 +1,1 @@
-"""Versions of the model: registered, compared, promoted, put on trial, rolled back."""
+"""Versions of the model: registered, compared, promoted, in trial, rolled back."""

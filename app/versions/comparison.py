@@ -1,7 +1,4 @@
-"""Which two versions people compare: the one on trial and the one that serves, else that one and the one before it.
-
-Knows nothing of votes, nor of the pairs they are given on.
-"""
+"""Which two versions annotators compare: the one in trial with the champion, else the champion with its predecessor."""
 
 from dataclasses import dataclass
 
@@ -11,10 +8,10 @@ from data.versions.standing import before, standings
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A challenger and a champion, whose votes count from `since` on, in ms since the Unix epoch.
+    """A challenger and a champion; votes count from `since` on, in ms since the Unix epoch.
 
-    trial: whether they decide who serves. Without a trial the challenger is the version that serves, measured against
-    the one before it.
+    trial: whether the votes decide who serves. Without a trial the challenger is the version that serves, measured
+    against the one before it.
     """
 
     challenger: str
@@ -29,12 +26,12 @@ class Comparison:
 
     @property
     def other(self) -> str:
-        """The one that does not."""
+        """The one of the two that does not serve."""
         return self.challenger if self.trial else self.champion
 
 
 def current_comparison(store: PreferenceStore) -> Comparison | None:
-    """The two versions that people compare now; None where there are no two."""
+    """Return the two versions compared now; None if there are not two."""
     history = store.versions.serving_history()
     if not history:
         return None
@@ -46,6 +43,6 @@ def current_comparison(store: PreferenceStore) -> Comparison | None:
 
 
 def version_before(store: PreferenceStore) -> str | None:
-    """What would serve after a roll-back; None where there is nothing to go back to."""
+    """Return the version that a rollback would restore; None if there is none."""
     events = store.versions.serving_history()
     return before(standings(store.versions.all(), store.decisions.all(), events), events)

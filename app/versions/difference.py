@@ -1,14 +1,14 @@
-"""Whether a version can be told from the one that serves, by what its evaluation measured.
+"""Whether a version differs measurably from the one that serves, according to its evaluation.
 
-Fewer losses are no proof, and neither is a margin that chance alone may have made. Knows nothing of limits, nor of what
-becomes of a version.
+A version is promoted automatically only if its answers, and where possible its margin on held-out pairs, differ by more
+than chance. Used by promotion.py, after the limits.
 """
 
 from trainer.interface.manifest import Divergence, RivalScores
 
 
 def not_told_by_answers(against: RivalScores) -> str | None:
-    """Why a version's fresh answers are no other than its rival's, in words; None if they are, or it is not known."""
+    """Explain why fresh answers do not differ from the rival's; None if they do, or if that is unknown."""
     kl = against.kl
     if kl.seeds is None or kl.mean > kl.seeds:
         return None
@@ -16,7 +16,7 @@ def not_told_by_answers(against: RivalScores) -> str | None:
 
 
 def not_told_by_pairs(against: RivalScores) -> str | None:
-    """Why held-out pairs do not tell a version from its rival, in words; None if they do, or are too few for both."""
+    """Explain why held-out pairs show no difference from the rival; None if they do, or if there are too few."""
     margin = against.margin
     if margin is None or not margin.low <= 0 <= margin.high:
         return None
@@ -28,7 +28,7 @@ def not_told_by_pairs(against: RivalScores) -> str | None:
 
 
 def told_by_answers_alone(against: RivalScores) -> str | None:
-    """What a promotion rests on where held-out pairs are too few, in words; None where they are not."""
+    """Explain that answers alone decide, because held-out pairs are too few; None if they are enough."""
     if against.margin is not None or against.kl.seeds is None:
         return None
     pairs = f"{against.heldout.pairs} held-out pairs are" if against.heldout.pairs != 1 else "1 held-out pair is"

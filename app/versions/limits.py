@@ -1,7 +1,7 @@
-"""What a challenger may be like, and what of it goes too far: the gate in front of every promotion.
+"""Limits on a challenger's evaluation, checked before every automatic promotion.
 
-A version that breaks a limit is refused, with the reason in words. Knows nothing of how a version is measured
-(trainer/evaluation/evaluation.py), nor of what becomes of one that is refused.
+A version that breaks a limit is rejected, with the reason in words. The numbers come from
+trainer/evaluation/evaluation.py; promotion.py acts on the result.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,16 +17,16 @@ Off = Literal["off"]
 
 
 class Limits(Strict):
-    """How far a challenger may go from the version that serves; "off" lets a number be whatever it is.
+    """How far a challenger may differ from the version that serves; "off" disables a limit.
 
-    accuracy: held-out accuracy against that version and against the base; refused when its 95 % interval lies below,
-    so that few pairs refuse nothing by chance. margin: the same for the margin in nats. kl_per_token_mean,
-    kl_per_token_median, kl_per_token_max: nats a token from the base; kl_mean, kl_median, kl_max: nats an answer.
-    chosen_drop_per_token: by how many nats a token chosen held-out answers may become less likely; chosen_drop: an
-    answer, on average. Where only the limit of an answer is given, that of a token is off, as it was before there was
-    one. longer, shorter: by what share of its mean length; eos_drop: by how much the share of answers that end by
-    themselves may fall; repetition: by how much the repeated share of an answer may rise; distinct_drop: by what share
-    its different word pairs may fall.
+    accuracy: held-out accuracy against that version and against the base; broken when the whole 95 % interval lies
+    below, so that a few pairs reject nothing by chance. margin: the same for the margin in nats. kl_per_token_mean,
+    kl_per_token_median, kl_per_token_max: nats per token from the base; kl_mean, kl_median, kl_max: nats per answer.
+    chosen_drop_per_token: by how many nats per token the chosen held-out answers may become less likely; chosen_drop:
+    per answer, on average. If only the limit per answer is set, the one per token is off, as before it existed.
+    longer, shorter: by what share of its mean length; eos_drop: by how much the share of answers that end with EOS may
+    fall; repetition: by how much the repeated share of an answer may rise; distinct_drop: by what share its distinct
+    word pairs may fall.
     """
 
     accuracy: Fraction | Off = 0.5
@@ -47,7 +47,7 @@ class Limits(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _an_old_limit_stands_alone(cls, given: Any) -> Any:  # noqa: ANN401  # whatever a file says
+    def _an_old_limit_stands_alone(cls, given: Any) -> Any:  # noqa: ANN401  # any value a settings file may hold
         if not isinstance(given, Mapping):
             return given
         alone = {new: "off" for old, new in _PER_TOKEN.items() if old in given and new not in given}
@@ -55,7 +55,7 @@ class Limits(Strict):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of it an admin should know."""
+        """Notes for an admin about limits that are set twice."""
         both = [(old, new) for old, new in _PER_TOKEN.items() if "off" not in (getattr(self, old), getattr(self, new))]
         return tuple(
             f"limits.{old} ({getattr(self, old):g} nats an answer) and limits.{new} ({getattr(self, new):g} nats a "
@@ -70,14 +70,14 @@ _PER_TOKEN: Mapping[str, str] = {
     "kl_max": "kl_per_token_max",
     "chosen_drop": "chosen_drop_per_token",
 }
-"""Limits of nats an answer, and those of nats a token that took their places, since answers are long or short."""
+"""Limits in nats per answer, and the limits per token that replaced them, as answers differ in length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A number that goes too far. name: its limit's key in [limits].
+    """A limit that was broken. name: the limit's key in [limits].
 
-    rival: compared with whom, where the limit holds for each of several.
+    rival: the version compared with, where the limit applies to each of several.
     """
 
     name: str
@@ -88,12 +88,12 @@ class Breach:
 
     @property
     def key(self) -> str:
-        """What its number is kept by: no other breach of the same version has this key."""
+        """Unique key of its number among the breaches of a version."""
         return self.name if self.rival is None else f"{self.name} against {self.rival}"
 
 
 def breaches(evaluation: Evaluation, limits: Limits) -> tuple[Breach, ...]:
-    """What of a challenger goes too far; nothing, if it may be promoted."""
+    """Return the limits that a challenger breaks; empty if it may be promoted."""
     return tuple(found for check in _CHECKS for found in check(evaluation, limits))
 
 
@@ -212,7 +212,7 @@ def _fall(before: float, now: float) -> float:
 
 
 def _rivals(evaluation: Evaluation) -> tuple[RivalScores, ...]:
-    """The champion, and the base where that is another."""
+    """Return the champion's comparison, and the base's where the champion is not the base."""
     return (
         (evaluation.against_champion,)
         if evaluation.champion is None

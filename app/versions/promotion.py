@@ -1,6 +1,6 @@
-"""What becomes of a version that a round made: refused by its evaluation, or let through as the settings say.
+"""Decide what happens to a version that a round made: rejected by its evaluation, or handled as the settings say.
 
-Knows nothing of how a version is measured, nor of rounds under way.
+RoundRunner calls it when training has ended.
 """
 
 from enum import StrEnum
@@ -13,14 +13,14 @@ from data.errors import ConflictError
 from data.records import RoundState, Ruling
 from trainer.interface.manifest import Evaluation, RivalScores
 
-if TYPE_CHECKING:  # whoever reads settings must not import torch
+if TYPE_CHECKING:  # reading settings must not import torch
     from app.serving.router import Router
 
 
 class Promotion(StrEnum):
-    """What becomes of a version that broke no limit: it serves (GATE), is put on TRIAL, or waits for an admin.
+    """What happens to a version that breaks no limit: it serves (GATE), is put in TRIAL, or waits for an admin.
 
-    One that broke a limit is refused whatever this says.
+    One that breaks a limit is always rejected.
     """
 
     GATE = "gate"
@@ -29,7 +29,7 @@ class Promotion(StrEnum):
 
 
 class PromotionPolicy:
-    """Holds versions to the limits, and does with those that break none what `promotion` says."""
+    """Checks versions against the limits, and applies `promotion` to those that break none."""
 
     def __init__(self, adapters: ModelRegistry, router: "Router", *, promotion: Promotion, limits: Limits) -> None:
         self._adapters = adapters
@@ -38,11 +38,11 @@ class PromotionPolicy:
         self._limits = limits
 
     async def decide(self, name: str, round_id: int, evaluation: Evaluation | None) -> tuple[RoundState, str | None]:
-        """What becomes of a version, by its evaluation and the settings, and why not more.
+        """Decide on a version by its evaluation and the settings; returns the round's state and the reason, if any.
 
-        One that cannot be told from what serves waits for an admin.
-        One that took over before a restart has done so. What an evaluation says is about the version that served when
-        the round began: where another serves by now it refuses, but promotes nothing.
+        A version that does not differ measurably from the one that serves waits for an admin. A version that already
+        serves (after a restart) stays. An evaluation compares with the version that served when the round started: if
+        another serves by now, it can reject the new version, but not promote it.
         """
         if name == self._router.champion:
             return RoundState.PROMOTED, None
@@ -62,32 +62,32 @@ class PromotionPolicy:
         return await self._let_through(name, against.rival, reason)
 
     async def hold(self, name: str, reason: str) -> RoundState:
-        """Let a version wait for an admin, whatever it is like; one that serves already stays so."""
+        """Let a version wait for an admin; one that serves already stays so."""
         if name == self._router.champion:
             return RoundState.PROMOTED
         await self._adapters.rule(name, Ruling.WAIT, reason=reason)
         return RoundState.WAITING
 
     def _alike(self, against: RivalScores) -> str | None:
-        """Why a version cannot be told from the one that serves; on trial people tell, where held-out pairs do not."""
+        """Explain why a version does not differ from the champion; in a trial people decide where pairs do not."""
         by_answers = not_told_by_answers(against)
         if by_answers or self._promotion is Promotion.TRIAL:
             return by_answers
         return not_told_by_pairs(against)
 
     async def _let_through(self, name: str, rival: str, reason: str) -> tuple[RoundState, str | None]:
-        """What becomes of a version that broke no limit, compared with a rival, and why not more."""
+        """Apply `promotion` to a version that broke no limit; returns the round's state and the reason, if any."""
         match self._promotion:
             case Promotion.GATE:
                 return await self._promote(name, rival, reason)
-            case Promotion.TRIAL:  # people compare it with what serves, whatever it was compared with before
+            case Promotion.TRIAL:  # people compare it with the current champion, whatever it was evaluated against
                 await self._adapters.put_on_trial(name, reason=reason + self._since(rival))
             case Promotion.BY_HAND:
                 await self._adapters.rule(name, Ruling.WAIT, reason=reason + self._since(rival))
         return RoundState.WAITING, None
 
     async def _promote(self, name: str, rival: str, reason: str) -> tuple[RoundState, str | None]:
-        """Let a version serve, unless its rival does so no more: at the start of the act, or when its turn comes."""
+        """Promote a version, unless its rival no longer serves, now or when the promotion's turn comes."""
         try:
             await self._adapters.promote(name, reason=reason, premise=lambda: self._router.champion == rival)
         except ConflictError:
@@ -98,6 +98,6 @@ class PromotionPolicy:
         return RoundState.PROMOTED, None
 
     def _since(self, rival: str) -> str:
-        """What a reason has to add if the rival does not serve any more."""
+        """Return what to add to a reason if the rival no longer serves."""
         serving = self._router.champion
         return "" if serving == rival else f", compared with {rival}; but {serving} serves by now"

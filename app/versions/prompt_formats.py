@@ -1,7 +1,7 @@
-"""In which format a home asks its model: what `[model]` says, or what its versions were trained in.
+"""Choose the prompt format of a home: what `[model]` says, or the format its versions were trained with.
 
-A home keeps the plain template of its versions when prefloop gets a better one: a version answers well only as it was
-trained. Knows nothing of templates themselves.
+A home keeps the plain template of its versions when prefloop gets a better one, since a version answers well only in
+the format it was trained with. Called at the server's start.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _KEPT = (
 
 
 def settle_format(base: Base, options: ModelOptions, store: PreferenceStore, say: Callable[[str], None]) -> Base:
-    """The base as this home asks it, recorded as in force from now on; `say` gets what people should know of it."""
+    """Return the base with this home's prompt format, recorded as current; `say` receives notes for people."""
     trained = _newest_format(base, store)
     if options.template is None and base.plain_template and trained and trained.template != base.format.template:
         base = base.under(_kept(trained, base.format, options))
@@ -28,7 +28,7 @@ def settle_format(base: Base, options: ModelOptions, store: PreferenceStore, say
 
 
 def _newest_format(base: Base, store: PreferenceStore) -> PromptFormat | None:
-    """The format of the version that was trained last, None where there is none."""
+    """Return the format of the newest trained version; None if there is none."""
     newest = next((one for one in reversed(store.versions.all()) if one.sha256 is not None), None)
     if newest is None:
         return None
@@ -37,7 +37,7 @@ def _newest_format(base: Base, store: PreferenceStore) -> PromptFormat | None:
 
 
 def _kept(trained: PromptFormat, today: PromptFormat, options: ModelOptions) -> PromptFormat:
-    """The template of the versions with all else as `[model]` says; no stop strings but what they were trained with."""
+    """Combine the versions' template with the settings; of the plain stop strings keep only those used in training."""
     of_template = (stop for stop in trained.stop if stop in PLAIN_STOPS)
     stop = tuple(dict.fromkeys((*of_template, *options.stop)))
     return today.model_copy(update={"template": trained.template, "stop": stop})

@@ -1,6 +1,6 @@
-"""What can be done with versions: promote, roll back, refuse, retire, hand out. Each act is decided and recorded here.
+"""Acts on versions: promote, roll back, reject, retire, hand out. Each is checked and recorded here.
 
-Knows nothing of who may, nor of how one comes to a decision.
+Called by the API, by trials and by the promotion policy; permissions are checked by the API.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from data.versions.decisions import Numbers, assert_reason
 from data.versions.standing import Serving, VersionStatus, servings, standings
 from data.versions.versions import BASE
 
-if TYPE_CHECKING:  # which versions there are must be told without torch
+if TYPE_CHECKING:  # listing versions must work without torch
     from app.serving.router import Router
 
 Premise = Callable[[], bool]
-"""Whether what a decision rests on is still so: another may have been made since, and have moved what serves."""
+"""Whether a decision's basis still holds: another decision since then may have changed what serves."""
 
 _TOLD = {
     Ruling.PROMOTE: Event.VERSION_PROMOTED,
@@ -35,9 +35,9 @@ _TOLD = {
 
 @dataclass(frozen=True, slots=True)
 class AdapterView:
-    """A version with all that became of it; decisions and servings are oldest first.
+    """A version with its history; decisions and servings are oldest first.
 
-    old_format: it was trained in another prompt format than the one in force.
+    old_format: whether it was trained in another prompt format than the current one.
     """
 
     version: AdapterVersion
@@ -48,7 +48,7 @@ class AdapterView:
 
 
 def adapter_views(store: PreferenceStore) -> list[AdapterView]:
-    """Every version of a store, oldest first."""
+    """Return every version of a store, oldest first."""
     versions = store.versions.all()
     decisions = store.decisions.all()
     events = store.versions.serving_history()
@@ -67,7 +67,7 @@ def adapter_views(store: PreferenceStore) -> list[AdapterView]:
 
 
 def adapter_files(store: PreferenceStore, shelf: AdapterStore, name: str) -> Path:
-    """The directory of a version, in PEFT's format, verified.
+    """Return a version's verified directory in PEFT's format.
 
     Raises NotFoundError for an unknown version, ConflictError for the base, AdapterError for damaged files.
     """
@@ -78,8 +78,8 @@ def adapter_files(store: PreferenceStore, shelf: AdapterStore, name: str) -> Pat
 
 
 class ModelRegistry:
-    """The versions of a home, as those who answer for them handle them. moved: called when another one serves;
-    publish: takes what was decided. One act at a time; a premise is looked at when its act's turn has come.
+    """Acts on the versions of a home, one at a time. moved: called when another version serves; publish: receives
+    decisions. A premise is checked when the act's turn has come.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class ModelRegistry:
         self._one_at_a_time = asyncio.Lock()
 
     def all(self) -> list[AdapterView]:
-        """Every version, oldest first."""
+        """Return every version, oldest first."""
         return adapter_views(self._store)
 
     async def promote(
@@ -111,11 +111,11 @@ class ModelRegistry:
         numbers: Numbers | None = None,
         premise: Premise | None = None,
     ) -> None:
-        """Let a version serve, an older one included: verified, loaded, proved by its canary, then swapped in.
+        """Make a version the champion, an older one included: verify, load, check the canary, then swap it in.
 
-        Raises InputError without a reason, NotFoundError for an unknown version, ConflictError for one that serves or
-        is retired or if the premise does not hold, AdapterError with the reason when it is refused; then the one before
-        goes on serving.
+        Raises InputError without a reason; NotFoundError for an unknown version; ConflictError for one that serves
+        already or is retired, or if the premise does not hold; AdapterError with the reason when it fails verification;
+        the previous champion then continues to serve.
         """
         assert_reason(reason)
         async with self._one_at_a_time:
@@ -147,10 +147,10 @@ class ModelRegistry:
         numbers: Numbers | None = None,
         premise: Premise | None = None,
     ) -> str:
-        """Serve again what served before, and refuse what serves now; returns the version that serves then.
+        """Serve the previous version again, and mark the current one rejected; returns the version that then serves.
 
-        Raises ConflictError when nothing served before or the premise does not hold, InputError and AdapterError as
-        promote does.
+        Raises ConflictError when there is no previous version or the premise does not hold, InputError and AdapterError
+        as promote does.
         """
         assert_reason(reason)
         async with self._one_at_a_time:
@@ -172,7 +172,7 @@ class ModelRegistry:
         return better
 
     async def put_on_trial(self, name: str, *, reason: str, actor_id: int | None = None) -> None:
-        """Let annotators compare a version with the one that serves; one that was on trial before waits.
+        """Let annotators compare a version with the champion; a version that was in trial before waits.
 
         Raises as rule does.
         """
@@ -191,10 +191,10 @@ class ModelRegistry:
         numbers: Numbers | None = None,
         premise: Premise | None = None,
     ) -> None:
-        """Decide what needs no swap: that a version waits, is tried, is refused or is retired.
+        """Decide something that needs no swap: that a version waits, is in trial, is rejected or is retired.
 
-        Raises NotFoundError for an unknown version, ConflictError for one that serves, for the base, which is always
-        there to go back to, and if the premise does not hold.
+        Raises NotFoundError for an unknown version; ConflictError for one that serves, for the base, which must stay
+        available for rollbacks, and if the premise does not hold.
         """
         async with self._one_at_a_time:
             await self._assert_holds(premise)
@@ -207,7 +207,7 @@ class ModelRegistry:
             await self._tell_of(name, ruling, reason)
 
     def files(self, name: str) -> Path:
-        """The directory of a version, as adapter_files has it."""
+        """Return a version's directory, as adapter_files does."""
         return adapter_files(self._store, self._shelf, name)
 
     async def _standing(self, name: str) -> VersionStatus:
@@ -215,7 +215,7 @@ class ModelRegistry:
         return {view.version.name: view.standing for view in await asyncio.to_thread(self.all)}[name]
 
     def _champion(self) -> str:
-        """What serves by the record, with a server or without; the base before the first start."""
+        """Return the version recorded as serving, also without a server; the base before the first start."""
         champion = self._store.versions.champion()
         return BASE if champion is None else champion.name
 
@@ -226,12 +226,12 @@ class ModelRegistry:
         return found
 
     async def _assert_holds(self, premise: Premise | None) -> None:
-        """Raise ConflictError if a premise does not hold. Call with _one_at_a_time held: then it goes on to hold."""
+        """Raise ConflictError if a premise does not hold. Call with _one_at_a_time held, so that it stays true."""
         if premise is not None and not await asyncio.to_thread(premise):
             raise ConflictError("What was to be decided on has changed meanwhile; look again.")
 
     async def _swap(self, name: str, record: Callable[[], object]) -> None:
-        """Let a version serve. record: writes the move and its decision, both or neither."""
+        """Make a version serve. record: stores the change and its decision in one transaction."""
         await self._router.promote(name, record)
         self._moved()
 

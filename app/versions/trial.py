@@ -1,7 +1,6 @@
-"""What people decide between versions: a challenger takes over or not, a champion that proves worse goes.
+"""Decide by people's votes between versions: promote or reject a challenger, roll back a champion that is worse.
 
-Votes are looked at as they come; the evidence allows that (data/versions/sequential_test.py). Knows nothing of who
-votes, nor of how their pairs are made.
+Votes are evaluated as they come, which the sequential test allows (data/versions/sequential_test.py).
 """
 
 import asyncio
@@ -22,22 +21,22 @@ _REST_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TrialState:
-    """Two versions that people compare, and the votes that count."""
+    """Two versions that are compared, and the votes that count."""
 
     comparison: Comparison
     votes: tuple[ComparisonVote, ...]
 
     @property
     def evidence(self) -> Evidence:
-        """What the votes come to, for the challenger."""
+        """The evidence of the votes, from the challenger's side."""
         return evidence(self.votes, self.comparison.challenger)
 
 
 class Trial:
     """Watches the votes between versions.
 
-    roll_back: whether a champion that proves worse is taken back by itself. most_votes: a trial that so many have not
-    settled, those for neither among them, ends without a winner.
+    roll_back: whether a champion that is worse is rolled back automatically. most_votes: a trial that is undecided
+    after this many votes, ties included, ends without a winner.
     """
 
     def __init__(self, store: PreferenceStore, adapters: ModelRegistry, *, roll_back: bool, most_votes: int) -> None:
@@ -49,7 +48,7 @@ class Trial:
         self._seen: tuple[object, ...] | None = None
 
     def match(self) -> TrialState | None:
-        """The match that runs; None where no two versions are compared."""
+        """Return the current comparison with its votes; None if no two versions are compared."""
         found = current_comparison(self._store)
         if found is None:
             return None
@@ -57,17 +56,17 @@ class Trial:
         return TrialState(found, tuple(votes))
 
     async def _step(self) -> None:
-        """Decide, if anything has changed that a decision depends on."""
+        """Decide, if anything that a decision depends on has changed."""
         now = await asyncio.to_thread(self._state)
         if now != self._seen:
-            self._seen = None  # tried again if it fails: nobody else would end the trial
+            self._seen = None  # so that it is tried again after a failure
             await self.decide()
             self._seen, self.loop.last_error = now, None
 
     async def decide(self) -> None:
-        """Decide the match that runs, if its votes settle it or there are too many that do not.
+        """Decide the current comparison, if its votes settle it or there are too many that do not.
 
-        Raises as Adapters does: ConflictError, too, if the match became another before its turn.
+        Raises as ModelRegistry does, including ConflictError if the comparison changed in the meantime.
         """
         match = await asyncio.to_thread(self.match)
         if match is None:
@@ -80,7 +79,7 @@ class Trial:
             )
 
     async def _end(self, match: TrialState) -> None:
-        """End a trial that is decided; a challenger that won but cannot be served is left to an admin."""
+        """End a trial that is decided; a winning challenger that cannot be served is left to an admin."""
         match match.evidence.outcome:
             case SequentialOutcome.BETTER:
                 try:
@@ -108,11 +107,11 @@ class Trial:
         )
 
     def _still(self, match: TrialState) -> bool:
-        """Whether people compare the same two: an admin may have moved or ruled on one of them meanwhile."""
+        """Return whether the same two are still compared: an admin may have decided on one of them meanwhile."""
         return current_comparison(self._store) == match.comparison
 
     def _state(self) -> tuple[object, ...]:
-        """What a decision can depend on; as long as it is the same, there is nothing new to decide."""
+        """Return everything a decision can depend on; while it is unchanged, there is nothing new to decide."""
         standing = tuple(quarantine.annotator_id for quarantine in self._store.quarantines.in_force())
         return self._store.judgments.last_id(), current_comparison(self._store), standing
 
