@@ -1,1 +1,1 @@
-"""What annotators are given to judge: pairs are sampled ahead, leased, and blinded."""
+"""What annotators judge: pairs are sampled ahead, leased, and shown blind."""

@@ -1,4 +1,4 @@
-"""What an annotator may be told when something fails: never the name of a model or version. Knows no pages."""
+"""What annotators may see of an error: never the name of a model or version."""
 
 from data.errors import ConflictError, DiskFullError, HomeError, InputError, PrefloopError, PromptError
 from data.records import Annotator, Role
@@ -14,10 +14,10 @@ _NO_PAIR = "No pair can be made just now. An admin can see why."
 
 
 def redact_for(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:
-    """The error as this person may see it: what was wrong with his own act as it is, the rest only for admins."""
+    """Return the error as this person may see it: errors of their own input as they are, others only for admins."""
     if _sees_all(annotator):
         return error
-    if isinstance(error, PromptError):  # its words are the model's template's, or name it
+    if isinstance(error, PromptError):  # its text comes from the model's template, or names the model
         return PromptError(_CANNOT_BE_ASKED, reason=error.reason)
     if isinstance(error, InputError | ConflictError):
         return error
@@ -27,7 +27,7 @@ def redact_for(error: PrefloopError, annotator: Annotator | None) -> PrefloopErr
 
 
 def last_error_for(trouble: str | None, annotator: Annotator) -> str | None:
-    """Why no pair can be made, as this person may see it; None if there is no trouble."""
+    """Return why no pair can be made, as this person may see it; None without an error."""
     return trouble if trouble is None or _sees_all(annotator) else _NO_PAIR
 
 

@@ -1,7 +1,4 @@
-"""Makers at work side by side: whoever ends makes room for the next, and nobody waits for the slowest.
-
-Knows nothing of what they make.
-"""
+"""A set of concurrent tasks: when one ends, the owner can start the next, without waiting for the slowest."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,7 +6,7 @@ from typing import Any
 
 
 class Crew:
-    """Tasks under way. ended: called whenever one has ended, however it did."""
+    """Running tasks. ended: called whenever one has ended, in whatever way."""
 
     def __init__(self, ended: Callable[[], None]) -> None:
         self._ended = ended
@@ -19,18 +16,18 @@ class Crew:
         return len(self._at_work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let one more begin; it must see to its own errors."""
+        """Start a task, which must handle its own errors."""
         task = asyncio.create_task(work)
         self._at_work.add(task)
         task.add_done_callback(self._leave)
 
     async def idle(self) -> None:
-        """Wait until all have ended, those too that begin meanwhile."""
+        """Wait until all tasks have ended, including those started meanwhile."""
         while self._at_work:
             await asyncio.wait(self._at_work)
 
     async def close(self) -> None:
-        """Break all off."""
+        """Cancel all tasks."""
         for task in self._at_work:
             task.cancel()
         await asyncio.gather(*self._at_work, return_exceptions=True)

@@ -1,6 +1,6 @@
-"""The desk: what one annotator can do. The page and the API both work through it.
+"""The desk: everything one annotator can do. The page and the API both work through it.
 
-Knows nothing of models or versions: what it gives out is blind.
+What it hands out is blind: it names no model or version.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from data.store import PreferenceStore
 
 @dataclass(frozen=True, slots=True)
 class LivePair:
-    """A pair that is made while its annotator watches; the lease comes with the last item.
+    """A pair being sampled while its annotator watches; the last item has the lease.
 
-    thoughts: what was reasoned before each answer, if the annotator may see that and there is any.
+    thoughts: the reasoning before each answer, if there is any and annotators may see it.
     """
 
     prompt: Prompt
@@ -32,11 +32,11 @@ class LivePair:
 
 
 class Desk:
-    """Lends pairs, takes judgments, takes them back, and takes prompts.
+    """Leases pairs, records judgments, undoes them, and accepts prompts.
 
-    reasons: the tags a judgment may bear; turns: how often the user may speak in a conversation; queue: what people
-    are given, and told. keeps_reasoning: whether the model is shown in a later turn what it reasoned in an earlier one.
-    judged: called after each judgment that was saved or taken back.
+    reasons: the tags a judgment may have; turns: maximum user turns in a conversation; queue: what annotators are
+    given and shown. keeps_reasoning: whether the model sees its earlier reasoning in later turns. judged: called after
+    each judgment that was saved or undone.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Desk:
         self._keeps_reasoning = keeps_reasoning
 
     async def next(self, annotator: Annotator) -> Lease | None:
-        """The pair to judge: the one already lent to this annotator, else a ready one, else None."""
+        """Return the pair to judge: the one already leased to this annotator, else a ready one, else None."""
         lease = await asyncio.to_thread(self._lend, annotator.id, self._router.champion)
         self._feeder.wake()
         return lease
@@ -75,10 +75,10 @@ class Desk:
         return self._store.pairs.lease(annotator_id, duration_ms=self._lease_ms, version=champion, rules=rules)
 
     async def live(self, annotator: Annotator, prompt_sha256: str | None = None) -> AsyncGenerator[LivePair, None]:
-        """Make a pair now, for this prompt or for the next one, and lend it.
+        """Sample a pair now, for this prompt or for the next one, and lease it.
 
-        Only who knows a prompt knows its digest. Ends without a lease when none could be made. Raises NotFoundError
-        for an unknown prompt.
+        The digest serves as permission, since only those who know a prompt know it. Ends without a lease when no pair
+        could be made. Raises NotFoundError for an unknown prompt.
         """
         prompt = (
             None if prompt_sha256 is None else await asyncio.to_thread(self._store.prompts.by_sha256, prompt_sha256)
@@ -93,7 +93,7 @@ class Desk:
                 yield LivePair(draft.prompt, draft.texts, lease, self._shown(draft.thoughts))
 
     def thought(self, completion: Completion) -> Thought | None:
-        """What was reasoned before an answer, as far as annotators may see it."""
+        """Return the reasoning before an answer, if annotators may see it."""
         return None if self.reasoning is ShownReasoning.HIDDEN else completion.thought
 
     def _shown(self, thoughts: tuple[Thought | None, ...]) -> tuple[Thought | None, Thought | None]:
@@ -103,9 +103,9 @@ class Desk:
         return a, b
 
     async def judge(self, annotator: Annotator, token: str, verdict: Verdict, key: str) -> Judgment:
-        """Keep a judgment; when this returns, it is on disk. The same key again is the same judgment.
+        """Record a judgment; when this returns, it is on disk. The same key again returns the same judgment.
 
-        Raises InputError, NotFoundError or ConflictError with words for the annotator.
+        Raises InputError, NotFoundError or ConflictError with a message for the annotator.
         """
         unknown = {*verdict.remarks.reasons_a, *verdict.remarks.reasons_b} - {*self.reasons}
         if unknown:
@@ -116,28 +116,28 @@ class Desk:
         return judgment
 
     async def expected(self, judgment: Judgment) -> Expected | None:
-        """What a known pair should have been judged, if annotators are to be told; None for any other pair."""
+        """Return the expected judgment of a gold pair, if annotators are told; None for any other pair."""
         if not self._queue.gold_feedback:
             return None
         return await asyncio.to_thread(self._store.gold.expected, judgment.pair_id)
 
     async def undo(self, annotator: Annotator) -> tuple[Lease, Judgment] | None:
-        """Take the last judgment back: the pair to judge again with what had been said, None if there is none."""
+        """Undo the last judgment; returns the pair to judge again and the undone judgment, None if there is none."""
         undone = await asyncio.to_thread(self._store.judgments.undo, annotator.id, duration_ms=self._lease_ms)
         self._judged()
         return undone
 
     async def change(self, annotator: Annotator, judgment_id: int) -> tuple[Lease, Judgment]:
-        """The pair of an earlier judgment, to say something else of it; until then the earlier one stands.
+        """Lease the pair of an earlier judgment again; until it is judged anew, the earlier judgment counts.
 
-        Raises NotFoundError or ConflictError with words for the annotator.
+        Raises NotFoundError or ConflictError with a message for the annotator.
         """
         return await asyncio.to_thread(
             self._store.judgments.change, annotator.id, judgment_id, duration_ms=self._lease_ms
         )
 
     async def history(self, annotator: Annotator, *, before: int | None, limit: int) -> list[tuple[Judgment, Pair]]:
-        """The annotator's standing judgments with their pairs, newest first."""
+        """Return the annotator's valid judgments with their pairs, newest first."""
 
         def read() -> list[tuple[Judgment, Pair]]:
             judgments = self._store.judgments.standing(annotator.id, before=before, limit=limit)
@@ -147,21 +147,21 @@ class Desk:
         return await asyncio.to_thread(read)
 
     async def write(self, annotator: Annotator, text: str) -> Prompt:
-        """Keep a prompt of the annotator's own, to be answered live. Raises InputError for an empty one."""
+        """Save a prompt written by the annotator, to be answered live. Raises InputError for an empty one."""
         return await asyncio.to_thread(self._store.prompts.write, text, annotator.id)
 
     async def goes_on(self, judgment: Judgment) -> bool:
-        """Whether the conversation of a judgment can go on with the answer that was chosen."""
+        """Return whether the conversation of a judgment can continue with the chosen answer."""
         if not judgment.choice.decisive or self._turns < 2:
             return False
         pair = await asyncio.to_thread(self._store.pairs.by_id, judgment.pair_id)
         return pair.prompt.turns < self._turns
 
     async def continue_with(self, annotator: Annotator, judgment_id: int, text: str) -> Prompt:
-        """The conversation of a judgment, gone on with the better answer (as edited, if it was) and the text.
+        """Continue a judgment's conversation with the chosen answer (as edited, if it was) and the user's text.
 
-        Raises NotFoundError for a judgment that is not the annotator's own; ConflictError when it chose no answer
-        or the conversation is as long as may be; InputError for an empty text.
+        Raises NotFoundError for a judgment of someone else; ConflictError when it chose no answer or the conversation
+        has its maximum length; InputError for an empty text.
         """
         judgment = await asyncio.to_thread(self._store.judgments.by_id, judgment_id)
         if judgment.annotator_id != annotator.id:
@@ -179,13 +179,13 @@ class Desk:
         return await asyncio.to_thread(keep)
 
     async def guideline(self) -> Guideline | None:
-        """What the annotators judge by now."""
+        """Return the current annotation guidelines."""
         return await asyncio.to_thread(self._store.guidelines.newest)
 
     async def stats(self, annotator: Annotator) -> Stats:
-        """What the annotator has done so far."""
+        """Return the annotator's own statistics."""
         return await asyncio.to_thread(self._store.stats.of, annotator.id)
 
     async def progress(self, annotator: Annotator) -> int:
-        """How many pairs this annotator has judged."""
+        """Return how many pairs this annotator has judged."""
         return await asyncio.to_thread(self._store.judgments.progress, annotator.id)

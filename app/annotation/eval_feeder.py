@@ -1,6 +1,6 @@
-"""Pairs that measure: an answer of each of the two versions that people compare, to one prompt.
+"""Make evaluation pairs: one answer from each of the two versions being compared, to the same prompt.
 
-Held-out prompts first, since nothing of them ever trains. Knows nothing of who judges them.
+Held-out prompts come first, since they are never trained on. The feeder calls it.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ _ALL_ALIKE = "they give the same answers, again and again; raise temperature in 
 
 
 class Flaw(StrEnum):
-    """Why training on a choice between two completions would teach nothing; chance may change it next time."""
+    """Why a pair would teach nothing if trained on; it depends on chance, so another attempt may succeed."""
 
     EMPTY = "an empty answer"
     IDENTICAL = "two identical answers"
 
 
 def flaw(a: NewCompletion, b: NewCompletion) -> Flaw | None:
-    """What is wrong with a pair to train on, or None; an answer that was cut off is judged like any other.
+    """Return what is wrong with a training pair, or None; an answer that was cut off is judged like any other.
 
-    Also one of which nothing is there yet, as of a model that thought until the limit came: people should say so.
+    That includes an empty answer cut off while the model was reasoning: people should be able to judge it.
     """
     if any(not one.text and one.finish_reason is FinishReason.STOP for one in (a, b)):
         return Flaw.EMPTY
@@ -44,15 +44,15 @@ def flaw(a: NewCompletion, b: NewCompletion) -> Flaw | None:
 
 
 def alike(a: NewCompletion, b: NewCompletion) -> bool:
-    """Whether two completions say the same words."""
+    """Return whether two completions have the same words."""
     return a.text.split() == b.text.split()
 
 
 class EvalFeeder:
-    """Keeps a few evaluation pairs ready. queue: which share people are given; buffer: pairs kept ready in all.
+    """Keeps evaluation pairs ready. queue: their share of what people get; buffer: pairs kept ready in total.
 
-    A version is measured by all it says: an answer that is empty or was cut off is what its users would get.
-    aside: prompts that cannot be asked, these here or by whoever else makes pairs.
+    A version is measured by everything it answers: empty or cut-off answers count, as its users would get them.
+    aside: prompts that cannot be asked, found here or by others who make pairs.
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class EvalFeeder:
         self._one_at_a_time = asyncio.Lock()
 
     async def make(self) -> bool:
-        """Make evaluation pairs if some are missing; whether it came to one.
+        """Make evaluation pairs if some are missing; returns whether at least one was made.
 
-        What is in the way is kept in `last_error`, and other work goes on. It is tried again next time, but for a
-        version that cannot be served: then none is made until others are compared, or it is put on trial again.
+        Errors are kept in `last_error`, and other work continues. The next call tries again, except for a version that
+        cannot be served: then none are made until other versions are compared, or it is put in trial again.
         """
         found = await asyncio.to_thread(self._look)
         if found is None or self._given_up:
@@ -102,7 +102,7 @@ class EvalFeeder:
         return True in made
 
     def _look(self) -> Comparison | None:
-        """The two that people compare; when they are others than before, what waits of those before is withdrawn."""
+        """Return the current comparison; when it changed, withdraw the unjudged pairs of the previous one."""
         found = current_comparison(self._store)
         if found != self._comparison or not self._tidied:
             of = None if found is None else (found.serving, found.other)
@@ -122,7 +122,7 @@ class EvalFeeder:
         if prompt is None:
             raise InputError(f"every prompt is set aside: {self.aside}; bring others" if self.aside.ids else _NO_PROMPT)
         async with self._router.lease() as champion, self._router.lease(found.other) as other:
-            if champion != found.serving:  # since it was looked
+            if champion != found.serving:  # it changed since _look
                 return False
             try:
                 answers = await asyncio.gather(self._answer(prompt, champion), self._answer(prompt, other))
@@ -143,7 +143,7 @@ class EvalFeeder:
         return completion
 
     def _next_prompt(self) -> Prompt | None:
-        """A prompt that was not asked before, while there are such; None if no prompt fits the model."""
+        """Return a prompt not used before, while there are any; None if no prompt can be asked."""
         prompts = self._store.prompts
 
         def fresh() -> Prompt | None:
@@ -159,7 +159,7 @@ class EvalFeeder:
         return found
 
     def _explain(self, failed: Exception | None, found: Comparison) -> str | None:
-        """Why no pairs are made, in words; None if nothing is wrong."""
+        """Explain why no pairs are made; None if nothing is wrong."""
         if failed is None:
             return self._file.located(_ALL_ALIKE) if self._alike >= _MANY_ALIKE else None
         if isinstance(failed, AdapterError) and found.trial:

@@ -1,8 +1,8 @@
 """The feeder: keeps fresh pairs ready, so that nobody waits for the model.
 
-Samples two answers of the champion to the prompt that has been compared least, drops pairs that teach
-nothing, and withdraws ready pairs of a version that serves no more. Pairs are made side by side, and whichever is
-ready first makes room for the next. Knows nothing of annotators.
+It samples two answers of the champion to the prompt with the fewest comparisons, drops pairs that teach nothing, and
+withdraws ready pairs of a version that no longer serves. Several pairs are made concurrently; whenever one is ready,
+the next one starts. The desk leases the pairs to annotators.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ from data.store import PreferenceStore
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
-_FRUITLESS = 8  # so many prompts in a row without a pair are no chance any more
+_FRUITLESS = 8  # after this many prompts in a row without a pair, it is not chance any more
 _SEEDS = 2**31
 _NO_PROMPTS = "There are no prompts to sample: add some on the page Prompts, or start the server with --prompts FILE."
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A pair being made: what the two sides read so far, with their reasoning, and the stored pair at the end."""
+    """A pair being made: the two texts so far, with their reasoning, and the stored pair at the end."""
 
     prompt: Prompt
     texts: tuple[str, str]
@@ -47,8 +47,8 @@ class Draft:
 class Feeder:
     """Fills the buffer of ready pairs in the background, and makes single pairs on demand.
 
-    workers: how many pairs are made at once; queue: how many people judge a pair, and whether its margin is wanted;
-    eval_feeder: makes pairs that measure. tries: of pairs to train on, since the server started.
+    workers: how many pairs are made at once; queue: how many people judge a pair, and whether its margin is needed;
+    eval_feeder: makes evaluation pairs. tries: counts attempts at training pairs since the server started.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class Feeder:
         self._matchmakers = Crew(self.loop.wake)
 
     def wake(self) -> None:
-        """Look at the buffer now: a pair was taken, or the champion changed."""
+        """Check the buffer now, because a pair was taken or the champion changed."""
         self.loop.wake()
 
     async def run(self) -> None:
-        """Fill the buffer until cancelled; after an error of the model it is tried again."""
+        """Fill the buffer until cancelled; after an error of the model it tries again."""
         try:
             await self.loop.run()
         finally:
@@ -104,7 +104,7 @@ class Feeder:
             await self._employ()
 
     async def fill(self, seconds: float) -> None:
-        """Wait until the buffer is full, no pair can be made, or so many seconds have passed."""
+        """Wait until the buffer is full, no pair can be made, or the given seconds have passed."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.loop.last_error and await self._missing():
             self.wake()
@@ -112,10 +112,10 @@ class Feeder:
 
     @asynccontextmanager
     async def resting(self) -> AsyncIterator[None]:
-        """Within, nothing is made ahead: only for those who find nothing ready."""
+        """Make no pairs ahead within the block, only on demand."""
         self._resting = True
         try:
-            await self._makers.idle()  # until what is being made is there
+            await self._makers.idle()  # let the pairs in progress finish
             await self._matchmakers.idle()
             yield
         finally:
@@ -123,10 +123,10 @@ class Feeder:
             self.wake()
 
     async def drafts(self, prompt: Prompt | None = None) -> AsyncGenerator[Draft, None]:
-        """Make one pair now, telling how far it is; the last item has the stored pair.
+        """Make one pair now, yielding its progress; the last item has the stored pair.
 
-        prompt: the one to answer, else the next. Ends without a pair when it gave none; if others give none either,
-        `loop.last_error` says why. Raises PromptError for a given prompt that the model can never be asked.
+        prompt: the one to answer; None: the next. Ends without a pair when the prompt gave none; if others give none
+        either, `loop.last_error` says why. Raises PromptError for a given prompt that the model can never be asked.
         """
         wanted = prompt is not None
         if prompt is None:
@@ -145,16 +145,16 @@ class Feeder:
                     raise
 
     async def _employ(self) -> None:
-        """Have makers at work, of pairs to train on and of those that measure."""
+        """Start makers of training pairs and of evaluation pairs as needed."""
         try:
             await self._employ_makers()
-        except Exception as error:  # nobody else would make pairs
+        except Exception as error:  # must not end the loop, as nobody else makes pairs
             self._hold(error)
         if not (self._matchmakers or self._resting or time.monotonic() < self._no_match_before):
             self._matchmakers.start(self._match())
 
     async def _employ_makers(self) -> None:
-        """As many as pairs are missing, so far as there is room and nothing is in the way."""
+        """Start as many makers as pairs are missing, within the limits of workers and errors."""
         missing = await self._missing()
         if not missing:
             self.loop.last_error = None
@@ -163,13 +163,13 @@ class Feeder:
             if prompt is None:
                 self.loop.last_error = self.loop.last_error if self._makers else self._explain()
                 return
-            if self._resting:  # since it was asked
+            if self._resting:  # changed while waiting for the prompt
                 self._line.release(prompt)
                 return
             self._makers.start(self._make(prompt))
 
     def _may_start(self, missing: int) -> bool:
-        """Whether one more maker may begin. Where none came to anything one is enough, now and then."""
+        """Return whether one more maker may start; if none succeeds, only one at a time and with pauses."""
         room = 1 if self._barren else self._workers
         waits = self._resting or time.monotonic() < self._not_before
         return not waits and len(self._makers) < min(missing, room)
@@ -183,18 +183,18 @@ class Feeder:
         return max(0, self._buffer - self.ready)
 
     async def _make(self, prompt: Prompt) -> None:
-        """Make a pair for a prompt that is reserved."""
+        """Make a pair for a reserved prompt."""
         try:
             async with aclosing(self._answered(prompt)) as drafts:
                 async for _ in drafts:
                     pass
         except PromptError:
-            pass  # it is set aside
+            pass  # the prompt has been set aside
         except Exception as error:
             self._hold(error)
 
     async def _match(self) -> None:
-        """Make pairs that measure, if some are missing."""
+        """Make evaluation pairs, if some are missing."""
         self._no_match_before = time.monotonic() + _PAUSE_SECONDS
         try:
             if await self._eval_feeder.make():
@@ -207,9 +207,9 @@ class Feeder:
         self._not_before = time.monotonic() + _PAUSE_SECONDS
 
     async def _answered(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
-        """Drafts of a pair for a prompt that is reserved, which is released.
+        """Yield drafts of a pair for a reserved prompt, and release the prompt at the end.
 
-        Raises PromptError for one that the model can never be asked, once it is set aside.
+        Raises PromptError for one that the model can never be asked, after setting it aside.
         """
         try:
             async with aclosing(self._attempts(prompt)) as attempts:
@@ -222,7 +222,7 @@ class Feeder:
             self._line.release(prompt)
 
     async def _attempts(self, prompt: Prompt) -> AsyncGenerator[Draft, None]:
-        """Try a few times for a pair without flaw; a prompt that gives none goes to the end of the line."""
+        """Try a few times to get a pair without a flaw; a prompt that gives none goes to the end of the line."""
         for _ in range(_ATTEMPTS):
             async with self._router.lease() as version:
                 seeds = (self._random.randrange(_SEEDS), self._random.randrange(_SEEDS))
@@ -243,7 +243,7 @@ class Feeder:
         await self._gave_none(prompt)
 
     async def _gave_none(self, prompt: Prompt) -> None:
-        """It may give one next time, after all others; if they give none either, that is said, and tried less often."""
+        """Move the prompt to the end of the line; if no prompt gives a pair, report that and try less often."""
         await self._line.to_the_end(prompt)
         self._fruitless += 1
         beyond = self._fruitless - min(_FRUITLESS, await self._line.length())
@@ -253,7 +253,7 @@ class Feeder:
             self._not_before = time.monotonic() + min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS * 2**beyond)
 
     def _bears(self) -> None:
-        """There is a pair: nothing is in the way any more."""
+        """Reset the error state, since a pair was made."""
         self._fruitless, self._barren, self._not_before, self.loop.last_error = 0, False, 0.0, None
 
     async def _keep(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> Pair:
@@ -268,9 +268,9 @@ class Feeder:
         )
 
     async def _margin(self, prompt: Prompt, a: NewCompletion, b: NewCompletion) -> float | None:
-        """The version's implicit reward of a less that of b, against the base (nats); None where nobody asks for it.
+        """Return the implicit reward margin of a over b against the base (nats); None if the strategy does not use it.
 
-        Against the base whatever reference the version was trained with: the base is what there always is.
+        Against the base, whatever reference the version was trained with, since the base is always available.
         """
         if self._queue.strategy is not StrategyName.UNCERTAINTY or a.version == BASE:
             return None
@@ -280,7 +280,7 @@ class Feeder:
         return rewards[0] - rewards[1]
 
     def _explain(self) -> str:
-        """Why no pair could be made, in words."""
+        """Explain why no pair could be made."""
         if self._barren:
             last = self.tries.in_a_row
             counts = ", ".join(f"{count} gave {why}" for why, count in last.most_common())

@@ -1,7 +1,8 @@
-"""Whose turn it is among the prompts: the one with the fewest pairs; one that gave none goes to the end of the line.
+"""The order of prompts: the one with the fewest pairs comes first; one that gave no pair goes to the end of the line.
 
-Of a store's first 48 pairs a quarter is held out, whatever share of the prompts is: a version is told from another by
-its margin on held-out pairs, and of seven or eight, which chance makes of fifty, even a good one is often not told.
+Of a store's first 48 pairs a quarter is held out, whatever share of the prompts is: a new version is distinguished from
+another by its margin on held-out pairs, and with the seven or eight that chance gives among fifty, even a good one
+often is not.
 """
 
 import asyncio
@@ -13,12 +14,12 @@ from data.records import Prompt, Split
 
 _FIRST_PAIRS = 48
 _FIRST_HELDOUT_SHARE = 0.25
-"""So 12 pairs. A mean margin as large as its spread, as SmolLM2 has after 50 judgments, is told from 0 in 0.88 of
-rounds, of seven pairs in 0.61 (normal gains)."""
+"""This gives 12 held-out pairs. A mean margin as large as its spread, as SmolLM2 has after 50 judgments, is then
+distinguished from 0 in 0.88 of rounds; with seven pairs in 0.61 (normal gains)."""
 
 
 class PromptLine:
-    """Hands out prompts, each to one maker at a time, but never those that are set aside."""
+    """Hands out prompts, each to one maker at a time, except those that are set aside."""
 
     def __init__(self, prompts: Prompts, aside: SetAside) -> None:
         self._prompts = prompts
@@ -29,10 +30,10 @@ class PromptLine:
         self._one_at_a_time = asyncio.Lock()
 
     async def next(self) -> Prompt | None:
-        """The prompt whose turn it is, reserved until `release`; None if there is none.
+        """Return the next prompt, reserved until `release`; None if there is none.
 
-        Those at the end of the line have their turn when as many others as there are have had theirs, or no others
-        are left.
+        Prompts at the end of the line are next when as many others as there are have had their turn, or no others are
+        left.
         """
         async with self._one_at_a_time:
             self._turn += 1
@@ -46,19 +47,19 @@ class PromptLine:
             return found
 
     def reserve(self, prompt: Prompt) -> None:
-        """Give a prompt out of its turn."""
+        """Reserve a prompt out of turn."""
         self._in_work.add(prompt.id)
 
     def release(self, prompt: Prompt) -> None:
-        """Done with a prompt: it may have its turn again."""
+        """Release a prompt, so that it can be handed out again."""
         self._in_work.discard(prompt.id)
 
     async def to_the_end(self, prompt: Prompt) -> None:
-        """Give all others their turn first."""
+        """Move a prompt behind all others."""
         self._later[prompt.id] = self._turn + await self.length()
 
     async def length(self) -> int:
-        """How many prompts may have a turn, retired ones among them."""
+        """Return how many prompts may be handed out, retired ones included."""
         return await asyncio.to_thread(self._prompts.count) - len(self._aside.ids)
 
     async def _first(self, later: Collection[int]) -> Prompt | None:

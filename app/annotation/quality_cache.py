@@ -1,4 +1,4 @@
-"""The report on everybody's judgments, made when asked for and kept until somebody judges. Knows nothing of pages."""
+"""The quality report on all judgments, computed on demand and cached until somebody judges."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _HOUR_MS = 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """A report on what was judged here, and how agreement went over the same time."""
+    """A report on the judgments made here, and the agreement over the same time."""
 
     report: QualityReport
     course: tuple[Span, ...]
 
 
 class QualityCache:
-    """Measures everybody, off the event loop: hundreds of thousands of judgments take seconds."""
+    """Computes the report off the event loop: hundreds of thousands of judgments take seconds."""
 
     def __init__(self, store: PreferenceStore, clock: Clock) -> None:
         self._store = store
@@ -30,9 +30,9 @@ class QualityCache:
         self._made: tuple[tuple[int, int], Quality] | None = None
 
     async def quality(self, days: int | None) -> Quality:
-        """Of the judgments of the last days, or of all; of imported ones see `Ballots.cast_here`.
+        """Return the report on the judgments of the last days, or on all; for imported ones see `Ballots.cast_here`.
 
-        One that was made within the hour serves again as long as nobody has judged or undone since.
+        A report is reused for up to an hour, as long as nobody has judged or undone anything since.
         """
         since = 0 if days is None else (self._clock() // _HOUR_MS) * _HOUR_MS - days * _DAY_MS
         async with self._one_at_a_time:

@@ -13,7 +13,7 @@ from data.support.settings_types import IN_OUR_WORDS, Fraction, Positive, Strict
 
 
 class ShownReasoning(StrEnum):
-    """What annotators see of the reasoning before an answer: nothing, what they unfold, or all at once."""
+    """What annotators see of the reasoning before an answer: nothing, folded, or open."""
 
     HIDDEN = "hidden"
     FOLDED = "folded"
@@ -21,11 +21,11 @@ class ShownReasoning(StrEnum):
 
 
 class QueueSettings(Strict):
-    """What annotators are given: see data/annotation/queue.py for the rules.
+    """What annotators are given to judge; see data/annotation/queue.py for the rules.
 
-    overlap: the share of new pairs that overlap_judgments people judge. gold_feedback: whether people are told at
-    once what a known pair was expected to be. trial: in place of evaluation while a version is on trial. reasoning:
-    what they see of it; hidden reasoning is not sent to them at all.
+    overlap: the share of new pairs that overlap_judgments people judge. gold_feedback: whether annotators are told at
+    once what a gold pair's expected choice was. trial: replaces evaluation while a version is in trial. reasoning: what
+    annotators see of it; hidden reasoning is not sent to them at all.
     """
 
     strategy: StrategyName = StrategyName.RANDOM
@@ -49,7 +49,7 @@ class QueueSettings(Strict):
 
     @property
     def rules(self) -> QueueRules:
-        """The settings as the queue takes them."""
+        """The settings as rules for the queue."""
         return QueueRules(
             strategy=self.strategy,
             explore=self.explore,
@@ -61,5 +61,5 @@ class QueueSettings(Strict):
 
     @property
     def trial_rules(self) -> QueueRules:
-        """The same while a version is on trial."""
+        """The same rules while a version is in trial."""
         return replace(self.rules, evaluation=self.trial)

@@ -1,4 +1,4 @@
-"""Prompts that are never sampled again, and why. Knows nothing of what is in their way."""
+"""Prompts that the model can never be asked, and why."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _FIRST_CHARACTERS = 80
 
 @dataclass(frozen=True, slots=True)
 class AsidePrompt:
-    """A prompt that is set aside. words: how its last turn begins; reason: the kind of obstacle."""
+    """A prompt that is set aside. words: the beginning of its last turn; reason: why it cannot be asked."""
 
     id: int
     words: str
@@ -18,28 +18,28 @@ class AsidePrompt:
 
 
 class SetAside:
-    """Prompts that the model can never be asked, since the server started; what chance may change never comes here."""
+    """Prompts set aside since the server started; obstacles that may pass by chance do not count."""
 
     def __init__(self) -> None:
         self._prompts: dict[int, AsidePrompt] = {}
 
     @property
     def ids(self) -> frozenset[int]:
-        """Of all of them."""
+        """Ids of the prompts set aside."""
         return frozenset(self._prompts)
 
     @property
     def prompts(self) -> tuple[AsidePrompt, ...]:
-        """All of them, in the order in which they came."""
+        """The prompts set aside, in order."""
         return tuple(self._prompts.values())
 
     @property
     def by_reason(self) -> Counter[str]:
-        """How many there are of each kind."""
+        """Numbers of prompts by reason."""
         return Counter(prompt.reason for prompt in self._prompts.values())
 
     def add(self, prompt: Prompt, reason: str) -> None:
-        """Ask this one no more."""
+        """Set a prompt aside, so that it is not sampled any more."""
         words = " ".join(prompt.messages[-1]["content"].split())[:_FIRST_CHARACTERS]
         self._prompts[prompt.id] = AsidePrompt(prompt.id, words, reason)
 

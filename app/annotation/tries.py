@@ -1,4 +1,4 @@
-"""What came of the tries for pairs since the server started. Knows nothing of how a pair is made."""
+"""Counts of attempts to make pairs since the server started."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from app.annotation.eval_feeder import Flaw
 
 
 class Tries:
-    """Counts tries: those that gave a pair, and those that were dropped, by what was wrong with them."""
+    """Counts attempts: those that gave a pair, and those that were dropped, by flaw."""
 
     def __init__(self) -> None:
         self.pairs = 0
@@ -15,11 +15,11 @@ class Tries:
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """Total number of attempts."""
         return self.pairs + self.dropped.total()
 
     def note(self, flaw: Flaw | None) -> None:
-        """One more; None: it gave a pair."""
+        """Count one attempt; None: it gave a pair."""
         if flaw is None:
             self.pairs += 1
             self.in_a_row.clear()

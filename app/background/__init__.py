@@ -1,1 +1,1 @@
-"""What runs beside the requests: jobs, loops, webhooks, and how they end."""
+"""Background work: jobs, loops, webhooks, and an orderly shutdown."""

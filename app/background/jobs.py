@@ -1,7 +1,4 @@
-"""Long work that an admin asked for and does not wait for: one after the other, with how far it is.
-
-Knows nothing of what is done.
-"""
+"""Long jobs started by an admin who does not wait for them: run one at a time, with progress."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +12,7 @@ _KEPT = 50
 
 
 class JobState(StrEnum):
-    """WAITING for another to end, RUNNING, DONE, or FAILED for a reason."""
+    """WAITING for another job to end, RUNNING, DONE, or FAILED for a reason."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -25,7 +22,7 @@ class JobState(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """A piece of work. done: how much of it so far, of so much; result: the id of what came of it, once it is DONE."""
+    """A job. done: units of work done, out of `of`; result: id of what it made, once DONE."""
 
     id: int
     kind: str
@@ -37,14 +34,14 @@ class Job:
     stopping: bool = False
 
     def tell(self, done: int) -> None:
-        """Say how far it is. Raises PrefloopError when the server ends: what is done by then stays."""
+        """Report progress. Raises PrefloopError when the server shuts down; what is done by then is kept."""
         self.done = done
         if self.stopping:
             raise PrefloopError("the server ended; ask for it again, and it goes on")
 
 
 class Jobs:
-    """The errands of a server. The newest are remembered as long as it runs."""
+    """The jobs of a server. The newest are kept in memory."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -53,7 +50,7 @@ class Jobs:
         self._turn = asyncio.Lock()
 
     def begin(self, kind: str, of: int, work: Callable[[Job], int]) -> Job:
-        """Have work done in a thread; it says how far it is, and answers with the id of what came of it."""
+        """Run work in a thread; it reports its progress, and returns the id of what it made."""
         errand = Job(next(self._numbers), kind, of)
         self._errands[errand.id] = errand
         while len(self._errands) > _KEPT:
@@ -64,13 +61,13 @@ class Jobs:
         return errand
 
     def by_id(self, number: int) -> Job:
-        """The errand with this number. Raises NotFoundError."""
+        """Return the job with this number. Raises NotFoundError."""
         if number not in self._errands:
             raise NotFoundError("There is no errand {number}.", number=number)
         return self._errands[number]
 
     async def close(self) -> None:
-        """Stop what runs where it says how far it is, and begin nothing more."""
+        """Stop the running job at its next progress report, and start no other."""
         for errand in self._errands.values():
             errand.stopping = True
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,6 +1,6 @@
-"""Background work: a step that is repeated until the server ends, and what last went wrong in it.
+"""A background loop: a step that is repeated until the server ends, with its last error.
 
-Nobody asked for a step and nobody would start the loop again, so it outlives every error.
+The loop survives any error of a step, since nobody would restart it.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Loop:
-    """Repeats a step: every so many seconds, sooner when woken, or after as many as the step itself returns.
+    """Repeats a step: every `every` seconds, sooner when woken, or after the seconds that the step returns.
 
-    rest: seconds between two steps at least, however often it is woken. name: what goes on, for the log and the
-    overview. last_error: what went wrong last, in words; the step's owner sets it to None when that is over.
+    rest: minimum seconds between two steps, however often it is woken. name: for the log and the overview.
+    last_error: the last error in words; the step's owner sets it to None when it is resolved.
     """
 
     def __init__(
@@ -31,11 +31,11 @@ class Loop:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Take the next step now."""
+        """Run the next step now."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Take one step after the other until cancelled."""
+        """Run one step after another until cancelled."""
         while True:
             self._woken.clear()
             pause = await self._guarded()
@@ -45,7 +45,7 @@ class Loop:
                     await self._woken.wait()
 
     def failed(self, error: Exception) -> None:
-        """Keep what went wrong."""
+        """Store an error."""
         self.last_error = in_words(error, during=self.name, before=self.last_error)
 
     async def _guarded(self) -> float:
@@ -58,9 +58,9 @@ class Loop:
 
 
 def in_words(error: Exception, *, during: str, before: str | None = None) -> str:
-    """An error as people read it. An unforeseen one is logged, unless it says the same as the one before.
+    """Describe an error for people. An unexpected one is logged, unless it equals the one before.
 
-    during: what went on, for the log.
+    during: what was being done, for the log.
     """
     if isinstance(error, PrefloopError):
         return str(error)

@@ -1,7 +1,7 @@
-"""Tells other programs what happened: signed, kept until delivered, tried again for a day and a half.
+"""Webhooks: notify other programs of events; signed, stored until delivered, retried for a day and a half.
 
-By the Standard Webhooks specification 1.0 (github.com/standard-webhooks/standard-webhooks): a message has an id that
-stays the same over all tries, a time, and an HMAC-SHA256 over both and the body. Knows nothing of what the events mean.
+Follows the Standard Webhooks specification 1.0 (github.com/standard-webhooks/standard-webhooks): a message has an id
+that stays the same over all attempts, a time, and an HMAC-SHA256 over both and the body.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _SECOND_MS = 1000
 _MINUTE_MS = 60 * _SECOND_MS
 _HOUR_MS = 60 * _MINUTE_MS
 WAITS_MS = (5 * _SECOND_MS, 5 * _MINUTE_MS, 30 * _MINUTE_MS, 2 * _HOUR_MS, 5 * _HOUR_MS, 10 * _HOUR_MS, 14 * _HOUR_MS)
-"""Between one try and the next, as the specification advises."""
+"""Delays between attempts, as the specification recommends."""
 
 _TIMEOUT_SECONDS = 20
 _IDLE_SECONDS = 60.0
@@ -39,7 +39,7 @@ _PREFIX = "whsec_"
 
 
 class Event(StrEnum):
-    """What can be told. A round is finished however it ended; its state says how."""
+    """Events that webhooks report. A round is finished however it ended; its state says how."""
 
     ROUND_FINISHED = "round.finished"
     VERSION_PROMOTED = "version.promoted"
@@ -48,11 +48,11 @@ class Event(StrEnum):
 
 
 Publish = Callable[[Event, Mapping[str, object]], Awaitable[None]]
-"""Takes what happened, and what is to be known of it."""
+"""Receives an event and its details."""
 
 
 def _key(secret: SecretStr) -> bytes:
-    """The bytes of a secret. Raises ValueError when it is none, or too short to be one."""
+    """Decode a secret. Raises ValueError when it is malformed or too short."""
     text = secret.get_secret_value()
     if not text.startswith(_PREFIX):
         raise ValueError(f"a secret is {_PREFIX} and the base64 of at least {_SHORTEST_SECRET} random bytes")
@@ -71,7 +71,7 @@ def _secret(secret: SecretStr) -> SecretStr:
 
 
 def _url(url: str) -> str:
-    """A URL that a message can be sent to. Raises ValueError for any other."""
+    """Check that a message can be sent to a URL. Raises ValueError otherwise."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -84,7 +84,7 @@ def _url(url: str) -> str:
 
 
 class Webhook(Strict):
-    """An address to tell, and the secret that signs. events: only these; all, if empty."""
+    """An address to notify, and the secret that signs. events: only these; all, if empty."""
 
     url: Annotated[str, AfterValidator(_url)]
     secret: Annotated[SecretStr, AfterValidator(_secret)]
@@ -92,7 +92,7 @@ class Webhook(Strict):
 
 
 def _once_each(hooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
-    """What waits for an address is kept by its URL: of two hooks with one, only one would be told."""
+    """Reject duplicate URLs: messages are stored by URL, so only one of two such hooks would be notified."""
     twice = [url for url, times in Counter(hook.url for hook in hooks).items() if times > 1]
     if twice:
         words = "{url} is named more than once; name it once, with all the events it is to get"
@@ -101,11 +101,11 @@ def _once_each(hooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
 
 
 Hooks = Annotated[tuple[Webhook, ...], AfterValidator(_once_each)]
-"""All addresses to tell."""
+"""All addresses to notify."""
 
 
 class Webhooks:
-    """Tells the addresses that the settings name."""
+    """Notifies the addresses in the settings."""
 
     def __init__(self, hooks: Sequence[Webhook], outbox: Outbox, clock: Clock) -> None:
         self.loop = Loop("delivering webhooks", self._step, every=_IDLE_SECONDS)
@@ -115,7 +115,7 @@ class Webhooks:
         self._client: httpx.AsyncClient | None = None
 
     async def publish(self, event: Event, detail: Mapping[str, object]) -> None:
-        """Keep an event for all who want it; `run` delivers it."""
+        """Store an event for every hook that wants it; `run` delivers it."""
         wanting = [hook.url for hook in self._hooks.values() if not hook.events or event in hook.events]
         if not wanting:
             return
@@ -125,7 +125,7 @@ class Webhooks:
         self.loop.wake()
 
     async def run(self) -> None:
-        """Deliver until cancelled, what an earlier server left behind too; what fails is tried again."""
+        """Deliver messages until cancelled, including those of an earlier server; failures are retried."""
         if not self._hooks:
             return
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client:
@@ -133,7 +133,7 @@ class Webhooks:
             await self.loop.run()
 
     async def _step(self) -> float:
-        """Send once what is due; returns the seconds until more is."""
+        """Send once what is due; returns the seconds until more is due."""
         for parcel in await asyncio.to_thread(self._outbox.due):
             await self._deliver(parcel)
         pause = await self._pause()
@@ -141,12 +141,12 @@ class Webhooks:
         return pause
 
     async def _pause(self) -> float:
-        """Seconds until the next message is due; a minute at most, since the clock may be set."""
+        """Return the seconds until the next message is due, at most a minute, since the system clock may be changed."""
         due = await asyncio.to_thread(self._outbox.next_at)
         return _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - self._clock()) / 1000))
 
     async def _deliver(self, parcel: Parcel) -> None:
-        """Send a message once, and note what came of it."""
+        """Send a message once, and record the result."""
         hook = self._hooks.get(parcel.address)
         if hook is None:
             why: str | None = "the settings do not name this address any more"
@@ -160,7 +160,7 @@ class Webhooks:
             await asyncio.to_thread(self._outbox.failed, parcel.id, why, again_in_ms=again)
 
     async def _send(self, hook: Webhook, parcel: Parcel) -> tuple[str | None, bool]:
-        """Why it was in vain, or None; and whether the address asks for no more."""
+        """Send a message; returns why it failed, or None, and whether the address wants no more messages."""
         try:
             content = json.dumps(parcel.body, ensure_ascii=False).encode()
             headers = {"content-type": "application/json", **signed(hook, parcel.key, self._clock() // 1000, content)}
@@ -168,7 +168,7 @@ class Webhooks:
             answer = await self._client.post(hook.url, content=content, headers=headers)
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}", False
-        except Exception as error:  # httpx lets some of an address's through; the other messages must still go out
+        except Exception as error:  # httpx raises other errors for some addresses; the other messages must still go out
             return in_words(error, during="a message was sent", before=parcel.error), False
         if answer.is_success:
             return None, False
@@ -176,7 +176,7 @@ class Webhooks:
 
 
 def signed(hook: Webhook, message_id: str, seconds: int, content: bytes) -> dict[str, str]:
-    """The headers that prove where a message comes from; seconds: since the Unix epoch."""
+    """Return the headers that prove a message's origin; seconds: since the Unix epoch."""
     digest = hmac.digest(_key(hook.secret), f"{message_id}.{seconds}.".encode() + content, hashlib.sha256)
     return {
         "webhook-id": message_id,
