@@ -1,4 +1,4 @@
-"""The audit log: what admins did, in order; rows are only ever added. The REST routes write it."""
+"""The audit log: what admins did, in order; rows are only ever added. app/api/audit.py and app/client write it."""
 
 import json
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Choose the pair that an annotator gets next. pairs.py calls `next_pair` and leases what it returns.
 
-First a purpose is drawn: a gold pair, a re-ask of a pair they judged, a comparison of the champion with another
-version, or training; if there is no pair for it, another purpose is tried, so that nobody is left without work. A
-re-ask only takes the place of a training pair that is ready: otherwise an annotator who keeps asking while a slow
+First a purpose is drawn: a gold pair, a re-ask of a pair the annotator judged, a comparison of the champion with
+another version, or training; if there is no pair for it, another purpose is tried, so that nobody is left without work.
+A re-ask only takes the place of a training pair that is ready: otherwise an annotator who keeps asking while a slow
 model has none would get nearly nothing but re-asks. For training, pairs that another annotator has judged and that
 need more judgments come first, also those of a version that no longer serves: an incomplete overlap tells nothing about
 agreement. Then the strategy draws from the oldest waiting pairs of the highest priority. Nobody is given the same

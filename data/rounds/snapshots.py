@@ -1,4 +1,4 @@
-"""Add prompts and answers to a selection, as a trainer or an export needs them."""
+"""Add prompts and answers to a selection, as the trainer needs them."""
 
 from collections.abc import Sequence
 
