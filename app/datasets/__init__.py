@@ -1,1 +1,1 @@
-"""Preference datasets in and out: imports, exports, their files and cards."""
+"""Import and export of preference datasets: uploads, files, manifests, dataset cards."""

@@ -1,4 +1,4 @@
-"""Judged pairs without who judged them. Knows no format and no file."""
+"""Remove annotators from judged pairs that are exported anonymously."""
 
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
@@ -8,23 +8,24 @@ from data.records.judged_pair import JudgedPair
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """What people are called in one file that does not name them: its tag and a number, such as 9f3c21ab-1.
+    """Names of annotators in an anonymous file: the file's tag and a number, such as 9f3c21ab-1.
 
-    The tag is drawn for each file: two files never call two people the same, so that an import keeps them apart.
+    The tag is random for each file, so that imports of two files never take different people for the same.
     """
 
     tag: str = field(default_factory=lambda: token_hex(4))
     numbers: dict[str, int] = field(default_factory=dict)
 
     def name(self, pseudonym: str) -> str:
-        """What somebody is called in this file; the next number, if he was not met before."""
+        """Return an annotator's name in this file, assigning the next number to a new one."""
         return f"{self.tag}-{self.numbers.setdefault(pseudonym, len(self.numbers) + 1)}"
 
 
 def anonymised(pair: JudgedPair, numbering: Numbering) -> JudgedPair:
-    """The same pair without who judged it, his own words, and the digest by which his judgment could be found.
+    """Return a pair without its annotators, their comment, and the digest that identifies the judgment.
 
-    Who judged alone has a number instead, so that what he and others said of one pair stays apart.
+    If it has a single annotator, a number replaces the pseudonym, so that different people's judgments of one pair stay
+    distinct.
     """
     kept = pair.provenance.copy()
     for key in ("annotators", "comment", "judgment"):

@@ -1,4 +1,4 @@
-"""The files that a server made of its store, until somebody takes them away. Knows nothing of HTTP."""
+"""The export files of a server, kept until somebody deletes them. The REST API uses this."""
 
 import json
 import shutil
@@ -35,9 +35,9 @@ class ExportFiles:
         self._previews: dict[int, object] = {}
 
     def preview(self, order: ExportOrder, asked_by: int) -> Preview:
-        """What a file would hold; who asks for another one meanwhile does not wait for this.
+        """Preview what a file would contain; a newer preview of the same person cancels this one.
 
-        Raises InputError for an order that does not make sense, ConflictError when it was given up for a newer one.
+        Raises InputError for an invalid order, ConflictError when a newer preview replaced it.
         """
         this = self._previews[asked_by] = object()
 
@@ -48,9 +48,10 @@ class ExportFiles:
         return preview(self._store, order, ExportTally(told=still_wanted))
 
     def lines(self, order: ExportOrder) -> Iterator[bytes]:
-        """All rows of a checked order as JSON lines, in blocks, once all are read: half a file looks like a whole.
+        """Return all rows of a checked order as JSON lines, in blocks, after all have been read.
 
-        Raises HomeError where a row cannot be read, and DiskFullError: the rows wait in a file without a name.
+        A response that breaks off midway would look complete, so the rows are first written to an unnamed temporary
+        file. Raises HomeError where a row cannot be read, and DiskFullError.
         """
         with written_to(self._directory):
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -63,9 +64,9 @@ class ExportFiles:
         return _blocks(file)
 
     def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Job:
-        """Have a file made, whose name has an ending of its container, the first if None.
+        """Start a job that makes a file, with the given suffix of its container (None: the first).
 
-        Raises InputError for an order that does not make sense.
+        Raises InputError for an invalid order.
         """
         order.check()
         endings = container_named(order.container).suffixes or ("",)
@@ -86,7 +87,7 @@ class ExportFiles:
         return self._errands.begin("export", self._store.outgoing.count(order.query), work)
 
     def publish(self, order: ExportOrder, repo: str, made_by: int, *, private: bool) -> Job:
-        """Have a dataset put on the hub. Raises InputError for an order that does not make sense."""
+        """Start a job that publishes a dataset on the hub. Raises InputError for an invalid order."""
         order.check()
 
         def work(errand: Job) -> int:
@@ -97,30 +98,30 @@ class ExportFiles:
         return self._errands.begin("publish", self._store.outgoing.count(order.query), work)
 
     def file(self, export_id: int) -> Path:
-        """The file of an export. Raises NotFoundError when it is not here (any more)."""
+        """Return the file of an export. Raises NotFoundError when it is not (or no longer) here."""
         found = self.find(export_id)
         if found is None:
             raise NotFoundError("The file of export {number} is not kept any more. Export again.", number=export_id)
         return found
 
     def find(self, export_id: int) -> Path | None:
-        """The file of an export, a zip of one that is a directory; None when it is not here (any more)."""
+        """Return the file of an export (a zip if it is a directory); None when it is not (or no longer) here."""
         files = sorted(self._folder(export_id).glob(f"{_NAME}.*"))
         return next((file for file in files if not file.name.endswith(".manifest.json")), None)
 
     def manifest(self, export_id: int) -> Path:
-        """The manifest beside the file of an export. Raises NotFoundError when it is not here (any more)."""
+        """Return the manifest beside an export's file. Raises NotFoundError when it is not (or no longer) here."""
         file = self.file(export_id)
         return manifest_path(file.with_name(_NAME) if file.suffix == ".zip" else file)
 
     def discard(self, export_id: int) -> None:
-        """Take the file away; what it was is remembered. Raises NotFoundError when it is not here."""
+        """Delete the file; the record of the export stays. Raises NotFoundError when it is not here."""
         self.file(export_id)
         shutil.rmtree(self._folder(export_id))
 
     @contextmanager
     def _fresh(self, number: int) -> Iterator[Path]:
-        """A directory for a file that is being made; it is gone at the end unless somebody has moved it."""
+        """Create a directory for a file being made; it is deleted at the end unless it was moved."""
         path = self._directory / f"errand-{number}"
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
@@ -140,7 +141,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _pack(directory: Path) -> None:
-    """Put a zip of a directory in its place."""
+    """Replace a directory by a zip of it."""
     with zipfile.ZipFile(directory.with_name(f"{directory.name}.zip"), "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(one for one in directory.rglob("*") if one.is_file()):
             archive.write(file, file.relative_to(directory))

@@ -1,4 +1,4 @@
-"""What is to be exported: format, selection, and what is said besides."""
+"""What to export: format, container, selection and options."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,18 +11,18 @@ from data.records import Choice, Split
 from data.rounds.aggregation import Aggregation
 
 PARTS = {Split.TRAIN: "train", Split.HELDOUT: "test"}
-"""What the splits are called in a dataset, as those who read it expect."""
+"""Names of the splits in a dataset, as its readers expect."""
 
 
 _BY_FORMAT = frozenset({"aggregation", "ties", "both_bad"})
-"""Of a query, what usual_query has otherwise for one format than for another."""
+"""Fields of a query whose defaults depend on the format (see usual_query)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """What shall become a file. provenance: columns beside the format's own that say where each row comes from.
+    """An export order. provenance: add columns, beside the format's own, that say where each row comes from.
 
-    anonymous: nothing that says who judged, nor what he wrote; at most a number that holds for this file.
+    anonymous: leave out annotators and comments; at most a number that is valid within this file.
     """
 
     format: str = "trl"
@@ -32,7 +32,7 @@ class ExportOrder:
     anonymous: bool = False
 
     def check(self) -> None:
-        """Raise InputError for a name that is not known, or a format that cannot hold what is asked for."""
+        """Raise InputError for an unknown name, or for a format that cannot represent what is requested."""
         format_ = format_named(self.format)
         container_named(self.container)
         if self.provenance and not format_.open:
@@ -42,7 +42,7 @@ class ExportOrder:
                 raise InputError(f"{self.format} cannot say {choice}; leave such pairs out, or choose another format")
 
     def check_name(self, name: str) -> None:
-        """Raise InputError for a file's name that does not end as those of the container do."""
+        """Raise InputError for a file name without a suffix of the container."""
         suffixes = container_named(self.container).suffixes
         if suffixes and not name.lower().endswith(suffixes):
             known = " or ".join(suffixes)
@@ -50,9 +50,9 @@ class ExportOrder:
 
 
 def usual_query(format_name: str) -> ExportQuery:
-    """What is taken if nothing else is said: of each pair what the majority says, in a format that trains.
+    """Return the default query of a format: for training formats, the majority's choice for each pair.
 
-    In one that holds all of a judgment, every judgment that says something. Raises InputError for an unknown name.
+    For formats that represent complete judgments, every judgment. Raises InputError for an unknown name.
     """
     if format_named(format_name).complete:
         return ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=True)
@@ -60,9 +60,9 @@ def usual_query(format_name: str) -> ExportQuery:
 
 
 def request_of(order: ExportOrder) -> dict[str, Any]:
-    """An order as JSON. Of the query is left out what is as ExportQuery has it, but for what depends on the format.
+    """Return an order as JSON, without query fields that have ExportQuery's default.
 
-    aggregation, ties and both_bad always stand there: what is usual for a format may change, what was asked for not.
+    aggregation, ties and both_bad are always included: a format's defaults may change, but not what was requested.
     """
     usual = asdict(ExportQuery())
     asked = {key: value for key, value in asdict(order.query).items() if key in _BY_FORMAT or value != usual[key]}

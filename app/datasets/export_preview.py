@@ -1,7 +1,7 @@
-"""What an export would hold, without a file. Of a large store every judgment is counted, but not every text read.
+"""Preview an export without a file. In a large store every judgment is counted, but not every text is read.
 
-Whether a format can hold a pair shows when its rows are written and read again, which takes minutes for hundreds of
-thousands. So of those only some are tried, spread evenly, and it is said how many. Knows nothing of HTTP.
+Whether a format can represent a pair shows only when its rows are written and read again, which takes minutes for
+hundreds of thousands of pairs. So an evenly spaced sample of them is tried, and the preview says how many.
 """
 
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ from data.records import Split
 from data.store import PreferenceStore
 
 ALL_READ = 10_000
-"""Judgments up to which every pair is read."""
+"""Number of judgments up to which every pair is read."""
 
 TRIED = 1_000
-"""Pairs that are tried where there are more."""
+"""Number of pairs that are tried if there are more."""
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a file would hold: counts as Tally has them, its first rows, and which columns it has as JSON texts.
+    """What a file would contain: counts as in ExportTally, its first rows, and its columns of JSON texts.
 
-    tried: how many pairs were read, where that was not all of them; counts of what a format cannot hold, of reasoning
-    and of answers that do not differ are then of these, and those of rows what these come to.
+    tried: how many pairs were read, if not all. The counts of pairs the format cannot represent, of reasoning and of
+    identical answers then refer to these, and the counts of rows are extrapolated.
     """
 
     counts: Mapping[str, int]
@@ -41,9 +41,9 @@ class Preview:
 
 
 def preview(store: PreferenceStore, order: ExportOrder, tally: ExportTally | None = None) -> Preview:
-    """What an order would give, without a file. tally: as write has it. Raises InputError as ExportOrder.check does.
+    """Preview an order without writing a file. tally: as in write. Raises InputError as ExportOrder.check does.
 
-    Languages are told from texts, so where some are asked for, all are read.
+    Languages are detected from texts, so if the query selects some, all texts are read.
     """
     order.check()
     tally = tally or ExportTally()

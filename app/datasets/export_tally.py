@@ -1,4 +1,4 @@
-"""What became of the judgments and pairs of an export, counted on the way."""
+"""Counts of what happened to the judgments and pairs of an export."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _TOLD_EVERY = 1_000
 
 @dataclass(slots=True)
 class _Pair:
-    """The pair that is being counted: by whom, in how many judgments, whether it was not held."""
+    """The pair being counted: its annotators, its judgments so far, and whether the format could not hold it."""
 
     number: int | None = None
     annotators: set[str] = field(default_factory=set)
@@ -24,13 +24,12 @@ class _Pair:
 
 @dataclass(slots=True)
 class ExportTally:
-    """What became of the judgments and pairs so far. left_out: judgments by reason; unheld: pairs by reason.
+    """Counts so far. left_out: judgments by reason; unheld: pairs that the format cannot represent, by reason.
 
-    pairs, written, rows: by part, how many pairs, judgments of them, and rows; a pair whose judgments follow one by one
-    is one pair. annotators, sources, licenses: of the pairs, how many each; compared: pairs with several judgments;
-    agreement: the sum over these. reasoned: answers that came with reasoning, by whether the format holds that ("kept",
-    "dropped"). numbering: of people in a file that does not name them. told: hears, from time to time, how many
-    judgments have been dealt with.
+    pairs, written, rows: pairs, judgments and rows by split; consecutive judgments of one pair count as one pair.
+    annotators, sources, licenses: pairs of each; compared: pairs with several judgments; agreement: the sum over these.
+    reasoned: answers with reasoning, by whether the format holds it ("kept", "dropped"). numbering: names of people in
+    an anonymous file. told: called from time to time with the number of judgments processed.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
@@ -50,13 +49,13 @@ class ExportTally:
     _pair: _Pair = field(default_factory=_Pair, init=False, repr=False)
 
     def add(self, judgments: int) -> None:
-        """Count judgments that have been dealt with."""
+        """Count judgments that have been processed."""
         before, self.judgments = self.judgments, self.judgments + judgments
         if before // _TOLD_EVERY < self.judgments // _TOLD_EVERY:
             self.told(self.judgments)
 
     def describe(self, pair: JudgedPair, rows: int, *, keeps_reasoning: bool) -> None:
-        """Count a judged pair that is written in so many rows, with reasoning or without, and where it comes from."""
+        """Count a judged pair written as this many rows, with its reasoning and provenance."""
         said, this = pair.provenance, self._this(pair)
         part, votes, people = PARTS[Split(said["split"])], said.get("votes", 1), set(said.get("annotators", ()))
         if not this.votes:
@@ -75,21 +74,21 @@ class ExportTally:
         this.annotators |= people
 
     def refuse(self, pair: JudgedPair, reason: str) -> None:
-        """Count a judged pair that the format cannot hold."""
+        """Count a judged pair that the format cannot represent."""
         this = self._this(pair)
         if not this.unheld:
             self.unheld[reason] += 1
         this.unheld = True
 
     def _this(self, pair: JudgedPair) -> _Pair:
-        """What is known so far of a pair; its judgments follow each other."""
+        """Return the counts of the current pair; judgments of one pair follow each other."""
         number = pair.provenance["pair"]
         if number != self._pair.number:
             self._pair = _Pair(number)
         return self._pair
 
     def counts(self) -> dict[str, int]:
-        """All of them, flat, as the manifest and the store have them."""
+        """Return all counts in one flat dict, as the manifest and the store have them."""
         return {
             "judgments": self.judgments,
             **{f"pairs_{part}": count for part, count in sorted(self.pairs.items())},

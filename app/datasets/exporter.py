@@ -1,7 +1,4 @@
-"""What an admin orders of the store becomes a file, with a manifest that says what it is.
-
-Knows nothing of tables, nor of who ordered it; of formats and containers only the names.
-"""
+"""Export: write the selected pairs of the store to a file, with a manifest that describes it."""
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
@@ -34,9 +31,9 @@ _OTHER_SPLIT = frozenset({"other_split"})
 def write(
     store: PreferenceStore, order: ExportOrder, out: Path, tally: ExportTally, *, made_by: int | None = None
 ) -> Export:
-    """Make the file, beside it the manifest, and remember both. tally: filled on the way, to be looked at meanwhile.
+    """Write the file and its manifest, and record the export. tally: filled on the way; may be read meanwhile.
 
-    Raises InputError as ExportOrder.check does, or if nothing is left to write; OSError when it cannot be written.
+    Raises InputError as ExportOrder.check does, or if no row is left; OSError when it cannot be written.
     """
     order.check()
     order.check_name(out.name)
@@ -51,7 +48,7 @@ def write(
 
 
 def file_info(order: ExportOrder, name: str) -> dict[str, object] | None:
-    """The content of a dataset_info.json for a file of that name; None where LLaMA-Factory cannot load it."""
+    """Return the content of dataset_info.json for such a file; None where LLaMA-Factory cannot load it."""
     directory = not container_named(order.container).suffixes
     if directory or not name.endswith(LOADED) or json_columns(order.format, order.container):
         return None
@@ -59,9 +56,9 @@ def file_info(order: ExportOrder, name: str) -> dict[str, object] | None:
 
 
 def json_columns(format_name: str, container_name: str) -> tuple[str, ...]:
-    """The format's columns of lists or objects, in a container that can only say them as JSON texts.
+    """Return the format's columns of lists or objects, if the container can only represent them as JSON texts.
 
-    Who reads such a file with anything but prefloop takes them for plain text, and would train on it.
+    Readers other than prefloop would take them for plain text and train on it.
     """
     if container_name != CSV.name:
         return ()
@@ -69,20 +66,20 @@ def json_columns(format_name: str, container_name: str) -> tuple[str, ...]:
 
 
 def columns_of(order: ExportOrder) -> pa.Schema:
-    """The columns of the rows that an order gives."""
+    """Return the columns of an order's rows."""
     columns = format_named(order.format).columns
     return pa.unify_schemas([columns, PROVENANCE]) if order.provenance else columns
 
 
 def parts_of(store: PreferenceStore, order: ExportOrder, tally: ExportTally, *, apart: bool) -> Parts:
-    """The rows of an order; apart: train and test each for itself, else all in the order of the pairs.
+    """Return the rows of an order; apart: as separate parts train and test, else all in the order of the pairs.
 
-    The last part raises InputError at its end when there was no row at all, so that no file is made.
+    The last part raises InputError at its end if there was no row at all, so that no file is made.
     """
     if not apart:
         return {PARTS[Split.TRAIN]: _or_nothing(exported_rows(store, order, tally), tally)}
     splits = [order.query.split] if order.query.split else list(Split)
-    # what is of one split is left out of the other part only
+    # pairs of the other split are in the other part, so they do not count as left out
     unsaid = _OTHER_SPLIT if order.query.split is None else frozenset()
     parts = {}
     for split in splits:
@@ -101,7 +98,7 @@ def _or_nothing(rows: Iterator[FileRow], tally: ExportTally) -> Iterator[FileRow
 
 
 def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: ExportTally) -> NewExport:
-    """What is remembered of a file with this digest."""
+    """Return the record of an export whose file has this digest."""
     guideline = store.guidelines.newest()
     return NewExport(
         request=request_of(order),
@@ -115,7 +112,7 @@ def new_export(store: PreferenceStore, order: ExportOrder, digest: str, tally: E
 
 
 def guideline_of(store: PreferenceStore, made: NewExport) -> Guideline | None:
-    """The guideline that people judged by."""
+    """Return the guidelines in effect at the export."""
     return None if made.guideline_id is None else store.guidelines.by_id(made.guideline_id)
 
 
@@ -127,9 +124,9 @@ def exported_rows(
     *,
     among: Sequence[int] | None = None,
 ) -> Iterator[FileRow]:
-    """The rows of a file; counted on the way, with what is left out of it, but for the reasons in `unsaid`.
+    """Yield the rows of a file, counting them and what is left out, except for the reasons in `unsaid`.
 
-    among: of these pairs alone. The order has been checked.
+    among: only these pairs. The order must have been checked.
     """
     format_ = format_named(order.format)
     for found in store.outgoing.judged_pairs(order.query, tell_language=format_.tells_language, among=among):

@@ -1,6 +1,6 @@
-"""An export on the Hugging Face hub, when an admin asks for it; private unless he says otherwise.
+"""Publish an export on the Hugging Face hub, on request of an admin; private by default.
 
-The token is the one that `hf auth login` or HF_TOKEN gave. Knows nothing of how rows are made.
+The token is the one of `hf auth login` or HF_TOKEN.
 """
 
 from dataclasses import replace
@@ -24,11 +24,11 @@ from data.store import PreferenceStore
 from data.support.digests import file_sha256
 
 HUB = "hub"
-"""The container of an export that went there."""
+"""Container name of an export that was published there."""
 
 _DATA = "data"
 _REFUSED = (HTTPError, OSError, ValueError, RuntimeError)
-"""How the hub's client says that it has no network, that a name or a card is wrong, that an upload broke off."""
+"""Errors of the hub's client: no network, invalid name or card, interrupted upload."""
 
 
 def publish(
@@ -41,11 +41,11 @@ def publish(
     made_by: int | None = None,
     api: HfApi | None = None,
 ) -> Export:
-    """Put train and test, a card and the manifest into a dataset repository, which is made if it is not there.
+    """Upload train and test, a card and the manifest to a dataset repository, created if it does not exist.
 
-    Of what is there, data/ is replaced and the rest left alone. Raises InputError as ExportOrder.check does, or when
-    nothing is left; ConflictError when it shall be private and is there for everybody; PrefloopError when the hub does
-    not take it.
+    data/ is replaced, other existing files stay. Raises InputError as ExportOrder.check does, or if no row is left;
+    ConflictError when it should be private but the existing repository is public; PrefloopError when the hub rejects
+    it.
     """
     order.check()
     with TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ def _upload(api: HfApi, repo: str, folder: Path, *, private: bool) -> None:
             repo_type="dataset",
             folder_path=folder,
             commit_message="Export preferences with prefloop",
-            delete_patterns=f"{_DATA}/*",  # of an earlier export, perhaps with names
+            delete_patterns=f"{_DATA}/*",  # of an earlier export, possibly not anonymous
         )
     except _REFUSED as error:
         raise PrefloopError(

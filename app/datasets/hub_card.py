@@ -1,4 +1,4 @@
-"""The card of a dataset that is published: what is in it, who judged, by what. Knows nothing of hubs or tables."""
+"""The dataset card of a published export: its contents, annotators, agreement, sources and guidelines."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ _NOBODY = "Who judged is not told."
 def dataset_card(
     title: str, made: NewExport, tally: ExportTally, guideline: Guideline | None, model: BaseModel | None = None
 ) -> str:
-    """The README.md of a dataset whose splits are data/train.parquet and data/test.parquet.
+    """Return the README.md of a dataset with the splits data/train.parquet and data/test.parquet.
 
-    model: whose answers were sampled here.
+    model: the base model whose answers were sampled here.
     """
     text = [*_text(title, made, tally, guideline), *_model_text(model)]
     return f"---\n{_metadata(title, tally)}\n---\n\n" + "\n\n".join(text) + "\n"

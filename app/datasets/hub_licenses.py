@@ -1,4 +1,4 @@
-"""What the card of a dataset on the Hugging Face hub says of licences; the hub takes only names that it knows.
+"""Licence of a dataset card on the Hugging Face hub, which accepts only the names that it knows.
 
 https://huggingface.co/docs/hub/repositories-licenses
 """
@@ -30,7 +30,7 @@ class CardLicense(NamedTuple):
 
 
 def card_license(said: Iterable[str]) -> CardLicense:
-    """What licences, as people wrote them, come to. Unknown, if that of a part is: nobody may count on the rest."""
+    """Combine licences as people wrote them; unknown if any part is, since the whole then cannot be relied on."""
     names = {name.strip().lower() for name in said} or {UNKNOWN}
     if UNKNOWN in names:
         return CardLicense(UNKNOWN)

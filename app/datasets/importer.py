@@ -1,6 +1,6 @@
-"""Files into the store: read to their end before anything is kept, then kept some rows at a time.
+"""Import files into the store: each is first read completely, then its rows are stored in chunks.
 
-Both is read by a process of its own (app/file_reading/process.py). Knows nothing of who brought them, nor of tables.
+Both times a separate process reads it (app/file_reading/process.py).
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -21,7 +21,7 @@ MOST_ROWS = 1_000
 _MOST_CHARACTERS = 8_000_000
 
 RowsAfter = Callable[[Path, ImportFile, FileLimits, int, Alive], Generator[ReadRow, None, None]]
-"""Gives the rows of a file from behind one on, as file_process.rows_after does."""
+"""Yields the rows of a file after a given one, as app.file_reading.process.rows_after does."""
 
 
 def save(
@@ -34,11 +34,11 @@ def save(
     progress: RowProgress = unheard,
     rows_after: RowsAfter = rows_after,
 ) -> Import:
-    """Keep the rows of a file that was looked at; one that broke off goes on behind the last chunk that was kept.
+    """Import the rows of an inspected file; an interrupted import continues after its last stored chunk.
 
-    directory: of all imports, where bad rows are written; see rejected_rows.py. progress: told how many rows have
-    been dealt with, also while nothing happens; it may raise to end it. rows_after: gives the rows. Raises InputError
-    when the file cannot be read any more; what was kept stays, and the import says where it broke off.
+    directory: of all imports, where rejected rows are written (rejected_rows.py). progress: called with the number of
+    rows processed, also while nothing happens; it may raise to stop. rows_after: yields the rows. Raises InputError
+    when the file cannot be read any more; stored rows stay, and the import's record says where it stopped.
     """
     begun = store.imports.begin(seen.file, started_by)
     done = begun.counts.get("rows", 0)
@@ -56,7 +56,7 @@ def save(
 
 
 def _chunks(rows: Iterator[ReadRow]) -> Iterator[list[ReadRow]]:
-    """The rows, some at a time, fewer where they are long."""
+    """Yield the rows in chunks, smaller ones where rows are long."""
     held: list[ReadRow] = []
     size = 0
     for row in rows:
@@ -76,7 +76,7 @@ def _length(kept: KeptRow) -> int:
 
 
 def _keep_chunk(store: PreferenceStore, begun: Import, rows: list[ReadRow]) -> tuple[BadRow, ...]:
-    """Keep some rows; which of them are left out."""
+    """Store a chunk of rows; returns those that were left out."""
     bad = [BadRow(row.number, row.reason) for row in rows if row.reason is not None]
     chunk = Chunk(rows[-1].number, sum(row.rows for row in rows), bad)
     kept = [(row.number, one) for row in rows for one in row.kept]

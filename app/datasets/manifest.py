@@ -1,4 +1,4 @@
-"""What stands beside an export and says what it is. Knows nothing of how rows are made, nor of tables."""
+"""The manifest beside an export, which describes its file."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from data.records import BaseModel, Guideline, NewExport
 
 
 def manifest_path(out: Path) -> Path:
-    """Where the manifest of a file lies."""
+    """Return the path of a file's manifest."""
     return out.with_name(f"{out.name}.manifest.json")
 
 
@@ -21,10 +21,10 @@ def manifest_text(
     info: Mapping[str, object] | None,
     model: BaseModel | None = None,
 ) -> str:
-    """What a file is, as JSON: what was asked for, what is in it, by which guideline people judged.
+    """Describe a file as JSON: what was requested, what it contains, and the annotation guidelines.
 
-    model: whose answers were sampled here, with its licence.
-    info: the entry that LLaMA-Factory's dataset_info.json wants, if it can load the file.
+    model: the base model whose answers were sampled here, with its licence.
+    info: the file's entry for LLaMA-Factory's dataset_info.json, if LLaMA-Factory can load it.
     """
     told = {
         "file": name,
@@ -42,7 +42,7 @@ def manifest_text(
 
 
 def renamed(manifest: str, name: str, info: Mapping[str, object] | None) -> str:
-    """A manifest of a file that has got another name; info: as manifest_text has it, under that name."""
+    """Return the manifest for a renamed file; info: as in manifest_text, for the new name."""
     told = json.loads(manifest) | {"file": name}
     told.pop("dataset_info", None)
     return _text(told, info)
@@ -53,7 +53,7 @@ def _text(told: Mapping[str, object], info: Mapping[str, object] | None) -> str:
 
 
 def _told(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was asked for; where nobody shall be named, of how many people, not of whom."""
+    """Return the request; in an anonymous export with the number of selected annotators instead of their names."""
     asked = request["query"]
     if not request["anonymous"] or "annotators" not in asked:
         return request

@@ -1,7 +1,7 @@
-"""The rows that an import left out, as a file of JSON lines beside the store. Knows nothing of why they are bad.
+"""The rejected rows of an import, as a file of JSON lines beside the store.
 
-The store keeps those of the last chunk, with the chunk: a program that is killed before they are in the file, or while
-they are written, makes up for it when the import goes on.
+The store keeps the rejected rows of the last chunk together with the chunk: if the process is killed before or while
+they are written to the file, the resumed import writes them.
 """
 
 import json
@@ -14,7 +14,7 @@ from data.records import BadRow, Import
 
 
 def bad_rows_of(directory: Path, import_id: int) -> Path:
-    """The file of the rows that an import left out: JSON lines of number and reason. It is not there without any.
+    """Return the file of an import's rejected rows: JSON lines of number and reason. Without any it does not exist.
 
     directory: of all imports.
     """
@@ -22,7 +22,7 @@ def bad_rows_of(directory: Path, import_id: int) -> Path:
 
 
 class BadRows:
-    """The file, open to be added to. It appears with the first row that is left out."""
+    """The file, opened for appending. It is created with the first rejected row."""
 
     def __init__(self, path: Path, unit: str) -> None:
         self._path = path
@@ -31,7 +31,7 @@ class BadRows:
 
     @classmethod
     def of(cls, begun: Import, directory: Path, unit: str) -> "BadRows":
-        """The file of an import, with all rows that it has left out so far. unit: what its rows are counted by."""
+        """Open the file of an import with all rows rejected so far. unit: what its rows are counted in."""
         rows = cls(bad_rows_of(directory, begun.id), unit)
         if begun.bad_rows:
             rows._cut_off(begun.bad_rows[0].number)
@@ -46,7 +46,7 @@ class BadRows:
             self._file.close()
 
     def add(self, rows: Iterable[BadRow]) -> None:
-        """Write down rows; they are on the disk when it returns."""
+        """Append rows; they are on disk when this returns."""
         lines = [json.dumps({self._unit: row.number, "reason": row.reason}, ensure_ascii=False) for row in rows]
         if not lines:
             return
@@ -58,7 +58,7 @@ class BadRows:
         os.fsync(self._file.fileno())
 
     def _cut_off(self, number: int) -> None:
-        """Drop the rows from that number on, and a line that was not written to its end."""
+        """Remove the rows from this number on, and an incomplete last line."""
         if not self._path.exists():
             return
         with self._path.open("rb+") as file:

@@ -1,7 +1,4 @@
-"""The files that people bring to a server: kept aside, looked at, and taken in when somebody says so.
-
-Knows nothing of HTTP.
-"""
+"""Uploaded files: stored temporarily, inspected, and imported on confirmation. The REST API uses this."""
 
 import asyncio
 import re
@@ -26,12 +23,12 @@ from data.store import PreferenceStore
 from data.support.disk import written_to
 
 MOST_UPLOADS = 20
-_AT_ONCE = 2  # each look may take as much memory as file_process.MEMORY
+_AT_ONCE = 2  # each inspection may use app.file_reading.process.MEMORY
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to look at. What is None is found out; source is the file's name then."""
+    """An uploaded file to inspect. None values are detected; source then is the file's name."""
 
     name: str
     kind: ImportKind
@@ -46,7 +43,7 @@ class Upload:
 
 
 def _ending(name: str) -> str:
-    """What of a name says what kind of file it is."""
+    """Return the part of a name that determines the file type."""
     endings = (ending for container in CONTAINERS for ending in container.suffixes)
     known = [ending for ending in endings if name.lower().endswith(ending)]
     if known:
@@ -56,7 +53,7 @@ def _ending(name: str) -> str:
 
 
 class Uploads:
-    """The imports of a home. A file that nobody takes in is forgotten with the next server, or for newer ones."""
+    """The uploads of a home. A file that is not imported is dropped at a restart, or when there are many newer ones."""
 
     def __init__(
         self,
@@ -77,9 +74,9 @@ class Uploads:
         shutil.rmtree(self._uploads, ignore_errors=True)
 
     async def receive(self, upload: Upload, blocks: AsyncIterator[bytes]) -> Path:
-        """Keep a file aside while it comes in, under a name of ours: a given one may be none to this file system.
+        """Store an incoming file under a name of our own, since the given one may be invalid on this file system.
 
-        Raises InputError for one that is too large, or without a name; DiskFullError.
+        Raises InputError for a file that is too large, or without a name; DiskFullError.
         """
         name = upload.file_name
         if not name or name.startswith("."):
@@ -111,9 +108,9 @@ class Uploads:
                 file.write(block)
 
     async def inspect(self, upload: Upload, file: Path) -> tuple[str, Look]:
-        """Read a file that came in to its end; the answer is the token to take it in by.
+        """Read an uploaded file to its end; returns a token to import it with.
 
-        Cancelled, it ends within a moment, and the file is thrown away, as with any error. Raises InputError.
+        If cancelled, it ends promptly and the file is deleted, as after any error. Raises InputError.
         """
         ended = threading.Event()
 
@@ -125,7 +122,7 @@ class Uploads:
             async with self._turns:
                 return await asyncio.to_thread(self._look, upload, file, go_on)
         except asyncio.CancelledError:
-            shutil.rmtree(file.parent, ignore_errors=True)  # it may never have had its turn
+            shutil.rmtree(file.parent, ignore_errors=True)  # it may have been cancelled before its turn
             raise
         finally:
             ended.set()
@@ -144,7 +141,7 @@ class Uploads:
         return token, seen
 
     def begin(self, token: str, started_by: int) -> Job:
-        """Take in a file that was looked at. Raises NotFoundError."""
+        """Start the import of an inspected file. Raises NotFoundError."""
         seen = self._looks.pop(token, None)
         if seen is None:
             raise NotFoundError("This file is not here any more. Choose it again.")
@@ -161,13 +158,13 @@ class Uploads:
         return self._errands.begin("import", seen.rows, work)
 
     def forget(self, token: str) -> None:
-        """Throw away a file that was looked at; harmless if it is gone."""
-        # only what is known: a token from outside may be any text, such as ".."
+        """Delete an inspected file; does nothing if it is gone."""
+        # only known tokens: one from outside may be any text, such as ".."
         if self._looks.pop(token, None) is not None:
             shutil.rmtree(self._uploads / token, ignore_errors=True)
 
     def bad_rows(self, import_id: int) -> Path:
-        """The file of rows that an import left out. Raises NotFoundError when there are none."""
+        """Return the file of an import's rejected rows. Raises NotFoundError when there are none."""
         file = bad_rows_of(self._directory, import_id)
         if not file.exists():
             raise NotFoundError("Import {number} left no row out.", number=import_id)

@@ -1,1 +1,1 @@
-"""Files that somebody brought, read in a process of their own that is limited in time and memory."""
+"""Reading of uploaded files, in a separate process that is limited in time and memory."""

@@ -1,7 +1,7 @@
-"""`python -m app.file_reading.child ORDER`: reads a file that somebody brought, limited in memory and time.
+"""`python -m app.file_reading.child ORDER`: read an uploaded file with limited memory and time.
 
-ORDER is JSON: what to do ("look" or "rows") and with what. What is found goes to standard output, a JSON value a line,
-as process.py takes it. It ends with whoever started it, whose end closes standard input.
+ORDER is JSON: what to do ("look" or "rows"), with parameters. Results go to standard output, one JSON value per line,
+which process.py reads. The process ends with its parent, whose end closes standard input.
 """
 
 import json
@@ -18,12 +18,12 @@ from app.file_reading.look import ReadRow, called, look_at, rows_of
 from app.file_reading.wire import brought_in, error_out, file_in, limits_in, line_of, look_out, row_out
 from data.errors import InputError
 
-_KINDER = 5  # people at work come first
+_KINDER = 5  # niceness; requests come first
 _MOST_SAID = 1 << 20
 
 
 def main(order: dict[str, Any]) -> None:
-    """Do what is ordered, and say how it ended on the last line."""
+    """Carry out an order; the last line of output says how it ended."""
     _confine(order["memory"], order["seconds"])
     threading.Thread(target=_end_with_whoever_asked, daemon=True).start()
     try:
@@ -60,7 +60,7 @@ def _rows(order: dict[str, Any]) -> Iterator[object]:
 
 
 def _confine(memory: int, seconds: int) -> None:
-    """Let the kernel see to it, whatever libraries do: bytes of memory, seconds of computing, no dump of it."""
+    """Let the kernel enforce limits, whatever libraries do: bytes of memory, CPU seconds, no core dump."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,6 +1,6 @@
-"""What a file that somebody brought holds: read to its end, and nothing of it kept. Knows neither stores nor processes.
+"""Inspect an uploaded file: read it to its end without storing anything.
 
-Done in a process of its own (process.py), which a file that means harm may bring down.
+This runs in a separate process (process.py), which a malicious file may crash.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,26 +23,26 @@ from data.records.judged_pair import JudgedPair
 from data.support.digests import file_sha256
 
 TEXT = "text"
-"""The container of a file that is none of the containers: a prompt a line."""
+"""Container name of a file that is in none of the containers: one prompt per line."""
 
 _TOLD_EVERY = 1_000
 _SHOWN = 5
 _REASONS_SHOWN = 20
 
 KeptRow = JudgedPair | tuple[Message, ...]
-"""What is kept of a row: a judged pair, or a prompt."""
+"""What is imported from a row: a judged pair, or a prompt."""
 
 RowProgress = Callable[[int], None]
-"""Told, from time to time, how many rows have been dealt with."""
+"""Called from time to time with the number of rows processed."""
 
 
 def unheard(_: int) -> None:
-    """Progress that nobody looks at."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A file somebody brought. name: what it is called where it came from; format: of preferences, None to find out."""
+    """An uploaded file. name: its original name; format: of preferences, None to detect it."""
 
     path: Path
     name: str
@@ -51,7 +51,7 @@ class Brought:
 
 
 class ReadRow(NamedTuple):
-    """A row, or a few together, the last one's number: what there is to keep, or why there is nothing."""
+    """A row, or a few together under the last one's number: what to import, or why there is nothing."""
 
     number: int
     kept: tuple[KeptRow, ...]
@@ -61,7 +61,7 @@ class ReadRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a file holds. unit: what its rows are counted by. bad: the first bad rows; shown: of the first good ones."""
+    """What a file contains. unit: what its rows are counted in. bad: first rejected rows; shown: first good ones."""
 
     path: Path
     file: ImportFile
@@ -80,10 +80,10 @@ def look_at(
     license: str | None = None,
     progress: RowProgress = unheard,
 ) -> Look:
-    """Read a file to its end, and keep nothing of it. source: the file's name if None.
+    """Read a file to its end without storing anything. source: None: the file's name.
 
-    Raises InputError when it is too large, cannot be read to its end, is of no format that is known, or has no row
-    that could be kept: then with the first reason.
+    Raises InputError when it is too large, cannot be read to its end, has no known format, or has no row that can be
+    imported; in the last case with the first reason.
     """
     with called(brought.path, brought.name):
         return _looked(brought.path, _identified(brought, limits, source or brought.name, license), limits, progress)
@@ -112,18 +112,18 @@ def _looked(path: Path, file: ImportFile, limits: FileLimits, progress: RowProgr
 
 @contextmanager
 def called(path: Path, name: str) -> Iterator[None]:
-    """Let errors call a file what it is called where it came from, not by the place where it lies here."""
+    """Replace the file's temporary path by its original name in errors."""
     try:
         yield
     except InputError as error:
-        # the name does not say where it lies: one that is sent as upload.jsonl is called so here, too
+        # replace the whole path only: its last part may occur in the message as the original name
         if str(path) not in str(error):
             raise
         raise InputError(str(error).replace(str(path), name)) from error
 
 
 def _identified(brought: Brought, limits: FileLimits, source: str, license: str | None) -> ImportFile:
-    """The file with its container, and with its format, found out if it was not said. Raises InputError."""
+    """Determine the file's container, and its format if not given. Raises InputError."""
     format_, container = brought.format, TEXT
     if brought.kind is ImportKind.PREFERENCES:
         found = opening(brought.path)
@@ -146,7 +146,7 @@ def _detected(brought: Brought, unit: str, rows: Iterator[Numbered]) -> str:
 
 
 def rows_of(path: Path, file: ImportFile, limits: FileLimits) -> tuple[str, Iterator[ReadRow]]:
-    """What rows are counted by, and the rows."""
+    """Return what the rows are counted in, and the rows."""
     if file.format is None:
         unit, prompts = prompt_rows(path, limits)
         return unit, (

@@ -1,7 +1,7 @@
-"""Files that somebody brought, read in a process of their own: limited in memory and time, ended with who waits for it.
+"""Read uploaded files in a separate process, limited in memory and time, which ends with its parent.
 
-A file may mean harm: unpack to a thousand times its size, or bring down a library that reads it. Then it brings down
-this process and nothing else, and is told as refused. Knows nothing of what is in a file.
+A malicious file may unpack to a thousand times its size, or crash the library that reads it. It then affects that
+process only, and is reported as rejected.
 """
 
 import json
@@ -24,12 +24,12 @@ from data.errors import InputError, PrefloopError
 from data.records import ImportFile
 
 MEMORY = 700_000_000
-"""Bytes that reading may take; a tenth of it is Python with its libraries."""
+"""Bytes of memory for reading; Python and its libraries take a tenth of it."""
 
 SECONDS = 20
-"""Seconds of computing that looking at a file may take, and one more for each MB of it."""
+"""CPU seconds for inspecting a file, plus one for each MB of it."""
 
-_KEEPING = 3  # times as long: each row is also sent, and what was looked at to its end is no bomb
+_KEEPING = 3  # factor for importing: each row is also sent, and a file inspected to its end is no decompression bomb
 _MB = 1_000_000
 _BLOCK = 1 << 20
 _PATIENCE_MS = 200
@@ -37,7 +37,7 @@ _COMMAND = (sys.executable, "-m", "app.file_reading.child")
 _OUT_OF_TIME = {-signal.SIGXCPU, -signal.SIGKILL}
 
 Alive = Callable[[], None]
-"""Called every moment while a file is read; what it raises ends the reading."""
+"""Called frequently while a file is read; an exception from it ends the reading."""
 
 
 def inspect(
@@ -48,7 +48,7 @@ def inspect(
     license: str | None = None,
     progress: RowProgress = unheard,
 ) -> Look:
-    """What a file holds, as file_look.look_at has it; progress is also called while nothing happens.
+    """Inspect a file, as app.file_reading.look.look_at does; progress is also called while nothing happens.
 
     Raises InputError also when it takes too much time or memory.
     """
@@ -68,9 +68,9 @@ def inspect(
 def rows_after(
     path: Path, file: ImportFile, limits: FileLimits, after: int, alive: Alive
 ) -> Generator[ReadRow, None, None]:
-    """The rows of a file that was looked at, from behind one on.
+    """Yield the rows of an inspected file after a given one.
 
-    Raises InputError, also on the way, when it cannot be read on, and what alive raises.
+    Raises InputError, possibly midway, when reading fails, and what alive raises.
     """
     order = {"path": str(path), "file": file_out(file), "limits": limits_out(limits), "after": after}
     with _reading("rows", path, file.name, _KEEPING, order, alive) as answers:
@@ -81,11 +81,11 @@ def rows_after(
 def _reading(
     what: str, path: Path, name: str, times: int, order: dict[str, Any], alive: Alive
 ) -> Iterator[Iterator[Any]]:
-    """A process that does what is ordered, and its answers; it has ended when the block has."""
+    """Start a process with this order and yield its answers; it has ended when the block ends."""
     seconds = times * (SECONDS + _length(path) // _MB)
     sent = line_of({"what": what, "memory": MEMORY, "seconds": seconds, **order}).decode()
     with TemporaryFile() as said:
-        # its standard input is what it lives by: whatever ends this process closes it
+        # the child ends when its standard input closes, which happens however this process ends
         child = subprocess.Popen(
             (*_COMMAND, sent), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, bufsize=0
         )
@@ -100,7 +100,7 @@ def _reading(
 
 
 def _answers(child: subprocess.Popen[bytes], name: str, seconds: int, said: IO[bytes], alive: Alive) -> Iterator[Any]:
-    """What the process finds. Raises InputError where that ends before all is told."""
+    """Yield the process's results. Raises InputError if it ends before all is sent."""
     assert child.stdout is not None
     for line in _lines(child.stdout.fileno(), alive):
         answer = json.loads(line)

@@ -1,6 +1,6 @@
-"""Looks and rows as JSON, between the process that reads a file and the one that asked for it. Knows no files.
+"""JSON messages between the process that reads a file and its parent.
 
-JSON and nothing that runs when it is read: what reads a file may have been taken over by it.
+JSON, because unlike pickle it executes nothing when read: a malicious file may have taken over the reading process.
 """
 
 import json
@@ -18,42 +18,42 @@ Json = dict[str, Any]
 
 
 def line_of(value: object) -> bytes:
-    """A value on a line of its own; half a character, which JSON from outside may hold, too."""
+    """Encode a value as one line of ASCII JSON, so that lone surrogates, which JSON may contain, survive."""
     return json.dumps(value, ensure_ascii=True).encode("ascii") + b"\n"
 
 
 def brought_out(brought: Brought) -> Json:
-    """As JSON."""
+    """Convert to JSON."""
     return {"path": str(brought.path), "name": brought.name, "kind": brought.kind, "format": brought.format}
 
 
 def brought_in(sent: Json) -> Brought:
-    """What was sent."""
+    """Convert from JSON."""
     return Brought(Path(sent["path"]), sent["name"], ImportKind(sent["kind"]), sent["format"])
 
 
 def file_out(file: ImportFile) -> Json:
-    """As JSON."""
+    """Convert to JSON."""
     return {name: getattr(file, name) for name in ImportFile.__dataclass_fields__}
 
 
 def file_in(sent: Json) -> ImportFile:
-    """What was sent."""
+    """Convert from JSON."""
     return ImportFile(**{**sent, "kind": ImportKind(sent["kind"])})
 
 
 def limits_out(limits: FileLimits) -> Json:
-    """As JSON."""
+    """Convert to JSON."""
     return {"file": limits.file, "unpacked": limits.unpacked, "row": limits.row}
 
 
 def limits_in(sent: Json) -> FileLimits:
-    """What was sent."""
+    """Convert from JSON."""
     return FileLimits(**sent)
 
 
 def look_out(look: Look) -> Json:
-    """As JSON, without the path."""
+    """Convert to JSON, without the path."""
     return {
         "file": file_out(look.file),
         "unit": look.unit,
@@ -65,7 +65,7 @@ def look_out(look: Look) -> Json:
 
 
 def look_in(sent: Json, path: Path) -> Look:
-    """What was sent of the file at a path."""
+    """Convert from JSON, for the file at a path."""
     return Look(
         path,
         file_in(sent["file"]),
@@ -78,7 +78,7 @@ def look_in(sent: Json, path: Path) -> Look:
 
 
 def row_out(row: ReadRow) -> list[object]:
-    """As JSON. What its pairs share stands there once, however many they are: a row may say much of one long prompt."""
+    """Convert to JSON. Prompts and texts shared by several pairs of a row are included once, as they may be long."""
     prompts: dict[int, tuple[int, object]] = {}
     texts: dict[str, int] = {}
     kept = [_pair_out(one, prompts, texts) if isinstance(one, JudgedPair) else one for one in row.kept]
@@ -86,24 +86,24 @@ def row_out(row: ReadRow) -> list[object]:
 
 
 def row_in(sent: list[Any]) -> ReadRow:
-    """What was sent."""
+    """Convert from JSON."""
     number, kept, reason, rows, prompts, texts = sent
     shared = [tuple(prompt) for prompt in prompts]
     return ReadRow(number, tuple(_kept_in(one, shared, texts) for one in kept), reason, rows)
 
 
 def error_out(error: InputError) -> Json:
-    """As JSON."""
+    """Convert to JSON."""
     return {"template": error.template, "values": error.values}
 
 
 def error_in(sent: Json) -> InputError:
-    """What was sent."""
+    """Convert from JSON."""
     return InputError(sent["template"], **sent["values"])
 
 
 def _pair_out(pair: JudgedPair, prompts: dict[int, tuple[int, object]], texts: dict[str, int]) -> Json:
-    """A pair by the places of its prompt and texts among those of its row."""
+    """Convert a pair to JSON, with its prompt and texts as indices into those of its row."""
     return {
         "prompt": prompts.setdefault(id(pair.prompt), (len(prompts), pair.prompt))[0],
         "a": texts.setdefault(pair.a, len(texts)),
