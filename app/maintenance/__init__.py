@@ -1,1 +1,1 @@
-"""A home kept safe: backups, and the check that it is whole."""
+"""Maintenance of a home: backups, and the check for damage."""

@@ -1,4 +1,4 @@
-"""Backups of a home, by a command and by time. Knows nothing of what is in a home."""
+"""Backups of a home: on command and on a schedule."""
 
 import asyncio
 from pathlib import Path
@@ -14,9 +14,9 @@ from data.support.settings_types import Positive, Strict
 
 
 class BackupSettings(Strict):
-    """When the server backs its home up: every so many hours, never if None; where to, beside the home if None.
+    """When and where the server backs up its home: every_hours: None: never; directory: None: beside the home.
 
-    keep: so many are kept, the newest.
+    keep: how many of the newest backups are kept.
     """
 
     every_hours: Positive | None = None
@@ -24,21 +24,21 @@ class BackupSettings(Strict):
     keep: Positive = 7
 
 
-_LOOK_SECONDS = 60.0  # the clock may jump
+_LOOK_SECONDS = 60.0  # short, since the system clock may jump
 _HOUR_MS = 3_600_000
 
 
 def directory_of(home: Home, chosen: Path | None) -> Path:
-    """Where the backups of a home go: beside it, unless another place was chosen."""
+    """Return the directory for backups of a home: beside it, unless another one was chosen."""
     return home.path.with_name(f"{home.path.name}-backups") if chosen is None else chosen.expanduser().resolve()
 
 
 def back_up(
     home: Home, directory: Path, *, keep: int | None = None, clock: Clock = now_ms, told: CopyTold = unheard
 ) -> dict[str, Any]:
-    """Make a backup, then delete those beyond the newest `keep`, if so many are to stay. Raises HomeError.
+    """Make a backup, then delete all but the newest `keep` (None: delete none). Raises HomeError.
 
-    The answer is what backup_out gives, and the paths that were deleted.
+    Returns what backup_out does, plus the deleted paths.
     """
     if not home.database.exists():
         raise HomeError(f"there is no prefloop home in {home.path}; --home names another")
@@ -50,7 +50,7 @@ def back_up(
 
 
 def backup_out(backup: Backup) -> dict[str, Any]:
-    """A backup as the command line tells it. bytes: of all its files."""
+    """Return a backup's data for the command line. bytes: total size of its files."""
     return {
         "path": str(backup.path),
         "created_at": backup.created_at,
@@ -61,7 +61,7 @@ def backup_out(backup: Backup) -> dict[str, Any]:
 
 
 class Backups:
-    """Backs a home up every so many hours, as its settings say; never if they say nothing."""
+    """Backs up a home on the schedule in its settings, if there is one."""
 
     def __init__(self, home: Home, settings: BackupSettings, clock: Clock = now_ms) -> None:
         self.loop = Loop("backing the home up", self._step, every=_LOOK_SECONDS)

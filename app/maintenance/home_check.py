@@ -1,4 +1,4 @@
-"""`prefloop check`: whether a home is as prefloop left it. Knows nothing of how to mend it."""
+"""`prefloop check`: find damage in a home. It repairs nothing."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from data.integrity import problems, sqlite_caveat
 
 @dataclass(frozen=True, slots=True)
 class HomeCheck:
-    """What is wrong with a home, a line each, and what else its owner should know."""
+    """The problems of a home, one per line, and other notes for its owner."""
 
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
 
 def look_through(home: Home) -> HomeCheck:
-    """Look for damage in the store and in the files of all versions, beside a running server or without.
+    """Look for damage in the store and in the files of all versions; a server may be running.
 
     Raises HomeError when there is no home, or its store cannot be opened.
     """
@@ -32,7 +32,7 @@ def look_through(home: Home) -> HomeCheck:
 
 
 def assert_sound(found: HomeCheck) -> None:
-    """Raise HomeError where something is wrong."""
+    """Raise HomeError if there are problems."""
     if found.problems:
         raise HomeError(
             f"{len(found.problems)} things are wrong; nothing was changed. Bring back a backup with `prefloop restore`"

@@ -1,1 +1,1 @@
-"""Markdown that models write, as HTML that is safe to show."""
+"""Render Markdown written by models as safe HTML."""

@@ -1,7 +1,7 @@
-"""Which way each block of a Markdown text is read. Knows nothing of HTML but its `dir`.
+"""Text direction (`dir`) of each block of a Markdown text.
 
-Browsers' `dir="auto"` sees no text in a list whose paragraphs have a direction of their own, so the first strong
-character is found here (Unicode Standard Annex 9, rules P2 and P3).
+Browsers' `dir="auto"` ignores text in child elements that have a `dir` of their own, as in a list of paragraphs, so the
+first strong character is found here (Unicode Standard Annex 9, rules P2 and P3).
 """
 
 import unicodedata
@@ -14,8 +14,8 @@ _DIRECTIONS = {"L": "ltr", "R": "rtl", "AL": "rtl"}
 
 
 def set_directions(tokens: Sequence[Token]) -> None:
-    """Give each block the direction of its first strong character; those without one keep their parent's."""
-    undecided: list[Token] = []  # the innermost of the open blocks
+    """Set each block's direction to that of its first strong character; blocks without one inherit their parent's."""
+    undecided: list[Token] = []  # open blocks without a direction, the innermost last
     for token in tokens:
         if token.nesting == 1:
             undecided.append(token)
@@ -29,6 +29,6 @@ def set_directions(tokens: Sequence[Token]) -> None:
 
 
 def _direction(words: Sequence[Token]) -> str | None:
-    """Code and formulas do not count: they are read from the left in every language."""
+    """Return the direction of the first strong character; code and formulas, always left to right, do not count."""
     characters = (char for word in words if word.type == "text" for char in word.content)
     return next((_DIRECTIONS[kind] for kind in map(unicodedata.bidirectional, characters) if kind in _DIRECTIONS), None)

@@ -1,7 +1,7 @@
-"""Emphasis next to Chinese, Japanese and Korean, which write no spaces around words.
+"""Emphasis next to Chinese, Japanese and Korean text, which has no spaces between words.
 
-CommonMark leaves the asterisks of `**重点。**后面` standing, as punctuation meets a letter there. The rules are
-those of markdown-cjk-friendly (github.com/tats-u/markdown-cjk-friendly): a neighbour in that writing counts as a space.
+CommonMark does not see emphasis in `**重点。**后面`, where punctuation meets a letter. The rules here are those of
+markdown-cjk-friendly (github.com/tats-u/markdown-cjk-friendly): a neighbour in these scripts counts as a space.
 """
 
 import re
@@ -23,7 +23,7 @@ class CjkInline(ParserInline):
     """markdown-it's inline parser with these rules."""
 
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
-        """Push the tokens of `src`."""
+        """Append the tokens of `src`."""
         state = _State(src, md, env, tokens)
         self.tokenize(state)
         for rule in self.ruler2.getRules(""):
@@ -48,7 +48,7 @@ def _space(char: str) -> bool:
 
 
 def _point(char: str) -> bool:
-    """Whether it is punctuation that needs a space on its other side."""
+    """Return whether it is punctuation that needs a space on its other side."""
     return (isMdAsciiPunct(ord(char)) or isPunctChar(char)) and not _CJK.match(char)
 
 

@@ -1,4 +1,4 @@
-"""Code with its words coloured by kind, by Pygments. Knows nothing of pages."""
+"""Syntax highlighting of code, by Pygments."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -35,10 +35,10 @@ CLASSES = {
     Generic.Inserted: "pl-c-string",
 }
 
-_LONGEST = 4_000  # characters; what is longer stays in one colour
-# Pygments' time grows with the square of a line, of a gap, and for some languages of the text.
+_LONGEST = 4_000  # characters; longer code is not highlighted
+# Pygments takes time quadratic in the length of a line, of whitespace, and for some languages of the text.
 _SLOW = re.compile(r"[^\n]{300}|\s{150}")
-# Those people ask models for. Pygments has 500 more; some, as C#, take seconds over 5,000 hostile characters.
+# Languages people ask models for. Pygments has 500 more; some, such as C#, take seconds for 5,000 hostile characters.
 _LANGUAGES = (
     "bash c c++ cpp css diff docker dockerfile go golang haskell html ini java javascript js json julia kotlin"
     " lua php powershell py python r rb rs ruby rust scala sh shell sql swift toml ts typescript xml yaml yml zsh"
@@ -46,11 +46,11 @@ _LANGUAGES = (
 
 
 def highlighted(code: str, language: str) -> str:
-    """The code as safe HTML, in spans of the classes above if the language is known."""
+    """Return the code as safe HTML, highlighted in spans of the classes above if the language is known."""
     if language.lower() not in _LANGUAGES.split() or len(code) > _LONGEST or _SLOW.search(code):
         return escape(code)
     lexer = get_lexer_by_name(language.lower(), stripnl=False, ensurenl=False)
-    *tokens, (kind, last) = lexer.get_tokens(f"{code}\n")  # some lexers know a line by its end
+    *tokens, (kind, last) = lexer.get_tokens(f"{code}\n")  # some lexers need the line end
     return "".join(_spans([*tokens, (kind, last.removesuffix("\n"))]))
 
 
@@ -61,5 +61,5 @@ def _spans(tokens: Sequence[tuple[_TokenType, str]]) -> Iterator[str]:
 
 
 def _class(kind: _TokenType) -> str:
-    """The class of the nearest kind that has one."""
+    """Return the class of the nearest token type that has one."""
     return next((CLASSES[known] for known in reversed(kind.split()) if known in CLASSES), "")

@@ -1,7 +1,7 @@
-"""Formulas in Markdown: finds them, and draws them as MathML, which browsers show without script or fonts of ours.
+"""Formulas in Markdown: find them, and render them as MathML, which browsers show without scripts or extra fonts.
 
-The rules are our own, as those of mdit-py-plugins search to the end of the text from every opening mark (seconds for a
-hostile page), take prices for formulas, and leave a `$$` under a line of text to the list rule. Knows nothing of pages.
+The rules are our own, since those of mdit-py-plugins search to the end of the text from every opening mark (seconds for
+a hostile text), take prices for formulas, and leave a `$$` under a line of text to the list rule.
 """
 
 import re
@@ -29,7 +29,7 @@ _LONGEST = 1_000  # characters of one formula
 _MOST_LINES = 40
 _INLINE = (
     (re.compile(r"\$\$(?!\$)((?:[^$\\]|\\.){1,1000}?)\$\$(?!\$)", re.DOTALL), True),
-    # Dollars next to letters and digits, or before "5 per month", are money or shell variables.
+    # Dollars next to letters and digits, or before text like "5 per month", are money or shell variables.
     (
         re.compile(
             r"(?<![\\A-Za-z0-9$])\$(?![\s$]|\d[\d,.]*\s?[-/]?\s?[A-Za-z]{3})"
@@ -43,13 +43,13 @@ _INLINE = (
 _BEGIN = re.compile(
     r"\\begin\{((?:equation|multline|gather|align|alignat|flalign|eqnarray|split|cases|array|[pbBvV]?matrix)\*?)\}"
 )
-# What latex2mathml does not know, by what it does; numbers would start at 1 in each formula.
+# Environments unknown to latex2mathml, with ones that look alike; the numbered ones would start at 1 in each formula.
 _KIN = {"gather": "matrix", "gathered": "matrix", "multline": "matrix", "subarray": "array"} | dict.fromkeys(
     ("align", "aligned", "alignat", "alignedat", "flalign", "eqnarray"), "align*"
 )
 _ENVIRONMENT = re.compile(rf"\\(begin|end)\s*\{{({'|'.join(_KIN)})\*?\}}(?:\{{\d+\}})?")
 _WRAPPER = re.compile(r"\\(?:begin|end)\s*\{equation\*?\}")
-# Definitions can grow without end; the others would hide what is written: addresses, names, comments.
+# Definitions can expand without end; the other commands would hide text: addresses, names, comments.
 _REFUSED = re.compile(
     r"(?<!\\)%|\\(?:(?:re)?new(?:command|environment)|providecommand|[gex]?def|let|DeclareMathOperator|href|url|class"
     r"|style|id|cssId|label|html\w*|verb)(?![a-zA-Z])"
@@ -58,18 +58,18 @@ _VALUE = re.compile(r"[a-z][a-z -]{0,40}|[+-]?\d{0,2}(?:\.\d{1,4})?(?:em|ex|pt|p
 
 
 def find_formulas(parser: MarkdownIt) -> None:
-    r"""Have the parser find `$x$`, `$$x$$`, `\(x\)`, `\[x\]` and amsmath's environments."""
+    r"""Make the parser find `$x$`, `$$x$$`, `\(x\)`, `\[x\]` and amsmath's environments."""
     parser.inline.ruler.before("escape", "formula", _inline)
     parser.block.ruler.before("fence", "formula", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
 
 
 def draw(source: str, *, display: bool) -> str:
-    """A formula as MathML, or as its source where it cannot be drawn, or not without hiding something."""
+    """Return a formula as MathML, or as its source if it cannot be rendered, or not without hiding something."""
     style = "block" if display else "inline"
     try:
         tree = None if _REFUSED.search(source) else convert_to_element(_known(source), display=style)
         body = None if tree is None else "".join(_inside(tree))
-    except Exception:  # latex2mathml raises whatever it stumbles over, RecursionError among it
+    except Exception:  # latex2mathml raises various errors, including RecursionError
         body = None
     if body is None:
         return f'<code class="pl-source" dir="ltr">{escape(source)}</code>'
@@ -81,7 +81,7 @@ def _known(source: str) -> str:
 
 
 def _inside(parent: Element) -> Iterator[str]:
-    """What an element holds. Its texts come escaped in part, so undo that before escaping all."""
+    """Yield an element's content. Its texts are partly escaped, so they are unescaped before being escaped."""
     yield escape(unescape(parent.text or ""))
     for child in parent:
         if child.tag not in TAGS:
@@ -129,7 +129,7 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _marks(line: str) -> tuple[str, str]:
-    """What opens a block of math in this line, and what must close it."""
+    """Return what opens a block formula in this line, and what must close it."""
     if line.startswith("$$"):
         return "$$", "$$"
     if line.startswith(r"\["):
@@ -139,7 +139,7 @@ def _marks(line: str) -> tuple[str, str]:
 
 
 def _last(state: StateBlock, start: int, end: int, rest: str, closing: str) -> int | None:
-    """The line at whose end the formula closes, if one does before an empty line."""
+    """Return the line at whose end the formula closes; None if it does not before an empty line."""
     length = 0
     for line in range(start, min(end, start + _MOST_LINES)):
         text = rest if line == start else _line(state, line)

@@ -1,6 +1,6 @@
-"""Characters that cannot be seen, made visible: they could turn text around, hide in it, or break its way to the page.
+"""Make invisible characters visible: they could reverse text, hide text, or break the page.
 
-What scripts and emoji need stays as it is: joiners, marks of direction, variation selectors, the tags of flags.
+Those that scripts and emoji need stay as they are: joiners, direction marks, variation selectors, flag tags.
 """
 
 import re
@@ -14,12 +14,12 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def whole(text: str) -> str:
-    """The text with a replacement character for each half of one, which no page can carry."""
+    """Replace lone surrogates, which cannot be encoded, by the replacement character."""
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def with_signs(html: str) -> str:
-    """The HTML with the code point of each invisible character in its place."""
+    """Replace each invisible character in HTML by its code point."""
     return _INVISIBLE.sub(_sign, html)
 
 

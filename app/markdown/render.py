@@ -1,7 +1,7 @@
-"""Markdown of strangers as harmless HTML: no raw HTML, no images, no links to click, nothing hidden.
+"""Render untrusted Markdown as harmless HTML: no raw HTML, no images, no clickable links, nothing hidden.
 
-A link or an image shows its words and its address as text: an answer must not lead anybody anywhere. Definitions of
-link targets stay as written. Headings begin at the third level, below the page's own. Knows nothing of pages.
+A link or an image is shown as its text and address, so that an answer cannot lead anybody anywhere. Definitions of link
+targets stay as written. Headings start at the third level, below the page's own.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from app.markdown.cjk import CjkInline
 from app.markdown.code import CLASSES, highlighted
 from app.markdown.invisible import whole, with_signs
 
-_LONGEST = 40_000  # characters; what is longer is shown as written
-_MOST_COLOURED = 8_000  # characters of code in one text
-_DEEPEST = 20  # levels of quotes and lists; markdown-it drops what lies deeper, so that is shown as written
-_WIDE = 'class="pl-wide" tabindex="0"'  # may scroll sideways, by keyboard too
+_LONGEST = 40_000  # characters; longer text is shown as written
+_MOST_COLOURED = 8_000  # characters of highlighted code per text
+_DEEPEST = 20  # levels of quotes and lists; markdown-it drops deeper ones, so such text is shown as written
+_WIDE = 'class="pl-wide" tabindex="0"'  # scrolls sideways, by keyboard too
 _TAGS = "p br strong em s code pre ul ol li blockquote h3 h4 h5 h6 hr table thead tbody tr th td span div"
 _DIRECTED = ("p", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "table", "th", "td", "code", "pre", "span", "div")
 _CELL = {"pl-left", "pl-center", "pl-right"}
@@ -80,7 +80,7 @@ class _Renderer(RendererHTML):
 
 
 class Markdown:
-    """A renderer; one may serve all threads."""
+    """A renderer; thread-safe."""
 
     def __init__(self) -> None:
         options = {"html": False, "linkify": False, "breaks": True, "maxNesting": _DEEPEST}
@@ -91,7 +91,7 @@ class Markdown:
         self._cleaner = _cleaner()
 
     def html(self, text: str) -> str:
-        """The text as HTML that is safe to put into a page, with every character there to see. Never raises."""
+        """Return the text as HTML that is safe in a page, with every character visible. Never raises."""
         text = whole(text)
         tokens = self._parser.parse(text) if len(text) <= _LONGEST else []
         if not tokens or any(token.level >= _DEEPEST - 1 for token in tokens):
@@ -103,7 +103,7 @@ class Markdown:
 
 
 def _cleaner() -> nh3.Cleaner:
-    """What may reach the page whatever the renderer does."""
+    """Return the cleaner, which limits what reaches the page whatever the renderer does."""
     values = {tag: {"dir": {"ltr", "rtl", "auto"}} for tag in _DIRECTED}
     for tag in ("pre", "div", "span"):
         values[tag] = values[tag] | {"tabindex": {"0"}}
@@ -123,7 +123,7 @@ def _cleaner() -> nh3.Cleaner:
 
 
 def _listing(code: str, info: str, *, coloured: bool) -> str:
-    """A block of code with all that its fence says of it."""
+    """Render a code block with the text of its fence as a label."""
     code = code.removesuffix("\n")
     said = "".join(char for char in info.strip() if char.isprintable())
     label = f' data-language="{escape(said)}"' if said else ""
@@ -136,7 +136,7 @@ def _level(heading: Token) -> int:
 
 
 def _address(token: Token, name: str) -> str:
-    """Where a link or an image points, with its title, as text."""
+    """Return the target of a link or an image, with its title, as text."""
     target, title = str(token.attrGet(name) or ""), token.attrGet("title")
     said = f'{target} "{title}"'.strip() if title else target
     return f' <span class="pl-address" dir="ltr">({escape(said)})</span>' if said else ""

@@ -1,1 +1,1 @@
-"""Base models before any home has one: got, looked at, and under which licence."""
+"""Base models before a home uses one: fetching, checking, licence."""

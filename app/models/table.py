@@ -1,4 +1,4 @@
-"""What was found out about a model, as tables for people. Knows nothing of how it was found."""
+"""A model report as tables for the terminal."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from trainer.preflight.model_report import ModelReport
 
 
 def as_tables(report: ModelReport) -> Iterator[Table]:
-    """What it can do and how quick it is; a training step by length; the settings it would get."""
+    """Yield tables of what it can do and how fast; of training steps by length; of the settings it would get."""
     can = Table(title=report.description, show_header=False)
     for name, value in _abilities(report):
         can.add_row(name, value)

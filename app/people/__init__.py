@@ -1,1 +1,1 @@
-"""People: accounts, passwords, sign-ins."""
+"""Accounts, passwords and sign-in."""

@@ -1,7 +1,8 @@
-"""Who is who: signing in and out, one-time links, invites, API tokens. Knows nothing of HTTP.
+"""Accounts and authentication: sign-in and sign-out, one-time links, invites, API tokens.
 
-Passwords are kept as argon2id hashes; of a token only its sha256 is kept, so a stolen database opens
-no XX"""
+Passwords are stored as argon2id hashes, tokens as sha256 only, so a stolen database lets nobody in. The API and the
+command line call it.
+"""
 
 import asyncio
 import secrets
@@ -51,30 +52,30 @@ class Accounts:
         self._passwords = Passwords(hasher)
         self._granted: dict[str, int] = {}
         self._strangers = HashingQueue()
-        self._members = HashingQueue()  # of their own: a crowd at the door must not keep out those who are in
+        self._members = HashingQueue()  # separate, so that many sign-ins cannot block people who are signed in
 
     def add(self, login: str, role: Role, password: str | None = None) -> Annotator:
-        """Add a person; without a password they sign in by links only.
+        """Add an account; without a password its owner signs in by links only.
 
-        Raises InputError for an unfit login or password, ConflictError if the login is taken.
+        Raises InputError for an invalid login or password, ConflictError if the login is taken.
         """
         hashed = None if password is None else self._passwords.hash(password)
         return self.people.add(login, role, password_hash=hashed)
 
     async def add_queued(self, login: str, role: Role, password: str) -> Annotator:
-        """The same for a request."""
+        """Do the same as `add` for a request, in the hashing queue."""
         return await self._members.run(lambda: self.add(login, role, password))
 
     def sign_in(self, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
-        """Open a session with a password.
+        """Open a session with a password; returns its token.
 
-        Raises InputError when login or password is wrong or the account disabled, ConflictError when there have
-        been too many failures and this visitor must wait.
+        Raises InputError when login or password is wrong or the account is disabled, ConflictError when this visitor
+        must wait after too many failures.
         """
         return self._sign_in(login, password, visitor, self._claimed(login, visitor))
 
     async def sign_in_queued(self, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
-        """The same for a request. Who must wait takes no place in the queue."""
+        """Do the same as `sign_in` for a request, in the hashing queue, which visitors who must wait do not enter."""
         claim = await asyncio.to_thread(self._claimed, login, visitor)
         try:
             return await self._strangers.run(lambda: self._sign_in(login, password, visitor, claim))
@@ -83,12 +84,12 @@ class Accounts:
             raise
 
     def annotator_of(self, token: str) -> Annotator | None:
-        """Whose session this token opens, None if it has ended or never was."""
+        """Return the owner of a session token; None if the session has ended or never existed."""
         holder = self.holder_of(token)
         return None if holder is None else holder.person
 
     def holder_of(self, token: str) -> Holder | None:
-        """The same, and whether it is an API token; one that was granted counts as its owner's own hand."""
+        """Return the same, and whether it is an API token; a granted token counts as the owner's own session."""
         digest = sha256(token)
         if digest in self._granted:
             owner = self.people.by_id(self._granted[digest])
@@ -96,27 +97,27 @@ class Accounts:
         return self.sessions.holder(digest) if token else None
 
     def sign_out(self, token: str) -> None:
-        """End a session; harmless if there is none."""
+        """End a session; does nothing if there is none."""
         self.sessions.close(sha256(token))
 
     def grant(self, annotator_id: int) -> str:
-        """A token that lets a person in as long as this process runs, for those who own the home anyway."""
+        """Return a token that signs a person in while this process runs, for the owners of the home."""
         token = _new_token()
         self._granted[sha256(token)] = annotator_id
         return token
 
     def know_device(self, annotator_id: int, visitor: Visitor) -> str:
-        """Know the browser of somebody who signed in; the token that it shall keep."""
+        """Remember this browser after a sign-in; returns its device token."""
         known = self._devices.known(sha256(visitor.device))
-        device = visitor.device if known else _new_token()  # never one that a stranger made up
+        device = visitor.device if known else _new_token()  # never one chosen by the client
         self._devices.add(annotator_id, sha256(device))
         return device
 
     def change_password(self, person: Annotator, current: str, new: str, *, token: str, visitor: Visitor) -> None:
-        """Replace one's own password and end all one's other sessions, API tokens, devices and links.
+        """Change one's own password, and end all one's other sessions, API tokens, devices and links.
 
-        current is not asked of those who have none yet. token: the session that stays. Raises InputError when
-        current is wrong or new is unfit, ConflictError after too many failures.
+        current: ignored for an account without a password. token: the session that stays open. Raises InputError when
+        current is wrong or new is invalid, ConflictError after too many failures.
         """
         stored = self.people.password_hash(person.id)
         if stored is not None:
@@ -131,24 +132,24 @@ class Accounts:
     async def change_password_queued(
         self, person: Annotator, current: str, new: str, *, token: str, visitor: Visitor
     ) -> None:
-        """The same for a request."""
+        """Do the same as `change_password` for a request, in the hashing queue."""
         await self._members.run(lambda: self.change_password(person, current, new, token=token, visitor=visitor))
 
     def set_password(self, annotator_id: int, password: str) -> None:
-        """Replace somebody's password and end all ways in that came of the old one.
+        """Replace somebody's password, and end all their sessions, tokens, devices and links.
 
-        Raises InputError if it is unfit, NotFoundError if there is no such person.
+        Raises InputError if it is invalid, NotFoundError if there is no such account.
         """
         self.people.change_password(annotator_id, self._passwords.hash(password))
 
     async def set_password_queued(self, annotator_id: int, password: str) -> None:
-        """The same for a request."""
+        """Do the same as `set_password` for a request, in the hashing queue."""
         await self._members.run(lambda: self.set_password(annotator_id, password))
 
     def make_token(self, annotator_id: int, name: str, *, valid_ms: int, maker: str) -> str:
-        """A bearer token for a person's own programs, known to them by a name. Shown once: only its digest is kept.
+        """Create a named API token for a person's own programs. It is shown once: only its digest is stored.
 
-        maker: the token of the session that makes it; when that is revoked, this one ends too.
+        maker: the session token that creates it; when that session is revoked, this token ends too.
         """
         token = _new_token()
         ends = self._clock() + valid_ms
@@ -156,53 +157,53 @@ class Accounts:
         return token
 
     def make_link(self, annotator_id: int, *, valid_ms: int = DAY_MS) -> str:
-        """A token that signs this person in once. Raises NotFoundError; ConflictError for a disabled account."""
+        """Create a token that signs this person in once. Raises NotFoundError; ConflictError for a disabled account."""
         token = _new_token()
         self.people.add_link(annotator_id, sha256(token), self._clock() + valid_ms)
         return token
 
     def linked(self, token: str) -> Annotator:
-        """Whom a link signs in; it is left as it is. Raises InputError if it is spent or has expired."""
+        """Return whom a link signs in, without using it up. Raises InputError if it was used or has expired."""
         annotator = self.people.by_link(sha256(token))
         if annotator is None:
             raise InputError(_LINK_REFUSED)
         return annotator
 
     def redeem(self, token: str, visitor: Visitor = UNKNOWN) -> tuple[str, Annotator]:
-        """Spend a link's token and open a session. Raises InputError if it is spent or has expired."""
+        """Use up a link's token and open a session. Raises InputError if it was used or has expired."""
         annotator = self.people.redeem_link(sha256(token))
         if annotator is None:
             raise InputError(_LINK_REFUSED)
         return self._open(annotator, visitor), annotator
 
     def make_invite(self, role: Role, *, valid_ms: int, made_by: int | None = None) -> tuple[str, Invite]:
-        """A token that lets one new person make an account of a role."""
+        """Create a token with which one new person can create an account with this role."""
         token = _new_token()
         return token, self.invites.add(sha256(token), role, valid_ms, made_by=made_by)
 
     def invite_of(self, token: str) -> Invite:
-        """The invite of a token, left as it is. Raises InputError if it is spent or has expired."""
+        """Return the invite of a token, without using it up. Raises InputError if it was used or has expired."""
         return self.invites.open(sha256(token))
 
     def join(self, token: str, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
-        """Spend an invite: make the account and open a session. If it fails, the invite stays open.
+        """Use up an invite: create the account and open a session. If that fails, the invite stays valid.
 
-        Raises InputError for an invite that is spent or has expired or an unfit login or password, ConflictError
-        if the login is taken.
+        Raises InputError for an invite that was used or has expired, or an invalid login or password; ConflictError if
+        the login is taken.
         """
-        self.invite_of(token)  # hash nothing for strangers
+        self.invite_of(token)  # check first, so that strangers cannot make the server hash
         annotator = self.invites.spend(sha256(token), login, self._passwords.hash(password))
         return self._open(annotator, visitor), annotator
 
     async def join_queued(self, token: str, login: str, password: str, visitor: Visitor) -> tuple[str, Annotator]:
-        """The same for a request. Without an open invite it takes no place in the queue."""
+        """Do the same as `join` for a request, in the hashing queue. Invalid invites do not enter the queue."""
         await asyncio.to_thread(self.invite_of, token)
         return await self._strangers.run(lambda: self.join(token, login, password, visitor))
 
     def _sign_in(self, login: str, password: str, visitor: Visitor, claim: tuple[Bucket, ...]) -> tuple[str, Annotator]:
         annotator = self._checked(login, password)
         self._throttle.clear(*(bucket for bucket in claim if not bucket.fades))
-        # An address is many people's, and a guesser may have an account: that forgives this try and no other.
+        # Many people share an address, and a guesser may have an account: so only this attempt is forgiven, no other.
         self._throttle.take_back(*(bucket for bucket in claim if bucket.fades))
         if annotator.disabled_at is not None:
             raise InputError(_DISABLED)
@@ -214,7 +215,7 @@ class Accounts:
         return token
 
     def _claimed(self, login: str, visitor: Visitor) -> tuple[Bucket, ...]:
-        """What a try counts in, once it has been let go ahead."""
+        """Count an attempt; returns the buckets it counts in. Raises ConflictError if the visitor must wait."""
         buckets = self._buckets(login, visitor)
         self._claim(buckets)
         return buckets
@@ -235,7 +236,7 @@ class Accounts:
             raise ConflictError(_WAIT, seconds=-(-wait // 1000))
 
     def _checked(self, login: str, password: str) -> Annotator:
-        """The person, if the password is theirs; an unknown login costs the same work as a known one."""
+        """Return the person if the password is theirs; an unknown login takes the same time as a known one."""
         annotator: Annotator | None = None
         stored: str | None = None
         try:

@@ -1,8 +1,8 @@
-"""Makes guessing slow: after a few failures each further try must wait, longer every time.
+"""Slow down password guessing: after a few failures each further attempt must wait, longer every time.
 
-A try counts in one or more buckets, such as "this address with this login"; the fullest one decides. The counts stand
-in a table of fixed size, at a place that a secret says: nothing is ever thrown out of it, so no flood of made-up names
-can wash out a count. Two names that share a place share a count. Knows nothing of passwords.
+An attempt counts in one or more buckets, such as "this address with this login"; the fullest one decides. The counts
+are in a table of fixed size, at an index derived with a secret: nothing is ever evicted, so no flood of made-up names
+can clear a count. Two names with the same index share a count.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from data.support.clock import Clock
 _FIRST_WAIT_MS = 1_000
 _LONGEST_WAIT_MS = 300_000
 _FORGET_MS = 3_600_000
-_PLACES = 2**20  # 20 MB once all are in use; an hour of sign-ins without a pause uses a tenth
+_PLACES = 2**20  # 20 MB once all are in use; an hour of continuous sign-ins uses a tenth
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What tries are counted by, and how many may fail before the next must wait.
+    """What attempts are counted by, and how many may fail before the next must wait.
 
-    fades: whether so many failures an hour are forgotten all the while, for what many people share.
+    fades: whether failures are forgotten continuously, free_tries per hour; for buckets that many people share.
     """
 
     name: str
@@ -31,20 +31,20 @@ class Bucket:
 
 
 class Throttle:
-    """Counts the failures in each bucket and says how long the next try must wait."""
+    """Counts the failures in each bucket and says how long the next attempt must wait."""
 
     def __init__(self, clock: Clock, *, places: int = _PLACES) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._secret = secrets.token_bytes(16)
         self._counts = memoryview(bytearray(4 * places)).cast("I")
-        self._last = memoryview(bytearray(8 * places)).cast("q")  # when the newest failure was, in ms
-        self._faded = memoryview(bytearray(8 * places)).cast("q")  # until when fading is counted in, in ms
+        self._last = memoryview(bytearray(8 * places)).cast("q")  # time of the newest failure, in ms
+        self._faded = memoryview(bytearray(8 * places)).cast("q")  # time up to which fading is applied, in ms
 
     def claim(self, *buckets: Bucket) -> int:
-        """Take a try: 0 if it may go ahead, else the milliseconds still to wait; then nothing is counted.
+        """Count an attempt and return 0 if it may proceed; else return the milliseconds to wait, and count nothing.
 
-        The try counts as failed until `clear` or `take_back`, so that tries at the same moment cannot all slip through.
+        The attempt counts as failed until `clear` or `take_back`, so that simultaneous attempts cannot all pass.
         """
         with self._lock:
             now = self._clock()
@@ -60,13 +60,13 @@ class Throttle:
             return 0
 
     def clear(self, *buckets: Bucket) -> None:
-        """The try went well: forget the failures."""
+        """Forget the failures, as the attempt succeeded."""
         with self._lock:
             for bucket in buckets:
                 self._counts[self._place(bucket)] = 0
 
     def take_back(self, *buckets: Bucket) -> None:
-        """The try was none, or says nothing of the others that are counted with it."""
+        """Undo an attempt's count: it did not take place, or says nothing about others that share the bucket."""
         with self._lock:
             for place in {self._place(bucket) for bucket in buckets}:
                 self._counts[place] = max(0, self._counts[place] - 1)
@@ -80,7 +80,7 @@ class Throttle:
         return 0 if over < 0 else min(_LONGEST_WAIT_MS, _FIRST_WAIT_MS << min(over, 20))
 
     def _forget(self, bucket: Bucket, place: int, now: int) -> None:
-        self._last[place] = min(self._last[place], now)  # or a clock that jumped back would lock people out
+        self._last[place] = min(self._last[place], now)  # so that a clock that jumped back locks nobody out
         if now - self._last[place] > _FORGET_MS:
             self._counts[place] = 0
         if self._counts[place] == 0 or self._faded[place] > now:

@@ -1,6 +1,6 @@
-"""Passwords: which are fit, and their argon2id hashes. Knows nothing of people.
+"""Password rules and argon2id hashes.
 
-Hashing takes a core for a tenth of a second: for requests it is done in a HashingQueue.
+Hashing takes a core for a tenth of a second, so requests do it in a HashingQueue.
 """
 
 import secrets
@@ -15,14 +15,14 @@ LONGEST = 256
 
 
 class Passwords:
-    """Hashes passwords and checks them."""
+    """Hashes and verifies passwords."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._nobodys = self._hasher.hash(secrets.token_urlsafe())
 
     def hash(self, password: str) -> str:
-        """The hash to keep. Raises InputError for a password of fewer than 8 or more than 256 characters."""
+        """Return the hash to store. Raises InputError for a password of fewer than 8 or more than 256 characters."""
         if not SHORTEST <= len(password) <= LONGEST:
             raise InputError(
                 "The password has {length} characters; it must have {shortest} to {longest}.",
@@ -33,12 +33,12 @@ class Passwords:
         return self._hasher.hash(password)
 
     def fits(self, stored: str | None, password: str) -> bool:
-        """Whether this is the password of a stored hash; None fits nothing and costs the same work."""
+        """Return whether a password matches a stored hash; None never matches, but takes the same time."""
         try:
             return self._hasher.verify(stored or self._nobodys, password[: LONGEST + 1]) and stored is not None
         except (VerificationError, InvalidHashError):
             return False
 
     def outdated(self, stored: str) -> bool:
-        """Whether a hash was made with weaker parameters than are used now."""
+        """Return whether a hash was made with weaker parameters than the current ones."""
         return self._hasher.check_needs_rehash(stored)

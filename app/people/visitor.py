@@ -1,7 +1,4 @@
-"""Where a request comes from: address, browser, and what it shows to be let in.
-
-Knows the names of the cookies, and nothing of what they open.
-"""
+"""Where a request comes from: address, browser, and the tokens it presents."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -11,12 +8,12 @@ from starlette.requests import HTTPConnection
 SESSION_COOKIE = "prefloop_session"
 DEVICE_COOKIE = "prefloop_device"
 _LONGEST_AGENT = 300
-_IPV6_HOME = 64  # bits that a provider gives to one line: its holder has all addresses under them
+_IPV6_HOME = 64  # prefix length that providers give to one customer, who has all addresses in it
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who tries to come in. device: the token of a browser that was here before; agent: what it calls itself."""
+    """The origin of a request. device: token of a browser that signed in before; agent: its user agent."""
 
     address: str = ""
     device: str = ""
@@ -24,7 +21,7 @@ class Visitor:
 
     @property
     def network(self) -> str:
-        """What stands for one place that visitors come from: an IPv4 address, or the first half of an IPv6 one."""
+        """The network that stands for one location: an IPv4 address, or the first half of an IPv6 address."""
         try:
             address = ipaddress.ip_address(self.address)
         except ValueError:
@@ -39,13 +36,13 @@ UNKNOWN = Visitor()
 
 
 def visitor_of(asking: HTTPConnection) -> Visitor:
-    """The visitor behind a request."""
+    """Return the visitor behind a request."""
     address = asking.client.host if asking.client else ""
     agent = asking.headers.get("user-agent", "")[:_LONGEST_AGENT]
     return Visitor(address, asking.cookies.get(DEVICE_COOKIE, ""), agent)
 
 
 def token_of(asking: HTTPConnection) -> str:
-    """The session token of a request, from `Authorization: Bearer` or the cookie; empty if there is none."""
+    """Return the session token of a request, from `Authorization: Bearer` or the cookie; empty if there is none."""
     kind, _, token = asking.headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else asking.cookies.get(SESSION_COOKIE, "")
