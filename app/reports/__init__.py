@@ -1,1 +1,1 @@
-"""Reports of rounds for people: tables, and a file."""
+"""Reports of rounds for people: tables for pages, and a Markdown file."""

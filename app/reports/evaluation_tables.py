@@ -1,7 +1,4 @@
-"""An evaluation in words: the new version beside the one that served, and beside the base.
-
-Knows nothing of how it is drawn, nor of limits.
-"""
+"""An evaluation as tables: the new version compared with the one that served, and with the base."""
 
 from collections.abc import Callable
 from typing import TypedDict
@@ -13,19 +10,19 @@ _NEW = "The new version"
 
 
 class ProbeWords(TypedDict):
-    """A question that everybody answered: by name, in the order to show."""
+    """A probe and all answers to it, by name, in the order to show."""
 
     prompt: list[str]
     answers: list[tuple[str, str]]
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[TableWords]:
-    """What it says of held-out pairs and of fresh answers."""
+    """Return the tables on held-out pairs and on fresh answers."""
     return [_changes(evaluation), _manners(evaluation)]
 
 
 def probe_words(evaluation: Evaluation) -> list[ProbeWords]:
-    """The questions with all answers, the new version's first."""
+    """Return the probes with all answers, the new version's first."""
     return [
         ProbeWords(
             prompt=[turn["content"] for turn in probe.prompt],
@@ -36,7 +33,7 @@ def probe_words(evaluation: Evaluation) -> list[ProbeWords]:
 
 
 def _rivals(evaluation: Evaluation) -> list[RivalScores]:
-    """The champion, then the base where that is another."""
+    """Return the champion's comparison, then the base's where the champion is not the base."""
     both = [evaluation.against_champion, evaluation.against_base]
     return both if evaluation.champion else both[:1]
 

@@ -1,7 +1,6 @@
-"""A round's report as one Markdown file, to keep or to send: what was asked, what came of it, what was decided.
+"""A round's report as one Markdown file: what it was given, its results, and the decisions on its version.
 
-In English, and pure: a function of what the round, its directory and the decisions on its version say. Knows neither
-files nor tables, and nothing of how a report is drawn on a page.
+In English, and a pure function of the round's record, its directory and the decisions.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,10 +27,10 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "\\<", "`": "\\`", "\n"
 def round_report(
     view: RoundView, *, version: str | None, decisions: Sequence[Decision], names: Mapping[int, str]
 ) -> str:
-    """The report of a round as it stands, in Markdown.
+    """Return the current report of a round in Markdown.
 
-    version: what the round made, None while there is nothing; decisions: on it, oldest first. names: pseudonyms by
-    annotator id; an id that has none is written as it is.
+    version: the one the round made, None if there is none; decisions: on it, oldest first. names: pseudonyms by
+    annotator id; an id without one is written as it is.
     """
     parts = [_head(view.round, names), _given(view.round)]
     if view.manifest is None:
@@ -46,7 +45,7 @@ def round_report(
 
 
 def settings_of(entry: Round) -> dict[str, Setting]:
-    """What a round was told, flat: keys of nested settings are joined by dots, of lists only the length is given."""
+    """Return a round's settings as a flat dict: nested keys are joined by dots, lists are given by their length."""
     return dict(_flat(entry.config))
 
 
@@ -90,7 +89,7 @@ def _given(entry: Round) -> list[str]:
 
 
 def _measured(manifest: Manifest) -> Iterator[list[str]]:
-    """The report's own words: the most important numbers, all tables, notes."""
+    """Yield the trainer's report: the most important numbers, all tables, notes."""
     words = report_words(manifest)
     yield ["## Report", "", *_table(("", ""), [(name, _said(cell)) for name, cell in words["tiles"]])]
     for table in words["tables"]:
@@ -103,7 +102,7 @@ def _measured(manifest: Manifest) -> Iterator[list[str]]:
 
 
 def _answered(probes: Sequence[ProbeWords]) -> Iterator[str]:
-    """Fixed questions and what everybody answered, a list in a list."""
+    """List the probes with all answers."""
     for probe in probes:
         yield f"- {_escaped(' / '.join(probe['prompt']))}"
         yield from (f"    - {_escaped(name)}: {_escaped(text)}" for name, text in probe["answers"])
@@ -129,7 +128,7 @@ def _decided(version: str | None, decisions: Sequence[Decision], names: Mapping[
 
 
 def _made_by(manifest: Manifest) -> list[str]:
-    """What anybody needs who wants to make the same again."""
+    """Return what is needed to reproduce the round."""
     rows = [
         ("model", f"{manifest.model}, {manifest.revision}"),
         ("snapshot, SHA-256", manifest.snapshot_sha256),
@@ -149,7 +148,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _said(cell: Cell) -> str:
-    """What an English reader sees."""
+    """Return a cell's English text."""
     return cell if isinstance(cell, str) else cell["words"].format(**cell.get("values", {}))
 
 
@@ -158,7 +157,7 @@ def _number(value: float | int | str | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Somebody's own text in one line, so that it makes neither tables nor HTML."""
+    """Escape foreign text on one line, so that it makes neither tables nor HTML."""
     return text.translate(_ESCAPED)
 
 

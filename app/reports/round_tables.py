@@ -1,6 +1,6 @@
-"""A round's report in words, as the page on rounds shows it. Knows nothing of how it is drawn.
+"""A round's report as the page Rounds shows it.
 
-The trainer's own notes are finished sentences and stay English.
+The trainer's own notes are complete sentences and stay in English.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from trainer.interface.manifest import Agreement, Drift, Manifest, Report, Rewar
 
 
 class ReportWords(TypedDict):
-    """tiles: the most important numbers by name; tables: all of them; probes: fixed questions and all answers; notes:
-    what people should know besides.
+    """tiles: the most important numbers by name; tables: all numbers; probes: fixed prompts with all answers; notes:
+    further messages for people.
     """
 
     tiles: Sequence[tuple[str, Cell]]
@@ -24,7 +24,7 @@ class ReportWords(TypedDict):
 
 
 def report_words(manifest: Manifest) -> ReportWords:
-    """A manifest's report as the page shows it."""
+    """Convert a manifest's report for the page."""
     report, evaluation = manifest.report, manifest.evaluation
     tables = evaluation_tables(evaluation) if evaluation else []
     tables += [_agreement(report.train, report.heldout), _drift(report.drift)]

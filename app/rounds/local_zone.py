@@ -1,4 +1,4 @@
-"""This machine's time zone with daylight saving time, which the fixed offset of `datetime.astimezone()` does not have."""
+"""This machine's time zone with daylight saving time, unlike the fixed offset of `datetime.astimezone()`."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 

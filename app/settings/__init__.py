@@ -1,1 +1,1 @@
-"""Settings of a home: what `prefloop.toml` and the command line say, and what holds in effect."""
+"""Settings of a home: from `prefloop.toml` and the command line, and the values in effect."""

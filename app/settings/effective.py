@@ -1,4 +1,4 @@
-"""Every setting as it is in force, and where its value came from. Knows nothing of what the settings do."""
+"""Every setting with its value in effect, its default, and where the value came from."""
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MODEL, _NAME = "model", "name"
 
 
 class SettingSource(StrEnum):
-    """Where a value came from: nobody gave one, prefloop.toml, or the command line."""
+    """Where a value came from: the default, prefloop.toml, or the command line."""
 
     DEFAULT = "default"
     FILE = "file"
@@ -23,7 +23,7 @@ class SettingSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSetting:
-    """A setting in force. default: what it would be if nobody had given it; a section's keys are "section.key"."""
+    """A setting in effect. default: its value if nobody had set it. A section's keys are "section.key"."""
 
     key: str
     value: object
@@ -32,9 +32,9 @@ class EffectiveSetting:
 
 
 def effective(settings: Settings, training: TrainingConfig, default_training: TrainingConfig) -> list[EffectiveSetting]:
-    """All settings in the order of docs/operations.md.
+    """Return all settings in the order of docs/operations.md.
 
-    training: as it is in force; default_training: the same algorithm's with nothing given, for a model of this size.
+    training: the values in effect; default_training: the same algorithm's defaults for a model of this size.
     """
     return [*_general(settings), *_training(settings.training, training, default_training)]
 
@@ -48,21 +48,21 @@ def _general(settings: Settings) -> Iterator[EffectiveSetting]:
             continue
         given = _given(getattr(settings, name), value, defaults[name])
         sources = {key: _source(settings, name, key) if key in given else SettingSource.DEFAULT for key in value}
-        if name == _MODEL:  # its short form
+        if name == _MODEL:  # the short form, "model = NAME"
             yield EffectiveSetting(name, value[_NAME], defaults[name][_NAME], sources[_NAME])
         for key, part in value.items():
             yield EffectiveSetting(f"{name}.{key}", part, defaults[name].get(key), sources[key])
 
 
 def _source(settings: Settings, name: str, key: str = "") -> SettingSource:
-    """Where a value that was given came from; the flag of the model gives the name alone."""
+    """Return where a given value came from; the model's flag sets only its name."""
     flag = f"{name}.{key}" if name == _MODEL and key != _NAME else name
     by_flag = flag in settings.flags
     return SettingSource.FLAG if by_flag else SettingSource.FILE
 
 
 def _given(section: object, values: Mapping[str, object], defaults: Mapping[str, object]) -> Set[str]:
-    """The keys of a section that somebody gave; a plain dataclass does not know, so what differs from the default."""
+    """Return the keys of a section that were set; for a plain dataclass, those that differ from the default."""
     if isinstance(section, BaseModel):
         return section.model_fields_set
     return {key for key, value in values.items() if value != defaults.get(key)}

@@ -1,4 +1,4 @@
-"""The store of a home, as its settings want it. Knows nothing of what works on it."""
+"""Open the store of a home with its settings."""
 
 from app.home import Home
 from app.settings.settings import Settings
@@ -6,5 +6,5 @@ from data.store import PreferenceStore
 
 
 def open_store(home: Home, settings: Settings) -> PreferenceStore:
-    """The home's store. Raises HomeError when it cannot be read."""
+    """Open the home's store. Raises HomeError when it cannot be read."""
     return PreferenceStore.open(home.database, heldout_share=settings.heldout_share, too_fast=settings.rounds.too_fast)

@@ -1,6 +1,6 @@
-"""Settings: what `prefloop.toml` in the home directory and the command line may say, with their defaults.
+"""Settings: the keys of `prefloop.toml` in the home directory and of the command line, with their defaults.
 
-An unknown key or a bad value is an error that names it. Knows nothing of what the settings are used for.
+An unknown key or an invalid value is an error that names it.
 """
 
 import sys
@@ -31,7 +31,7 @@ from trainer.interface.model_settings import ModelOptions, ModelSettings
 
 
 def _good_training(given: dict[str, Any]) -> dict[str, Any]:
-    """Whether a key is known and a value good does not depend on the model's size; the defaults do."""
+    """Check keys and values, which does not depend on the model's size; the defaults do."""
     try:
         training_of(given, parameters=1)
     except InputError as error:
@@ -40,9 +40,9 @@ def _good_training(given: dict[str, Any]) -> dict[str, Any]:
 
 
 class EvaluationSettings(Strict):
-    """How a round's version is measured. answers: fresh ones of each who is compared; the time grows with them.
+    """How a new version is evaluated. answers: fresh answers per contender; evaluation time grows with it.
 
-    None: 64, or 32 of a model whose answers are long.
+    None: 64, or 32 for a model with long answers.
     """
 
     answers: Annotated[int, Field(ge=2)] | None = None
@@ -53,7 +53,7 @@ _OF_MODEL = frozenset(ModelOptions.model_fields)
 
 
 class ImportSettings(Strict):
-    """How large a file may be that is imported, in millions of bytes: as it is, unpacked, and each row of it."""
+    """Maximum size of an imported file, in millions of bytes: of the file, unpacked, and of each row."""
 
     file_mb: Positive = 4_000
     unpacked_mb: Positive = 32_000
@@ -61,15 +61,15 @@ class ImportSettings(Strict):
 
     @property
     def limits(self) -> FileLimits:
-        """The same in bytes."""
+        """The limits in bytes."""
         return FileLimits(self.file_mb * _MB, self.unpacked_mb * _MB, self.row_mb * _MB)
 
 
 class Settings(Strict):
-    """Everything that can be set; docs/operations.md has the same list in words.
+    """All settings; docs/operations.md describes them.
 
-    training holds the keys as given; app.rounds.training_settings completes them when the model's size is known.
-    max_rank: that of the training, if None. model: a bare string is the name, all else as it is.
+    training: the keys as given; app.rounds.training_settings adds the defaults when the model's size is known.
+    max_rank: None: the rank of the training. model: a bare string is the name, with defaults for the rest.
     """
 
     model: ModelSettings = ModelSettings()
@@ -123,19 +123,19 @@ class Settings(Strict):
 
     @property
     def tls(self) -> Tls | None:
-        """What the server encrypts with, None if it speaks plain HTTP."""
+        """The certificate and key for TLS; None: plain HTTP."""
         return None if self.tls_cert is None else Tls(self.tls_cert.expanduser().resolve(), self.tls_key)
 
     @property
     def flags(self) -> frozenset[str]:
-        """The keys that the command line gave; "model" is the name alone."""
+        """The keys given on the command line; "model" is the name alone."""
         return self._flags
 
 
 def load_settings(home: Path, **flags: object) -> Settings:
-    """Settings of a home: its prefloop.toml, overridden by flags that are not None.
+    """Load the settings of a home: its prefloop.toml, overridden by flags that are not None.
 
-    The flag `model` is the name alone; those named as other keys of `[model]` are these.
+    The flag `model` is the model's name; flags named like other keys of `[model]` set those.
     Raises InputError naming the file and the key.
     """
     file = home / FILE
@@ -155,7 +155,7 @@ def load_settings(home: Path, **flags: object) -> Settings:
 
 
 def _model_section(written: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
-    """The section `[model]` of the file with what the command line says of it; nothing if that says nothing."""
+    """Return the file's section `[model]` with the command line's values over it; nothing if there are none."""
     over = {"name" if key == "model" else key: given[key] for key in given.keys() & {"model", *_OF_MODEL}}
     section = written.get("model", {})
     return {"model": {**(section if isinstance(section, dict) else {"name": section}), **over}} if over else {}

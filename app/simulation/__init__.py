@@ -1,1 +1,1 @@
-"""Synthetic annotators at a real server, and what a study with them came to."""
+"""Simulated annotators on a real server, and the results of studies with them."""

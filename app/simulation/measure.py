@@ -1,4 +1,4 @@
-"""Measuring versions for a study: answers to unseen prompts over the API, and which of two wins.
+"""Measure versions for a study: sample answers to unseen prompts over the API, and decide which of two wins.
 
 `app/simulation/study.py` calls it before the first round and after each.
 """
@@ -16,15 +16,15 @@ from data.records import FinishReason, Message
 from data.support.repetition import repetition
 
 _LIMIT = "max_new_tokens"
-_AT_ONCE = 12  # so many ask side by side: more than the rows that a server decodes by default, so that none stand empty
+_AT_ONCE = 12  # concurrent requests: more than the server's default max_rows, so that no row is idle
 _TOLD_EVERY = 10
 _REPEATS_ITSELF = 0.3
-"""From this share of repeated runs of four words on; ordinary prose has a few hundredths."""
+"""From this share of repeated 4-word sequences on; ordinary prose has a few percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredAnswer:
-    """An answer by a version; cut_off: the token limit came before its end."""
+    """An answer of a version; cut_off: whether it reached the token limit."""
 
     text: str
     tokens: int
@@ -37,7 +37,7 @@ class MeasuredAnswer:
 
 
 def unseen_prompts(owner: Client, count: int, *, seed: int) -> list[list[Message]]:
-    """Held-out prompts, repeated as often as `count` needs. Raises PrefloopError when there are none."""
+    """Return held-out prompts, repeated to reach `count`. Raises PrefloopError when there are none."""
     prompts = owner.get("/prompts", split="heldout", count=count, seed=seed)["prompts"]
     if not prompts:
         raise PrefloopError("there are no held-out prompts to measure on; import more prompts")
@@ -47,7 +47,7 @@ def unseen_prompts(owner: Client, count: int, *, seed: int) -> list[list[Message
 def answers_of(
     owner: Client, version: str, prompts: Sequence[list[Message]], *, seed: int, say: Callable[[str], None]
 ) -> list[MeasuredAnswer]:
-    """One answer to each prompt by a version: from its own distribution, as long as the server's settings allow."""
+    """Sample one answer to each prompt from a version, at temperature 1, up to the server's token limit."""
     limit = next(one["value"] for one in owner.get("/settings") if one["key"] == f"sampling.{_LIMIT}")
     sampling = {"temperature": 1.0, "top_p": 1.0, _LIMIT: limit}
     source = random.Random(f"measure/{seed}")
@@ -69,7 +69,7 @@ def answers_of(
 
 
 def _report(version: str, asked: Sequence[Future[MeasuredAnswer]], say: Callable[[str], None]) -> None:
-    """Say how far the answers are, and how long they will take. Raises what stopped one of them."""
+    """Report the progress and the time left. Raises the error of a failed request."""
     began = time.monotonic()
     for number, one in enumerate(as_completed(asked), 1):
         one.result()
@@ -79,7 +79,7 @@ def _report(version: str, asked: Sequence[Future[MeasuredAnswer]], say: Callable
 
 
 def win(taste: Taste, new: MeasuredAnswer, old: MeasuredAnswer) -> float:
-    """1 where the new answer wins, 0 where it loses, 0.5 for a tie; one that failed loses to one that did not."""
+    """Return 1 if the new answer wins, 0 if it loses, 0.5 for a tie; a failed answer loses to one that is not."""
     if new.failed or old.failed:
         return 0.5 + (old.failed - new.failed) / 2
     return taste.better(new.text, old.text)

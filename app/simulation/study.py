@@ -1,7 +1,7 @@
-"""`prefloop simulate`: synthetic annotators at a real server, over its API, through whole rounds.
+"""`prefloop simulate`: simulated annotators on a real server, over its API, for whole rounds.
 
-Shows that the loop moves the model to a hidden taste, and that it does not where there is none. Knows the
-server only by its API, like anybody.
+It shows that the loop moves the model toward a hidden taste, and that it does not where there is none. Like any other
+client it uses the REST API only.
 """
 
 import random
@@ -26,7 +26,7 @@ from data.errors import ConflictError, PrefloopError, RoundError
 from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.records import Message
 
-_START_SECONDS = 900  # a GGUF file is dequantised first
+_START_SECONDS = 900  # long, since a GGUF file is unpacked first
 _POLL_SECONDS = 0.2
 Say = Callable[[str], None]
 
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 class Study:
     """What to simulate; judgments are per round, over all annotators.
 
-    algorithm: as the server has it, if None. unseen: prompts to measure on; held-out ones of the server, if None.
+    algorithm: None: the server's. unseen: prompts to measure on; None: the server's held-out prompts.
     """
 
     taste: Taste
@@ -52,9 +52,9 @@ class Study:
 class RoundRow:
     """One line of the result. win_rate is against round 0's model, with its 95 % Wilson interval.
 
-    comparisons: pairs of answers that win_rate is of. failed: share of answers that are empty, cut off or repeat
-    themselves. kl in nats an answer, kl_per_token in nats a token. outcome: what became of the round, seconds: from
-    its start to its end.
+    comparisons: pairs of answers behind win_rate. failed: share of answers that are empty, cut off or repeat
+    themselves. kl in nats per answer, kl_per_token in nats per token. outcome: the state the round ended in; seconds:
+    its duration.
     """
 
     round: int
@@ -75,7 +75,7 @@ class RoundRow:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of a round; as it stands, of round 0, in which nothing is trained."""
+    """The outcome of a round; the defaults are for round 0, which trains nothing."""
 
     state: str = "-"
     reason: str | None = None
@@ -86,7 +86,7 @@ class _Outcome:
 
 
 class _Tally:
-    """Judgments given out and how many agreed with the taste; shared by the annotators' threads."""
+    """Counts judgments, and how many agree with the taste; shared by the annotators' threads."""
 
     def __init__(self, wanted: int) -> None:
         self._lock = threading.Lock()
@@ -95,7 +95,7 @@ class _Tally:
         self.agreed: list[float] = []
 
     def take(self) -> bool:
-        """Claim one of the judgments that are still to be made."""
+        """Claim one of the remaining judgments; False if none remains."""
         with self._lock:
             self._left -= 1
             return self._left >= 0
@@ -110,9 +110,9 @@ class _Tally:
 
 @contextmanager
 def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path | None = None) -> Iterator[Client]:
-    """The server that runs on a home, or one started for the time of the block, as its owner.
+    """Connect as the owner to the server that runs on a home, or to one started for the duration of the block.
 
-    model, prompts: what it is started with. Raises ConflictError when they are given and a server runs already.
+    model, prompts: options to start it with. Raises ConflictError when they are given and a server runs already.
     """
     found = running_server(home)
     flags = [word for flag, value in (("--model", model), ("--prompts", prompts)) if value for word in (flag, value)]
@@ -140,7 +140,7 @@ def server_on(home: Home, say: Say, *, model: str | None = None, prompts: Path |
 
 
 def simulate(study: Study, owner: Client, say: Say) -> list[RoundRow]:
-    """Carry a study through on a server; returns round 0, the base against itself, first.
+    """Run a study on a server; returns one row per round, beginning with round 0, the base against itself.
 
     Raises RoundError when a round fails.
     """
@@ -175,7 +175,7 @@ def _await_server(home: Home, process: "subprocess.Popen[bytes]") -> Client:
 
 
 def _hire(study: Study, owner: Client) -> list[tuple[Client, random.Random]]:
-    """Accounts for the annotators, signed in, each with a random source of their own."""
+    """Create and sign in the annotators' accounts, each with its own random source."""
     people = []
     batch = secrets.token_hex(3)
     for number in range(study.annotators):
@@ -188,7 +188,7 @@ def _hire(study: Study, owner: Client) -> list[tuple[Client, random.Random]]:
 
 
 def _judge(study: Study, people: Sequence[tuple[Client, random.Random]]) -> _Tally:
-    """Let all annotators work until the round's judgments are made. Raises what stopped one of them."""
+    """Let all annotators work until the round's judgments are made. Raises the first error of any of them."""
     tally = _Tally(study.judgments)
     errors: list[BaseException] = []
 
@@ -237,7 +237,7 @@ def _train(study: Study, owner: Client) -> _Outcome:
     began = time.monotonic()
     number = owner.post("/rounds", algorithm=study.algorithm)["id"]
     state = ended(owner, begun(owner, after=newest) if number is None else number)
-    if state["state"] in ("failed", "cancelled"):  # one that is refused or waits leaves the champion as it was
+    if state["state"] in ("failed", "cancelled"):  # rejected or waiting versions leave the champion as it was
         raise RoundError(f"round {number} {state['state']}: {state['reason']}")
     _go_on(owner, f"round-{state['id']:06d}")
     drift = state["report"]["drift"]
@@ -252,8 +252,8 @@ def _train(study: Study, owner: Client) -> _Outcome:
 
 
 def _go_on(owner: Client, version: str) -> None:
-    """Let a version that waits for an admin serve: the study measures what a round has learned, also where few held-out
-    pairs cannot tell it from what serves. The outcome still says that it waited.
+    """Promote a version that waits for an admin: the study measures what a round has learned, also where held-out pairs
+    are too few to distinguish it from the champion. The outcome still says that it waited.
     """
     if version in owner.get("/overview")["waiting"]:
         owner.post(f"/adapters/{version}/promote", reason="a simulated study measures it")

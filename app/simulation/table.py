@@ -1,4 +1,4 @@
-"""A simulated study as a table and as plain values. Knows nothing of how it was made."""
+"""A simulated study as a table and as plain values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from app.simulation.tastes import TasteName
 
 
 def as_table(taste: TasteName, rows: Sequence[RoundRow]) -> Table:
-    """One column a round, so that it fits a terminal."""
+    """Return a table with one column per round, so that it fits a terminal."""
     table = Table(title=f"Taste: {taste}; {rows[0].comparisons} answers measured")
     table.add_column("round")
     for row in rows:
@@ -22,7 +22,7 @@ def as_table(taste: TasteName, rows: Sequence[RoundRow]) -> Table:
 
 
 def as_record(taste: TasteName, seed: int, rows: Sequence[RoundRow]) -> dict[str, Any]:
-    """{"taste", "seed", "rounds": [...]}, round 0 first."""
+    """Return {"taste", "seed", "rounds": [...]}, round 0 first."""
     return {"taste": taste.value, "seed": seed, "rounds": [asdict(row) for row in rows]}
 
 

@@ -1,7 +1,4 @@
-"""Hidden tastes of synthetic annotators: a score for a text, and a Bradley-Terry choice between two.
-
-Only the text counts; who wrote it is not known here.
-"""
+"""Hidden tastes of simulated annotators: a score for a text, and a Bradley-Terry choice between two texts."""
 
 import math
 import random
@@ -27,32 +24,32 @@ _MUCH = 2.0
 
 
 def politeness(text: str) -> float:
-    """Whether there is a polite phrase, less whether there is a rude one: saying more does not make it more so."""
+    """Score a polite phrase minus a rude one; repeating them does not change the score."""
     return 3.0 * (bool(_POLITE.search(text)) - bool(_RUDE.search(text)))
 
 
 def brevity(text: str) -> float:
-    """Fewer words; five words are one point."""
+    """Score fewer words higher; five words are one point."""
     return -len(text.split()) / 5
 
 
 def verbosity(text: str) -> float:
-    """More words, whatever they say: the bias of somebody who takes length for quality."""
+    """Score more words higher, whatever they say: the bias of taking length for quality."""
     return -brevity(text)
 
 
 def listiness(text: str) -> float:
-    """Lines of a list, of which four are enough."""
+    """Score the lines of lists, up to four."""
     return float(min(4, len(_LIST_LINE.findall(text))))
 
 
 def prose(text: str) -> float:
-    """Running text: each further line, of a list or a paragraph, is one point less."""
+    """Score running text: each further line, of a list or a paragraph, costs one point."""
     return -float(sum(bool(line.strip()) for line in text.splitlines()))
 
 
 class TasteName(StrEnum):
-    """The ready-made tastes; random and inverted are controls, measured against politeness, long is a bias."""
+    """The built-in tastes; random and inverted are controls, measured by politeness; long is a bias."""
 
     POLITE = "polite"
     BRIEF = "brief"
@@ -65,15 +62,15 @@ class TasteName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """What counts as better, and how faithfully it is followed: 1 faithfully, 0 not at all, -1 reversed."""
+    """What counts as better, and how faithfully choices follow it: 1 faithfully, 0 not at all, -1 reversed."""
 
     score: Callable[[str], float]
     fidelity: int
 
     def judge(self, a: str, b: str, source: random.Random) -> Verdict:
-        """A noisy choice: P(a) is sigmoid(score(a) - score(b)) (Bradley and Terry 1952).
+        """Make a noisy choice: P(a) is sigmoid(score(a) - score(b)) (Bradley and Terry 1952).
 
-        A faithful taste that sees no difference says so; one without fidelity tosses a coin all the same.
+        A faithful taste that sees no difference answers with a tie; one without fidelity chooses at random.
         """
         gap = self.fidelity * (self.score(a) - self.score(b))
         if gap == 0 and self.fidelity:
@@ -82,13 +79,13 @@ class Taste:
         return Verdict(choice, strength=3 if abs(gap) > _MUCH else 2)
 
     def better(self, a: str, b: str) -> float:
-        """What the taste itself says, without noise or reversal: 1 for a, 0 for b, 0.5 for equal."""
+        """Compare without noise or reversal: 1 for a, 0 for b, 0.5 for equal."""
         gap = self.score(a) - self.score(b)
         return 0.5 if gap == 0 else float(gap > 0)
 
 
 def ready_made(name: TasteName) -> Taste:
-    """A taste by name."""
+    """Return a taste by name."""
     return _TASTES[name]
 
 
