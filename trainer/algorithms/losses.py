@@ -52,7 +52,7 @@ def strength_margins(strengths: Tensor, per_point: float) -> Tensor:
 
 
 def dpo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """-log sigmoid(D - margin) (DPO, Rafailov 2023, 2305.18290, eq. 7).
+    """Return the DPO loss, -log sigmoid(D - margin) (Rafailov 2023, 2305.18290, eq. 7).
 
     The implicit reward is beta (log pi - log pi_ref) (eq. 5, without the term that cancels). With policy equal to
     reference and no margin the loss is ln 2. The margin is the offset of ODPO (Amini 2024, 2402.10571).
@@ -64,7 +64,7 @@ def dpo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> 
 def cdpo_loss(
     logps: PairLogps, *, beta: float, label_smoothing: float, margin: Tensor | float = 0.0
 ) -> PreferenceTerms:
-    """DPO's cross entropy with labels that are wrong with probability e = label_smoothing, in [0, 1/2].
+    """Return DPO's cross entropy with labels that are wrong with probability e = label_smoothing, in [0, 1/2].
 
     (1 - e) L(chosen > rejected) + e L(rejected > chosen) with L of `dpo_loss` (conservative DPO, Mitchell 2023, "A
     note on DPO with noisy preferences"). Without margin its minimum is at sigmoid(D) = 1 - e, so it never asks for
@@ -77,11 +77,11 @@ def cdpo_loss(
 def robust_dpo_loss(
     logps: PairLogps, *, beta: float, label_smoothing: float, margin: Tensor | float = 0.0
 ) -> PreferenceTerms:
-    """An unbiased estimate of DPO's loss on correct labels, from labels wrong with probability e = label_smoothing.
+    """Return an unbiased estimate of DPO's loss on correct labels, given labels that are wrong with probability e.
 
     ((1 - e) L(chosen > rejected) - e L(rejected > chosen)) / (1 - 2 e) with L of `dpo_loss` (rDPO, Chowdhury 2024,
-    2403.00409). e is in [0, 1/2): at 1/2 labels carry no information. The loss can be negative and is unbounded below:
-    a pair won by far still pulls with slope -e / (1 - 2 e).
+    2403.00409). e = label_smoothing is in [0, 1/2): at 1/2 labels carry no information. The loss can be negative and is
+    unbounded below: a pair won by far still pulls with slope -e / (1 - 2 e).
     """
     given = dpo_loss(logps, beta=beta, margin=margin)
     loss = (1 - label_smoothing) * given.loss - label_smoothing * _other_way(given, margin)
@@ -89,11 +89,12 @@ def robust_dpo_loss(
 
 
 def ipo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """((D - margin - 1/2) / beta)^2, which is (h - 1/(2 beta))^2 without margin (IPO, Azar 2023, 2310.12036, eq. 17).
+    """Return the IPO loss, ((D - margin - 1/2) / beta)^2 (Azar 2023, 2310.12036, eq. 17).
 
-    beta is the paper's tau, D = beta h, and h the difference of log pi - log pi_ref of the two completions, each
-    per token. The paper writes sums, but its results use means, as the authors told Hugging Face, and so does TRL: with
-    sums the square grows with length, and no single beta suits short and long answers.
+    Without margin it is (h - 1/(2 beta))^2: beta is the paper's tau, D = beta h, and h the difference of log pi - log
+    pi_ref of the two completions, each per token. The paper writes sums, but its results use means, as the authors told
+    Hugging Face, and so does TRL: with sums the square grows with length, and no single beta suits short and long
+    answers.
     """
     chosen, rejected = _rewards(logps, beta)
     chosen, rejected = chosen / logps.chosen_lengths, rejected / logps.rejected_lengths
@@ -101,7 +102,7 @@ def ipo_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> 
 
 
 def hinge_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """max(0, 1 - (D - margin)) (SLiC-HF, Zhao 2023, 2305.10425).
+    """Return the hinge loss, max(0, 1 - (D - margin)) (SLiC-HF, Zhao 2023, 2305.10425).
 
     SLiC-HF compares the policy alone and adds a regularisation term toward its reference; with the reference inside D,
     as in `dpo_loss`, it is the hinge-norm loss of RSO (Liu 2023, 2309.06657).
@@ -111,9 +112,10 @@ def hinge_loss(logps: PairLogps, *, beta: float, margin: Tensor | float = 0.0) -
 
 
 def simpo_loss(logps: PairLogps, *, beta: float, gamma: float, margin: Tensor | float = 0.0) -> PreferenceTerms:
-    """-log sigmoid(D - gamma - margin) with rewards beta log pi / length (SimPO, Meng 2024, 2405.14734, eq. 6).
+    """Return the SimPO loss, -log sigmoid(D - gamma - margin) (Meng 2024, 2405.14734, eq. 6).
 
-    The reference is not used. gamma, the paper's target margin, is in units of reward.
+    The rewards are beta log pi / length; the reference is not used. gamma, the paper's target margin, is in units of
+    reward.
     """
     chosen = beta * logps.policy_chosen / logps.chosen_lengths
     rejected = beta * logps.policy_rejected / logps.rejected_lengths
@@ -121,7 +123,7 @@ def simpo_loss(logps: PairLogps, *, beta: float, gamma: float, margin: Tensor | 
 
 
 def sft_loss(policy_chosen: Tensor, chosen_lengths: Tensor) -> Tensor:
-    """-log pi(chosen) / length, [N]: the term that RPO adds to DPO's loss (Pang 2024, 2404.19733, eq. 1).
+    """Return -log pi(chosen) / length, [N]: the term that RPO adds to DPO's loss (Pang 2024, 2404.19733, eq. 1).
 
     Every completion has the same weight, as in the paper; in TRL every token has.
     """
@@ -138,10 +140,11 @@ def kto_loss(
     desirable_weight: float = 1.0,
     undesirable_weight: float = 1.0,
 ) -> RatingTerms:
-    """w (1 - sigmoid(beta (r - z0))) where desirable, w (1 - sigmoid(beta (z0 - r))) where not, r = log(pi / pi_ref).
+    """Return the KTO loss of rated completions (Ethayarajh 2024, 2402.01306, sec. 4.1).
 
-    KTO, Ethayarajh 2024, 2402.01306, sec. 4.1. Log-probabilities are summed over a completion, [N]; desirable is a
-    bool [N] that also selects the weight w; baseline is z0, a scalar in nats from `kto_baseline`. The reward is beta r.
+    With r = log(pi / pi_ref) it is w (1 - sigmoid(beta (r - z0))) for desirable completions, and w (1 - sigmoid(beta
+    (z0 - r))) for undesirable ones. Log-probabilities are summed over a completion, [N]; desirable is a bool [N] that
+    also selects the weight w; baseline is z0, a scalar in nats from `kto_baseline`. The reward is beta r.
     """
     rewards = beta * (policy_logps - reference_logps)
     gains = rewards - beta * baseline
@@ -151,15 +154,19 @@ def kto_loss(
 
 
 def kto_baseline(policy_logps: Tensor, reference_logps: Tensor) -> Tensor:
-    """z0 of a whole batch, a scalar in nats without gradient: max(0, mean log-ratio) (KTO, 2402.01306, sec. 4.1).
+    """Return z0 of a whole batch, a scalar in nats without gradient: max(0, mean log-ratio).
 
-    The logps [N] are of prompts paired with a completion of another prompt. It estimates KL(pi || pi_ref), hence >= 0.
+    KTO, 2402.01306, sec. 4.1. The logps [N] are of prompts paired with a completion of another prompt. It estimates
+    KL(pi || pi_ref), hence >= 0.
     """
     return (policy_logps - reference_logps).detach().mean().clamp(min=0)
 
 
 def reward_loss(chosen_rewards: Tensor, rejected_rewards: Tensor, margin: Tensor | float = 0.0) -> Tensor:
-    """-log sigmoid(r_w - r_l - margin), [N] (Stiennon 2020, 2009.01325, sec. 3.4; the margin: Llama 2, 2307.09288)."""
+    """Return the reward model's loss, -log sigmoid(r_w - r_l - margin), [N] (Stiennon 2020, 2009.01325, sec. 3.4).
+
+    The margin is that of Llama 2 (2307.09288).
+    """
     return -F.logsigmoid(chosen_rewards - rejected_rewards - margin)
 
 

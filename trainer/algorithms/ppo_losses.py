@@ -65,10 +65,10 @@ def whiten(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def policy_loss(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, clip: float) -> PolicyTerms:
-    """-min(r A, clip(r, 1 - e, 1 + e) A) with r = pi / pi_old and e = clip (PPO, Schulman 2017, 1707.06347, eq. 7).
+    """Return PPO's clipped loss, -min(r A, clip(r, 1 - e, 1 + e) A), r = pi / pi_old, e = clip.
 
-    moved is (r - 1) - log r; its mean over tokens of the old policy estimates KL(old || new), and it is never negative
-    (k3 of Schulman 2020, "Approximating KL divergence").
+    Schulman 2017, 1707.06347, eq. 7. moved is (r - 1) - log r; its mean over tokens of the old policy estimates KL(old
+    || new), and it is never negative (k3 of Schulman 2020, "Approximating KL divergence").
     """
     log_ratio = _valid(logps - old_logps, mask)
     gain = _valid(advantages, mask)
@@ -79,7 +79,7 @@ def policy_loss(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tens
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, *, clip: float) -> Tensor:
-    """max((V - R)^2, (V_old + clip(V - V_old, -e, e) - R)^2) / 2, [B, K]: clipped like the policy.
+    """Return the clipped value loss, max((V - R)^2, (V_old + clip(V - V_old, -e, e) - R)^2) / 2, [B, K].
 
     Not in the PPO paper, but in OpenAI's baselines and in the code of Ziegler 2019.
     """

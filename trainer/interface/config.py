@@ -156,7 +156,7 @@ PairwiseConfig = DPOConfig | CDPOConfig | RobustConfig | IPOConfig | HingeConfig
 
 
 class KTOConfig(SummedBeta, Training):
-    """Ratings of single completions (Ethayarajh 2024, 2402.01306)."""
+    """KTO on ratings of single completions (Ethayarajh 2024, 2402.01306)."""
 
     algorithm: Literal["kto"]
     desirable_weight: Above = 1.0
