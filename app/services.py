@@ -128,7 +128,7 @@ def wire(home: Home, settings: Settings, store: PreferenceStore, parts: ServiceP
         source=parts.source,
         file=file,
     )
-    registry = ModelRegistry(store, router, parts.adapter_store, moved=feeder.wake, publish=webhooks.publish)
+    registry = ModelRegistry(store, router, moved=feeder.wake, publish=webhooks.publish)
     rounds = RoundRunner(
         store,
         router,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.api.auth import HomeOwner
 from data.activity.audit import Audit, AuditAct, Detail
 from data.records import Annotator
 
@@ -57,7 +58,7 @@ def audited(audit: Audit) -> type[APIRoute]:
 
             async def handle_and_keep(request: Request) -> Response:
                 answer = await handle(request)
-                actor: Annotator = request.state.annotator
+                actor: Annotator | HomeOwner = request.state.annotator
                 await asyncio.to_thread(audit.add, actor.id, kind, await _detail(request))
                 return answer
 

@@ -1,5 +1,6 @@
 """Who calls a route: what the gate in front has found out. Knows nothing of cookies or tokens."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
@@ -13,6 +14,15 @@ _NOT_BY_TOKEN = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class HomeOwner:
+    """Whoever owns the files of a home that no server runs on: may do what an admin may, and needs no account."""
+
+    id: None = None
+    pseudonym: None = None
+    role: Role = Role.ADMIN
+
+
 # Asynchronous, though they wait for nothing: plain functions would take a thread of those that every route needs.
 async def caller(request: Request) -> Annotator:
     """Who calls; the gate lets nobody else through."""
@@ -20,11 +30,19 @@ async def caller(request: Request) -> Annotator:
     return annotator
 
 
-async def admin(annotator: Annotated[Annotator, Depends(caller)]) -> Annotator:
-    """The caller, if an admin."""
-    if annotator.role is not Role.ADMIN:
+async def actor(request: Request) -> Annotator | HomeOwner:
+    """Who acts: an admin, or the owner of the home."""
+    caller: Annotator | HomeOwner = request.state.annotator
+    if caller.role is not Role.ADMIN:
         raise HTTPException(403, "This needs an admin.")
-    return annotator
+    return caller
+
+
+async def admin(caller: Annotated[Annotator | HomeOwner, Depends(actor)]) -> Annotator:
+    """The caller, if an admin with an account."""
+    if isinstance(caller, HomeOwner):
+        raise HTTPException(403, "This needs an account. Start the server, and ask that.")
+    return caller
 
 
 async def _in_person(request: Request) -> None:
@@ -35,5 +53,6 @@ async def _in_person(request: Request) -> None:
 
 Caller = Annotated[Annotator, Depends(caller)]
 Admin = Annotated[Annotator, Depends(admin)]
+Actor = Annotated[Annotator | HomeOwner, Depends(actor)]
 InPerson = Depends(_in_person)
 """For routes about credentials: whoever changes them has signed in, or owns the home."""

@@ -1,9 +1,23 @@
-"""How the API says no: the models of its answers, to be documented with each route. Knows no route."""
+"""How the API says no: the answer to each error, and its model, to be documented with each route. Knows no route."""
 
+import json
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import FastAPI, Path, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
+
+from app.annotation.blinding import redact_for
+from data.errors import BusyError, ConflictError, InputError, NotFoundError, PrefloopError
+
+_STATUS: tuple[tuple[type[PrefloopError], int], ...] = (
+    (NotFoundError, 404),
+    (InputError, 422),
+    (BusyError, 429),
+    (ConflictError, 409),
+    (PrefloopError, 503),
+)
 
 
 class Body(BaseModel):
@@ -44,3 +58,25 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"content": {"application/json": {"schema": known.get(status, refusal)}}}
         for status in (401, 403, 413, 422, 503, *statuses)
     }
+
+
+def explain_errors(app: FastAPI) -> None:
+    """Let an application answer a PrefloopError, and what it cannot read, as every route says it does."""
+    app.add_exception_handler(PrefloopError, _explain)
+    app.add_exception_handler(RequestValidationError, _name_the_unfit)
+
+
+# Asynchronous like all that every answer may need: a plain handler would wait for a thread.
+async def _name_the_unfit(_: Request, error: Exception) -> Response:
+    """What is wrong and where, without what was sent: that may be a password, or no text that UTF-8 can hold."""
+    assert isinstance(error, RequestValidationError)
+    detail = [{key: problem[key] for key in ("type", "loc", "msg")} for problem in error.errors()]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+
+
+async def _explain(request: Request, raised: Exception) -> JSONResponse:
+    assert isinstance(raised, PrefloopError)
+    status = next(status for kind, status in _STATUS if isinstance(raised, kind))
+    error = redact_for(raised, getattr(request.state, "annotator", None))
+    waits = {"retry-after": str(raised.seconds)} if isinstance(raised, BusyError) else {}
+    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status, waits)

@@ -11,29 +11,19 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from app.api.account import build_account_api
-from app.api.activity import build_activity_api
 from app.api.annotate import build_desk_api
 from app.api.audit import act, audited
 from app.api.auth import Caller, admin
 from app.api.errors import LARGEST_ID, refusals
-from app.api.exports import build_exports_api
-from app.api.gold import build_gold_api
-from app.api.guidelines import build_guidelines_api
-from app.api.imports import build_imports_api
-from app.api.jobs import build_errands_api
-from app.api.lineage import build_lineage_api
 from app.api.overview import build_overview_api
-from app.api.people import build_people_api
-from app.api.prompts import build_prompts_api
-from app.api.quality import build_quality_api
 from app.api.rebuilds import build_rebuilds_api
 from app.api.round_records import build_round_records_api
 from app.api.rounds import build_rounds_api
 from app.api.settings import build_settings_api
+from app.api.store_routes import store_routes
 from app.api.trial import build_trial_api
-from app.api.versions import build_adapters_api
+from app.api.versions import build_moves_api
 from app.datasets.export_order import ExportOrder, usual_query
-from app.markdown.render import Markdown
 from app.people.visitor import visitor_of
 from app.services import Services
 from app.serving.engine import SamplingJob, complete
@@ -79,27 +69,31 @@ def build_api(services: Services) -> APIRouter:
     api.include_router(build_desk_api(services.desk, services.feeder))
     api.include_router(build_account_api(services.accounts))
     for routes in (
-        build_people_api(services.accounts, services.store.audit),
-        build_activity_api(services.store),
-        build_quality_api(services.store, services.quality_cache),
-        build_guidelines_api(services.store, Markdown()),
-        build_gold_api(services.store),
-        build_prompts_api(services.store, moved=services.feeder.wake),
+        *_store_routes(services),
         build_overview_api(services),
         build_trial_api(services.store, services.trial, services.eval_feeder),
-        build_lineage_api(services.store),
         build_settings_api(services.settings, services.training_settings),
-        build_adapters_api(services.store, services.registry),
+        build_moves_api(services.store, services.registry),
         build_round_records_api(services.store, services.rounds),
         build_rounds_api(services.store, services.rounds, services.triggers),
         build_rebuilds_api(services.store, services.rebuilds),
-        build_imports_api(services.store, services.uploads),
-        build_exports_api(services.store, services.export_files),
-        build_errands_api(services.jobs),
         _operator_routes(services),
     ):
         api.include_router(routes, dependencies=[Depends(admin)])
     return api
+
+
+def _store_routes(services: Services) -> list[APIRouter]:
+    return store_routes(
+        services.store,
+        accounts=services.accounts,
+        quality_cache=services.quality_cache,
+        adapter_store=services.adapter_store,
+        jobs=services.jobs,
+        uploads=services.uploads,
+        export_files=services.export_files,
+        moved=services.feeder.wake,
+    )
 
 
 def _session_routes(services: Services) -> APIRouter:

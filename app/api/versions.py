@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from app.api.audit import act, audited
-from app.api.auth import Admin
+from app.api.auth import Actor
 from app.api.errors import Body, refusals
-from app.versions.registry import AdapterView, ModelRegistry, adapter_views
+from app.serving.adapter_store import AdapterStore
+from app.versions.registry import AdapterView, ModelRegistry, adapter_files, adapter_views
 from data.activity.audit import AuditAct
 from data.records import Ruling
 from data.store import PreferenceStore
@@ -82,11 +83,9 @@ class ChampionOut(BaseModel):
     champion: str
 
 
-def build_adapters_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRouter:
-    """The routes of those who answer for what serves; to be included for admins only."""
-    routes = APIRouter(
-        prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
-    )
+def build_adapters_api(store: PreferenceStore, shelf: AdapterStore) -> APIRouter:
+    """The routes of those who want to know what serves, or to have it; to be included for admins only."""
+    routes = APIRouter(prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503))
     handing_out = APIRouter(route_class=audited(store.audit))
 
     @routes.get("")
@@ -94,13 +93,11 @@ def build_adapters_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRo
         """All versions, and which one serves."""
         return adapters_out(store)
 
-    _add_moves(routes, adapters)
-
     @handing_out.get("/{name}/files", response_class=FileResponse, responses=_ZIP)
     @act(AuditAct.DOWNLOAD_VERSION)
     async def download_version(name: VersionName) -> FileResponse:
         """A version as a zip of a directory that PEFT takes."""
-        packed = await asyncio.to_thread(_pack, adapters.files(name), name)
+        packed = await asyncio.to_thread(_pack, adapter_files(store, shelf, name), name)
         return FileResponse(
             packed, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(packed.unlink)
         )
@@ -117,37 +114,44 @@ def adapters_out(store: PreferenceStore) -> AdaptersOut:
     return AdaptersOut(champion=champion, versions=[_out(view, names) for view in views])
 
 
-def _add_moves(routes: APIRouter, adapters: ModelRegistry) -> None:
+def build_moves_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRouter:
+    """The routes of those who answer for what serves; to be included for admins only."""
+    routes = APIRouter(
+        prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503), route_class=audited(store.audit)
+    )
+
     @routes.post("/{name}/promote")
     @act(AuditAct.PROMOTE)
-    async def promote(name: VersionName, body: VersionReasonIn, me: Admin) -> ChampionOut:
+    async def promote(name: VersionName, body: VersionReasonIn, me: Actor) -> ChampionOut:
         """Let a version serve: verified, loaded, proved by its canary, then swapped in."""
         await adapters.promote(name, reason=body.reason, actor_id=me.id)
         return ChampionOut(champion=name)
 
     @routes.post("/roll-back")
     @act(AuditAct.ROLL_BACK)
-    async def roll_back(body: VersionReasonIn, me: Admin) -> ChampionOut:
+    async def roll_back(body: VersionReasonIn, me: Actor) -> ChampionOut:
         """Serve again what served before, and refuse what serves now."""
         return ChampionOut(champion=await adapters.roll_back(reason=body.reason, actor_id=me.id))
 
     @routes.post("/{name}/try", status_code=204)
     @act(AuditAct.PUT_ON_TRIAL)
-    async def put_on_trial(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
+    async def put_on_trial(name: VersionName, body: VersionReasonIn, me: Actor) -> None:
         """Let annotators compare a version with the one that serves, until their votes settle it."""
         await adapters.put_on_trial(name, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/refuse", status_code=204)
     @act(AuditAct.REFUSE)
-    async def refuse(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
+    async def refuse(name: VersionName, body: VersionReasonIn, me: Actor) -> None:
         """Decide that a version shall not serve; it can still be promoted later."""
         await adapters.rule(name, Ruling.REFUSE, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/retire", status_code=204)
     @act(AuditAct.RETIRE)
-    async def retire(name: VersionName, body: VersionReasonIn, me: Admin) -> None:
+    async def retire(name: VersionName, body: VersionReasonIn, me: Actor) -> None:
         """Put a version away for good; its files stay."""
         await adapters.rule(name, Ruling.RETIRE, reason=body.reason, actor_id=me.id)
+
+    return routes
 
 
 def _out(view: AdapterView, names: dict[int, str]) -> AdapterOut:

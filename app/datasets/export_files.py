@@ -32,9 +32,9 @@ class ExportFiles:
         self._store = store
         self._errands = errands
         self._directory = directory
-        self._previews: dict[int, object] = {}
+        self._previews: dict[int | None, object] = {}
 
-    def preview(self, order: ExportOrder, asked_by: int) -> Preview:
+    def preview(self, order: ExportOrder, asked_by: int | None) -> Preview:
         """Preview what a file would contain; a newer preview of the same person cancels this one.
 
         Raises InputError for an invalid order, ConflictError when a newer preview replaced it.
@@ -63,7 +63,7 @@ class ExportFiles:
                 kept.pop_all()
         return _blocks(file)
 
-    def begin(self, order: ExportOrder, made_by: int, ending: str | None = None) -> Job:
+    def begin(self, order: ExportOrder, made_by: int | None, ending: str | None = None) -> Job:
         """Start a job that makes a file, with the given suffix of its container (None: the first).
 
         Raises InputError for an invalid order.
@@ -86,7 +86,7 @@ class ExportFiles:
 
         return self._errands.begin("export", self._store.outgoing.count(order.query), work)
 
-    def publish(self, order: ExportOrder, repo: str, made_by: int, *, private: bool) -> Job:
+    def publish(self, order: ExportOrder, repo: str, made_by: int | None, *, private: bool) -> Job:
         """Start a job that publishes a dataset on the hub. Raises InputError for an invalid order."""
         order.check()
 

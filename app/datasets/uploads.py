@@ -140,7 +140,7 @@ class Uploads:
             self.forget(next(iter(self._looks)))
         return token, seen
 
-    def begin(self, token: str, started_by: int) -> Job:
+    def begin(self, token: str, started_by: int | None) -> Job:
         """Start the import of an inspected file. Raises NotFoundError."""
         seen = self._looks.pop(token, None)
         if seen is None:

@@ -86,14 +86,12 @@ class ModelRegistry:
         self,
         store: PreferenceStore,
         router: "Router",
-        shelf: AdapterStore,
         *,
         moved: Callable[[], None],
         publish: Publish,
     ) -> None:
         self._store = store
         self._router = router
-        self._shelf = shelf
         self._moved = moved
         self._publish = publish
         self._one_at_a_time = asyncio.Lock()
@@ -205,10 +203,6 @@ class ModelRegistry:
             add = self._store.decisions.add
             await asyncio.to_thread(add, name, ruling, reason=reason, numbers=numbers, actor_id=actor_id)
             await self._tell_of(name, ruling, reason)
-
-    def files(self, name: str) -> Path:
-        """Return a version's directory, as adapter_files does."""
-        return adapter_files(self._store, self._shelf, name)
 
     async def _standing(self, name: str) -> VersionStatus:
         await asyncio.to_thread(self._store.versions.by_name, name)

@@ -5,17 +5,15 @@ Knows nothing of what pages and routes do.
 
 import asyncio
 import gc
-import json
 import os
 import signal
 from collections.abc import Callable
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 
-from app.annotation.blinding import redact_for
+from app.api.errors import explain_errors
 from app.api.router import build_api
 from app.home import Home, ServerCard
 from app.models.license import say_license
@@ -27,7 +25,6 @@ from app.startup import open_services, running
 from app.web.listening import Listening
 from app.web.sign_in_routes import add_security
 from app.web.timed_connection import TimedConnection
-from data.errors import BusyError, ConflictError, InputError, NotFoundError, PrefloopError
 from data.records import Annotator, Role
 
 _IN_THE_OPEN = (
@@ -37,13 +34,6 @@ _IN_THE_OPEN = (
 _GRACE_SECONDS = 3
 _IDLE_SECONDS = 75
 """Longer than people think over a pair: else the connection may close just when they click."""
-_STATUS: tuple[tuple[type[PrefloopError], int], ...] = (
-    (NotFoundError, 404),
-    (InputError, 422),
-    (BusyError, 429),
-    (ConflictError, 409),
-    (PrefloopError, 503),
-)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -59,8 +49,7 @@ def create_rest_app(services: Services) -> FastAPI:
     app.include_router(build_api(services))
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_api_route("/healthz", _health, include_in_schema=False)
-    app.add_exception_handler(PrefloopError, _explain)
-    app.add_exception_handler(RequestValidationError, _name_the_unfit)
+    explain_errors(app)
     add_security(app, services.accounts)
     return app
 
@@ -143,19 +132,3 @@ async def _home() -> RedirectResponse:
 async def _health() -> dict[str, str]:
     """Asynchronous, so that it answers for as long as anything does."""
     return {"status": "ok"}
-
-
-# Asynchronous like all that every answer may need: a plain handler would wait for a thread.
-async def _name_the_unfit(_: Request, error: Exception) -> Response:
-    """What is wrong and where, without what was sent: that may be a password, or no text that UTF-8 can hold."""
-    assert isinstance(error, RequestValidationError)
-    detail = [{key: problem[key] for key in ("type", "loc", "msg")} for problem in error.errors()]
-    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
-
-
-async def _explain(request: Request, raised: Exception) -> JSONResponse:
-    assert isinstance(raised, PrefloopError)
-    status = next(status for kind, status in _STATUS if isinstance(raised, kind))
-    error = redact_for(raised, getattr(request.state, "annotator", None))
-    waits = {"retry-after": str(raised.seconds)} if isinstance(raised, BusyError) else {}
-    return JSONResponse({"detail": str(error), "template": error.template, "values": error.values}, status, waits)

@@ -103,7 +103,7 @@ async def start(
     ) -> RoundRunner:
         trainings = TrainingSettings({**TRAINING, **given}, base.model.num_parameters())
         planner = Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=8)
-        adapters = ModelRegistry(store, router, shelf, moved=lambda: None, publish=told)
+        adapters = ModelRegistry(store, router, moved=lambda: None, publish=told)
         rounds = RoundRunner(
             store,
             router,

@@ -7,7 +7,7 @@ import pytest
 from app.background.webhooks import Event
 from app.serving.adapter_store import AdapterStore
 from app.serving.router import Router
-from app.versions.registry import ModelRegistry
+from app.versions.registry import ModelRegistry, adapter_files
 from data.errors import AdapterError, ConflictError, InputError, NotFoundError
 from data.records import Ruling, ServingAction
 from data.store import PreferenceStore
@@ -30,12 +30,12 @@ def told() -> Told:
 
 @pytest.fixture
 def adapters(
-    store: PreferenceStore, router: Router, shelf: AdapterStore, new_version: NewVersion, moves: list[str], told: Told
+    store: PreferenceStore, router: Router, new_version: NewVersion, moves: list[str], told: Told
 ) -> ModelRegistry:
     """Two versions that have not served."""
     for seed in (1, 2):
         new_version(f"v{seed}", seed)
-    return ModelRegistry(store, router, shelf, moved=lambda: moves.append(router.champion), publish=told)
+    return ModelRegistry(store, router, moved=lambda: moves.append(router.champion), publish=told)
 
 
 def stand(adapters: ModelRegistry) -> dict[str, str]:
@@ -113,8 +113,11 @@ async def test_an_unknown_version_is_not_found(adapters: ModelRegistry) -> None:
     for act in (adapters.promote("v9", reason="?"), adapters.rule("v9", Ruling.RETIRE, reason="?")):
         with pytest.raises(NotFoundError, match="v9"):
             await act
+
+
+def test_an_unknown_version_has_no_files(store: PreferenceStore, shelf: AdapterStore) -> None:
     with pytest.raises(NotFoundError, match="v9"):
-        adapters.files("v9")
+        adapter_files(store, shelf, "v9")
 
 
 async def test_a_decision_without_a_reason_changes_nothing(adapters: ModelRegistry) -> None:
@@ -147,19 +150,19 @@ async def test_a_version_whose_decision_cannot_be_kept_does_not_serve(
 
 
 async def test_a_damaged_version_is_neither_promoted_nor_handed_out(
-    adapters: ModelRegistry, shelf: AdapterStore, router: Router, moves: list[str]
+    adapters: ModelRegistry, store: PreferenceStore, shelf: AdapterStore, router: Router, moves: list[str]
 ) -> None:
     (shelf.path("v1") / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(AdapterError, match="have changed"):
         await adapters.promote("v1", reason="why not")
     with pytest.raises(AdapterError, match="have changed"):
-        adapters.files("v1")
+        adapter_files(store, shelf, "v1")
     assert (router.champion, moves, stand(adapters)["v1"]) == ("base", [], VersionStatus.UNUSED)
 
 
-async def test_the_base_has_no_files(adapters: ModelRegistry) -> None:
+async def test_the_base_has_no_files(adapters: ModelRegistry, store: PreferenceStore, shelf: AdapterStore) -> None:
     with pytest.raises(ConflictError, match="no adapter"):
-        adapters.files("base")
+        adapter_files(store, shelf, "base")
 
 
 async def test_who_listens_is_told_what_was_decided(adapters: ModelRegistry, told: Told) -> None:
