@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns, moment, show_json
+from app.cli.server import client_of
 from app.home import Home
 from data.errors import InputError
 from data.records import ImportKind, Split
@@ -61,20 +62,16 @@ def import_preferences(
 @imports.command("list")
 def list_imports(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Every file that came in, newest first."""
-    from app.client.datasets import desk_of
-
-    with desk_of(Home(home)) as desk:
-        found = desk.imports()
+    with client_of(home) as client:
+        found = client.get("/imports")
     answer(found, _imports, as_json=as_json)
 
 
 @exports.command("exports")
 def list_exports(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Every file that was written or published, newest first."""
-    from app.client.datasets import desk_of
-
-    with desk_of(Home(home)) as desk:
-        found = desk.exports()
+    with client_of(home) as client:
+        found = client.get("/exports")
     answer(found, _exports, as_json=as_json)
 
 
@@ -131,15 +128,16 @@ def export(
         "provenance": provenance,
         "anonymous": anonymous,
     }
-    from app.client.datasets import desk_of
+    from app.client.datasets import datasets_of
 
-    with desk_of(Home(home)) as desk, _bar("exporting") as told:
+    with client_of(home) as client, _bar("exporting") as told:
+        datasets = datasets_of(client, Home(home))
         if out is not None:
-            made = desk.export(asked, out, told)
+            made = datasets.export(asked, out, told)
         elif push is not None:
-            made = desk.publish(asked, push, told, private=not public)
+            made = datasets.publish(asked, push, told, private=not public)
         else:
-            made = desk.preview(asked, told)
+            made = datasets.preview(asked, told)
     if push is None:
         _warn_of_json(format, kind)
     if as_json:
@@ -161,17 +159,18 @@ def _bring(
     home: Home, file: Path, kind: ImportKind, brought: dict[str, str | None], *, dry_run: bool, as_json: bool
 ) -> None:
     """Look at a file, say what it holds, and keep that."""
-    from app.client.datasets import desk_of
+    from app.client.datasets import datasets_of
     from app.datasets.rejected_rows import bad_rows_of
 
-    with desk_of(home, make=True) as desk, _bar("importing") as told:
-        seen = desk.inspect(file, kind, brought, told)
+    with client_of(home.path, make=True) as client, _bar("importing") as told:
+        datasets = datasets_of(client, home)
+        seen = datasets.inspect(file, kind, brought, told)
         if not as_json:
             read_as = f", {seen['format']}" if seen["format"] else ""
             typer.echo(f"{file}: {seen['container']}{read_as}; {seen['good']} of {seen['rows']} rows are good")
             for row in seen["bad"]:
                 typer.echo(f"  {seen['unit']} {row['number']}: {row['reason']}")
-        done = seen if dry_run else desk.save(seen, told)
+        done = seen if dry_run else datasets.save(seen, told)
     if as_json:
         show_json(done)
     elif not dry_run:

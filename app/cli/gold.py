@@ -1,4 +1,7 @@
-"""The commands `prefloop gold ...`: pairs whose answer is known, on a running server. Knows no rules of its own."""
+"""The commands `prefloop gold ...`: pairs whose answer is known. Knows no rules of its own.
+
+Only to write one needs a running server, since whoever writes has an account there.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -7,7 +10,7 @@ import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns
-from app.cli.server import server_of
+from app.cli.server import server_of, store_of
 from data.records import Expectable
 
 PairId = Annotated[int, typer.Argument(help="The pair's number.")]
@@ -19,16 +22,16 @@ gold = typer.Typer(no_args_is_help=True, help="Known pairs, by which people are 
 @gold.command("list")
 def list_known(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Every known pair, newest first, and how people did."""
-    with server_of(home) as server:
-        found = server.get("/gold")
+    with store_of(home) as client:
+        found = client.get("/gold")
     answer(found, _known, as_json=as_json)
 
 
 @gold.command("candidates")
 def candidates(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Pairs of which several people say the same and nobody anything else."""
-    with server_of(home) as server:
-        found = server.get("/gold/candidates")
+    with store_of(home) as client:
+        found = client.get("/gold/candidates")
     answer(found, _candidates, as_json=as_json)
 
 
@@ -41,8 +44,8 @@ def make(
     as_json: AsJson = False,
 ) -> None:
     """Make a known pair of the same two answers as a pair; a and b are the pair's own."""
-    with server_of(home) as server:
-        found = server.post("/gold", pair_id=pair, choice=choice, explanation=explanation)
+    with store_of(home) as client:
+        found = client.post("/gold", pair_id=pair, choice=choice, explanation=explanation)
     answer(found, _made, as_json=as_json)
 
 
@@ -64,9 +67,9 @@ def write(
 @gold.command("retire")
 def retire(pair: PairId, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Ask a known pair no more; what was said of it still counts."""
-    with server_of(home) as server:
-        server.post(f"/gold/{pair}/retire")
-        [found] = (one for one in server.get("/gold") if one["pair_id"] == pair)
+    with store_of(home) as client:
+        client.post(f"/gold/{pair}/retire")
+        [found] = (one for one in client.get("/gold") if one["pair_id"] == pair)
     answer(found, f"Known pair {pair} is asked no more.", as_json=as_json)
 
 

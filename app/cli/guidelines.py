@@ -1,4 +1,4 @@
-"""The commands `prefloop guidelines ...`: what everybody judges by, on a running server. Knows no rules of its own."""
+"""The commands `prefloop guidelines ...`: what everybody judges by. Knows no rules of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns, moment
-from app.cli.server import server_of
+from app.cli.server import store_of
 from data.errors import InputError, NotFoundError
 
 Version = Annotated[str | None, typer.Option(help="An older one, as `prefloop guidelines list` names it.")]
@@ -21,8 +21,8 @@ guidelines = typer.Typer(no_args_is_help=True, help="What everybody judges by.")
 @guidelines.command("list")
 def list_versions(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Every version, newest first; the first of them is in force."""
-    with server_of(home) as server:
-        found = server.get("/guidelines")
+    with store_of(home) as client:
+        found = client.get("/guidelines")
     answer(found, _lines, as_json=as_json)
 
 
@@ -31,8 +31,8 @@ def show(
     version: Version = None, language: LanguageOption = None, home: HomePath = HOME, as_json: AsJson = False
 ) -> None:
     """The text in force, or that of an older version, in Markdown."""
-    with server_of(home) as server:
-        versions = server.get("/guidelines")
+    with store_of(home) as client:
+        versions = client.get("/guidelines")
     found = next((one for one in versions if version in {None, one["version"]}), None)
     if found is None:
         raise NotFoundError(f"there are no guidelines {version or ''}; `prefloop guidelines list` names all")
@@ -48,8 +48,8 @@ def publish(
 ) -> None:
     """Put a text in force; it replaces all translations too."""
     body, translations = _read(file), dict(map(_translation, translation or []))
-    with server_of(home) as server:
-        found = server.post("/guidelines", body=body, translations=translations)
+    with store_of(home) as client:
+        found = client.post("/guidelines", body=body, translations=translations)
     answer(found, f"In force: {found['version']}.", as_json=as_json)
 
 

@@ -1,16 +1,14 @@
-"""The commands `prefloop lineage ...`: what an answer rests on, and what rests on a person.
-
-Heavy imports wait until a command needs them. Knows no rules of its own.
-"""
+"""The commands `prefloop lineage ...`: what an answer rests on, and what rests on a person. Knows no rules."""
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, moment
-from app.home import Home
+from app.cli.server import client_of
 
 lineage = typer.Typer(no_args_is_help=True, help="What an answer rests on, and what rests on a person.")
 
@@ -18,32 +16,30 @@ lineage = typer.Typer(no_args_is_help=True, help="What an answer rests on, and w
 @lineage.command("answer")
 def of_answer(number: int, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """From an answer back to its version, the rounds behind that, and the people behind these."""
-    from app.client.lineage import lineages
-
-    with lineages(Home(home)) as known:
-        found = known.answer(number)
-        origins = known.origins(found["version"]) if found["version"] else []
+    with client_of(home) as client:
+        found = client.get(f"/lineage/answers/{number}")
+        origins = client.get(_of_version(found["version"])) if found["version"] else []
     answer({"answer": found, "origins": origins}, _answered, as_json=as_json)
 
 
 @lineage.command("version")
 def of_version(name: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """From a version back to the base, with the rounds and people behind each."""
-    from app.client.lineage import lineages
-
-    with lineages(Home(home)) as known:
-        origins = known.origins(name)
+    with client_of(home) as client:
+        origins = client.get(_of_version(name))
     answer(origins, _origins, as_json=as_json)
 
 
 @lineage.command("annotator")
 def of_annotator(pseudonym: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """From a person to the rounds that used his judgments, and when versions served that rest on them."""
-    from app.client.lineage import lineages
-
-    with lineages(Home(home)) as known:
-        touches = known.touched(pseudonym)
+    with client_of(home) as client:
+        touches = client.get(f"/lineage/annotators/{quote(pseudonym, safe='')}")
     answer(touches, _touches, as_json=as_json)
+
+
+def _of_version(name: str) -> str:
+    return f"/lineage/versions/{quote(name, safe='')}"
 
 
 def _answered(found: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""The commands `prefloop prompt ...`: what the model is asked, on a running server. Knows no rules of its own.
+"""The commands `prefloop prompt ...`: what the model is asked. Knows no rules of its own.
 
-New prompts come in by `prefloop import prompts`.
+Only to edit one needs a running server, since whoever writes has an account there. New ones come in by
+`prefloop import prompts`.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns
-from app.cli.server import server_of
+from app.cli.server import server_of, store_of
 from data.records import Split
 
 _MOST_LINES = 200
@@ -33,16 +34,16 @@ def list_prompts(
 ) -> None:
     """The prompts, newest first."""
     asked = {"words": words, "split": split, "source": source, "retired": retired, "limit": limit, "before": before}
-    with server_of(home) as server:
-        found = server.get("/prompts/list", **{name: value for name, value in asked.items() if value is not None})
+    with store_of(home) as client:
+        found = client.get("/prompts/list", **{name: value for name, value in asked.items() if value is not None})
     answer(found, _lines, as_json=as_json)
 
 
 @prompts.command("sources")
 def sources(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Where the prompts came from, and how they are split."""
-    with server_of(home) as server:
-        found = server.get("/prompts/sources")
+    with store_of(home) as client:
+        found = client.get("/prompts/sources")
     answer(found, _sources, as_json=as_json)
 
 
@@ -57,9 +58,9 @@ def edit(number: PromptId, text: str, home: HomePath = HOME, as_json: AsJson = F
 @prompts.command("retire")
 def retire(number: PromptId, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Sample a prompt no more, and offer none of its pairs that nobody has judged."""
-    with server_of(home) as server:
-        server.post(f"/prompts/{number}/retire")
-        [found] = server.get("/prompts/list", before=number + 1, limit=1)
+    with store_of(home) as client:
+        client.post(f"/prompts/{number}/retire")
+        [found] = client.get("/prompts/list", before=number + 1, limit=1)
     answer(found, f"Prompt {number} is retired.", as_json=as_json)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns, percent
-from app.cli.server import server_of
+from app.cli.server import store_of
 
 _MOST_DAYS = 36_500
 _MOST_FLAGS = 1000
@@ -22,8 +22,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """How far people agree, each person's measures, and whose judgments want a second look."""
-    with server_of(home) as server:
-        found = server.get("/quality") if days is None else server.get("/quality", days=days)
+    with store_of(home) as client:
+        found = client.get("/quality") if days is None else client.get("/quality", days=days)
     answer(found, _quality, as_json=as_json)
 
 
@@ -34,8 +34,8 @@ def flags(
     as_json: AsJson = False,
 ) -> None:
     """What annotators flagged and have not taken back, newest first."""
-    with server_of(home) as server:
-        found = server.get("/flags", limit=limit)
+    with store_of(home) as client:
+        found = client.get("/flags", limit=limit)
     answer(found, _flags, as_json=as_json)
 
 

@@ -1,4 +1,7 @@
-"""The commands `prefloop status | settings | trial | ladder | audit`: how a running server stands. Knows no rules."""
+"""The commands `prefloop status | settings | trial | ladder | audit`: how a running server stands. Knows no rules.
+
+The audit needs no server.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -7,7 +10,7 @@ import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, columns, moment
-from app.cli.server import server_of
+from app.cli.server import server_of, store_of
 
 _MOST_ACTS = 1000
 
@@ -53,8 +56,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """What admins did, newest first."""
-    with server_of(home) as server:
-        found = server.get("/audit", limit=limit)
+    with store_of(home) as client:
+        found = client.get("/audit", limit=limit)
     answer(found, _acts, as_json=as_json)
 
 

@@ -3,21 +3,21 @@
 Heavy imports wait until a command needs them. Knows no rules of its own.
 """
 
-import asyncio
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer
-from app.cli.server import server_of
-from app.home import Home
+from app.cli.server import client_of, server_of
 from data.errors import InputError
-from data.records import Ruling
+
+if TYPE_CHECKING:
+    from app.client.client import Client
 
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 NewDirectory = Annotated[Path, typer.Argument(help="Directory to write; it must not exist.")]
@@ -30,69 +30,56 @@ adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what
 @adapters.command("list")
 def list_adapters(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """All versions with their standing; the one that serves is marked."""
-    answer(_ask(Home(home)), _lines, as_json=as_json)
+    with client_of(home) as client:
+        found = client.get("/adapters")
+    answer(found, _lines, as_json=as_json)
 
 
 @adapters.command("promote")
 def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Serve a version, an older one included: verified and proved before it takes over."""
-    from app.client.client import running_server
-    from app.client.local import promote_adapter
-
-    place = Home(home)
-    server = running_server(place)
-    if server:
-        with server:
-            champion = server.post(f"/adapters/{name}/promote", reason=reason)["champion"]
-    else:
-        asyncio.run(promote_adapter(place, name, reason))
-        champion = name
-    answer({"champion": champion}, f"{champion} serves.", as_json=as_json)
+    with client_of(home) as client:
+        found = client.post(f"/adapters/{name}/promote", reason=reason)
+    answer(found, f"{found['champion']} serves.", as_json=as_json)
 
 
 @adapters.command("roll-back")
 def roll_back(home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Serve again what served before, and refuse what serves now."""
-    from app.client.client import running_server
-    from app.client.local import roll_back as roll_back_offline
-
-    place = Home(home)
-    server = running_server(place)
-    if server:
-        with server:
-            champion = server.post("/adapters/roll-back", reason=reason)["champion"]
-    else:
-        champion = asyncio.run(roll_back_offline(place, reason))
-    answer({"champion": champion}, f"{champion} serves.", as_json=as_json)
+    with client_of(home) as client:
+        found = client.post("/adapters/roll-back", reason=reason)
+    answer(found, f"{found['champion']} serves.", as_json=as_json)
 
 
 @adapters.command("refuse")
 def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Decide that a version shall not serve; it can still be promoted later."""
-    _rule(Home(home), name, Ruling.REFUSE, reason)
-    answer(_one(Home(home), name), f"{name} is refused.", as_json=as_json)
+    with client_of(home) as client:
+        found = _ruled(client, name, "refuse", reason)
+    answer(found, f"{name} is refused.", as_json=as_json)
 
 
 @adapters.command("try")
 def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Let annotators compare a version, blind, with the one that serves; their votes decide."""
     with server_of(home) as server:
-        server.post(f"/adapters/{name}/try", reason=reason)
-    answer(_one(Home(home), name), f"{name} is on trial.", as_json=as_json)
+        found = _ruled(server, name, "try", reason)
+    answer(found, f"{name} is on trial.", as_json=as_json)
 
 
 @adapters.command("retire")
 def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
     """Put a version away for good; its files stay."""
-    _rule(Home(home), name, Ruling.RETIRE, reason)
-    answer(_one(Home(home), name), f"{name} is retired.", as_json=as_json)
+    with client_of(home) as client:
+        found = _ruled(client, name, "retire", reason)
+    answer(found, f"{name} is retired.", as_json=as_json)
 
 
 @adapters.command("download")
 def download(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson = False) -> None:
     """Write a version as a directory that PeftModel.from_pretrained takes."""
     _assert_new(out)
-    _fetch(Home(home), name, out)
+    _fetch(home, name, out)
     answer(_written(name, out), f"{name} is in {out}", as_json=as_json)
 
 
@@ -104,7 +91,7 @@ def merge(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson =
     _assert_new(out)
     with TemporaryDirectory() as folder:
         adapter = Path(folder) / name
-        _fetch(Home(home), name, adapter)
+        _fetch(home, name, adapter)
         load_and_merge(adapter, out)
     answer(_written(name, out), f"The base with {name} is in {out}", as_json=as_json)
 
@@ -121,52 +108,22 @@ def _written(name: str, out: Path) -> dict[str, Any]:
     return {"version": name, "directory": str(out), "files": sorted(file.name for file in out.iterdir())}
 
 
-def _fetch(home: Home, name: str, out: Path) -> None:
+def _fetch(home: Path, name: str, out: Path) -> None:
     """A version's verified files in a new directory."""
-    from app.client.client import running_server
-    from app.client.local import copy_adapter
-
-    server = running_server(home)
-    if server is None:
-        copy_adapter(home, name, out)
-        return
-    with server, TemporaryDirectory() as folder:
+    with client_of(home) as client, TemporaryDirectory() as folder:
         packed = Path(folder) / "version.zip"
-        server.download(f"/adapters/{name}/files", packed)
+        client.download(f"/adapters/{name}/files", packed)
         out.mkdir(parents=True)
         with zipfile.ZipFile(packed) as archive:
             for entry in archive.infolist():
                 (out / Path(entry.filename).name).write_bytes(archive.read(entry))
 
 
-def _ask(home: Home) -> dict[str, Any]:
-    from app.client.client import running_server
-    from app.client.local import list_adapters as list_offline
-
-    server = running_server(home)
-    if server is None:
-        return list_offline(home)
-    with server:
-        found: dict[str, Any] = server.get("/adapters")
-        return found
-
-
-def _one(home: Home, name: str) -> dict[str, Any]:
-    """A version as it stands now."""
-    [found] = [version for version in _ask(home)["versions"] if version["name"] == name]
+def _ruled(client: "Client", name: str, ruling: str, reason: str) -> dict[str, Any]:
+    """A version as it stands once this is decided."""
+    client.post(f"/adapters/{name}/{ruling}", reason=reason)
+    [found] = [version for version in client.get("/adapters")["versions"] if version["name"] == name]
     return dict(found)
-
-
-def _rule(home: Home, name: str, ruling: Ruling, reason: str) -> None:
-    from app.client.client import running_server
-    from app.client.local import rule_on_adapter
-
-    server = running_server(home)
-    if server:
-        with server:
-            server.post(f"/adapters/{name}/{ruling.value}", reason=reason)
-    else:
-        asyncio.run(rule_on_adapter(home, name, ruling, reason))
 
 
 def _assert_new(out: Path) -> None:

@@ -1,13 +1,13 @@
-"""A running server as its own command line and synthetic annotators see it: HTTP with a bearer token.
+"""The REST API as the command line and synthetic annotators see it: HTTP with a bearer token.
 
-Knows nothing of what the server does with a request.
+Knows nothing of what becomes of a request.
 """
 
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -17,22 +17,38 @@ from data.errors import PrefloopError
 from data.support.atomic_files import replacing
 from data.support.disk import written_to
 
+if TYPE_CHECKING:
+    from app.client.opened_home import OpenedHome
+
 _TIMEOUT_SECONDS = 120.0
 
 
 class Client:
-    """One person's view of a server's API."""
+    """One person's view of the API.
 
-    def __init__(self, url: str, token: str | None = None, *, certificate: str | None = None) -> None:
+    transport: what carries requests in place of the network; opened: the home, if this process has it open itself.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        certificate: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        opened: "OpenedHome | None" = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
         self.certificate = certificate
+        self.opened = opened
         self._client = httpx.Client(
             base_url=f"{url}/api/v1",
             headers=headers,
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
             verify=_trust(certificate),
+            transport=transport,
         )
 
     def __enter__(self) -> "Client":
@@ -128,6 +144,12 @@ def _trust(certificate: str | None) -> ssl.SSLContext | bool:
 
 def _words(response: httpx.Response) -> str:
     try:
-        return str(response.json()["detail"])
-    except (ValueError, KeyError, TypeError):
+        detail = response.json()["detail"]
+        return _unfit(detail[0]) if isinstance(detail, list) else str(detail)
+    except (ValueError, KeyError, TypeError, IndexError):
         return f"the server answered {response.status_code}"
+
+
+def _unfit(problem: dict[str, Any]) -> str:
+    """What is wrong with what was sent, by its name: where it was sent, in body or path, is nobody's business."""
+    return f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}"

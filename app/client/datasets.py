@@ -1,22 +1,22 @@
-"""Where the command line brings and takes datasets: a running server, or the home itself when there is none.
+"""Datasets in and out of a home, through a client: by the API of a running server, or straight from file to store.
 
-Both answer as the API does. Knows nothing of terminals.
+A file is too big to pass through the API in this process, which holds all that it carries in memory. Both ways answer
+as the API does. Knows nothing of terminals.
 """
 
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
 from app.api.exports import ExportIn, export_out, preview_out
 from app.api.imports import import_out, look_out
-from app.client.client import Client, running_server
-from app.client.local import opened_home
+from app.client.client import Client
+from app.client.opened_home import OpenedHome
 from app.datasets.export_order import ExportOrder
 from app.datasets.export_preview import preview
 from app.datasets.export_tally import ExportTally
@@ -27,14 +27,13 @@ from app.datasets.manifest import manifest_path, renamed
 from app.file_reading.look import Brought, Look
 from app.file_reading.process import inspect
 from app.home import Home
-from app.settings.settings import Settings, load_settings
+from app.settings.settings import load_settings
 from data.activity.audit import AuditAct
 from data.containers.container import Unreadable
 from data.containers.jsonl import JSONL, standing_in
 from data.containers.registry import by_name, opening
 from data.errors import ConflictError, InputError, PrefloopError
-from data.records import Export, ImportKind
-from data.store import PreferenceStore
+from data.records import ImportKind
 from data.support.atomic_files import replacing
 from data.support.disk import written_to
 
@@ -44,88 +43,44 @@ TransferTold = Callable[[int, int | None], None]
 _LOOK_AGAIN_SECONDS = 0.3
 
 
-class DatasetsDesk(Protocol):
-    """Takes and gives datasets. All raise PrefloopError with words."""
-
-    def preview(self, asked: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
-        """What an export would hold, as the API has it."""
-        ...
-
-    def export(self, asked: Mapping[str, Any], out: Path, told: TransferTold) -> dict[str, Any]:
-        """Write a file and its manifest; the export as the API has it."""
-        ...
-
-    def publish(self, asked: Mapping[str, Any], repo: str, told: TransferTold, *, private: bool) -> dict[str, Any]:
-        """Put a dataset on the hub; the export as the API has it."""
-        ...
-
-    def inspect(
-        self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: TransferTold
-    ) -> dict[str, Any]:
-        """What a file holds, as the API has it."""
-        ...
-
-    def save(self, seen: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
-        """Take in a file that was looked at; the import as the API has it."""
-        ...
-
-    def imports(self) -> list[dict[str, Any]]:
-        """Every import, newest first, as the API has it."""
-        ...
-
-    def exports(self) -> list[dict[str, Any]]:
-        """Every export, newest first, as the API has it."""
-        ...
+def datasets_of(client: Client, home: Home) -> "LocalDatasets | ServedDatasets":
+    """The datasets of a home that a client was made for."""
+    return ServedDatasets(client, home) if client.opened is None else LocalDatasets(client.opened)
 
 
-@contextmanager
-def desk_of(home: Home, *, make: bool = False) -> Iterator[DatasetsDesk]:
-    """The desk of a home; with `make`, one that does not exist yet is made.
-
-    Raises, when no server runs, HomeError, and InputError when the settings cannot be read.
-    """
-    server = running_server(home)
-    if server is not None:
-        with server:
-            yield _AtServer(server, home)
-    else:
-        with opened_home(home, make=make) as (settings, store):
-            yield _AtHome(home, settings, store)
-
-
-class _AtHome:
+class LocalDatasets:
     """The store itself. What is done is kept in the audit by the names that the API has for it."""
 
-    def __init__(self, home: Home, settings: Settings, store: PreferenceStore) -> None:
-        self._home = home
-        self._limits = settings.imports.limits
-        self._store = store
+    def __init__(self, opened: OpenedHome) -> None:
+        self._home = opened.home
+        self._limits = opened.settings.imports.limits
+        self._store = opened.store
         self._looks: dict[str, Look] = {}
 
     def preview(self, asked: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
+        """What an export would hold."""
         order = _order(asked)
-        of = self._store.outgoing.count(order.query)
-        seen = preview(self._store, order, ExportTally(told=lambda done: told(done, of)))
-        return preview_out(seen).model_dump(mode="json")
+        return preview_out(preview(self._store, order, self._tally(order, told))).model_dump(mode="json")
 
     def export(self, asked: Mapping[str, Any], out: Path, told: TransferTold) -> dict[str, Any]:
+        """Write a file and its manifest."""
         order = _order(asked)
-        of = self._store.outgoing.count(order.query)
         with written_to(out):
-            made = write(self._store, order, out, ExportTally(told=lambda done: told(done, of)))
-        self._keep("export_preferences", format=order.format, export=made.id, out=str(out))
-        return _made(made)
+            made = write(self._store, order, out, self._tally(order, told))
+        self._keep(AuditAct.EXPORT_PREFERENCES, format=order.format, export=made.id, out=str(out))
+        return export_out(made, here=False).model_dump(mode="json")
 
     def publish(self, asked: Mapping[str, Any], repo: str, told: TransferTold, *, private: bool) -> dict[str, Any]:
+        """Put a dataset on the hub."""
         order = _order(asked)
-        of = self._store.outgoing.count(order.query)
-        published = publish(self._store, order, repo, ExportTally(told=lambda done: told(done, of)), private=private)
-        self._keep("publish_preferences", format=order.format, export=published.id, repo=repo, private=private)
-        return _made(published)
+        made = publish(self._store, order, repo, self._tally(order, told), private=private)
+        self._keep(AuditAct.PUBLISH_PREFERENCES, format=order.format, export=made.id, repo=repo, private=private)
+        return export_out(made, here=False).model_dump(mode="json")
 
     def inspect(
         self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: TransferTold
     ) -> dict[str, Any]:
+        """What a file holds."""
         seen = inspect(
             Brought(file, file.name, kind, brought.get("format")),
             self._limits,
@@ -137,23 +92,27 @@ class _AtHome:
         return look_out(str(file), seen).model_dump(mode="json")
 
     def save(self, seen: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
+        """Take in a file that was looked at."""
         looked = self._looks[seen["upload"]]
-        rows = looked.rows
-        self._keep("import_file", kind=looked.file.kind, name=looked.file.name, source=looked.file.source)
-        done = save(self._store, looked, self._limits, self._home.imports, progress=lambda so_far: told(so_far, rows))
+        self._keep(AuditAct.IMPORT_FILE, kind=looked.file.kind, name=looked.file.name, source=looked.file.source)
+        done = save(
+            self._store,
+            looked,
+            self._limits,
+            self._home.imports,
+            progress=lambda so_far: told(so_far, looked.rows),
+        )
         return import_out(done).model_dump(mode="json")
 
-    def imports(self) -> list[dict[str, Any]]:
-        return [import_out(entry).model_dump(mode="json") for entry in self._store.imports.all()]
+    def _tally(self, order: ExportOrder, told: TransferTold) -> ExportTally:
+        of = self._store.outgoing.count(order.query)
+        return ExportTally(told=lambda done: told(done, of))
 
-    def exports(self) -> list[dict[str, Any]]:
-        return list(map(_made, self._store.exports.all()))
-
-    def _keep(self, act: str, **detail: str | int) -> None:
-        self._store.audit.add(None, AuditAct(act), detail)
+    def _keep(self, act: AuditAct, **detail: str | int) -> None:
+        self._store.audit.add(None, act, detail)
 
 
-class _AtServer:
+class ServedDatasets:
     """The API of a running server, as its owner."""
 
     def __init__(self, server: Client, home: Home) -> None:
@@ -161,11 +120,13 @@ class _AtServer:
         self._home = home
 
     def preview(self, asked: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
+        """What an export would hold."""
         told(0, None)  # the server says how far it is only of what it makes
         seen: dict[str, Any] = self._server.post_and_wait("/exports/preview", **asked)
         return seen
 
     def export(self, asked: Mapping[str, Any], out: Path, told: TransferTold) -> dict[str, Any]:
+        """Have a file and its manifest made, and bring them here."""
         order = _order(asked)
         order.check_name(out.name)
         endings = by_name(order.container).suffixes
@@ -191,6 +152,7 @@ class _AtServer:
         return made
 
     def publish(self, asked: Mapping[str, Any], repo: str, told: TransferTold, *, private: bool) -> dict[str, Any]:
+        """Put a dataset on the hub."""
         number = self._result(self._server.post("/exports/publish", **asked, repo=repo, private=private), told)
         made: dict[str, Any] = self._server.get(f"/exports/{number}")
         return made
@@ -198,6 +160,7 @@ class _AtServer:
     def inspect(
         self, file: Path, kind: ImportKind, brought: Mapping[str, str | None], told: TransferTold
     ) -> dict[str, Any]:
+        """What a file holds, that is sent for it."""
         told(0, None)  # the server says nothing before it has read all
         said = {key: value for key, value in brought.items() if value is not None}
         if not file.is_dir():
@@ -212,17 +175,10 @@ class _AtServer:
             return self._look(rows, kind, {"source": file.name} | said)
 
     def save(self, seen: Mapping[str, Any], told: TransferTold) -> dict[str, Any]:
+        """Take in a file that was looked at."""
         number = self._result(self._server.post("/imports", upload=seen["upload"]), told)
         done: dict[str, Any] = self._server.get(f"/imports/{number}")
         return done
-
-    def imports(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._server.get("/imports")
-        return found
-
-    def exports(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._server.get("/exports")
-        return found
 
     def _look(self, file: Path, kind: ImportKind, said: Mapping[str, str]) -> dict[str, Any]:
         seen: dict[str, Any] = self._server.upload("/imports/look", file, name=file.name, kind=kind.value, **said)
@@ -237,11 +193,6 @@ class _AtServer:
         if errand["result"] is None:
             raise PrefloopError(errand["reason"]["words"], **errand["reason"]["values"])
         return int(errand["result"])
-
-
-def _made(export: Export) -> dict[str, Any]:
-    """An export that the home keeps no file of, as the API has it."""
-    return export_out(export, here=False).model_dump(mode="json")
 
 
 def _sent(row: object) -> Mapping[str, object]:
