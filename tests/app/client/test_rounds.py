@@ -9,8 +9,6 @@ from app.client.client import Client
 from app.client.rounds import begun, ended, newest_round
 from data.errors import RoundError
 
-REQUESTED = "by hand, after waiting"
-
 
 class Told(Client):
     """A server that answers each path from a list, the last of it again and again."""
@@ -24,8 +22,8 @@ class Told(Client):
         return said.pop(0) if len(said) > 1 else said[0]
 
 
-def entry(number: int, cause: str = REQUESTED) -> dict[str, object]:
-    return {"id": number, "cause": cause}
+def entry(number: int, *, waited: bool = True) -> dict[str, object]:
+    return {"id": number, "waited": waited}
 
 
 def preview(*, waiting: bool, trouble: str | None = None) -> dict[str, object]:
@@ -47,7 +45,7 @@ def test_a_round_is_watched_until_it_is_over() -> None:
 
 
 def test_the_round_that_waited_is_found_among_others() -> None:
-    rounds = [[entry(4)], [entry(5, "rebuild"), entry(4)], [entry(6), entry(5, "rebuild"), entry(4)]]
+    rounds = [[entry(4)], [entry(5, waited=False), entry(4)], [entry(6), entry(5, waited=False), entry(4)]]
     assert wait(Told(rounds=rounds, rounds_preview=[preview(waiting=True)], audit=[[]])) == 6
 
 
