@@ -6,7 +6,6 @@ for people is one line on stderr and exit status 2. Heavy imports wait until a c
 """
 
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +56,8 @@ app.add_typer(simulation)
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version as version_of
+
         typer.echo(f"prefloop {version_of('prefloop')}")
         raise typer.Exit
 

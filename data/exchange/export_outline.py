@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
+import scipy  # its parts come when they are used: most commands must not wait for them
 
 from data.barring.barring import Barring
 from data.db.columns import Column, read_columns
@@ -161,7 +161,7 @@ def _together(said: _CountedJudgment, reliability: Mapping[int, float] | None) -
 def _weighed(said: _CountedJudgment, reliability: Mapping[int, float]) -> Floats:
     """Return the probability that a is better, weighting votes by their annotators' reliability."""
     people, at = np.unique(said.annotator, return_inverse=True)
-    weights = np.array([float(logit(reliability[number])) for number in people.tolist()])[at]
+    weights = np.array([float(scipy.special.logit(reliability[number])) for number in people.tolist()])[at]
     signed = np.where(said.choice == _A, weights, np.where(said.choice == _B, -weights, 0.0))
     log_odds = np.add.reduceat(signed, said.starts) if len(said.starts) else np.zeros(0)
     return np.asarray(1 / (1 + np.exp(-log_odds)), np.float64)

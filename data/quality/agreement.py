@@ -8,7 +8,6 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from data.quality.share import SHOWN_CONFIDENCE, wilson
 from data.support.arrays import Counts
@@ -63,6 +62,8 @@ def cohen(pairs: Iterable[tuple[Hashable, Hashable]] | npt.NDArray[np.int8]) -> 
         return None
     table = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(table, tuple(places.reshape(-1, 2).T), 1)
+    from statsmodels.stats.inter_rater import cohens_kappa  # noqa: PLC0415  # and pandas: no command must wait for it
+
     return float(cohens_kappa(table, return_results=False))
 
 
@@ -82,6 +83,8 @@ def fleiss(units: Iterable[Labels] | Counts) -> float | None:
         return None
     counts = counts[sizes == np.flatnonzero(used == most)[-1]]
     known = counts[:, counts.any(axis=0)]
+    from statsmodels.stats.inter_rater import fleiss_kappa  # noqa: PLC0415  # and pandas: no command must wait for it
+
     return float(fleiss_kappa(known)) if known.shape[1] > 1 else None
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+import scipy  # its parts come when they are used: most commands must not wait for them
 
 from data.quality.share import Share, share_of
 from data.quality.vote import QualityVote
@@ -85,14 +84,14 @@ def _fit(signed: Floats) -> tuple[Floats, Floats]:
     """Return mode, (k,), and curvature there, (k, k), of a logistic regression; signed: (n, k), rows times +-1."""
 
     def loss(weights: Floats) -> float:
-        return float(weights @ weights / 2 / PRIOR_DEVIATION**2 - log_expit(signed @ weights).sum())
+        return float(weights @ weights / 2 / PRIOR_DEVIATION**2 - scipy.special.log_expit(signed @ weights).sum())
 
     def slope(weights: Floats) -> Floats:
-        return np.asarray(weights / PRIOR_DEVIATION**2 - signed.T @ expit(-signed @ weights))
+        return np.asarray(weights / PRIOR_DEVIATION**2 - signed.T @ scipy.special.expit(-signed @ weights))
 
     def curvature(weights: Floats) -> Floats:
-        odds = expit(signed @ weights)
+        odds = scipy.special.expit(signed @ weights)
         return np.asarray(np.eye(len(weights)) / PRIOR_DEVIATION**2 + (signed.T * (odds * (1 - odds))) @ signed)
 
-    mode = minimize(loss, np.zeros(signed.shape[1]), jac=slope, hess=curvature, method="trust-exact").x
+    mode = scipy.optimize.minimize(loss, np.zeros(signed.shape[1]), jac=slope, hess=curvature, method="trust-exact").x
     return mode, curvature(mode)

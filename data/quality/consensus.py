@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.special import expit, logit
+import scipy  # its parts come when they are used: most commands must not wait for them
 
 from data.quality.vote import QualityVote
 from data.quality.vote_table import CHOICES, UNKNOWN, A, B, FirstVotes, QualityVoteTable, by_item, table_of, words_of
@@ -59,7 +58,7 @@ class _Votes:
         log_odds[np.abs(log_odds) < _EVEN] = 0.0  # rounding: evenly split votes do not sum to exactly 0
         voted = has_item & (self.counts[item] > own)
         known = np.where(has_item, self.known[item], np.nan)
-        return np.where(np.isnan(known), np.where(voted, expit(log_odds), np.nan), known)
+        return np.where(np.isnan(known), np.where(voted, scipy.special.expit(log_odds), np.nan), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def consensus(words: Iterable[QualityVote] | FirstVotes) -> Consensus:
     known[item[gold]] = expected[gold] == A
     for_a = said.choice[votes] == A
     rates = _fit(_told(person, item, for_a, known, len(people)))
-    weight = np.where(for_a, 1.0, -1.0) * logit(rates)[person]
+    weight = np.where(for_a, 1.0, -1.0) * scipy.special.logit(rates)[person]
     key = item * len(people) + person
     order = np.argsort(key)
     weighed = _Votes(
@@ -135,9 +134,9 @@ def _margins(person: Counts, item: Counts, for_a: Bools, known: Floats, rates: F
         - SUPPOSED_WRONG
         + np.bincount(person, np.where(np.isnan(known[item]), 0.0, right), minlength=len(rates))
     )
-    votes = csr_array((np.ones(len(person)), (person, item)), shape=(len(rates), len(known)))
+    votes = scipy.sparse.csr_array((np.ones(len(person)), (person, item)), shape=(len(rates), len(known)))
     met = (votes @ votes.T).astype(np.bool_)
-    return np.asarray(met @ (balance * logit(rates)), np.float64)
+    return np.asarray(met @ (balance * scipy.special.logit(rates)), np.float64)
 
 
 def _by_id(people: npt.NDArray[np.int32], values: Floats) -> dict[int, float]:
@@ -190,7 +189,7 @@ def _climb(table: _VoteArrays, wins: Floats) -> Floats:
     rates = _rates(table, wins)
     for _ in range(_MOST_STEPS):
         for_a, for_b = _log_likelihoods(table, rates)
-        wins = np.where(np.isnan(table.known), expit(for_a - for_b), table.known)
+        wins = np.where(np.isnan(table.known), scipy.special.expit(for_a - for_b), table.known)
         before, rates = rates, _rates(table, wins)
         if np.abs(rates - before).max(initial=0.0) < _SETTLED:
             break

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scipy.special import expit, logit
-
 from data.records import Choice
 from data.rounds.selection import STRENGTH_UNSAID
 
@@ -71,6 +69,8 @@ def _share_of_a(opinions: Iterable[Opinion], reliability: Mapping[int, float] | 
     decisive = [opinion for opinion in opinions if opinion.choice.decisive]
     if reliability is None:
         return sum(opinion.choice is Choice.A for opinion in decisive) / len(decisive)
+    from scipy.special import expit, logit  # noqa: PLC0415  # --help must not wait for it
+
     weights = [float(logit(reliability[opinion.annotator_id])) for opinion in decisive]
     signs = [1 if opinion.choice is Choice.A else -1 for opinion in decisive]
     return float(expit(sum(sign * weight for sign, weight in zip(signs, weights, strict=True))))

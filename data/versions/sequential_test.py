@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 
-from scipy.optimize import brentq
-from scipy.special import betaincc, betaln, hyp2f1, xlog1py, xlogy
+import scipy  # its parts come when they are used: most commands must not wait for them
 
 PRIOR = 12.0
 """The prior is Beta(12, 12): versions differ little, and it settles small differences soonest (docs/benchmarks.md)."""
@@ -75,14 +74,15 @@ class Evidence:
         if not self.votes:
             return 0.0, 1.0
         bound = -math.log(1 - confidence)
-        mixture = betaln(PRIOR + self.wins, PRIOR + self.losses) - betaln(PRIOR, PRIOR)
+        special = scipy.special
+        mixture = special.betaln(PRIOR + self.wins, PRIOR + self.losses) - special.betaln(PRIOR, PRIOR)
 
         def excess(rate: float) -> float:
-            return float(mixture - xlogy(self.wins, rate) - xlog1py(self.losses, -rate) - bound)
+            return float(mixture - special.xlogy(self.wins, rate) - special.xlog1py(self.losses, -rate) - bound)
 
         top = self.wins / self.votes
-        low = float(brentq(excess, _TINY, top)) if self.wins and excess(_TINY) > 0 else 0.0
-        high = float(brentq(excess, top, 1 - _TINY)) if self.losses and excess(1 - _TINY) > 0 else 1.0
+        low = float(scipy.optimize.brentq(excess, _TINY, top)) if self.wins and excess(_TINY) > 0 else 0.0
+        high = float(scipy.optimize.brentq(excess, top, 1 - _TINY)) if self.losses and excess(1 - _TINY) > 0 else 1.0
         return low, high
 
 
@@ -99,8 +99,11 @@ def _e_value(wins: int, losses: int) -> float:
     mass lies below one half its complement underflows, and 2^-(a+b)/b 2F1(1, a+b; b+1; 1/2), which equals it (DLMF
     8.17.8), does not.
     """
+    special = scipy.special
     a, b = PRIOR + wins, PRIOR + losses
     if losses > wins:
-        return float(2 * hyp2f1(1, a + b, b + 1, 0.5) / (b * math.exp(betaln(PRIOR, PRIOR) + 2 * PRIOR * math.log(2))))
-    log = betaln(a, b) - betaln(PRIOR, PRIOR) + (wins + losses) * math.log(2) + math.log(2 * betaincc(a, b, 0.5))
+        fair = math.exp(special.betaln(PRIOR, PRIOR) + 2 * PRIOR * math.log(2))
+        return float(2 * special.hyp2f1(1, a + b, b + 1, 0.5) / (b * fair))
+    log = special.betaln(a, b) - special.betaln(PRIOR, PRIOR) + (wins + losses) * math.log(2)
+    log += math.log(2 * special.betaincc(a, b, 0.5))
     return math.exp(min(log, 700.0))
