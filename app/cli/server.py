@@ -49,5 +49,5 @@ def client_of(home: Path, *, make: bool = False) -> "Iterator[Client]":
 
 
 def store_of(home: Path) -> "AbstractContextManager[Client]":
-    """The same for what only a server that ran here once can have brought: where no home is, one is to be started."""
+    """The same for what only a server puts into a home at first: where there is no home, a server is to be started."""
     return client_of(home) if Home(home).database.exists() else server_of(home)
