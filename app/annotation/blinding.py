@@ -10,7 +10,7 @@ _CANNOT_BE_ASKED = (
 )
 _DISK_FULL = "The server's disk is full: nothing can be saved until somebody makes room. What was saved is not lost."
 _STORE_FAILED = "The server cannot read or save just now. An admin can see why."
-_NO_PAIR = "No pair can be made just now. An admin can see why."
+_NO_PAIR = "No pairs available. Please contact an admin."
 
 
 def redact_for(error: PrefloopError, annotator: Annotator | None) -> PrefloopError:

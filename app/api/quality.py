@@ -32,7 +32,7 @@ _MOST_DAYS = 36_500
 
 
 class ReasonIn(Body):
-    """Why, for those who ask later."""
+    """Reason (kept in the audit log)."""
 
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
 

@@ -94,7 +94,7 @@ def export(
     strength: Annotated[float, typer.Option(min=1, max=3, help="Least mean strength.")] = 1.0,
     ties: Annotated[bool | None, typer.Option(help="Also pairs of which neither is better; by the format.")] = None,
     both_bad: Annotated[bool | None, typer.Option(help="Also pairs of which both are bad; by the format.")] = None,
-    barred: Annotated[bool, typer.Option("--barred", help="Also what no round would take.")] = False,
+    barred: Annotated[bool, typer.Option("--barred", help="Include judgments excluded from training.")] = False,
     provenance: Annotated[bool, typer.Option("--provenance", help="With columns that say where it is from.")] = False,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Without pseudonyms and comments.")] = False,
     push: Annotated[str | None, typer.Option(help="Publish on the Hugging Face hub, as OWNER/NAME.")] = None,

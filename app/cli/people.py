@@ -23,7 +23,7 @@ PasswordOption = Annotated[str, typer.Option(prompt=True, confirmation_prompt=Tr
 DaysOption = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it is good for, if it is not used.")]
 NewRole = Annotated[Role, typer.Option(help="What the person may do.")]
 InviteId = Annotated[int, typer.Argument(help="The invite's number.")]
-WhyOption = Annotated[str, typer.Option(help="Why, for those who ask later.")]
+WhyOption = Annotated[str, typer.Option(help="Reason (kept in the audit log).")]
 
 users = typer.Typer(no_args_is_help=True, help="Accounts and invites.")
 

@@ -71,9 +71,9 @@ def _status(found: dict[str, Any]) -> Iterator[str]:
     waits = found["next_round"]["waits"]
     yield waits["words"].format(**waits["values"])
     for version in found["waiting"]:
-        yield f"{version} waits to be decided on"
+        yield f"{version} is awaiting a decision"
     for version in found["on_trial"]:
-        yield f"{version} is on trial"
+        yield f"{version} is in trial"
     for trouble in ("trouble", "trial_trouble", "match_trouble", "trigger_trouble"):
         if found[trouble]:
             yield f"trouble: {found[trouble]}"

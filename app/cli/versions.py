@@ -64,7 +64,7 @@ def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_js
     """Let annotators compare a version, blind, with the one that serves; their votes decide."""
     with server_of(home) as server:
         found = _ruled(server, name, "try", reason)
-    answer(found, f"{name} is on trial.", as_json=as_json)
+    answer(found, f"{name} is in trial.", as_json=as_json)
 
 
 @adapters.command("retire")

@@ -66,13 +66,13 @@ def _manners(evaluation: Evaluation) -> TableWords:
 
     rows: Rows = [
         row("Mean length", lambda manner: tokens(f"{manner.mean_length:.1f}")),
-        row("Answers that end by themselves (EOS)", lambda manner: percent(manner.eos_rate)),
+        row("Complete answers (EOS)", lambda manner: percent(manner.eos_rate)),
         row("Different words (distinct-1)", lambda manner: f"{manner.distinct_1:.2f}"),
         row("Different word pairs (distinct-2)", lambda manner: f"{manner.distinct_2:.2f}"),
         row("Repeated within an answer", lambda manner: percent(manner.repetition)),
     ]
     head = ("", _NEW, *(rival.rival for rival in rivals))
-    return TableWords(title="The same questions to all, at temperature 1", head=head, rows=rows)
+    return TableWords(title="Sample answers, side by side, at temperature 1", head=head, rows=rows)
 
 
 def _accuracy(found: RivalScores) -> Cell:

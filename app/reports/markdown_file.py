@@ -96,7 +96,7 @@ def _measured(manifest: Manifest) -> Iterator[list[str]]:
         rows = [tuple(map(_said, row)) for row in table["rows"]]
         yield [f"### {_escaped(table['title'])}", "", *_table(table["head"], rows)]
     if words["probes"]:
-        yield ["### The same questions to all", "", *_answered(words["probes"])]
+        yield ["### Sample answers, side by side", "", *_answered(words["probes"])]
     if words["notes"]:
         yield ["### Notes", "", *(f"- {_escaped(note)}" for note in words["notes"])]
 

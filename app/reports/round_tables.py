@@ -42,7 +42,7 @@ def _tiles(report: Report) -> Iterator[tuple[str, Cell]]:
         yield "Reward model, held out", percent(report.reward.heldout_accuracy)
     yield "KL to the reference", Note(words="{nats} nats", values={"nats": f"{report.drift.kl_mean:z.1f}"})
     yield "Mean length", tokens(f"{report.drift.mean_length:.0f}")
-    yield "Answers that end (EOS)", percent(report.drift.eos_rate)
+    yield "Complete answers (EOS)", percent(report.drift.eos_rate)
     yield "Time", seconds(report.seconds)
 
 
@@ -66,7 +66,7 @@ def _drift(drift: Drift) -> TableWords:
         ("KL to the reference, median", nats_an_answer(drift.kl_median)),
         ("KL to the reference, largest", nats_an_answer(drift.kl_max)),
         ("Mean length", tokens(f"{drift.mean_length:.1f}")),
-        ("Answers that end by themselves (EOS)", percent(drift.eos_rate)),
+        ("Complete answers (EOS)", percent(drift.eos_rate)),
         ("Different words (distinct-1)", f"{drift.distinct_1:.2f}"),
         ("Different word pairs (distinct-2)", f"{drift.distinct_2:.2f}"),
     ]

@@ -111,11 +111,11 @@ class NotDue:
 def due(now: datetime, settings: RoundSettings, standing: ScheduleInputs) -> Due | NotDue:
     """Decide whether a round is to start; now and standing.last: local times of one zone that has its summer time."""
     if not settings.automatic:
-        return NotDue("Rounds start by hand.")
+        return NotDue("Rounds are started manually.")
     if standing.running:
         return NotDue("A round is under way.")
     if standing.on_trial:  # the new version would replace it before the trial has decided
-        words = "{version} is on trial; no round starts by itself until that is decided."
+        words = "{version} is in trial; no round starts by itself until that is decided."
         return NotDue(words, {"version": standing.on_trial})
     asking = list(_triggers(now, settings, standing))
     ready = [trigger for trigger in asking if trigger.at is not None and trigger.at <= now]

@@ -58,7 +58,7 @@ class PromotionPolicy:
         if alike := self._alike(against):
             return await self.hold(name, alike), alike
         besides = told_by_answers_alone(against) or not_told_by_pairs(against)
-        reason = f"round {round_id} ended well and broke no limit" + (f"; {besides}" if besides else "")
+        reason = f"round {round_id} passed all checks" + (f"; {besides}" if besides else "")
         return await self._let_through(name, against.rival, reason)
 
     async def hold(self, name: str, reason: str) -> RoundState:

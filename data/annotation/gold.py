@@ -76,7 +76,7 @@ class Gold:
             if row is None:
                 raise NotFoundError("there is no pair {pair}", pair=pair_id)
             if row["purpose"] != Purpose.TRAIN or first(db, _MADE_OF, [pair_id]):
-                raise ConflictError("a known pair has been made of pair {pair} already", pair=pair_id)
+                raise ConflictError("pair {pair} is a gold pair already", pair=pair_id)
             kept = {key: row[key] for key in ("prompt_id", "completion_a_id", "completion_b_id", "version_id")}
             return self._insert(db, kept | {"repeats_id": pair_id}, Expected(choice, explanation), made_by)
 
@@ -115,7 +115,7 @@ class Gold:
         now = self._clock()
         sql = "update gold set retired_at = coalesce(retired_at, ?) where pair_id = ?"
         if not self._database.write(lambda db: db.execute(sql, [now, pair_id]).rowcount):
-            raise NotFoundError("there is no known pair {pair}", pair=pair_id)
+            raise NotFoundError("there is no gold pair {pair}", pair=pair_id)
 
     def expected(self, pair_id: int) -> Expected | None:
         """Return what is expected on a pair, None if it is no gold pair."""

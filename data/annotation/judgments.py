@@ -219,7 +219,9 @@ def _superseded_by(db: sqlite_utils.Database, lease: Row, now: int) -> int | Non
     newest = _newest_row(db, lease["pair_id"], lease["annotator_id"])
     stands = None if newest is None or newest["choice"] == Choice.RETRACTED.value else newest
     if first(db, judged, [lease["id"]]) or (stands and stands["id"] != lease["changes_id"]):
-        raise ConflictError("this pair has your judgment already; undo that first, or go on to the next")
+        raise ConflictError(
+            "you already judged this pair (in another tab?); undo that judgment, or go on to the next pair"
+        )
     counts = stands is not None and stands["choice"] != Choice.SKIP.value
     if not counts and not leases.has_room(db, lease["pair_id"], lease["annotator_id"], now=now):
         raise ConflictError("this pair was given to others when its time was up; go on to the next")

@@ -36,7 +36,7 @@ class Quarantines:
         Raises InputError without a reason, NotFoundError for an unknown annotator, ConflictError if they are in one.
         """
         if not reason.strip():
-            raise InputError("A quarantine needs a reason, for those who ask later.")
+            raise InputError("A quarantine needs a reason: it is kept in the audit log.")
         row = {
             "annotator_id": annotator_id,
             "reason": reason.strip(),

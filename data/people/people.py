@@ -169,10 +169,10 @@ def add_person(db: sqlite_utils.Database, now: int, login: str, role: Role, pass
     """Add a person inside a write transaction and return their id. Raises as People.add does."""
     if not _LOGIN.fullmatch(login):
         raise InputError(
-            "The login '{login}' is not 1 to 64 letters, digits or any of . @ + - _ ; choose another.", login=login
+            "The username '{login}' is not 1 to 64 letters, digits or any of . @ + - _ ; choose another.", login=login
         )
     if first(db, "select 1 from annotator_identity where login = ?", [login]):
-        raise ConflictError("The login '{login}' is taken; choose another.", login=login)
+        raise ConflictError("The username '{login}' is taken; choose another.", login=login)
     annotator_id = insert(db, "annotator", {"pseudonym": free_pseudonym(db), "role": role.value, "created_at": now})
     db.execute("insert into annotator_identity values (?, ?, ?)", [annotator_id, login, password_hash])
     return annotator_id

@@ -27,7 +27,7 @@ Numbers = Mapping[str, float | int | str | None]
 def assert_reason(reason: str) -> None:
     """Raise InputError if a reason is blank."""
     if not reason.strip():
-        raise InputError("A decision needs a reason, for those who ask later.")
+        raise InputError("A decision needs a reason: it is kept in the audit log.")
 
 
 class Decisions:

@@ -52,7 +52,7 @@ def test_joining_by_an_invite_loses_nothing_on_an_error(page: Page, invite: str,
     expect(page.locator("[name=password]")).to_have_attribute("type", "text")
     page.fill("[name=password]", PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.locator("[role=alert]:visible")).to_contain_text("The login 'boss' is taken")
+    expect(page.locator("[role=alert]:visible")).to_contain_text("The username 'boss' is taken")
     expect(page.locator("[name=password]")).to_have_value(PASSWORD)
     page.fill("[name=login]", "jo")
     page.keyboard.press("Enter")

@@ -32,7 +32,7 @@ def test_keys_and_buttons_judge_and_undo(canned: Server, signed_in: Opener):
     assert done > before
     board.press("u")
     expect(board.page.locator('[data-pick="4"].picked')).to_be_visible()
-    assert board.status == "Undone: judge again"
+    assert board.status == "Undone. Choose again."
     assert board.done == done - 1
 
 

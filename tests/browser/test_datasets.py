@@ -38,7 +38,7 @@ def rows(topic: str, count: int = PAIRS) -> str:
 def bring(page: Page, name: str, text: str) -> None:
     choose(page, name, text)
     page.click('[data-do="import"]')
-    expect(part(page, "said")).to_have_text("The file has been kept.")
+    expect(part(page, "said")).to_have_text("File imported.")
 
 
 def download(page: Page, words: str) -> bytes:
@@ -57,7 +57,7 @@ def test_a_file_is_looked_at_and_kept(datasets: Page, camera: Camera):
     in_all_looks(datasets, camera, "datasets-look")
     expect(datasets.locator('[data-do="import"]')).to_have_text("Keep 12 rows")
     datasets.click('[data-do="import"]')
-    expect(part(datasets, "said")).to_have_text("The file has been kept.")
+    expect(part(datasets, "said")).to_have_text("File imported.")
     entry = part(datasets, "imports").locator("li").first
     expect(entry).to_contain_text("12 added, 0 known before, 1 left out")
     with datasets.expect_download() as coming:

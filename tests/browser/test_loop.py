@@ -59,7 +59,7 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
     page.get_by_role("button", name="Start a round").click()
     page.wait_for_selector('[data-part="charts"] svg', timeout=_ROUND_MS)
     camera(page, "loop-training")
-    expect(page.locator('[data-part="state"]')).to_have_text("waits to be decided on", timeout=_ROUND_MS)
+    expect(page.locator('[data-part="state"]')).to_have_text("awaiting decision", timeout=_ROUND_MS)
     expect(page.locator('[data-part="tables"] table')).to_have_count(5)
     expect(page.locator('[data-part="tables"]')).to_contain_text("Held-out pairs")
     page.locator('[data-part="facts"]').get_by_role("link", name="round-000001").click()

@@ -31,7 +31,7 @@ def test_what_wants_a_look_leads_there(planted: Server, page: Page, camera: Came
     assert page.locator('[data-part="days"] > div').count() == 30
     expect(page.locator('[data-part="rounds"] > div')).to_have_count(1)
     in_all_looks(page, camera, "overview")
-    needs.get_by_text("1 flag stands.").click()
+    needs.get_by_text("1 open flag").click()
     expect(page.get_by_role("tab", name="Flags")).to_have_attribute("aria-selected", "true")
 
 

@@ -33,7 +33,7 @@ def row(page: Page, login: str) -> Locator:
 
 def hire(people: Page, another: Visitors, login: str) -> Page:
     """Invite somebody, who joins in a browser of his own."""
-    people.get_by_role("button", name="Make a link").click()
+    people.get_by_role("button", name="Create link").click()
     link = people.locator('[data-part="link"]')
     expect(link).to_contain_text("/join")
     page = another().new_page()
@@ -56,7 +56,7 @@ def test_who_is_invited_joins_and_is_listed(people: Page, another: Visitors, cam
 def test_an_invite_is_withdrawn(canned: Server, people: Page, another: Visitors, camera: Camera):
     invites = people.locator('[data-part="invites"] > li')
     before = invites.count()
-    people.get_by_role("button", name="Make a link").click()
+    people.get_by_role("button", name="Create link").click()
     expect(invites).to_have_count(before + 1)
     link = people.locator('[data-part="link"]').inner_text()
     camera(people, "people-invite")
@@ -115,7 +115,7 @@ def test_older_acts_are_a_page_away(people: Page):
     people.wait_for_selector(SHOWN)
     acts = people.locator('[data-part="acts"] > li')
     expect(acts).to_have_count(50)
-    people.get_by_role("button", name="Older ones").click()
+    people.get_by_role("button", name="Show older").click()
     expect(acts.nth(50)).to_contain_text("made an invite")
     numbers = acts.evaluate_all("items => items.map((item) => Number(item.dataset.act))")
     assert numbers == sorted(set(numbers), reverse=True)
@@ -135,7 +135,7 @@ def test_guidelines_are_seen_before_and_after_they_are_published(
     guidelines.get_by_role("dialog").get_by_role("button", name="Publish").click()
     expect(guidelines.locator('[data-part="said"]')).to_contain_text("is in force")
     versions = guidelines.locator('[data-part="versions"] > li')
-    expect(versions.first).to_contain_text("in force")
+    expect(versions.first).to_contain_text("current")
 
     annotator = another().new_page()
     sign_in(annotator, canned, "ann")
@@ -143,7 +143,7 @@ def test_guidelines_are_seen_before_and_after_they_are_published(
     annotator.keyboard.press("g")
     expect(annotator.locator(".pl-board")).to_contain_text("Pick the shorter answer.")
 
-    versions.nth(1).get_by_role("button", name="Take up this text").click()
+    versions.nth(1).get_by_role("button", name="Use this text").click()
     expect(guidelines.locator('[data-part="en-shown"]')).to_contain_text("Which answer would you rather have received?")
 
 

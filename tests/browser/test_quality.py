@@ -45,9 +45,9 @@ def test_planted_annotators_are_told_apart(quality: Page, camera: Camera):
     for login in CAREFUL:
         expect(card(quality, login)).to_contain_text("Nothing stands out")
     for login, words in {
-        "coin-cora": "Agrees with others no more than a coin",
+        "coin-cora": "Agreement with others is at chance level",
         "left-leo": "Picks the left side 100 % of the time",
-        "mirror-mia": "Mostly picks what others find worse",
+        "mirror-mia": "Usually prefers the answer others reject",
     }.items():
         expect(card(quality, login)).to_contain_text(words)
     cards = quality.locator(".quality-card").evaluate_all("cards => cards.map((card) => card.dataset.login)")
@@ -92,17 +92,17 @@ def test_quarantine_and_its_end_by_click(planted: Server, quality: Page, camera:
 
 
 def test_known_pairs_are_made_written_and_retired(quality: Page, camera: Camera):
-    quality.get_by_role("tab", name="Known pairs").click()
+    quality.get_by_role("tab", name="Gold pairs").click()
     known = quality.locator('[data-part="gold"] > li')
     before = known.count()
     candidates = quality.locator('[data-part="candidates"] > li')
     could_be = candidates.count()
     camera(quality, "quality-known")
-    candidates.first.get_by_role("button", name="Make it known").click()
+    candidates.first.get_by_role("button", name="Make it gold").click()
     expect(known).to_have_count(before + 1)
     expect(candidates).to_have_count(could_be - 1)
 
-    quality.get_by_text("Write a known pair").click()
+    quality.get_by_text("Add a gold pair").click()
     form = quality.locator('[data-part="write"]')
     for name, words in {"prompt": "What is 2 + 2?", "good": "4", "bad": "4"}.items():
         form.locator(f"[name={name}]").fill(words)
@@ -115,8 +115,8 @@ def test_known_pairs_are_made_written_and_retired(quality: Page, camera: Camera)
     expect(written).to_contain_text("nobody asked yet")
 
     written.get_by_role("button", name="Retire").click()
-    quality.get_by_role("dialog").get_by_role("button", name="Ask it no more").click()
-    expect(written).to_contain_text("asked no more")
+    quality.get_by_role("dialog").get_by_role("button", name="Retire").click()
+    expect(written).to_contain_text("retired")
 
 
 def test_a_flagged_prompt_is_retired(quality: Page, camera: Camera):
@@ -132,7 +132,7 @@ def test_a_flagged_prompt_is_retired(quality: Page, camera: Camera):
 def test_the_tabs_go_by_arrow_keys(quality: Page):
     quality.get_by_role("tab", name="Annotators").focus()
     quality.keyboard.press("ArrowRight")
-    expect(quality.get_by_role("tab", name="Known pairs")).to_be_focused()
+    expect(quality.get_by_role("tab", name="Gold pairs")).to_be_focused()
     expect(quality.locator("#panel-gold")).to_be_visible()
     expect(quality.locator("#panel-people")).to_be_hidden()
 

@@ -36,17 +36,17 @@ def part(name: str) -> str:
 def test_a_round_that_ended_shows_its_report_and_its_file(server: Server, page: Page, camera: Camera):
     open_rounds(page, server, "?round=3")
     expect(page.locator(part("title"))).to_have_text("Round 3")
-    expect(page.locator(part("state"))).to_have_text("refused")
+    expect(page.locator(part("state"))).to_have_text("rejected")
     expect(page.locator(part("reason"))).to_contain_text("2.1 times as long")
     expect(page.locator(part("tiles"))).to_contain_text("71 %")
     expect(page.locator(part("tables"))).to_contain_text("Agreement with people")
-    page.get_by_text("The same questions to all", exact=True).click()
+    page.get_by_text("Sample answers, side by side", exact=True).click()
     expect(page.locator(part("probes"))).to_contain_text("For 7 minutes.")
     expect(page.locator(part("started"))).to_contain_text("by prefloop itself")
     assert page.locator('[data-chart="loss"] .mean').count() == 1
     in_all_looks(page, camera, "rounds-report")
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Report as a file").click()
+        page.get_by_role("link", name="Download report").click()
     assert downloading.value.suggested_filename == "round-000003.md"
     assert Path(downloading.value.path()).read_text().startswith("# Round 3\n")
 
@@ -61,7 +61,7 @@ def test_ticked_rounds_lie_over_each_other_and_the_address_says_which(server: Se
     expect(beside).to_contain_text("training.learning_rate")
     expect(beside.get_by_role("row", name="Held-out accuracy")).to_contain_text("71 %")
     assert page.url.endswith("?round=3&with=1,4")
-    page.get_by_label("by share of the round").check()
+    page.get_by_label("by progress").check()
     expect(page.locator('[data-chart="loss"]')).to_contain_text("all of it")
     in_all_looks(page, camera, "rounds-beside")
     page.reload()
@@ -73,7 +73,7 @@ def test_a_round_is_chosen_with_the_keyboard(server: Server, page: Page):
     page.locator('[data-round="2"] button').press("Enter")
     expect(page.locator(part("title"))).to_have_text("Round 2")
     expect(page.locator(part("report-panel"))).to_be_hidden()
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
     assert page.url.endswith("?round=2")
 
 
@@ -94,7 +94,7 @@ def test_a_running_round_goes_on_before_ones_eyes(server: Server, page: Page, ca
     directory.set_manifest(manifest(0.66, 60))
     with PreferenceStore.open(server.home / "prefloop.db") as store:
         store.rounds.set_state(5, RoundState.WAITING)
-    expect(page.locator(part("state"))).to_have_text("waits to be decided on")
+    expect(page.locator(part("state"))).to_have_text("awaiting decision")
     expect(page.locator(part("tiles"))).to_contain_text("66 %")
     expect(page.locator('[data-round="5"]')).to_contain_text("66 % held out")
 
@@ -129,25 +129,25 @@ def rounds(tmp_path: Path, page: Page) -> Iterator[Page]:
 
 
 def test_another_round_waits_for_the_one_that_trains_and_is_taken_back(rounds: Page, camera: Camera):
-    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Rounds start by hand.")
+    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Rounds are started manually.")
     expect(rounds.locator('[data-part="next-facts"]')).to_contain_text("Digest")
-    rounds.get_by_role("button", name="Start another when it has ended").click()
+    rounds.get_by_role("button", name="Queue another round").click()
     expect(rounds.locator('[data-part="said"]')).to_contain_text("A round will start when the one under way has ended")
     expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Another round waits for it to end.")
     rounds.get_by_role("button", name="Withdraw it").click()
     expect(rounds.locator('[data-part="next-waits"]')).not_to_contain_text("Another round waits")
-    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Rounds start by hand.")
+    expect(rounds.locator('[data-part="next-waits"]')).to_contain_text("Rounds are started manually.")
 
 
 def test_what_leaving_somebody_out_means_is_said_before(rounds: Page, camera: Camera):
-    rounds.get_by_text("Train again without somebody’s judgments").click()
+    rounds.get_by_text("Retrain without an annotator’s judgments").click()
     person = rounds.locator('[data-part="rebuild-annotator"]')
     expect(person.locator("option")).not_to_have_count(0)
-    expect(rounds.get_by_role("button", name="Train again", exact=True)).to_be_disabled()
+    expect(rounds.get_by_role("button", name="Retrain", exact=True)).to_be_disabled()
     names = [option.inner_text() for option in person.locator("option").all()]
     person.select_option(names[1])
     expect(rounds.locator('[data-part="rebuild-plan"]')).to_have_text("To be trained again: Round 1 and Round 3.")
-    expect(rounds.get_by_role("button", name="Train again", exact=True)).to_be_enabled()
+    expect(rounds.get_by_role("button", name="Retrain", exact=True)).to_be_enabled()
     camera(rounds, "rounds-rebuild")
     person.select_option(names[-1])
     expect(rounds.locator('[data-part="rebuild-plan"]')).to_contain_text("nothing to rebuild")

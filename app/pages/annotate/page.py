@@ -179,7 +179,7 @@ class AnnotatePage:
         if undone is None:
             return PairView(note=Note(words="There is nothing to undo"), tone="warn")
         lease, judgment = undone
-        return self._pair(lease, said_of(judgment)) | PairView(note=Note(words="Undone: judge again"), tone="ok")
+        return self._pair(lease, said_of(judgment)) | PairView(note=Note(words="Undone. Choose again."), tone="ok")
 
     async def _next(self, annotator: Annotator, answer: PairView) -> PairView:
         """The answer with the pair to judge now, if it has none yet."""

@@ -337,7 +337,7 @@ async def test_what_is_wrong_with_joining_is_said_and_spends_nothing(app: FastAP
     browser = AsyncClient(transport=ASGITransport(app), base_url="http://loop.test")
     good = {"token": made["token"], "login": "bob", "password": PASSWORD}
     for change, status, words in (
-        ({"login": "boss"}, 409, "The login 'boss' is taken"),
+        ({"login": "boss"}, 409, "The username 'boss' is taken"),
         ({"login": "a b"}, 422, "1 to 64 letters"),
         ({"password": "short"}, 422, "8 to 256"),
         ({"token": "made up"}, 422, "Ask an admin for a new one"),

@@ -65,7 +65,7 @@ async def test_people_are_added_and_listed(owner: Owner) -> None:
     assert boss.split()[:2] == ["boss", "admin"]
     assert re.fullmatch(r"ann   annotator  [a-z]+-[a-z]+-\d+", ann)
     status, said = await owner.run("add", "Ann", *PASSWORD)
-    assert (status, said) == (2, "prefloop: The login 'Ann' is taken; choose another.")
+    assert (status, said) == (2, "prefloop: The username 'Ann' is taken; choose another.")
 
 
 async def test_an_invite_is_printed_as_a_link(owner: Owner) -> None:

@@ -30,7 +30,7 @@ def test_a_preview_is_empty_at_first(server: Server, monkeypatch: Patch, capsys:
     counts, digest, waits = capsys.readouterr().out.splitlines()
     assert counts == "0 pairs to train on, 0 held out, 0 of two bad answers"
     assert digest.startswith("sha256 ") and len(digest) == 71
-    assert waits == "Rounds start by hand."
+    assert waits == "Rounds are started manually."
     assert run("round", "preview", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["train"], found["heldout"], found["both_bad"], found["excluded"]) == (0, 0, 0, {})

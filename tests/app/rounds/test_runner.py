@@ -229,7 +229,7 @@ async def test_a_version_waits_if_another_serves_than_the_one_it_was_compared_wi
 
     entry = rounds.view(created.id).round
     assert entry.state is RoundState.WAITING
-    assert entry.reason == "round 1 ended well and broke no limit, compared with base; but v1 serves by now"
+    assert entry.reason == "round 1 passed all checks, compared with base; but v1 serves by now"
     assert router.champion == "v1"
     assert store.decisions.of("round-000001")[-1].ruling is Ruling.WAIT
 

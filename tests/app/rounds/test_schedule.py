@@ -25,7 +25,7 @@ def decided(now: datetime = NOON, *, judged: int = 60, pairs: int = 50, running:
 def test_no_round_starts_by_itself_while_a_version_is_on_trial():
     standing = ScheduleInputs(50, 60, NOON, running=False, on_trial="round-000001")
     found = due(NOON, RoundSettings(every_judgments=1), standing)
-    assert said(found) == "round-000001 is on trial; no round starts by itself until that is decided."
+    assert said(found) == "round-000001 is in trial; no round starts by itself until that is decided."
 
 
 def said(found: Due | NotDue) -> str:
@@ -35,7 +35,7 @@ def said(found: Due | NotDue) -> str:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "Rounds start by hand."),
+        ({}, "Rounds are started manually."),
         ({"every_judgments": 60}, "every 60 judgments"),
         ({"every_judgments": 61}, "The next round waits for 1 more decisive judgments."),
         ({"every_hours": 4}, "every 4 hours"),

@@ -262,7 +262,7 @@ async def test_the_api_tells_before_what_the_round_says_after(api: AdminApi):
     judge_new_pairs(api.store, [Choice.A, Choice.B, Choice.TIE], split=Split.TRAIN)
     preview = await api.get("/rounds/preview")
     assert (preview["train"], preview["excluded"]) == (2, {"tie": 1})
-    assert preview["waits"] == {"words": "Rounds start by hand.", "values": {}}
+    assert preview["waits"] == {"words": "Rounds are started manually.", "values": {}}
     started = await api.post("/rounds")
     assert started["sha256"] == preview["sha256"]
     assert started["counts"]["excluded_tie"] == 1

@@ -41,14 +41,14 @@ def keeper(services: Services) -> Keeper:
 async def test_a_version_compared_with_what_serves_takes_over(services: Services, keeper: Keeper) -> None:
     assert await keeper().decide("v3", 3, EVALUATED) == (RoundState.PROMOTED, None)
     assert services.router.champion == "v3"
-    assert services.store.decisions.of("v3")[-1].reason == "round 3 ended well and broke no limit"
+    assert services.store.decisions.of("v3")[-1].reason == "round 3 passed all checks"
 
 
 async def test_a_version_compared_with_what_serves_no_more_waits_for_an_admin(
     services: Services, keeper: Keeper
 ) -> None:
     await services.registry.promote("v2", reason="an admin knows")
-    words = "round 3 ended well and broke no limit, compared with v1; but v2 serves by now"
+    words = "round 3 passed all checks, compared with v1; but v2 serves by now"
     assert await keeper().decide("v3", 3, EVALUATED) == (RoundState.WAITING, words)
     assert services.router.champion == "v2"
     decision = services.store.decisions.of("v3")[-1]
@@ -179,7 +179,7 @@ async def test_without_held_out_pairs_the_answers_decide_and_the_reason_says_so(
         None,
     )
     assert services.store.decisions.of("v3")[-1].reason == (
-        "round 3 ended well and broke no limit; 0 held-out pairs are too few to compare, so that its answers alone "
+        "round 3 passed all checks; 0 held-out pairs are too few to compare, so that its answers alone "
         "decide: they are 8.00 nats an answer from those of v1 (KL), where two seeds of one version make up to 2.50"
     )
 

@@ -63,7 +63,7 @@ def test_signing_out_ends_the_session(accounts: Accounts):
 def test_all_refusals_read_the_same(accounts: Accounts, login: str, password: str):
     accounts.add("ann", Role.ANNOTATOR, PASSWORD)
     accounts.add("link-only", Role.ANNOTATOR)
-    with pytest.raises(InputError, match="Login or password is wrong"):
+    with pytest.raises(InputError, match="Username or password is wrong"):
         accounts.sign_in(login, password, HERE)
 
 
@@ -236,7 +236,7 @@ def test_a_link_works_however_much_was_guessed(accounts: Accounts):
 def test_a_disabled_account_is_named_only_to_who_knows_its_password(accounts: Accounts):
     ann = accounts.add("ann", Role.ANNOTATOR, PASSWORD)
     accounts.people.disable(ann.id)
-    with pytest.raises(InputError, match="Login or password is wrong"):
+    with pytest.raises(InputError, match="Username or password is wrong"):
         accounts.sign_in("ann", "wrong horse", HERE)
     with pytest.raises(InputError, match="disabled"):
         accounts.sign_in("ann", PASSWORD, HERE)

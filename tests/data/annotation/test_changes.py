@@ -84,7 +84,7 @@ def test_two_changes_lent_before_one_another_do_not_both_count(scene: Scene) -> 
     earlier, _ = scene.store.judgments.change(annotator.id, judgment.id, duration_ms=MINUTE)
     later, _ = scene.store.judgments.change(annotator.id, judgment.id, duration_ms=MINUTE)
     scene.answer(later, Choice.B)
-    with pytest.raises(ConflictError, match="has your judgment already"):
+    with pytest.raises(ConflictError, match="already judged this pair"):
         scene.answer(earlier, Choice.TIE)
 
 

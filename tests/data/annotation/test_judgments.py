@@ -72,7 +72,7 @@ def test_a_lease_is_judged_once(scene: Scene) -> None:
     ann = scene.annotator()
     lease = scene.lease(ann, scene.pair())
     scene.answer(lease, Choice.A)
-    with pytest.raises(ConflictError, match="your judgment already"):
+    with pytest.raises(ConflictError, match="already judged this pair"):
         scene.answer(lease, Choice.A)
 
 
@@ -130,7 +130,7 @@ def test_a_late_answer_on_the_first_of_two_leases_frees_the_second(scene: Scene)
     second = scene.lease(ann, pair)
     scene.answer(first, Choice.A)
     assert scene.lease(ann).pair == following
-    with pytest.raises(ConflictError, match="your judgment already"):
+    with pytest.raises(ConflictError, match="already judged this pair"):
         scene.answer(second, Choice.B)
 
 

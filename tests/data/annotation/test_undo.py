@@ -66,7 +66,7 @@ def test_the_retried_click_before_an_undo_is_not_a_new_judgment(scene: Scene) ->
     lease = scene.lease(ann, scene.pair())
     first = scene.answer(lease, Choice.A)
     scene.undo(ann)
-    with pytest.raises(ConflictError, match="your judgment already"):
+    with pytest.raises(ConflictError, match="already judged this pair"):
         scene.answer(lease, Choice.A)
     assert scene.store.judgments.history(ann.id, 9)[-1] == first
     assert scene.store.judgments.count() == 0

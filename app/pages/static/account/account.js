@@ -34,7 +34,7 @@ const row = (session, title, button) => {
   const name = element('b', '', title);
   if (session.this) name.append(element('i', 'account-this', t('This one')));
   const times = { since: date(session.created_at), until: date(session.expires_at) };
-  const words = element('div', '', name, element('span', 'pl-soft', t('Since {since}, ends {until}', times)));
+  const words = element('div', '', name, element('span', 'pl-soft', t('Since {since}, expires {until}', times)));
   return element('li', '', words, ...(button ? [button] : []));
 };
 

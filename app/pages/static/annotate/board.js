@@ -25,7 +25,7 @@ const idleText = () => {
   if (view.state === 'live') return t('Two answers are being written…');
   if (view.state !== 'pair') return '';
   if (draft.pick) return t('{choice}: submit with {key}', { choice: wordsOf(draft.pick), key: shownKey(keyFor('submit')) });
-  return view.changing ? t('You judged this pair before. Which answer is better?') : t('Which answer is better?');
+  return view.changing ? t('Changing an earlier judgment: which answer is better?') : t('Which answer is better?');
 };
 const wordsOf = (pick) => root.querySelector(`[data-pick="${pick}"] [data-t]`).textContent;
 
@@ -65,7 +65,7 @@ const lock = () => {
 
 // What a known pair was expected to be, told after the judgment. Stays until the next one.
 const feedback = ({ right, expected, why }) => {
-  const words = right ? t('Well seen: that pair was a test, and you gave the expected answer.') : t('That pair was a test. Expected: {expected}.', { expected: wordsOf(expected) });
+  const words = right ? t('Correct: that was a test pair, and you gave the expected answer.') : t('That pair was a test. Expected: {expected}.', { expected: wordsOf(expected) });
   say(`${words} ${why}`.trim(), right ? 'good' : 'warn');
 };
 

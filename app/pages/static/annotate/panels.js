@@ -64,7 +64,7 @@ const openHistory = async (before = null) => {
     button.type = 'button';
     button.dataset.change = row.id;
     button.append(pick, prompt, when);
-    if (row.remarked) button.append(Object.assign(document.createElement('em'), { textContent: t('with remarks') }));
+    if (row.remarked) button.append(Object.assign(document.createElement('em'), { textContent: t('with details') }));
     item.append(button);
     return item;
   });
@@ -79,7 +79,7 @@ const openHistory = async (before = null) => {
 const openComposer = (after = null) => {
   closeAll();
   part('composer').dataset.after = after ?? '';
-  part('composer-title').textContent = after === null ? t('New prompt') : t('What do you say to that answer?');
+  part('composer-title').textContent = after === null ? t('New prompt') : t('Reply to this answer');
   part('composer-note').textContent = '';
   part('prompt').value = sessionStorage.getItem('prefloop-prompt') ?? '';
   part('composer').showModal();

@@ -29,7 +29,7 @@ const drawRemarks = () => {
   const editing = draft.edit() !== null;
   part('edit-field').hidden = !editing;
   if (editing) {
-    part('edit-title').textContent = t('Answer {side} as it should be', { side: side.toUpperCase() });
+    part('edit-title').textContent = t('Your corrected version of answer {side}', { side: side.toUpperCase() });
     if (part('edit').value !== draft.edit()) part('edit').value = draft.edit();
   }
   root.querySelector('[data-do="edit"]').disabled = side === '' || editing;

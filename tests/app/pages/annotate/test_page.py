@@ -68,7 +68,7 @@ async def test_a_pick_is_kept_and_undo_brings_it_back(
         assert judgment.elapsed_ms == 1234
         await page.act({**judge(view, pick, "k2"), "token": lease.token}, ann)
         again = await page.act({"do": "undo"}, ann)
-        assert (again["said"]["pick"], words(again)) == (pick, "Undone: judge again")
+        assert (again["said"]["pick"], words(again)) == (pick, "Undone. Choose again.")
         assert (again["a"], again["b"]) == (view["a"], view["b"])
 
 
@@ -133,7 +133,7 @@ async def test_why_there_is_no_pair_is_said(tmp_path: Path):
         assert "two identical answers" in views[-1]["trouble"]["words"]
         assert (await page.act({"do": "next"}, boss))["trouble"] == views[-1]["trouble"]
         ann = services.accounts.add("ann", Role.ANNOTATOR)
-        assert "An admin can see why" in (await page.act({"do": "next"}, ann))["trouble"]["words"]
+        assert "Please contact an admin" in (await page.act({"do": "next"}, ann))["trouble"]["words"]
 
 
 async def test_an_error_while_making_a_pair_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,7 @@ const drawLook = () => {
   part('take-in').hidden = seen === null;
   if (seen === null) { part('look').replaceChildren(); return; }
   const readAs = seen.format ? `${seen.container}, ${seen.format}` : seen.container;
-  const words = [element('h3', '', t('{name}: {good} of {rows} rows can be kept', { name: seen.name, good: count(seen.good), rows: count(seen.rows) }))];
+  const words = [element('h3', '', t('{name}: {good} of {rows} rows can be imported', { name: seen.name, good: count(seen.good), rows: count(seen.rows) }))];
   const bar = element('div', 'datasets-bar', element('i'), element('i'));
   bar.children[0].style.flexGrow = seen.good;
   bar.children[0].dataset.kept = 'train';
@@ -25,7 +25,7 @@ const drawLook = () => {
   }
   words.push(element('p', 'datasets-words', t('The first rows:')), ...seen.shown.slice(0, 2).map((row) => rowCard(Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)))));
   part('look').replaceChildren(...words);
-  action('import').textContent = t('Keep {count} rows', { count: count(seen.good) });
+  action('import').textContent = t('Import {count} rows', { count: count(seen.good) });
 };
 
 // The file itself is the body, so that a large one need not fit into memory.
@@ -48,7 +48,7 @@ const lookAt = async (file) => {
   drawLook();
 };
 
-const STATES = { running: t('is being kept'), done: t('kept'), broken_off: t('broke off') };
+const STATES = { running: t('importing'), done: t('kept'), broken_off: t('interrupted') };
 const importItem = (entry) => {
   const { added = 0, known = 0, bad = 0 } = entry.counts;
   const facts = [
@@ -86,7 +86,7 @@ onPress(action('import'), async () => {
   drawLook();
   await follow(await api('POST', '/imports', { upload }), 'import');
   await Promise.all([showImports(), showPreview()]);
-  say(t('The file has been kept.'));
+  say(t('File imported.'));
 });
 onPress(action('forget'), async () => {
   await api('DELETE', `/imports/uploads/${seen.upload}`);

@@ -25,11 +25,11 @@ const fill = async (texts) => {
 
 const versionItem = (version, current) => {
   const title = element('b', '', t('Version {version}', version));
-  if (current) title.append(element('i', 'guidelines-now', t('in force')));
+  if (current) title.append(element('i', 'guidelines-now', t('current')));
   const given = version.judgments === 1 ? t('1 judgment given under it') : t('{count} judgments given under it', { count: count(version.judgments) });
   const text = element('div', 'admin-text', title, element('span', '', `${moment(version.created_at)} · ${given}`));
   const take = async () => { await fill(textsOf(version)); part('en').focus(); };
-  return element('li', '', text, button(current ? t('Back to this text') : t('Take up this text'), take));
+  return element('li', '', text, button(current ? t('Restore this version') : t('Use this text'), take));
 };
 
 const showGuidelines = async () => {
@@ -55,7 +55,7 @@ onPress(action('publish'), async () => question({
     const { en, zh } = written();
     const { version } = await api('POST', '/guidelines', { body: en, translations: { zh } });
     await showGuidelines();
-    say(t('Version {version} is in force.', { version }));
+    say(t('Version {version} is now current.', { version }));
   },
 }));
 addEventListener('beforeunload', (event) => { if (isChanged()) event.preventDefault(); });

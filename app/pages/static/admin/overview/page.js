@@ -39,10 +39,10 @@ const drawNeeds = (all, quality) => {
   const last = all.rounds.at(-1);
   const found = quality.annotators.filter(({ findings, quarantine }) => findings.length && !quarantine);
   const needs = [
-    ...all.waiting.map((version) => need(t('{version} waits to be decided on.', { version }), '/admin/versions/')),
-    ...all.on_trial.map((version) => need(t('{version} is on trial: annotators compare it with what serves.', { version }), '/admin/versions/')),
+    ...all.waiting.map((version) => need(t('{version} is awaiting a decision.', { version }), '/admin/versions/')),
+    ...all.on_trial.map((version) => need(t('{version} is in trial: annotators compare it with the serving version.', { version }), '/admin/versions/')),
     ...(last?.state === 'failed' ? [need(t('Round {round} failed: {reason}.', { round: last.id, reason: last.reason ?? '–' }), `/admin/rounds/?round=${last.id}`)] : []),
-    ...(last?.state === 'refused' ? [need(t('Round {round} is done, and its version is refused: {reason}', { round: last.id, reason: last.reason ?? '–' }), '/admin/versions/')] : []),
+    ...(last?.state === 'refused' ? [need(t('Round {round} finished, and its version is rejected: {reason}', { round: last.id, reason: last.reason ?? '–' }), '/admin/versions/')] : []),
     ...(all.trouble ? [need(t('No new pairs for annotators: {why}', { why: t(all.trouble) }), '#sampling')] : []),
     ...(all.set_aside.count ? [need(t('{count} prompts are set aside: the model cannot be asked them.', { count: count(all.set_aside.count) }), '#sampling')] : []),
     ...(all.match_trouble ? [need(t('The votes between two versions stand still, no pairs of them can be made: {why}', { why: all.match_trouble }), '/admin/versions/')] : []),
@@ -50,12 +50,12 @@ const drawNeeds = (all, quality) => {
     ...(all.backup_trouble ? [need(t('No backup could be made: {why}', { why: all.backup_trouble }), '/admin/settings/')] : []),
     ...(all.trial_trouble ? [need(t('What the votes decided could not be done: {why}', { why: all.trial_trouble }), '/admin/versions/')] : []),
     ...found.map((person) => need(`${person.pseudonym}: ${person.findings.map((finding) => FINDINGS[finding.kind](finding)).join(', ')}`, '/admin/quality/')),
-    ...(all.flags ? [need(all.flags === 1 ? t('1 flag stands.') : t('{count} flags stand.', { count: count(all.flags) }), '/admin/quality/#flags')] : []),
+    ...(all.flags ? [need(all.flags === 1 ? t('1 open flag') : t('{count} open flags', { count: count(all.flags) }), '/admin/quality/#flags')] : []),
   ];
   part('needs').hidden = needs.length === 0;
   part('fine').hidden = needs.length > 0;
   part('chip').hidden = needs.length === 0;
-  part('chip').textContent = needs.length === 1 ? t('1 thing wants a look') : t('{count} things want a look', { count: count(needs.length) });
+  part('chip').textContent = needs.length === 1 ? t('1 item needs attention') : t('{count} items need attention', { count: count(needs.length) });
   part('list').replaceChildren(...needs);
 };
 

@@ -5,13 +5,13 @@ import { action, api, moment, onPress, part } from '../shared/admin.js';
 
 const ACTS = {
   quarantine: t('put somebody into quarantine'), lift_quarantine: t('lifted a quarantine'), retire_prompt: t('retired a prompt'),
-  make_gold: t('made a pair known'), write_gold: t('wrote a known pair'), retire_gold: t('retired a known pair'),
+  make_gold: t('made a pair gold'), write_gold: t('added a gold pair'), retire_gold: t('retired a gold pair'),
   publish_guidelines: t('published guidelines'), add_user: t('made an account'), disable: t('disabled an account'),
   enable: t('enabled an account'), role: t('changed a role'), link: t('made a sign-in link'), password: t('set a password'),
   sign_out: t('signed somebody out'), make_invite: t('made an invite'), withdraw_invite: t('withdrew an invite'),
-  start_round: t('started a round'), cancel_round: t('cancelled a round'), resume_round: t('let a round go on'),
+  start_round: t('started a round'), cancel_round: t('cancelled a round'), resume_round: t('resumed a round'),
   withdraw_round: t('withdrew a round that waited'), rebuild_rounds: t('had rounds rebuilt'), promote: t('promoted a version'),
-  put_on_trial: t('put a version on trial'), roll_back: t('rolled back'), refuse: t('refused a version'), retire: t('retired a version'),
+  put_on_trial: t('started an A/B trial'), roll_back: t('rolled back'), refuse: t('rejected a version'), retire: t('retired a version'),
   download_version: t('downloaded a version'), add_prompts: t('added prompts'), edit_prompt: t('changed a prompt'),
   import_file: t('imported a file'), export_preferences: t('exported preferences'), publish_preferences: t('published preferences'),
   stream_preferences: t('read all preferences'), download_export: t('downloaded an export'), discard_export: t('took away the file of an export'),

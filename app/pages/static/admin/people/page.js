@@ -100,8 +100,8 @@ const showPeople = async () => {
 };
 
 const inviteItem = (invite) => {
-  const text = element('div', 'admin-text', element('b', '', invite.role === 'admin' ? t('An admin is invited') : t('An annotator is invited')));
-  text.append(element('span', '', t('made {since}, ends {until}', { since: moment(invite.created_at), until: moment(invite.expires_at) })));
+  const text = element('div', 'admin-text', element('b', '', invite.role === 'admin' ? t('Pending admin invite') : t('Pending annotator invite')));
+  text.append(element('span', '', t('created {since}, expires {until}', { since: moment(invite.created_at), until: moment(invite.expires_at) })));
   const withdraw = async () => {
     await api('DELETE', `/people/invites/${invite.id}`);
     part('made').hidden = true;

@@ -28,7 +28,7 @@ const edit = (prompt) => {
     title: t('Edit the prompt'),
     words: t('The new text is a prompt of its own, in the same split; the old one is retired. What was judged of it stays.'),
     yes: t('Save'),
-    reason: t('What the user says last'),
+    reason: t('Last user message'),
     work: async (text) => {
       await api('POST', `/prompts/${prompt.id}/edit`, { text });
       await changed(t('The prompt has been changed.'));
@@ -38,7 +38,7 @@ const edit = (prompt) => {
 };
 const retire = (prompt) => question({
   title: t('Retire this prompt?'),
-  words: t('It is sampled no more, and its pairs that nobody has judged are withdrawn. It cannot be taken up again.'),
+  words: t('It will no longer be sampled, and its pairs that nobody has judged are withdrawn. This cannot be undone.'),
   yes: t('Retire the prompt'),
   work: async () => {
     await api('POST', `/prompts/${prompt.id}/retire`);

@@ -7,7 +7,7 @@ import { FLAGS } from './words.js';
 
 const retirePrompt = (flagged) => question({
   title: t('Retire this prompt?'),
-  words: t('It is sampled no more, and its pairs that nobody has judged are withdrawn. It cannot be taken up again.'),
+  words: t('It will no longer be sampled, and its pairs that nobody has judged are withdrawn. This cannot be undone.'),
   yes: t('Retire the prompt'),
   work: async () => {
     await api('POST', `/prompts/${flagged.prompt_id}/retire`);

@@ -18,9 +18,9 @@ const pairItem = (pair, words, acting) => {
 };
 
 const retireGold = (known) => question({
-  title: t('Ask this known pair no more?'),
-  words: t('What has been said of it still counts. It cannot be taken up again.'),
-  yes: t('Ask it no more'),
+  title: t('Retire this gold pair?'),
+  words: t('Its judgments still count. This cannot be undone.'),
+  yes: t('Retire'),
   work: async () => {
     await api('POST', `/gold/${known.pair_id}/retire`);
     await showGold();
@@ -29,16 +29,16 @@ const retireGold = (known) => question({
 
 const goldItem = (known) => {
   const done = known.judged ? t('{right} of {judged} people right', known) : t('nobody asked yet');
-  const words = `${expectedWords[known.choice]} · ${done}${known.retired ? ` · ${t('asked no more')}` : ''}`;
+  const words = `${expectedWords[known.choice]} · ${done}${known.retired ? ` · ${t('retired')}` : ''}`;
   return pairItem(known, words, known.retired ? null : button(t('Retire'), async () => retireGold(known)));
 };
 
 const accept = async ({ pair_id: id, choice }) => {
   await api('POST', '/gold', { pair_id: id, choice });
   await showGold();
-  say(t('It is a known pair now, for those who have not judged it.'));
+  say(t('It is a gold pair now, for those who have not judged it yet.'));
 };
-const candidateItem = (pair) => pairItem(pair, `${expectedWords[pair.choice]} · ${t('{votes} people say so', pair)}`, button(t('Make it known'), () => accept(pair)));
+const candidateItem = (pair) => pairItem(pair, `${expectedWords[pair.choice]} · ${t('{votes} people say so', pair)}`, button(t('Make it gold'), () => accept(pair)));
 
 export const showGold = async () => {
   const [known, candidates] = await Promise.all([api('GET', '/gold'), api('GET', '/gold/candidates')]);

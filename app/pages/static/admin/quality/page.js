@@ -16,9 +16,9 @@ const tile = (name, value, words) => element('div', '', element('dt', '', name),
 const drawTiles = (all) => part('tiles').replaceChildren(
   tile(t('Judgments'), count(all.judgments), t('on {pairs} pairs', { pairs: count(all.items) })),
   tile(t('Judged by two or more'), percent(all.items ? all.shared / all.items : null), [t('{shared} of {pairs} pairs', { shared: count(all.shared), pairs: count(all.items) }), waitingWords(all)].filter(Boolean).join(' · ')),
-  tile(t('Agreement'), percent(all.agreement), t('Good crowds agree on 63–81 % of such pairs.')),
+  tile(t('Agreement'), percent(all.agreement), t('Careful annotators typically agree on 63–81 % of such pairs.')),
   tile(t('Fleiss’ kappa'), decimal(all.fleiss), t('Agreement beyond chance: 0 is chance, 1 is always.')),
-  tile(t('Krippendorff’s alpha'), decimal(all.alpha), t('The same from all pairs; 0.26–0.62 is what good crowds come to.')),
+  tile(t('Krippendorff’s alpha'), decimal(all.alpha), t('Over all pairs; typically 0.26–0.62 for careful annotators.')),
 );
 
 const drawCourse = ({ course }) => {
@@ -41,7 +41,7 @@ const drawEmpty = (all) => {
   }
   [part('empty-title').textContent, part('empty-words').textContent] = all.judgments
     ? [t('No pair has been judged by two people yet'), t('So nobody can be compared with anybody. Have more pairs judged twice: raise overlap in [queue] of prefloop.toml, in the server’s home directory, and restart the server. A tenth to a fifth of the pairs is a good start.')]
-    : [t('Nobody has judged anything in this time'), t('As soon as people judge, this page says how they do.')];
+    : [t('Nobody has judged anything in this time'), t('Quality figures appear here once people have judged.')];
 };
 
 const measure = (name, value, picture) => element('div', 'measure', element('span', '', name), element('b', '', value), picture);
@@ -52,7 +52,7 @@ const shareMeasure = (person, key, name, mark) => {
   return measure(name, percent(measured.value), scale(label, { ...measured, mark, tone: toneOf(person, key) }));
 };
 const lengthMeasure = (person) => {
-  const name = t('Odds when twice as long');
+  const name = t('Length bias (odds of choosing an answer twice as long)');
   if (!person.length) return measure(name, '–', scale(t('{name}: not known yet', { name }), null));
   const { odds, low, high, of } = person.length;
   const label = t('{name}: {value}, with 95 % certainty {interval}, from {count}', { name, value: times2(odds), interval: interval(person.length, times2), count: count(of) });
@@ -67,7 +67,7 @@ const timeMeasure = (person) => {
   return measure(name, seconds(person.seconds), words);
 };
 const courseMeasure = (person) => {
-  const name = t('With the others, over time');
+  const name = t('Agreement with others over time');
   const values = person.course.map(({ agreement }) => (agreement ? agreement.value : null));
   const last = values.filter((value) => value !== null).at(-1) ?? null;
   const label = t('{name}: {value} now', { name, value: percent(last) });
@@ -85,24 +85,24 @@ const numbersTable = (person) => {
     numbersRow(t('With the others’ consensus'), person.agreement),
     numbersRow(t('Left side wins'), person.left),
     numbersRow(t('Longer answer wins'), person.longer),
-    numbersRow(t('Odds when twice as long'), person.length, times2),
+    numbersRow(t('Length bias (odds of choosing an answer twice as long)'), person.length, times2),
     numbersRow(t('Neither wins'), person.undecided),
     numbersRow(t('Same when asked again'), person.repeats),
-    numbersRow(t('Known pairs right'), person.gold),
-    numbersRow(t('Too fast to have read'), person.too_fast),
+    numbersRow(t('Gold pairs correct'), person.gold),
+    numbersRow(t('Faster than reading time'), person.too_fast),
   ];
   return element('div', 'admin-scroll', element('table', '', element('thead', '', head), element('tbody', '', ...rows)));
 };
 const detailsOf = (person) => {
   const choices = Object.entries(person.choices).map(([choice, number]) => `${CHOICES[choice]} ${count(number)}`);
   const facts = [
-    t('Said: {choices}.', { choices: listed(choices) }),
+    t('Choices: {choices}.', { choices: listed(choices) }),
     person.kappa === null ? '' : t('Cohen’s kappa with the others’ consensus: {kappa}.', { kappa: decimal(person.kappa) }),
-    person.pace === null ? '' : t('Pace: {pace} deviations from everybody’s median; below 0 is faster.', { pace: decimal(person.pace) }),
+    person.pace === null ? '' : t('Speed: {pace} SD from the median of all; below 0 is faster.', { pace: decimal(person.pace) }),
     person.rounds.length ? t('Used by {rounds}.', { rounds: listed(roundsUsed(person.rounds)) }) : t('No round has used these judgments.'),
   ];
   const advice = person.findings.map((finding) => element('li', '', element('b', '', FINDINGS[finding.kind](finding)), ' ', ADVICE[finding.kind]));
-  const details = element('details', '', element('summary', '', t('All numbers')));
+  const details = element('details', '', element('summary', '', t('All metrics')));
   if (advice.length) details.append(element('ul', 'quality-advice', ...advice));
   details.append(numbersTable(person), ...facts.filter(Boolean).map((words) => element('p', '', words)));
   return details;
@@ -112,7 +112,7 @@ const beginQuarantine = (person) => question({
   title: t('Quarantine {pseudonym}?', person),
   words: t('Their judgments stay out of rounds from now on. They are kept, nothing is told to the person, and you can lift it at any time.'),
   yes: t('Quarantine'),
-  reason: t('Why, for those who ask later'),
+  reason: t('Reason (kept in the audit log)'),
   work: async (reason) => {
     const { rounds } = await api('POST', `/people/${person.id}/quarantine`, { reason });
     await showQuality();
@@ -146,7 +146,7 @@ const card = (person) => {
   made.append(element(
     'div', 'quality-measures',
     shareMeasure(person, 'reliability', t('Votes for the better answer'), 0.5),
-    shareMeasure(person, 'gold', t('Known pairs right'), 0.7),
+    shareMeasure(person, 'gold', t('Gold pairs correct'), 0.7),
     shareMeasure(person, 'left', t('Left side wins'), 0.5),
     lengthMeasure(person),
     shareMeasure(person, 'repeats', t('Same when asked again'), 0.5),

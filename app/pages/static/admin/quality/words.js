@@ -8,11 +8,11 @@ export const FINDINGS = {
   one_side: ({ value }) => (value > 0.5 ? SIDES.left(percent(value)) : SIDES.right(percent(1 - value))),
   by_length: ({ value }) => (value > 0.5 ? LENGTHS.longer(percent(value)) : LENGTHS.shorter(percent(1 - value))),
   undecided: ({ value }) => t('Says neither is better {share} of the time', { share: percent(value) }),
-  chance: () => t('Agrees with others no more than a coin'),
-  against_others: () => t('Mostly picks what others find worse'),
+  chance: () => t('Agreement with others is at chance level'),
+  against_others: () => t('Usually prefers the answer others reject'),
   inconsistent: ({ value }) => t('Asked again, says the same only {share} of the time', { share: percent(value) }),
-  misses_gold: ({ value }) => t('Misses {share} of the known pairs', { share: percent(1 - value) }),
-  too_fast: ({ value }) => t('Too fast to have read {share} of the answers', { share: percent(value) }),
+  misses_gold: ({ value }) => t('Misses {share} of the gold pairs', { share: percent(1 - value) }),
+  too_fast: ({ value }) => t('{share} of judgments were faster than reading time', { share: percent(value) }),
 };
 export const ADVICE = {
   one_side: t('Sides are drawn by lot, so a careful person picks each about half of the time. Ask how they choose; a look at a few pairs in a row will show it.'),

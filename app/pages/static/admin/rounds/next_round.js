@@ -53,7 +53,7 @@ export const drawNext = (running) => {
   part('next-facts').replaceChildren(...nextFacts(algorithm));
   part('next-excluded').textContent = nextLeftOut(algorithm);
   part('choice').hidden = preview.waiting;
-  action('start').textContent = running ? t('Start another when it has ended') : t('Start a round');
+  action('start').textContent = running ? t('Queue another round') : t('Start a round');
   action('start').hidden = preview.waiting;
   action('start').disabled = !running && trainable(algorithm) === 0;
   action('withdraw').hidden = !preview.waiting;
@@ -61,7 +61,7 @@ export const drawNext = (running) => {
 
 const drawServing = ({ champion, versions }) => {
   const since = versions.find(({ name }) => name === champion)?.servings.at(-1)?.since;
-  part('serving').replaceChildren(versionLink(champion), ' ', since ? t('serves since {when}', { when: moment(since) }) : t('serves'));
+  part('serving').replaceChildren(versionLink(champion), ' ', since ? t('serving since {when}', { when: moment(since) }) : t('serving'));
 };
 
 export const loadNext = async (running) => {

@@ -28,7 +28,7 @@ export const CURVES = {
   length: { title: t('Length, tokens'), low: 0 },
   loss: { title: t('Loss') },
   margin: { title: t('Margin'), mark: 0 },
-  accuracy: { title: t('Accuracy on the batch'), low: 0, high: 1, mark: 0.5, unit: percent },
+  accuracy: { title: t('Batch accuracy'), low: 0, high: 1, mark: 0.5, unit: percent },
   chosen_reward: { title: t('Reward of the chosen answer'), mark: 0, more: true },
   rejected_reward: { title: t('Reward of the rejected answer'), mark: 0, more: true },
   chosen_logps: { title: t('Log-probability of the chosen answer'), more: true },

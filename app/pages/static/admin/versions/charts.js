@@ -14,7 +14,7 @@ export const drawMatch = (match) => {
   if (match === null) return;
   const { challenger, champion, wins, losses, undecided } = match;
   part('match-title').textContent = t('{challenger} against {champion}', { challenger, champion });
-  part('match-votes').textContent = t('{wins} to {losses}, {undecided} for neither', { wins: count(wins), losses: count(losses), undecided: count(undecided) });
+  part('match-votes').textContent = t('{wins} wins, {losses} losses, {undecided} ties', { wins: count(wins), losses: count(losses), undecided: count(undecided) });
   part('match-words').textContent = match.win_rate === null
     ? t('Nobody has voted yet.')
     : [matchWords(match), t('It wins {rate} of the votes; {low} to {high} are not ruled out.', { rate: percent(match.win_rate), low: percent(match.low), high: percent(match.high) })].join(' ');
@@ -28,7 +28,7 @@ export const drawMatch = (match) => {
 };
 const matchWords = ({ trial, outcome, better, worse, threshold, most_votes: most }) => {
   const strength = t('Evidence {better} for it and {worse} against it, of {threshold} that settle it.', { better: decimal(better), worse: decimal(worse), threshold });
-  if (trial) return `${t('On trial.')} ${strength} ${t('If {count} votes do not, it is left to an admin.', { count: count(most) })}`;
+  if (trial) return `${t('In trial.')} ${strength} ${t('If {count} votes do not, it is left to an admin.', { count: count(most) })}`;
   return outcome === 'open' ? `${t('It serves, and is measured against the version before.')} ${strength}` : `${outcome === 'better' ? t('It serves, and has proved better than the version before.') : t('It serves, and has proved worse than the version before.')}`;
 };
 export const drawLadder = (rungs) => {

@@ -5,11 +5,11 @@ import { action, api, begin, button, count, day, moment, onPress, part, percent,
 import { drawCourse, drawLadder, drawMatch } from './charts.js';
 
 const STANDINGS = {
-  serves: t('serves'), on_trial: t('on trial'), waits: t('waits to be decided on'), served: t('served before'),
-  refused: t('refused'), retired: t('retired'), unused: t('never served'),
+  serves: t('serving'), on_trial: t('in trial'), waits: t('awaiting decision'), served: t('previously served'),
+  refused: t('rejected'), retired: t('retired'), unused: t('never served'),
 };
 const RULINGS = {
-  wait: t('left to an admin'), try: t('put on trial'), promote: t('promoted'), refuse: t('refused'),
+  wait: t('left to an admin'), try: t('put on trial'), promote: t('promoted'), refuse: t('rejected'),
   roll_back: t('rolled back'), retire: t('retired'),
 };
 
@@ -17,11 +17,11 @@ const decide = (name, act, { title, words, yes, said }) => question({
   title,
   words,
   yes,
-  reason: t('Why, for those who ask later'),
+  reason: t('Reason (kept in the audit log)'),
   work: async (reason) => {
     await api('POST', act, { reason });
     await showVersions();
-    say(said ?? t('{version}: it is done.', { version: name }));
+    say(said ?? t('{version}: done.', { version: name }));
   },
 });
 const promote = ({ name }) => decide(name, `/adapters/${name}/promote`, {
@@ -31,14 +31,14 @@ const promote = ({ name }) => decide(name, `/adapters/${name}/promote`, {
   said: t('{version} serves now', { version: name }),
 });
 const refuse = ({ name }) => decide(name, `/adapters/${name}/refuse`, {
-  title: t('Refuse {version}?', { version: name }),
-  words: t('It is not tried or promoted by itself any more. You can still promote it later.'),
-  yes: t('Refuse'),
+  title: t('Reject {version}?', { version: name }),
+  words: t('It will no longer be put in trial or promoted automatically. You can still promote it later.'),
+  yes: t('Reject'),
 });
 const putOnTrial = ({ name }) => decide(name, `/adapters/${name}/try`, {
-  title: t('Put {version} on trial?', { version: name }),
+  title: t('Start an A/B trial of {version}?', { version: name }),
   words: t('Annotators compare it, blind, with what serves. Their votes decide whether it takes over.'),
-  yes: t('Put on trial'),
+  yes: t('Start A/B trial'),
 });
 const retire = ({ name }) => decide(name, `/adapters/${name}/retire`, {
   title: t('Retire {version}?', { version: name }),
@@ -47,9 +47,9 @@ const retire = ({ name }) => decide(name, `/adapters/${name}/retire`, {
 });
 const rollBack = () => question({
   title: t('Roll back?'),
-  words: t('What served before serves again, and what serves now is refused.'),
+  words: t('The previously served version serves again, and the one serving now is rejected.'),
   yes: t('Roll back'),
-  reason: t('Why, for those who ask later'),
+  reason: t('Reason (kept in the audit log)'),
   work: async (reason) => {
     const { champion } = await api('POST', '/adapters/roll-back', { reason });
     await showVersions();
@@ -61,7 +61,7 @@ const CAN = {
   serves: [], retired: [], on_trial: [promote, refuse, retire], waits: [promote, putOnTrial, refuse, retire],
   served: [promote, putOnTrial, retire], unused: [promote, putOnTrial, refuse, retire], refused: [promote, putOnTrial, retire],
 };
-const WORDS = new Map([[promote, t('Promote')], [putOnTrial, t('Try')], [refuse, t('Refuse')], [retire, t('Retire')]]);
+const WORDS = new Map([[promote, t('Promote')], [putOnTrial, t('Start A/B trial')], [refuse, t('Reject')], [retire, t('Retire')]]);
 const actionsOf = (version) => {
   const acts = CAN[version.standing].filter((act) => version.name !== 'base' || act === promote);
   const buttons = acts.map((act) => button(WORDS.get(act), async () => act(version)));
