@@ -137,7 +137,7 @@ def wire(home: Home, settings: Settings, store: PreferenceStore, parts: ServiceP
         planner=parts.planner,
         trainer=TrainerProcess(settings.trainer),
         publish=webhooks.publish,
-        gatekeeper=PromotionPolicy(registry, router, promotion=settings.promotion, limits=settings.limits),
+        promotion_policy=PromotionPolicy(registry, router, promotion=settings.promotion, limits=settings.limits),
         room=_room(settings, parts, feeder),
         file=file,
     )

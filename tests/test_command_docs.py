@@ -39,11 +39,13 @@ def command_of(words: list[str]) -> tuple[Any, list[str]]:
 
 
 def names(command: Any, words: tuple[str, ...] = ("prefloop",)) -> Iterator[str]:
+    """All commands but former names, which are hidden."""
     children: dict[str, Any] = getattr(command, "commands", {})
     if not children:
         yield " ".join(words)
     for name, child in children.items():
-        yield from names(child, (*words, name))
+        if not child.hidden:
+            yield from names(child, (*words, name))
 
 
 def take(line: str) -> None:

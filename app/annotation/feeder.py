@@ -86,7 +86,7 @@ class Feeder:
         self._not_before = self._no_match_before = 0.0
         self._resting = False
         self._makers = Crew(self.loop.wake)
-        self._matchmakers = Crew(self.loop.wake)
+        self._eval_makers = Crew(self.loop.wake)
 
     def wake(self) -> None:
         """Check the buffer now, because a pair was taken or the champion changed."""
@@ -97,7 +97,7 @@ class Feeder:
         try:
             await self.loop.run()
         finally:
-            await asyncio.gather(self._makers.close(), self._matchmakers.close())
+            await asyncio.gather(self._makers.close(), self._eval_makers.close())
 
     async def _step(self) -> None:
         if not self._resting:
@@ -116,7 +116,7 @@ class Feeder:
         self._resting = True
         try:
             await self._makers.idle()  # let the pairs in progress finish
-            await self._matchmakers.idle()
+            await self._eval_makers.idle()
             yield
         finally:
             self._resting = False
@@ -150,8 +150,8 @@ class Feeder:
             await self._employ_makers()
         except Exception as error:  # must not end the loop, as nobody else makes pairs
             self._hold(error)
-        if not (self._matchmakers or self._resting or time.monotonic() < self._no_match_before):
-            self._matchmakers.start(self._match())
+        if not (self._eval_makers or self._resting or time.monotonic() < self._no_match_before):
+            self._eval_makers.start(self._match())
 
     async def _employ_makers(self) -> None:
         """Start as many makers as pairs are missing, within the limits of workers and errors."""

@@ -42,5 +42,5 @@ class QualityCache:
             return self._made[1]
 
     def _examine(self, since: int) -> Quality:
-        ballots = self._store.ballots.cast_here(since=since)
-        return Quality(quality_report(ballots), agreement_course(ballots))
+        quality_votes = self._store.quality_votes.cast_here(since=since)
+        return Quality(quality_report(quality_votes), agreement_course(quality_votes))

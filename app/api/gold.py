@@ -9,7 +9,7 @@ from app.api.audit import act, audited
 from app.api.auth import Actor, Admin
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from data.activity.audit import AuditAct
-from data.annotation.gold import Agreed, KnownPair
+from data.annotation.gold import Agreed, GoldPair
 from data.annotation.quality_votes import GoldTally
 from data.records import Choice, Expectable, Message, Pair
 from data.store import PreferenceStore
@@ -73,7 +73,7 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
     @routes.get("")
     def gold() -> list[KnownOut]:
         """Every known pair, newest first, retired ones among them."""
-        tallies = store.ballots.tallies()
+        tallies = store.quality_votes.tallies()
         return [_known(known, tallies.get(known.pair.id, GoldTally(0, 0))) for known in store.gold.all()]
 
     @routes.get("/candidates")
@@ -117,7 +117,7 @@ def _pair(pair: Pair, choice: Choice) -> GoldPairOut:
     )
 
 
-def _known(known: KnownPair, tally: GoldTally) -> KnownOut:
+def _known(known: GoldPair, tally: GoldTally) -> KnownOut:
     return KnownOut(
         **dict(_pair(known.pair, known.expected.choice)),
         explanation=known.expected.explanation,

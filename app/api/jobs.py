@@ -20,27 +20,27 @@ class ErrandOut(BaseModel):
     reason: NoteOut | None
 
 
-def errand_out(errand: Job) -> ErrandOut:
+def errand_out(job: Job) -> ErrandOut:
     """An errand as the API has it."""
-    error = errand.error
+    error = job.error
     return ErrandOut(
-        id=errand.id,
-        kind=errand.kind,
-        state=errand.state,
-        done=errand.done,
-        of=errand.of,
-        result=errand.result,
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        done=job.done,
+        of=job.of,
+        result=job.result,
         reason=None if error is None else NoteOut(words=error.template, values=error.values),
     )
 
 
-def build_errands_api(errands: Jobs) -> APIRouter:
+def build_errands_api(jobs: Jobs) -> APIRouter:
     """The routes under /errands; to be included for admins only."""
     routes = APIRouter(prefix="/errands", tags=["datasets"], responses=refusals())
 
     @routes.get("/{number}", responses=refusals(404))
     async def one_errand(number: Id) -> ErrandOut:
         """How far a piece of work is."""
-        return errand_out(errands.by_id(number))
+        return errand_out(jobs.by_id(number))
 
     return routes

@@ -17,7 +17,7 @@ from data.activity.daily import Day
 from data.annotation.answer_lengths import Lengths
 from data.records import RoundState
 from data.store import PreferenceStore
-from data.versions.bradley_terry import ladder, wins
+from data.versions.bradley_terry import ranking, wins
 from data.versions.standing import VersionStatus
 from data.versions.versions import BASE
 
@@ -205,7 +205,7 @@ def _set_aside(aside: SetAside) -> AsideOut:
 
 
 def _strengths(store: PreferenceStore, names: list[str]) -> list[StrengthOut]:
-    rungs = {rung.version: rung for rung in ladder(store.contests.results(), BASE)}
+    rungs = {rung.version: rung for rung in ranking(store.comparisons.results(), BASE)}
     known = [rungs[name] for name in names if name in rungs and name != BASE]
     return [
         StrengthOut(version=rung.version, win_rate=wins(rung.elo), low=wins(rung.low), high=wins(rung.high))

@@ -9,7 +9,7 @@ from app.annotation.eval_feeder import EvalFeeder
 from app.api.errors import LARGEST_ID, refusals
 from app.versions.trial import Trial, TrialState
 from data.store import PreferenceStore
-from data.versions.bradley_terry import Rung, ladder
+from data.versions.bradley_terry import RankedVersion, ranking
 from data.versions.sequential_test import THRESHOLD, Evidence, SequentialOutcome, course
 from data.versions.versions import BASE
 
@@ -93,9 +93,9 @@ def build_trial_api(store: PreferenceStore, trial: Trial, matches: EvalFeeder) -
         return _votes(store, challenger, champion, since=since)
 
     @routes.get("/ladder")
-    def all_versions_ranked() -> list[Rung]:
+    def all_versions_ranked() -> list[RankedVersion]:
         """All versions that were voted on, strongest first, in Elo points above the base."""
-        return list(ladder(store.contests.results(), BASE))
+        return list(ranking(store.comparisons.results(), BASE))
 
     return routes
 
@@ -127,7 +127,7 @@ def _match(match: TrialState, most_votes: int, trouble: str | None) -> MatchOut:
 def _votes(store: PreferenceStore, challenger: str, champion: str, *, since: int) -> list[VoteOut]:
     names = store.people.pseudonyms()
     votes = []
-    for contest in store.contests.between(challenger, champion, since=since):
+    for contest in store.comparisons.between(challenger, champion, since=since):
         judgment = store.judgments.by_id(contest.judgment_id)
         votes.append(
             VoteOut(

@@ -83,7 +83,7 @@ class ChampionOut(BaseModel):
     champion: str
 
 
-def build_adapters_api(store: PreferenceStore, shelf: AdapterStore) -> APIRouter:
+def build_adapters_api(store: PreferenceStore, adapter_store: AdapterStore) -> APIRouter:
     """The routes of those who want to know what serves, or to have it; to be included for admins only."""
     routes = APIRouter(prefix="/adapters", tags=["adapters"], responses=refusals(404, 409, 503))
     handing_out = APIRouter(route_class=audited(store.audit))
@@ -97,7 +97,7 @@ def build_adapters_api(store: PreferenceStore, shelf: AdapterStore) -> APIRouter
     @act(AuditAct.DOWNLOAD_VERSION)
     async def download_version(name: VersionName) -> FileResponse:
         """A version as a zip of a directory that PEFT takes."""
-        packed = await asyncio.to_thread(_pack, adapter_files(store, shelf, name), name)
+        packed = await asyncio.to_thread(_pack, adapter_files(store, adapter_store, name), name)
         return FileResponse(
             packed, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(packed.unlink)
         )

@@ -45,45 +45,45 @@ class Jobs:
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._errands: dict[int, Job] = {}
+        self._jobs: dict[int, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
 
     def begin(self, kind: str, of: int, work: Callable[[Job], int]) -> Job:
         """Run work in a thread; it reports its progress, and returns the id of what it made."""
-        errand = Job(next(self._numbers), kind, of)
-        self._errands[errand.id] = errand
-        while len(self._errands) > _KEPT:
-            del self._errands[min(self._errands)]
-        task = asyncio.create_task(self._run(errand, work), name=f"{kind} {errand.id}")
+        job = Job(next(self._numbers), kind, of)
+        self._jobs[job.id] = job
+        while len(self._jobs) > _KEPT:
+            del self._jobs[min(self._jobs)]
+        task = asyncio.create_task(self._run(job, work), name=f"{kind} {job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return errand
+        return job
 
     def by_id(self, number: int) -> Job:
         """Return the job with this number. Raises NotFoundError."""
-        if number not in self._errands:
+        if number not in self._jobs:
             raise NotFoundError("There is no errand {number}.", number=number)
-        return self._errands[number]
+        return self._jobs[number]
 
     async def close(self) -> None:
         """Stop the running job at its next progress report, and start no other."""
-        for errand in self._errands.values():
-            errand.stopping = True
+        for job in self._jobs.values():
+            job.stopping = True
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, errand: Job, work: Callable[[Job], int]) -> None:
+    async def _run(self, job: Job, work: Callable[[Job], int]) -> None:
         async with self._turn:
-            errand.state = JobState.RUNNING
+            job.state = JobState.RUNNING
             try:
-                errand.tell(0)
-                errand.result = await asyncio.to_thread(work, errand)
-                errand.state = JobState.DONE
+                job.tell(0)
+                job.result = await asyncio.to_thread(work, job)
+                job.state = JobState.DONE
             except PrefloopError as error:
-                errand.error, errand.state = error, JobState.FAILED
+                job.error, job.state = error, JobState.FAILED
             except OSError as error:
-                errand.error = PrefloopError(f"a file cannot be read or written: {error}")
-                errand.state = JobState.FAILED
+                job.error = PrefloopError(f"a file cannot be read or written: {error}")
+                job.state = JobState.FAILED
             except BaseException:
-                errand.error, errand.state = PrefloopError("it broke off; see the server's log"), JobState.FAILED
+                job.error, job.state = PrefloopError("it broke off; see the server's log"), JobState.FAILED
                 raise

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 from app.background.loop import Loop, in_words
-from data.activity.webhook_outbox import Outbox, Parcel
+from data.activity.webhook_outbox import Outbox, WebhookMessage
 from data.support.clock import Clock
 from data.support.settings_types import Strict
 
@@ -145,7 +145,7 @@ class Webhooks:
         due = await asyncio.to_thread(self._outbox.next_at)
         return _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - self._clock()) / 1000))
 
-    async def _deliver(self, parcel: Parcel) -> None:
+    async def _deliver(self, parcel: WebhookMessage) -> None:
         """Send a message once, and record the result."""
         hook = self._hooks.get(parcel.address)
         if hook is None:
@@ -159,7 +159,7 @@ class Webhooks:
         else:
             await asyncio.to_thread(self._outbox.failed, parcel.id, why, again_in_ms=again)
 
-    async def _send(self, hook: Webhook, parcel: Parcel) -> tuple[str | None, bool]:
+    async def _send(self, hook: Webhook, parcel: WebhookMessage) -> tuple[str | None, bool]:
         """Send a message; returns why it failed, or None, and whether the address wants no more messages."""
         try:
             content = json.dumps(parcel.body, ensure_ascii=False).encode()

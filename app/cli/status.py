@@ -1,4 +1,4 @@
-"""The commands `prefloop status | settings | trial | ladder | audit`: how a running server stands. Knows no rules.
+"""The commands `prefloop status | settings | trial | ranking | audit`: how a running server stands. Knows no rules.
 
 The audit needs no server.
 """
@@ -41,12 +41,19 @@ def trial(home: HomePath = HOME, as_json: AsJson = False) -> None:
     answer(found, _trial, as_json=as_json)
 
 
-@look.command("ladder")
-def ladder(home: HomePath = HOME, as_json: AsJson = False) -> None:
+@look.command("ranking")
+def ranking(home: HomePath = HOME, as_json: AsJson = False) -> None:
     """All versions that were voted on, strongest first, in Elo points above the base."""
     with server_of(home) as server:
         found = server.get("/ladder")
-    answer(found, _ladder, as_json=as_json)
+    answer(found, _ranking, as_json=as_json)
+
+
+@look.command("ladder", hidden=True)
+def ladder(home: HomePath = HOME, as_json: AsJson = False) -> None:
+    """The name that `ranking` had; it goes with the next release."""
+    typer.echo("prefloop: `ladder` is called `ranking` now, and this name goes with the next release", err=True)
+    ranking(home, as_json)
 
 
 @look.command("audit")
@@ -106,7 +113,7 @@ def _trial(found: dict[str, Any] | None) -> Iterator[str]:
     yield f"e-values: better {found['better']:.2f}, worse {found['worse']:.2f}; {found['threshold']:g} settles it"
 
 
-def _ladder(rungs: list[dict[str, Any]]) -> Iterator[str]:
+def _ranking(rungs: list[dict[str, Any]]) -> Iterator[str]:
     for rung in rungs:
         ends = "" if rung["elo"] is None else f" ({rung['low']:+.0f} to {rung['high']:+.0f})"
         points = "not comparable" if rung["elo"] is None else f"{rung['elo']:+.0f}{ends}"

@@ -105,7 +105,7 @@ class LocalDatasets:
         return import_out(done).model_dump(mode="json")
 
     def _tally(self, order: ExportOrder, told: TransferTold) -> ExportTally:
-        of = self._store.outgoing.count(order.query)
+        of = self._store.export_rows.count(order.query)
         return ExportTally(told=lambda done: told(done, of))
 
     def _keep(self, act: AuditAct, **detail: str | int) -> None:
@@ -184,15 +184,15 @@ class ServedDatasets:
         seen: dict[str, Any] = self._server.upload("/imports/look", file, name=file.name, kind=kind.value, **said)
         return seen
 
-    def _result(self, errand: dict[str, Any], told: TransferTold) -> int:
+    def _result(self, job: dict[str, Any], told: TransferTold) -> int:
         """The id of what comes of an errand, once it has. Raises PrefloopError when nothing does."""
-        while errand["state"] in ("waiting", "running"):
-            told(errand["done"], errand["of"])
+        while job["state"] in ("waiting", "running"):
+            told(job["done"], job["of"])
             time.sleep(_LOOK_AGAIN_SECONDS)
-            errand = self._server.get(f"/errands/{errand['id']}")
-        if errand["result"] is None:
-            raise PrefloopError(errand["reason"]["words"], **errand["reason"]["values"])
-        return int(errand["result"])
+            job = self._server.get(f"/errands/{job['id']}")
+        if job["result"] is None:
+            raise PrefloopError(job["reason"]["words"], **job["reason"]["values"])
+        return int(job["result"])
 
 
 def _sent(row: object) -> Mapping[str, object]:

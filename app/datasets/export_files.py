@@ -28,9 +28,9 @@ _BLOCK = 1 << 16
 class ExportFiles:
     """The exports of a home, each a directory with a file and its manifest."""
 
-    def __init__(self, store: PreferenceStore, errands: Jobs, directory: Path) -> None:
+    def __init__(self, store: PreferenceStore, jobs: Jobs, directory: Path) -> None:
         self._store = store
-        self._errands = errands
+        self._jobs = jobs
         self._directory = directory
         self._previews: dict[int | None, object] = {}
 
@@ -75,27 +75,27 @@ class ExportFiles:
                 "The name of a {container} file does not end in {ending}.", container=order.container, ending=ending
             )
 
-        def work(errand: Job) -> int:
-            with written_to(self._directory), self._fresh(errand.id) as fresh:
+        def work(job: Job) -> int:
+            with written_to(self._directory), self._fresh(job.id) as fresh:
                 out = fresh / f"{_NAME}{endings[0] if ending is None else ending}"
-                made = write(self._store, order, out, ExportTally(told=errand.tell), made_by=made_by)
+                made = write(self._store, order, out, ExportTally(told=job.tell), made_by=made_by)
                 if out.is_dir():
                     _pack(out)
                 fresh.replace(self._folder(made.id))
             return made.id
 
-        return self._errands.begin("export", self._store.outgoing.count(order.query), work)
+        return self._jobs.begin("export", self._store.export_rows.count(order.query), work)
 
     def publish(self, order: ExportOrder, repo: str, made_by: int | None, *, private: bool) -> Job:
         """Start a job that publishes a dataset on the hub. Raises InputError for an invalid order."""
         order.check()
 
-        def work(errand: Job) -> int:
+        def work(job: Job) -> int:
             with written_to(Path(gettempdir())):
-                tally = ExportTally(told=errand.tell)
+                tally = ExportTally(told=job.tell)
                 return publish(self._store, order, repo, tally, private=private, made_by=made_by).id
 
-        return self._errands.begin("publish", self._store.outgoing.count(order.query), work)
+        return self._jobs.begin("publish", self._store.export_rows.count(order.query), work)
 
     def file(self, export_id: int) -> Path:
         """Return the file of an export. Raises NotFoundError when it is not (or no longer) here."""

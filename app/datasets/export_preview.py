@@ -47,7 +47,7 @@ def preview(store: PreferenceStore, order: ExportOrder, tally: ExportTally | Non
     """
     order.check()
     tally = tally or ExportTally()
-    large = store.outgoing.count(order.query) > ALL_READ and not order.query.languages
+    large = store.export_rows.count(order.query) > ALL_READ and not order.query.languages
     return _of_some(store, order, tally) if large else _of_all(store, order, tally)
 
 
@@ -60,7 +60,7 @@ def _of_all(store: PreferenceStore, order: ExportOrder, tally: ExportTally) -> P
 
 
 def _of_some(store: PreferenceStore, order: ExportOrder, tally: ExportTally) -> Preview:
-    outline = store.outgoing.outline(order.query)
+    outline = store.export_rows.outline(order.query)
     tally.add(outline.judgments)
     some = np.linspace(0, len(outline.taken) - 1, min(TRIED, len(outline.taken))).astype(np.int64)
     pair_ids: list[int] = outline.taken[some].tolist()

@@ -129,7 +129,7 @@ def exported_rows(
     among: only these pairs. The order must have been checked.
     """
     format_ = format_named(order.format)
-    for found in store.outgoing.judged_pairs(order.query, tell_language=format_.tells_language, among=among):
+    for found in store.export_rows.judged_pairs(order.query, tell_language=format_.tells_language, among=among):
         if isinstance(found, LeftOut):
             if found.reason in unsaid:
                 continue

@@ -58,13 +58,13 @@ class Uploads:
     def __init__(
         self,
         store: PreferenceStore,
-        errands: Jobs,
+        jobs: Jobs,
         directory: Path,
         limits: FileLimits,
         settings: SettingsFile = HERE,
     ) -> None:
         self._store = store
-        self._errands = errands
+        self._jobs = jobs
         self._directory = directory
         self._uploads = directory / "uploads"
         self._limits = limits
@@ -146,16 +146,16 @@ class Uploads:
         if seen is None:
             raise NotFoundError("This file is not here any more. Choose it again.")
 
-        def work(errand: Job) -> int:
+        def work(job: Job) -> int:
             try:
                 with written_to(self._directory):
                     return save(
-                        self._store, seen, self._limits, self._directory, started_by=started_by, progress=errand.tell
+                        self._store, seen, self._limits, self._directory, started_by=started_by, progress=job.tell
                     ).id
             finally:
                 shutil.rmtree(self._uploads / token, ignore_errors=True)
 
-        return self._errands.begin("import", seen.rows, work)
+        return self._jobs.begin("import", seen.rows, work)
 
     def forget(self, token: str) -> None:
         """Delete an inspected file; does nothing if it is gone."""

@@ -40,10 +40,10 @@ def assert_sound(found: HomeCheck) -> None:
 
 
 def _versions(home: Home, database: ReadDatabase) -> list[str]:
-    shelf, found = AdapterStore(home.adapters), []
+    adapter_store, found = AdapterStore(home.adapters), []
     for row in database.rows("select name, sha256 from adapter_version where sha256 is not null order by id"):
         try:
-            shelf.verify(row["name"], row["sha256"])
+            adapter_store.verify(row["name"], row["sha256"])
         except (AdapterError, OSError) as error:
             found.append(str(error))
     return found

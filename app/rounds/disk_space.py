@@ -26,12 +26,12 @@ _MB = 1_000_000
 class RoundDiskSpace:
     """Disk space for rounds of one base model."""
 
-    def __init__(self, directory: Path, base: Base, shelf: AdapterStore) -> None:
+    def __init__(self, directory: Path, base: Base, adapter_store: AdapterStore) -> None:
         """directory: where all rounds are written."""
         linears = lora_targets(base.model).values()
         self._weights_by_rank = sum(one.in_features + one.out_features for one in linears)
         self._directory = directory
-        self._shelf = shelf
+        self._adapter_store = adapter_store
 
     def assert_fits(self, config: RoundConfig) -> None:
         """Raise ConflictError with the missing amount when the files of such a round would not fit."""
@@ -55,4 +55,4 @@ class RoundDiskSpace:
         return trained * adapter * (_CHECKPOINT * _CHECKPOINTS + _COPIES) + before + _REST
 
     def _size(self, name: str) -> int:
-        return sum(file.stat().st_size for file in self._shelf.path(name).rglob("*") if file.is_file())
+        return sum(file.stat().st_size for file in self._adapter_store.path(name).rglob("*") if file.is_file())

@@ -47,7 +47,7 @@ class Planner:
     def __init__(
         self,
         versions: Versions,
-        shelf: AdapterStore,
+        adapter_store: AdapterStore,
         *,
         template: RoundConfig,
         training_settings: TrainingSettings,
@@ -60,7 +60,7 @@ class Planner:
         self._assert_fits = assert_fits
         self._file = file
         self._versions = versions
-        self._shelf = shelf
+        self._adapter_store = adapter_store
         self._template = template
         self._trainings = training_settings
         self._max_rank = max_rank
@@ -85,8 +85,8 @@ class Planner:
             self._assert_servable(training, 0)
             return config
         sha256 = self._sha256(parent)
-        self._shelf.verify(parent, sha256)
-        self._assert_servable(training, self._shelf.rank(parent))
+        self._adapter_store.verify(parent, sha256)
+        self._assert_servable(training, self._adapter_store.rank(parent))
         return config.model_copy(update={"parent_sha256": sha256})
 
     def replan(self, entry: Round, rebuilt: Mapping[str, AdapterVersion]) -> RoundConfig:
@@ -132,7 +132,7 @@ class Planner:
 
     def _verified(self, name: str, sha256: str | None) -> Path | None:
         """Return the files of a version; None for the base, which has none."""
-        return None if sha256 is None else self._shelf.verify(name, sha256)
+        return None if sha256 is None else self._adapter_store.verify(name, sha256)
 
     def _served(self, champion: str) -> dict[str, str | None]:
         """Return the settings that record which version serves, to compare the new version with."""

@@ -53,24 +53,24 @@ class RoundRunner:
         self,
         store: PreferenceStore,
         router: Router,
-        shelf: AdapterStore,
+        adapter_store: AdapterStore,
         *,
         directory: Path,
         planner: Planner,
         trainer: TrainerProcess,
         publish: Publish,
-        gatekeeper: PromotionPolicy,
+        promotion_policy: PromotionPolicy,
         room: Callable[[RoundDir], AbstractAsyncContextManager[None]],
         file: SettingsFile = HERE,
     ) -> None:
         self._store = store
         self._router = router
-        self._shelf = shelf
+        self._adapter_store = adapter_store
         self._directory = directory
         self._planner = planner
         self._trainer = trainer
         self._publish = publish
-        self._gatekeeper = gatekeeper
+        self._promotion_policy = promotion_policy
         self._room = room
         self._file = file
         self._task: asyncio.Task[None] | None = None
@@ -253,13 +253,13 @@ class RoundRunner:
         """Install the trained adapter as a version, and let the promotion policy decide about it."""
         name = f"round-{round_id:06d}"
         source = self.directory(round_id).adapter
-        await asyncio.to_thread(self._shelf.install, name, source, manifest)
+        await asyncio.to_thread(self._adapter_store.install, name, source, manifest)
         await asyncio.to_thread(self._add_version, name, round_id, manifest)
         entry = await asyncio.to_thread(self._store.rounds.by_id, round_id)
         if entry.rebuilds_id is not None:
-            await self._set(round_id, await self._gatekeeper.hold(name, entry.cause), entry.cause)
+            await self._set(round_id, await self._promotion_policy.hold(name, entry.cause), entry.cause)
         else:
-            await self._set(round_id, *await self._gatekeeper.decide(name, round_id, manifest.evaluation))
+            await self._set(round_id, *await self._promotion_policy.decide(name, round_id, manifest.evaluation))
 
     def _add_version(self, name: str, round_id: int, manifest: Manifest) -> None:
         """Add the version to the store, unless an interrupted attempt already did."""

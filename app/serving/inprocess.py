@@ -92,7 +92,7 @@ class InProcessEngine:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: deque[_Ticket] = deque()
         self._running: list[_Ticket] = []
-        self._parked = False
+        self._offloaded = False
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="generation", daemon=True)
         self._thread.start()
@@ -151,17 +151,17 @@ class InProcessEngine:
 
     async def offload(self) -> None:
         """See Engine.offload."""
-        self._parked = True
+        self._offloaded = True
         try:
             await self._call(self._park)
         except BaseException:
-            self._parked = False
+            self._offloaded = False
             raise
 
     async def reload(self) -> None:
         """See Engine.reload."""
         await self._call(self._sampler.reload)
-        self._parked = False
+        self._offloaded = False
 
     def close(self) -> None:
         """See Engine.close."""
@@ -171,7 +171,7 @@ class InProcessEngine:
             self._thread.join()
 
     def _assert_here(self) -> None:
-        if self._parked:
+        if self._offloaded:
             raise ConflictError(_PARKED)
 
     def _park(self) -> None:

@@ -21,10 +21,10 @@ from trainer.evaluation.canary import verify
 class Router:
     """Owns the champion pointer of one engine."""
 
-    def __init__(self, engine: Engine, shelf: AdapterStore, versions: Versions) -> None:
+    def __init__(self, engine: Engine, adapter_store: AdapterStore, versions: Versions) -> None:
         self.champion = BASE
         self._engine = engine
-        self._shelf = shelf
+        self._adapter_store = adapter_store
         self._versions = versions
         self._users: Counter[str] = Counter()
         self._loaded = {BASE}
@@ -86,7 +86,7 @@ class Router:
         """Load a version and verify that it answers as the trained policy. Call with _moves held."""
         if version.name in self._loaded or version.sha256 is None:
             return
-        path = await asyncio.to_thread(self._shelf.verify, version.name, version.sha256)
+        path = await asyncio.to_thread(self._adapter_store.verify, version.name, version.sha256)
         await self._engine.load(version.name, path)
         try:
             await self._check_canary(version.name)
@@ -97,7 +97,7 @@ class Router:
 
     async def _check_canary(self, name: str) -> None:
         """Check that the served adapter is the trained one. Raises AdapterError."""
-        canary = await asyncio.to_thread(self._shelf.canary, name)
+        canary = await asyncio.to_thread(self._adapter_store.canary, name)
         served, served_base = [await self._engine.score_canary(canary, version) for version in (name, BASE)]
         try:
             verify(canary, served=served, served_base=served_base)

@@ -66,7 +66,7 @@ def adapter_views(store: PreferenceStore) -> list[AdapterView]:
     ]
 
 
-def adapter_files(store: PreferenceStore, shelf: AdapterStore, name: str) -> Path:
+def adapter_files(store: PreferenceStore, adapter_store: AdapterStore, name: str) -> Path:
     """Return a version's verified directory in PEFT's format.
 
     Raises NotFoundError for an unknown version, ConflictError for the base, AdapterError for damaged files.
@@ -74,7 +74,7 @@ def adapter_files(store: PreferenceStore, shelf: AdapterStore, name: str) -> Pat
     version = store.versions.by_name(name)
     if version.sha256 is None:
         raise ConflictError("the base model has no adapter; choose a version that a round made")
-    return shelf.verify(name, version.sha256)
+    return adapter_store.verify(name, version.sha256)
 
 
 class ModelRegistry:

@@ -52,7 +52,7 @@ class Trial:
         found = current_comparison(self._store)
         if found is None:
             return None
-        votes = self._store.contests.between(found.challenger, found.champion, since=found.since)
+        votes = self._store.comparisons.between(found.challenger, found.champion, since=found.since)
         return TrialState(found, tuple(votes))
 
     async def _step(self) -> None:

@@ -16,7 +16,7 @@ from data.support.digests import canonical
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class WebhookMessage:
     """A message to one address. key: the same on every try, so that receivers can drop repeats; tries: failed ones.
 
     error: why the last try failed. Times in ms since the Unix epoch; sent_at and given_up_at are None while it waits.
@@ -52,7 +52,7 @@ class Outbox:
 
         self._database.write(work)
 
-    def due(self) -> list[Parcel]:
+    def due(self) -> list[WebhookMessage]:
         """Return the messages that are due, oldest first."""
         sql = "select * from outbox where sent_at is null and given_up_at is null and next_at <= ? order by id"
         return [_parcel(row) for row in self._database.rows(sql, [self._clock()])]
@@ -62,7 +62,7 @@ class Outbox:
         row = self._database.row("select min(next_at) as at from outbox where sent_at is null and given_up_at is null")
         return None if row is None else row["at"]
 
-    def newest(self, limit: int) -> list[Parcel]:
+    def newest(self, limit: int) -> list[WebhookMessage]:
         """Return the newest messages, newest first, whatever their state."""
         return [_parcel(row) for row in self._database.rows("select * from outbox order by id desc limit ?", [limit])]
 
@@ -82,5 +82,5 @@ class Outbox:
         self._database.write(lambda db: db.execute(f"update outbox set {what} where id = ?", [*values, parcel_id]))
 
 
-def _parcel(row: Row) -> Parcel:
-    return Parcel(**{**row, "body": json.loads(row["body"])})
+def _parcel(row: Row) -> WebhookMessage:
+    return WebhookMessage(**{**row, "body": json.loads(row["body"])})

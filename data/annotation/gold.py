@@ -36,7 +36,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownPair:
+class GoldPair:
     """A gold pair with the expected choice. repeats_id: the pair it was made from, if any."""
 
     pair: Pair
@@ -64,7 +64,7 @@ class Gold:
         self._prompts = prompts
         self._pairs = pairs
 
-    def make(self, pair_id: int, choice: Choice, *, explanation: str, made_by: int | None) -> KnownPair:
+    def make(self, pair_id: int, choice: Choice, *, explanation: str, made_by: int | None) -> GoldPair:
         """Make a gold pair of the same answers as an existing pair.
 
         Raises NotFoundError for an unknown pair, InputError for a choice that cannot be expected (skip, retracted),
@@ -82,7 +82,7 @@ class Gold:
 
         return self._made(work, choice)
 
-    def write(self, prompt: str, good: str, bad: str, *, explanation: str, made_by: int) -> KnownPair:
+    def write(self, prompt: str, good: str, bad: str, *, explanation: str, made_by: int) -> GoldPair:
         """Make a gold pair of two written answers, the first being the better one.
 
         Raises InputError for a text that is empty or too long, or for two equal answers.
@@ -122,7 +122,7 @@ class Gold:
         row = self._database.row("select choice, explanation from gold where pair_id = ?", [pair_id])
         return None if row is None else _expected(row)
 
-    def all(self) -> list[KnownPair]:
+    def all(self) -> list[GoldPair]:
         """Return every gold pair, retired ones included, newest first."""
         return self._known(self._database.rows(f"{_GOLD} order by g.pair_id desc"))
 
@@ -149,7 +149,7 @@ class Gold:
         db.execute("insert into gold values (?, ?, ?, ?, ?, ?)", row)
         return pair_id
 
-    def _made(self, work: Callable[[sqlite_utils.Database], int], choice: Choice) -> KnownPair:
+    def _made(self, work: Callable[[sqlite_utils.Database], int], choice: Choice) -> GoldPair:
         if choice not in _EXPECTABLE:
             raise InputError(
                 "nobody can be expected to say {choice}; expect a, b, tie or both_bad", choice=choice.value
@@ -158,11 +158,11 @@ class Gold:
         [made] = self._known(self._database.rows(f"{_GOLD} where g.pair_id = ?", [pair_id]))
         return made
 
-    def _known(self, rows: Iterable[Row]) -> list[KnownPair]:
+    def _known(self, rows: Iterable[Row]) -> list[GoldPair]:
         rows = list(rows)
         pairs = self._pairs.by_ids(row["pair_id"] for row in rows)
         return [
-            KnownPair(
+            GoldPair(
                 pairs[row["pair_id"]],
                 _expected(row),
                 row["repeats_id"],

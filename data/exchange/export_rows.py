@@ -64,9 +64,9 @@ class LeftOut(NamedTuple):
 class ExportRows:
     """The judged pairs of a store, to be exported."""
 
-    def __init__(self, database: Database, ballots: QualityVotes, barring: Barring) -> None:
+    def __init__(self, database: Database, quality_votes: QualityVotes, barring: Barring) -> None:
         self._database = database
-        self._ballots = ballots
+        self._ballots = quality_votes
         self._barring = barring
         barred = barring.barred()
         self._now = _SAID.format(table="current_judgment", also="", barred=barred)

@@ -71,10 +71,10 @@ class AnnotatorQuality:
 
 
 def annotator_quality(
-    annotator_id: int, ballots: Iterable[QualityVote], agreed: Consensus, pace: float | None
+    annotator_id: int, quality_votes: Iterable[QualityVote], agreed: Consensus, pace: float | None
 ) -> AnnotatorQuality:
     """Measure one annotator's own votes, given the consensus of all and their pace."""
-    own = table_of(ballots)
+    own = table_of(quality_votes)
     words, said = first_words(own), in_order(own)
     others = agreed.winners(words)
     both = words.decisive & (others != UNKNOWN)

@@ -49,27 +49,27 @@ class LengthBias:
         return math.exp(self.coefficient + _95_PERCENT * self.deviation)
 
 
-def position_bias(ballots: Iterable[QualityVote]) -> Share | None:
+def position_bias(quality_votes: Iterable[QualityVote]) -> Share | None:
     """Return how often the left side wins where a side does; one half is no bias, since sides are drawn at random."""
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     return share_of(table.left[table.decisive])
 
 
-def longer_wins(ballots: Iterable[QualityVote]) -> Share | None:
+def longer_wins(quality_votes: Iterable[QualityVote]) -> Share | None:
     """Return how often the longer answer wins where one is longer and one wins."""
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     longer = (table.choice == A) == (table.length_a > table.length_b)
     return share_of(longer[table.decisive & (table.length_a != table.length_b)])
 
 
-def length_bias(ballots: Iterable[QualityVote]) -> LengthBias | None:
+def length_bias(quality_votes: Iterable[QualityVote]) -> LengthBias | None:
     """Fit a logistic regression of "left wins" on a constant and log2(length left / length right), in characters + 1.
 
     The constant takes up position bias. The coefficients have a Gaussian prior (PRIOR_DEVIATION); the estimate is the
     posterior mode, the interval is Laplace's (the curvature at the mode; C. Bishop, PRML, eq. 4.143). None without a
     vote that names a winner.
     """
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     decisive = table.decisive
     if not decisive.any():
         return None

@@ -46,12 +46,12 @@ class _Votes:
     key: Counts
     weight: Floats
 
-    def others(self, ballots: QualityVoteTable) -> Floats:
+    def others(self, quality_votes: QualityVoteTable) -> Floats:
         """Return what Consensus.others does for each vote, nan for None."""
         if not len(self.items):
-            return np.full(len(ballots), np.nan)
-        item, has_item = _found(self.items, ballots.item)
-        person, has_person = _found(self.people, ballots.annotator)
+            return np.full(len(quality_votes), np.nan)
+        item, has_item = _found(self.items, quality_votes.item)
+        person, has_person = _found(self.people, quality_votes.annotator)
         vote, has_vote = _found(self.key, item * len(self.people) + person)
         own = has_item & has_person & has_vote
         log_odds = self.log_odds[item] - np.where(own, self.weight[vote], 0.0)
@@ -87,14 +87,14 @@ class Consensus:
         [code] = self.winners(table_of([ballot])).tolist()
         return None if code == UNKNOWN else CHOICES[code]
 
-    def supports(self, ballots: QualityVoteTable) -> Floats:
+    def supports(self, quality_votes: QualityVoteTable) -> Floats:
         """Return `support` of each vote, (votes,); nan for None."""
-        for_a = self._votes.others(ballots)
-        return np.where(ballots.choice == A, for_a, np.where(ballots.choice == B, 1 - for_a, np.nan))
+        for_a = self._votes.others(quality_votes)
+        return np.where(quality_votes.choice == A, for_a, np.where(quality_votes.choice == B, 1 - for_a, np.nan))
 
-    def winners(self, ballots: QualityVoteTable) -> Codes:
+    def winners(self, quality_votes: QualityVoteTable) -> Codes:
         """Return `winner` of each vote, (votes,); UNKNOWN for None."""
-        for_a = self._votes.others(ballots)
+        for_a = self._votes.others(quality_votes)
         return np.where(for_a > 0.5, A, np.where(for_a < 0.5, B, UNKNOWN)).astype(np.int8)
 
 

@@ -36,9 +36,9 @@ class Span:
     alpha: float | None
 
 
-def agreement_course(ballots: Iterable[QualityVote]) -> tuple[Span, ...]:
+def agreement_course(quality_votes: Iterable[QualityVote]) -> tuple[Span, ...]:
     """Return spans with equally many items that two or more people judged, at most MOST_SPANS; empty without any."""
-    shared = shared_items(words_of(ballots))
+    shared = shared_items(words_of(quality_votes))
     order = np.argsort(shared.second_at, kind="stable")
     count = min(MOST_SPANS, max(1, len(order) // FEWEST_ITEMS)) if len(order) else 0
     ends = [len(order) * number // count for number in range(count + 1)] if count else []

@@ -40,9 +40,9 @@ class QualityReport:
         return tuple(finding for finding in self.findings if finding.annotator_id == annotator_id)
 
 
-def quality_report(ballots: Iterable[QualityVote]) -> QualityReport:
+def quality_report(quality_votes: Iterable[QualityVote]) -> QualityReport:
     """Measure all annotators. Agreement uses first votes on items; re-asks only measure a person's own consistency."""
-    cast = table_of(ballots)
+    cast = table_of(quality_votes)
     words = words_of(cast)
     shared = shared_items(words)
     agreed = consensus(words)

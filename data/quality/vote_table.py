@@ -123,10 +123,10 @@ class QualityVoteTable:
         return np.asarray((self.choice == A) != self.swapped)
 
 
-def table_of(ballots: Iterable[QualityVote]) -> QualityVoteTable:
+def table_of(quality_votes: Iterable[QualityVote]) -> QualityVoteTable:
     """Return votes as a table; a table is returned as it is."""
-    if isinstance(ballots, QualityVoteTable):
-        return ballots
+    if isinstance(quality_votes, QualityVoteTable):
+        return quality_votes
     rows = [
         (
             one.judgment_id,
@@ -142,14 +142,14 @@ def table_of(ballots: Iterable[QualityVote]) -> QualityVoteTable:
             one.created_at,
             one.gold,
         )
-        for one in ballots
+        for one in quality_votes
     ]
     return QualityVoteTable.read([rows])
 
 
-def in_order(ballots: Iterable[QualityVote]) -> QualityVoteTable:
+def in_order(quality_votes: Iterable[QualityVote]) -> QualityVoteTable:
     """Return the votes in time order, without skips."""
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     return table.taken(_said(table))
 
 
@@ -164,9 +164,9 @@ class FirstVotes:
     created_at: npt.NDArray[np.int64]
 
 
-def words_of(ballots: Iterable[QualityVote]) -> FirstVotes:
+def words_of(quality_votes: Iterable[QualityVote]) -> FirstVotes:
     """Return the first votes (see first_words) with only some columns; a whole table would copy nearly all votes."""
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     places = _first_words(table)
     return FirstVotes(
         table.annotator[places],
@@ -177,9 +177,9 @@ def words_of(ballots: Iterable[QualityVote]) -> FirstVotes:
     )
 
 
-def first_words(ballots: Iterable[QualityVote]) -> QualityVoteTable:
+def first_words(quality_votes: Iterable[QualityVote]) -> QualityVoteTable:
     """Return each person's first vote on each item, in time order. A re-ask is no second opinion."""
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     return table.taken(_first_words(table))
 
 
@@ -198,9 +198,9 @@ def again(said: QualityVoteTable) -> tuple[Indices, Indices]:
     return at, first_of[at]
 
 
-def by_annotator(ballots: Iterable[QualityVote]) -> Iterator[tuple[int, QualityVoteTable]]:
+def by_annotator(quality_votes: Iterable[QualityVote]) -> Iterator[tuple[int, QualityVoteTable]]:
     """Yield the votes of each person, by annotator id."""
-    table = table_of(ballots)
+    table = table_of(quality_votes)
     order = np.argsort(table.annotator, kind="stable")
     for places in np.split(order, np.flatnonzero(np.diff(table.annotator[order])) + 1):
         if len(places):

@@ -26,7 +26,7 @@ _95_PERCENT = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class RankedVersion:
     """A version's strength in Elo points above the anchor, with its 95 % interval.
 
     All three are None if no chain of votes connects the version with the anchor. votes: those it took part in.
@@ -44,7 +44,7 @@ def wins(elo: float) -> float:
     return 1 / (1 + math.exp(-elo / ELO))
 
 
-def ladder(results: Iterable[tuple[str, str, str | None]], anchor: str) -> tuple[Rung, ...]:
+def ranking(results: Iterable[tuple[str, str, str | None]], anchor: str) -> tuple[RankedVersion, ...]:
     """Rank the anchor and the versions of all results, strongest first; those that cannot be compared come last.
 
     results: two versions and which of them won, None for a tie. The anchor is at 0, without an interval.
@@ -104,8 +104,8 @@ def _rung(
     strengths: Floats,
     deviations: Floats,
     votes: Sequence[int] | npt.NDArray[np.int64],
-) -> Rung:
+) -> RankedVersion:
     if not reached[at]:
-        return Rung(name, None, None, None, int(votes[at]))
+        return RankedVersion(name, None, None, None, int(votes[at]))
     middle, spread = ELO * strengths[at], ELO * _95_PERCENT * deviations[at]
-    return Rung(name, float(middle), float(middle - spread), float(middle + spread), int(votes[at]))
+    return RankedVersion(name, float(middle), float(middle - spread), float(middle + spread), int(votes[at]))

@@ -54,9 +54,9 @@ class Comparisons:
         return [contest for contest in self.all() if set(contest.versions) == two and contest.given_at >= since]
 
 
-def evidence(contests: Sequence[ComparisonVote], challenger: str) -> Evidence:
+def evidence(comparisons: Sequence[ComparisonVote], challenger: str) -> Evidence:
     """Count the votes between a challenger and one other version as evidence."""
-    won = [contest.winner == challenger for contest in contests if contest.winner is not None]
+    won = [contest.winner == challenger for contest in comparisons if contest.winner is not None]
     return Evidence(sum(won), len(won) - sum(won))
 
 

@@ -11,10 +11,10 @@ CANARY = Canary(
 
 
 def add_version(
-    store: PreferenceStore, shelf: AdapterStore, name: str, *, parent: str = "base", round_id: int | None = None
+    store: PreferenceStore, adapter_store: AdapterStore, name: str, *, parent: str = "base", round_id: int | None = None
 ) -> None:
     """Install a version that a round might have made."""
-    path = shelf.path(name)
+    path = adapter_store.path(name)
     path.mkdir(parents=True)
     (path / CONFIG).write_text("{}")
     (path / WEIGHTS).write_bytes(name.encode())

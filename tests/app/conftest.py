@@ -31,24 +31,26 @@ def store(tmp_path: Path, model: Path) -> AsyncIterator[PreferenceStore]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> AdapterStore:
+def adapter_store(tmp_path: Path) -> AdapterStore:
     return AdapterStore(tmp_path / "adapters")
 
 
 @pytest.fixture
-def new_version(store: PreferenceStore, shelf: AdapterStore, model: Path, tmp_path: Path) -> Callable[[str, int], Path]:
+def new_version(
+    store: PreferenceStore, adapter_store: AdapterStore, model: Path, tmp_path: Path
+) -> Callable[[str, int], Path]:
     """Trains nothing: installs a random adapter as a version and enters it in the store."""
 
     def make(name: str, seed: int) -> Path:
         manifest = save_adapter(model, tmp_path / "trained" / name, seed=seed)
         store.versions.add(name, round_id=None, parent="base", sha256=manifest.adapter_sha256)
-        return shelf.install(name, tmp_path / "trained" / name, manifest)
+        return adapter_store.install(name, tmp_path / "trained" / name, manifest)
 
     return make
 
 
 @pytest.fixture
-async def router(engine: InProcessEngine, shelf: AdapterStore, store: PreferenceStore) -> Router:
-    router = Router(engine, shelf, store.versions)
+async def router(engine: InProcessEngine, adapter_store: AdapterStore, store: PreferenceStore) -> Router:
+    router = Router(engine, adapter_store, store.versions)
     await router.start()
     return router

@@ -187,14 +187,16 @@ def _completion(text: str, job: SamplingJob, seed: int) -> NewCompletion:
 
 
 def _parts(store: PreferenceStore, home: Path, engine: CannedEngine) -> ServiceParts:
-    shelf = AdapterStore(home / "adapters")
+    adapter_store = AdapterStore(home / "adapters")
     template = RoundConfig(model="canned", revision="0", seed=0)
     training_settings = TrainingSettings({}, parameters=1_600_000)
     return ServiceParts(
         base=cast(Base, None),
         engine=engine,
-        adapter_store=shelf,
-        planner=Planner(store.versions, shelf, template=template, training_settings=training_settings, max_rank=16),
+        adapter_store=adapter_store,
+        planner=Planner(
+            store.versions, adapter_store, template=template, training_settings=training_settings, max_rank=16
+        ),
         training_settings=training_settings,
         source=random.Random(0),
         hasher=PasswordHasher(1, 8, 1),

@@ -17,8 +17,8 @@ def fill(home: Path) -> None:
     with PreferenceStore.open(home / "prefloop.db") as store:
         entry = store.rounds.create(config={}, started_by=None, cause="every 50 judgments")
         store.rounds.set_state(entry.id, RoundState.PROMOTED)
-        shelf = AdapterStore(home / "adapters")
-        add_version(store, shelf, "round-000004", parent="round-000002", round_id=entry.id)
+        adapter_store = AdapterStore(home / "adapters")
+        add_version(store, adapter_store, "round-000004", parent="round-000002", round_id=entry.id)
         store.versions.record_serving("round-000004", ServingAction.PROMOTE, actor_id=None, reason="better")
 
 

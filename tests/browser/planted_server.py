@@ -33,9 +33,9 @@ def fill(home: Path) -> None:
         begun = store.rounds.create(config={}, started_by=None)
         store.rounds.set_state(begun.id, RoundState.CANCELLED)
         agree(store, people, Choice.B)
-        shelf = AdapterStore(home / "adapters")
+        adapter_store = AdapterStore(home / "adapters")
         for name, parent in (("round-000001", "base"), ("round-000002", "round-000001"), ("round-000003", "base")):
-            add_version(store, shelf, name, parent=parent)
+            add_version(store, adapter_store, name, parent=parent)
         clock.now -= 9 * _DAY_MS
         for name in ("base", "round-000001", "round-000002"):
             clock.now += 2 * _DAY_MS

@@ -108,9 +108,9 @@ async def test_who_takes_a_version_is_kept(api: AdminApi) -> None:
 
 
 async def test_who_takes_a_file_that_was_made_is_kept(judged: AdminApi, tmp_path: Path) -> None:
-    errand = await judged.post("/exports", {}, status=202)
+    job = await judged.post("/exports", {}, status=202)
     await judged.services.jobs.close()
-    number = (await judged.get(f"/errands/{errand['id']}"))["result"]
+    number = (await judged.get(f"/errands/{job['id']}"))["result"]
     assert (await judged.browser.get(f"/api/v1/exports/{number}/file")).status_code == 200
     assert (await judged.acts())[0] == ("download_export", {"export_id": str(number)})
 

@@ -69,27 +69,27 @@ async def look(api: AdminApi, name: str, content: bytes, *, status: int = 200, *
     return seen
 
 
-async def done(api: AdminApi, errand: dict[str, Any]) -> dict[str, Any]:
+async def done(api: AdminApi, job: dict[str, Any]) -> dict[str, Any]:
     async with asyncio.timeout(60):
-        while errand["state"] in ("waiting", "running"):
+        while job["state"] in ("waiting", "running"):
             await asyncio.sleep(0.02)
-            errand = await api.get(f"/errands/{errand['id']}")
-    return errand
+            job = await api.get(f"/errands/{job['id']}")
+    return job
 
 
 async def bring(api: AdminApi, name: str, content: bytes, **said: str) -> dict[str, Any]:
     """Look at a file and keep it; the import."""
     seen = await look(api, name, content, **said)
-    errand = await done(api, await api.post("/imports", {"upload": seen["upload"]}, status=202))
-    assert errand["state"] == "done", errand
-    entry: dict[str, Any] = await api.get(f"/imports/{errand['result']}")
+    job = await done(api, await api.post("/imports", {"upload": seen["upload"]}, status=202))
+    assert job["state"] == "done", job
+    entry: dict[str, Any] = await api.get(f"/imports/{job['result']}")
     return entry
 
 
 async def export(api: AdminApi, asked: Mapping[str, object]) -> int:
-    errand = await done(api, await api.post("/exports", dict(asked), status=202))
-    assert errand["state"] == "done", errand
-    return int(errand["result"])
+    job = await done(api, await api.post("/exports", dict(asked), status=202))
+    assert job["state"] == "done", job
+    return int(job["result"])
 
 
 async def content(api: AdminApi, path: str) -> bytes:
@@ -235,7 +235,7 @@ async def test_a_streamed_export_over_a_damaged_page_is_an_error_and_no_half_a_f
     api: AdminApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bring(api, "a.jsonl", lines(*pairs()))
-    walk = api.store.outgoing.judged_pairs
+    walk = api.store.export_rows.judged_pairs
 
     def walk_on_to_the_damage(
         query: ExportQuery, *, tell_language: bool, among: object
@@ -243,7 +243,7 @@ async def test_a_streamed_export_over_a_damaged_page_is_an_error_and_no_half_a_f
         yield from islice(walk(query, tell_language=tell_language), 3)
         raise HomeError("prefloop.db is damaged; restore a backup")
 
-    monkeypatch.setattr(api.store.outgoing, "judged_pairs", walk_on_to_the_damage)
+    monkeypatch.setattr(api.store.export_rows, "judged_pairs", walk_on_to_the_damage)
     answer = await api.browser.get("/api/v1/export?format=trl")
     assert (answer.status_code, answer.json()["detail"]) == (503, "prefloop.db is damaged; restore a backup")
     assert [path.name for path in api.services.export_files._directory.iterdir()] == []
@@ -263,9 +263,9 @@ async def test_a_file_that_finds_no_room_is_told_as_that_and_leaves_nothing(
 async def test_an_export_that_finds_no_room_says_so(api: AdminApi, monkeypatch: pytest.MonkeyPatch) -> None:
     await bring(api, "a.jsonl", lines(*pairs()))
     monkeypatch.setattr("app.datasets.export_files.write", no_room)
-    errand = await done(api, await api.post("/exports", {"format": "trl"}, status=202))
-    assert errand["state"] == "failed"
-    assert errand["reason"]["words"].startswith("The disk is full: ")
+    job = await done(api, await api.post("/exports", {"format": "trl"}, status=202))
+    assert job["state"] == "failed"
+    assert job["reason"]["words"].startswith("The disk is full: ")
 
 
 def no_room(*_: object, **__: object) -> None:
@@ -276,7 +276,7 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
     await bring(api, "a.jsonl", lines(*pairs()))
     monkeypatch.setattr("app.datasets.export_tally._TOLD_EVERY", 1)
     exports, order = api.services.export_files, ExportOrder()
-    walk = api.store.outgoing.judged_pairs
+    walk = api.store.export_rows.judged_pairs
     asked: list[int] = []
 
     def walk_and_ask_again(query: ExportQuery, *, tell_language: bool, among: object) -> Iterator[JudgedPair | LeftOut]:
@@ -285,7 +285,7 @@ async def test_a_preview_is_given_up_for_a_newer_one(api: AdminApi, monkeypatch:
             exports.preview(order, 7)
         yield from walk(query, tell_language=tell_language)
 
-    monkeypatch.setattr(api.store.outgoing, "judged_pairs", walk_and_ask_again)
+    monkeypatch.setattr(api.store.export_rows, "judged_pairs", walk_and_ask_again)
     with pytest.raises(ConflictError, match="Another preview"):
         exports.preview(order, 7)
     exports.preview(order, 8)
@@ -330,9 +330,9 @@ async def test_an_order_that_makes_no_sense_is_refused(api: AdminApi, asked: dic
 
 
 async def test_nothing_to_write_is_said(api: AdminApi) -> None:
-    errand = await done(api, await api.post("/exports", {}, status=202))
-    assert (errand["state"], errand["result"]) == ("failed", None)
-    assert "nobody has judged a pair" in errand["reason"]["words"]
+    job = await done(api, await api.post("/exports", {}, status=202))
+    assert (job["state"], job["result"]) == ("failed", None)
+    assert "nobody has judged a pair" in job["reason"]["words"]
 
 
 async def test_provenance_and_anonymity(api: AdminApi) -> None:
@@ -348,11 +348,11 @@ async def test_a_dataset_is_published(api: AdminApi, hub: Hub, monkeypatch: pyte
     monkeypatch.setattr("app.datasets.hub.HfApi", lambda: hub.api)
     await bring(api, "a.jsonl", lines(*pairs()))
     asked: dict[str, object] = {"format": "trl", "repo": "me/eggs"} | ({} if private else {"private": False})
-    errand = await done(api, await api.post("/exports/publish", asked, status=202))
-    assert errand["state"] == "done", errand
+    job = await done(api, await api.post("/exports/publish", asked, status=202))
+    assert job["state"] == "done", job
     assert hub.repos == {"me/eggs": private}
     assert {"README.md", "manifest.json", "data/train.parquet"} <= set(hub.files)
-    entry = await api.get(f"/exports/{errand['result']}")
+    entry = await api.get(f"/exports/{job['result']}")
     assert (entry["container"], entry["request"]["repo"], entry["here"]) == ("hub", "me/eggs", False)
     assert entry["counts"] == json.loads(hub.files["manifest.json"])["counts"]
 
@@ -361,9 +361,9 @@ async def test_a_hub_that_refuses_is_quoted(api: AdminApi, hub: Hub, monkeypatch
     monkeypatch.setattr("app.datasets.hub.HfApi", lambda: hub.api)
     hub.repos["me/eggs"] = False
     await bring(api, "a.jsonl", lines(*pairs()))
-    errand = await done(api, await api.post("/exports/publish", {"repo": "me/eggs"}, status=202))
-    assert (errand["state"], errand["reason"]["values"]) == ("failed", {"repo": "me/eggs"})
-    assert "everybody can see it" in errand["reason"]["words"]
+    job = await done(api, await api.post("/exports/publish", {"repo": "me/eggs"}, status=202))
+    assert (job["state"], job["reason"]["values"]) == ("failed", {"repo": "me/eggs"})
+    assert "everybody can see it" in job["reason"]["words"]
     assert await api.get("/exports") == []
 
 

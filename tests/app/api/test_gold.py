@@ -43,7 +43,7 @@ async def test_the_list_says_how_people_did(api: AdminApi) -> None:
     plant(api.store)
     known = await api.get("/gold")
     assert [one["judged"] for one in known] == [len(HABITS)] * GOLD
-    right = sum(ballot.choice is ballot.gold for ballot in api.store.ballots.all() if ballot.gold)
+    right = sum(ballot.choice is ballot.gold for ballot in api.store.quality_votes.all() if ballot.gold)
     assert sum(one["right"] for one in known) == right > 0
 
 

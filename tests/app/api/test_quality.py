@@ -35,7 +35,7 @@ async def test_planted_annotators_are_told_apart(api: AdminApi) -> None:
 
 async def test_the_numbers_are_those_of_the_measures(api: AdminApi) -> None:
     plant(api.store)
-    sent, known = await api.get("/quality"), quality_report(api.store.ballots.all())
+    sent, known = await api.get("/quality"), quality_report(api.store.quality_votes.all())
     assert (sent["judgments"], sent["items"], sent["shared"]) == (len(HABITS) * PAIRS, PAIRS, PAIRS)
     assert (sent["agreement"], sent["fleiss"], sent["alpha"]) == pytest.approx(
         (known.agreement, known.fleiss, known.alpha)
@@ -68,7 +68,7 @@ async def test_a_report_serves_until_somebody_judges(api: AdminApi) -> None:
 async def test_judgments_before_the_days_asked_for_are_left_out(api: AdminApi) -> None:
     plant(api.store, pairs=4, gold=0)
     day = 24 * 60 * 60 * 1000
-    newest = max(ballot.created_at for ballot in api.store.ballots.all())
+    newest = max(ballot.created_at for ballot in api.store.quality_votes.all())
     later = QualityCache(api.store, lambda: newest + 3 * day)
     assert (await later.quality(7)).report.judgments == 4 * len(HABITS)
     assert (await later.quality(2)).report.judgments == 0
@@ -94,7 +94,7 @@ async def test_rounds_that_used_the_judgments_are_named(api: AdminApi) -> None:
     snapshot = api.store.rounds.snapshot(begun.id)
     said = await api.post(f"/people/{people['coin-cora'].id}/quarantine", {"reason": "no better than a coin"})
     used = [number for preference in snapshot.train + snapshot.heldout for number in preference.judgment_ids]
-    own = [one for one in api.store.ballots.all() if one.annotator_id == people["coin-cora"].id]
+    own = [one for one in api.store.quality_votes.all() if one.annotator_id == people["coin-cora"].id]
     assert said["rounds"] == [{"round": begun.id, "judgments": sum(one.judgment_id in used for one in own)}]
 
 
@@ -114,7 +114,7 @@ async def test_a_quarantine_needs_a_reason(api: AdminApi) -> None:
 async def test_a_flagged_prompt_is_listed_and_retired(api: AdminApi) -> None:
     person = api.store.people.add("ann", Role.ANNOTATOR)
     plant(api.store, pairs=1, gold=0)
-    [ballot, *_] = api.store.ballots.all()
+    [ballot, *_] = api.store.quality_votes.all()
     pair = api.store.pairs.by_id(ballot.item_id)
     api.store._database.write(lambda db: db.execute("update pair set target_judgments = 9"))
     lease = api.store.pairs.lease_pair(pair.id, person.id, duration_ms=1000)

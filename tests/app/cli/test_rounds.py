@@ -68,7 +68,7 @@ def test_without_a_server_the_way_out_is_named(
         (("status",), "base serves; "),
         (("settings",), "port = "),
         (("trial",), "No two versions are compared."),
-        (("ladder",), "base: "),
+        (("ranking",), "base: "),
         (("audit",), ""),
     ],
 )
@@ -79,6 +79,13 @@ def test_how_a_server_stands_is_told_in_words_and_as_json(
     assert words in capsys.readouterr().out
     assert run(*command, "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
     json.loads(capsys.readouterr().out)
+
+
+def test_an_older_name_of_a_command_works_and_says_the_new_one(server: Server, monkeypatch: Patch, capsys: Out) -> None:
+    assert run("ladder", "--json", "--home", server.home, monkeypatch=monkeypatch) == 0
+    said = capsys.readouterr()
+    assert "`ladder` is called `ranking` now" in said.err
+    assert json.loads(said.out)[0]["version"] == "base"
 
 
 def test_the_base_goes_on_no_trial(server: Server, monkeypatch: Patch, capsys: Out) -> None:

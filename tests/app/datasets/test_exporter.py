@@ -84,13 +84,13 @@ def filled(tmp_path: Path) -> Iterator[PreferenceStore]:
 
 def meaning(store: PreferenceStore, query: ExportQuery, *, strength: bool = True) -> set[tuple[object, ...]]:
     """What a store's pairs say, whichever side an answer stands on."""
-    pairs = [one for one in store.outgoing.judged_pairs(query) if isinstance(one, JudgedPair)]
+    pairs = [one for one in store.export_rows.judged_pairs(query) if isinstance(one, JudgedPair)]
     return {(p.prompt[-1]["content"], frozenset((p.a, p.b)), _said(p), p.strength if strength else None) for p in pairs}
 
 
 def pseudonyms(store: PreferenceStore) -> set[str]:
     """Of all who said something."""
-    pairs = [one for one in store.outgoing.judged_pairs(EVERYTHING) if isinstance(one, JudgedPair)]
+    pairs = [one for one in store.export_rows.judged_pairs(EVERYTHING) if isinstance(one, JudgedPair)]
     return {name for pair in pairs for name in pair.provenance["annotators"]}
 
 

@@ -19,8 +19,8 @@ CONFIG = RoundConfig(model="random", revision="0", seed=0, training=DPOConfig(ra
 
 
 @pytest.fixture
-def disk(model: Path, shelf: AdapterStore, tmp_path: Path) -> RoundDiskSpace:
-    return RoundDiskSpace(tmp_path / "rounds", load_base(str(model)), shelf)
+def disk(model: Path, adapter_store: AdapterStore, tmp_path: Path) -> RoundDiskSpace:
+    return RoundDiskSpace(tmp_path / "rounds", load_base(str(model)), adapter_store)
 
 
 def test_a_round_that_does_not_fit_is_refused_with_what_is_missing(
@@ -37,9 +37,9 @@ def test_a_larger_rank_needs_more(disk: RoundDiskSpace) -> None:
     assert disk.needed(larger) > disk.needed(CONFIG)
 
 
-def test_what_trains_on_a_version_needs_room_for_its_copy(disk: RoundDiskSpace, shelf: AdapterStore) -> None:
-    shelf.path("v1").mkdir(parents=True)
-    (shelf.path("v1") / "weights").write_bytes(b"x" * 1000)
+def test_what_trains_on_a_version_needs_room_for_its_copy(disk: RoundDiskSpace, adapter_store: AdapterStore) -> None:
+    adapter_store.path("v1").mkdir(parents=True)
+    (adapter_store.path("v1") / "weights").write_bytes(b"x" * 1000)
     beside = CONFIG.model_copy(update={"champion": "v1"})
     assert disk.needed(beside) == disk.needed(CONFIG) + 1000
 
@@ -56,11 +56,16 @@ def test_a_round_takes_no_more_than_was_said(disk: RoundDiskSpace, model: Path, 
 
 
 def test_a_round_is_planned_only_where_it_fits(
-    disk: RoundDiskSpace, store: PreferenceStore, shelf: AdapterStore, monkeypatch: pytest.MonkeyPatch
+    disk: RoundDiskSpace, store: PreferenceStore, adapter_store: AdapterStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainings = TrainingSettings({"rank": 4}, 1_600_000)
     planner = Planner(
-        store.versions, shelf, template=CONFIG, training_settings=trainings, max_rank=8, assert_fits=disk.assert_fits
+        store.versions,
+        adapter_store,
+        template=CONFIG,
+        training_settings=trainings,
+        max_rank=8,
+        assert_fits=disk.assert_fits,
     )
     assert planner.plan(None, champion="base")
     monkeypatch.setattr("app.rounds.disk_space.free_bytes", lambda _: 0)

@@ -30,13 +30,13 @@ SIZE = 1_600_000
 
 
 @pytest.fixture
-def planner(store: PreferenceStore, shelf: AdapterStore) -> Plan:
+def planner(store: PreferenceStore, adapter_store: AdapterStore) -> Plan:
     """Makes a planner for `[training]` keys, and for adapters of rank 12 at most."""
 
     def make(**given: object) -> Planner:
         trainings = TrainingSettings({"rank": 8, **given}, SIZE)
         template = RoundConfig(model="random", revision="0", seed=5)
-        return Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=12)
+        return Planner(store.versions, adapter_store, template=template, training_settings=trainings, max_rank=12)
 
     return make
 

@@ -86,7 +86,7 @@ def told() -> Told:
 
 @pytest.fixture
 async def start(
-    store: PreferenceStore, router: Router, shelf: AdapterStore, model: Path, tmp_path: Path, told: Told
+    store: PreferenceStore, router: Router, adapter_store: AdapterStore, model: Path, tmp_path: Path, told: Told
 ) -> AsyncIterator[Start]:
     """Makes a Rounds over judged pairs, trained by a command."""
     base = load_base(str(model))
@@ -102,17 +102,17 @@ async def start(
         **given: object,
     ) -> RoundRunner:
         trainings = TrainingSettings({**TRAINING, **given}, base.model.num_parameters())
-        planner = Planner(store.versions, shelf, template=template, training_settings=trainings, max_rank=8)
+        planner = Planner(store.versions, adapter_store, template=template, training_settings=trainings, max_rank=8)
         adapters = ModelRegistry(store, router, moved=lambda: None, publish=told)
         rounds = RoundRunner(
             store,
             router,
-            shelf,
+            adapter_store,
             directory=tmp_path / "rounds",
             planner=planner,
             trainer=TrainerProcess(command),
             publish=told,
-            gatekeeper=PromotionPolicy(adapters, router, promotion=promotion, limits=limits or Limits()),
+            promotion_policy=PromotionPolicy(adapters, router, promotion=promotion, limits=limits or Limits()),
             room=room,
         )
         made.append(rounds)

@@ -122,7 +122,7 @@ async def test_changed_files_are_refused_and_the_champion_stays(router: Router, 
 
 
 async def test_an_adapter_that_answers_otherwise_than_it_was_trained_is_refused(
-    router: Router, shelf: AdapterStore, new_version: NewVersion
+    router: Router, adapter_store: AdapterStore, new_version: NewVersion
 ) -> None:
     path = new_version("round-1", 1)
     card = json.loads((path / "prefloop.json").read_text())
@@ -135,11 +135,11 @@ async def test_an_adapter_that_answers_otherwise_than_it_was_trained_is_refused(
 
 
 async def test_an_adapter_without_effect_is_refused(
-    router: Router, store: PreferenceStore, shelf: AdapterStore, model: Path, tmp_path: Path
+    router: Router, store: PreferenceStore, adapter_store: AdapterStore, model: Path, tmp_path: Path
 ) -> None:
     manifest = save_adapter(model, tmp_path / "idle", seed=1, strength=0.0)
     store.versions.add("idle", round_id=None, parent="base", sha256=manifest.adapter_sha256)
-    shelf.install("idle", tmp_path / "idle", manifest)
+    adapter_store.install("idle", tmp_path / "idle", manifest)
 
     with pytest.raises(AdapterError, match="exactly as the base"):
         await promote(router, "idle")
@@ -160,14 +160,18 @@ async def test_a_version_that_cannot_be_recorded_does_not_serve(
 
 
 async def test_a_damaged_champion_stops_the_start_instead_of_serving_the_base(
-    engine: InProcessEngine, router: Router, store: PreferenceStore, shelf: AdapterStore, new_version: NewVersion
+    engine: InProcessEngine,
+    router: Router,
+    store: PreferenceStore,
+    adapter_store: AdapterStore,
+    new_version: NewVersion,
 ) -> None:
     path = new_version("round-1", 1)
     await promote(router, "round-1")
     (path / "adapter_model.safetensors").write_bytes(b"gone")
 
     with pytest.raises(AdapterError, match="round-1"):
-        await Router(engine, shelf, store.versions).start()
+        await Router(engine, adapter_store, store.versions).start()
 
 
 async def test_rolling_back_is_a_promotion_of_an_older_version(router: Router, new_version: NewVersion) -> None:

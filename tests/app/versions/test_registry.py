@@ -115,9 +115,9 @@ async def test_an_unknown_version_is_not_found(adapters: ModelRegistry) -> None:
             await act
 
 
-def test_an_unknown_version_has_no_files(store: PreferenceStore, shelf: AdapterStore) -> None:
+def test_an_unknown_version_has_no_files(store: PreferenceStore, adapter_store: AdapterStore) -> None:
     with pytest.raises(NotFoundError, match="v9"):
-        adapter_files(store, shelf, "v9")
+        adapter_files(store, adapter_store, "v9")
 
 
 async def test_a_decision_without_a_reason_changes_nothing(adapters: ModelRegistry) -> None:
@@ -150,19 +150,21 @@ async def test_a_version_whose_decision_cannot_be_kept_does_not_serve(
 
 
 async def test_a_damaged_version_is_neither_promoted_nor_handed_out(
-    adapters: ModelRegistry, store: PreferenceStore, shelf: AdapterStore, router: Router, moves: list[str]
+    adapters: ModelRegistry, store: PreferenceStore, adapter_store: AdapterStore, router: Router, moves: list[str]
 ) -> None:
-    (shelf.path("v1") / WEIGHTS).write_bytes(b"damaged")
+    (adapter_store.path("v1") / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(AdapterError, match="have changed"):
         await adapters.promote("v1", reason="why not")
     with pytest.raises(AdapterError, match="have changed"):
-        adapter_files(store, shelf, "v1")
+        adapter_files(store, adapter_store, "v1")
     assert (router.champion, moves, stand(adapters)["v1"]) == ("base", [], VersionStatus.UNUSED)
 
 
-async def test_the_base_has_no_files(adapters: ModelRegistry, store: PreferenceStore, shelf: AdapterStore) -> None:
+async def test_the_base_has_no_files(
+    adapters: ModelRegistry, store: PreferenceStore, adapter_store: AdapterStore
+) -> None:
     with pytest.raises(ConflictError, match="no adapter"):
-        adapter_files(store, shelf, "base")
+        adapter_files(store, adapter_store, "base")
 
 
 async def test_who_listens_is_told_what_was_decided(adapters: ModelRegistry, told: Told) -> None:

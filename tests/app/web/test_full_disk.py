@@ -100,9 +100,9 @@ def judge(person: Client, count: int) -> list[int]:
     return acknowledged
 
 
-def ended(owner: Client, errand: dict[str, Any]) -> dict[str, Any]:
+def ended(owner: Client, job: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = eventually(
-        lambda: now if (now := owner.get(f"/errands/{errand['id']}"))["state"] not in ("waiting", "running") else None
+        lambda: now if (now := owner.get(f"/errands/{job['id']}"))["state"] not in ("waiting", "running") else None
     )
     return found
 
@@ -198,8 +198,8 @@ def importing(disk: Disk, owner: Client, tmp_path: Path) -> None:
     disk.free()
     token = look()
     disk.fill(leave=300_000)
-    errand = ended(owner, owner.post("/imports", upload=token))
-    assert (errand["state"], errand["reason"]["words"][: len(FULL)]) == ("failed", FULL)
+    job = ended(owner, owner.post("/imports", upload=token))
+    assert (job["state"], job["reason"]["words"][: len(FULL)]) == ("failed", FULL)
     disk.free()
     assert ended(owner, owner.post("/imports", upload=look()))["state"] == "done"
     [entry] = owner.get("/imports")

@@ -64,7 +64,7 @@ def test_all_looks_at_a_pair_that_came_again_count(scene: Scene) -> None:
     lease, before = scene.store.judgments.change(ann.id, scene.store.judgments.last_id(), duration_ms=1000)
     judged(scene, lease, before_pair(scene, before), 300)
     assert scene.store.rounds.preview().excluded == {}
-    assert [ballot.elapsed_ms for ballot in scene.store.ballots.all()] == [READ_MS + 900]
+    assert [ballot.elapsed_ms for ballot in scene.store.quality_votes.all()] == [READ_MS + 900]
 
 
 def test_looks_that_are_too_short_together_are_too_fast(scene: Scene) -> None:
@@ -85,8 +85,8 @@ def test_what_an_edit_brought_along_goes_with_its_judgment(scene: Scene) -> None
 
 def test_exports_leave_it_out_unless_they_are_told_to_take_what_is_barred(scene: Scene) -> None:
     judged(scene, scene.annotator(), pair_to_read(scene), 200)
-    assert list(scene.store.outgoing.judged_pairs(ExportQuery())) == [LeftOut("too_fast", 1)]
-    assert len(list(scene.store.outgoing.judged_pairs(ExportQuery(barred=True)))) == 1
+    assert list(scene.store.export_rows.judged_pairs(ExportQuery())) == [LeftOut("too_fast", 1)]
+    assert len(list(scene.store.export_rows.judged_pairs(ExportQuery(barred=True)))) == 1
 
 
 def test_it_is_no_vote_between_versions(scene: Scene) -> None:
@@ -95,7 +95,7 @@ def test_it_is_no_vote_between_versions(scene: Scene) -> None:
         a, b = (completion(f"{name} {next(scene.numbers)}".ljust(1000, "x"), name) for name in ("base", "v1"))
         pair = scene.store.pairs.add_evaluation(scene.prompt_id(), a, b, champion="base")
         judged(scene, scene.annotator(), pair, elapsed_ms)
-    assert len(scene.store.contests.all()) == 2
+    assert len(scene.store.comparisons.all()) == 2
 
 
 def test_a_round_taken_again_bars_by_what_held_when_it_began(scene: Scene) -> None:

@@ -79,14 +79,14 @@ def test_an_outline_knows_people_by_pseudonym(crowded: Scene) -> None:
 
 
 def test_an_outline_of_nothing_is_empty(scene: Scene) -> None:
-    outline = scene.store.outgoing.outline(ExportQuery())
+    outline = scene.store.export_rows.outline(ExportQuery())
     assert (outline.judgments, dict(outline.left_out), sum(outline.pairs.values()), len(outline.taken)) == (0, {}, 0, 0)
 
 
 def assert_alike(scene: Scene, query: ExportQuery) -> None:
     left_out, pairs, written = Counter[str](), dict.fromkeys(Split, 0), dict.fromkeys(Split, 0)
     taken: list[int] = []
-    for found in scene.store.outgoing.judged_pairs(query):
+    for found in scene.store.export_rows.judged_pairs(query):
         if isinstance(found, LeftOut):
             left_out[found.reason] += found.judgments
             continue
@@ -95,7 +95,7 @@ def assert_alike(scene: Scene, query: ExportQuery) -> None:
         if found.provenance["pair"] not in taken:
             taken.append(found.provenance["pair"])
             pairs[split] += 1
-    outline = scene.store.outgoing.outline(query)
+    outline = scene.store.export_rows.outline(query)
     assert dict(outline.left_out) == left_out
     assert (outline.pairs, outline.written, outline.taken.tolist()) == (pairs, written, taken)
     assert outline.judgments == sum(written.values()) + left_out.total()

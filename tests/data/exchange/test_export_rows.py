@@ -18,7 +18,7 @@ EVERYTHING = ExportQuery(aggregation=Aggregation.JUDGMENTS, ties=True, both_bad=
 def exported(scene: Scene, query: ExportQuery) -> tuple[list[JudgedPair], Counter[str]]:
     """The pairs, and how many judgments were left out for each reason."""
     pairs, left_out = [], Counter[str]()
-    for one in scene.store.outgoing.judged_pairs(query):
+    for one in scene.store.export_rows.judged_pairs(query):
         if isinstance(one, LeftOut):
             left_out[one.reason] += one.judgments
         else:
@@ -185,7 +185,7 @@ def test_languages_are_told_by_prompt_and_answers(scene: Scene) -> None:
     }
     pairs = [JudgedPair(({"role": "user", "content": ask},), good, bad) for ask, good, bad in texts.values()]
     scene.store.imports.add_pairs(begun, list(enumerate(pairs, 1)), Chunk(2, 2))
-    told = list(scene.store.outgoing.judged_pairs(ExportQuery(), tell_language=True))
+    told = list(scene.store.export_rows.judged_pairs(ExportQuery(), tell_language=True))
     assert [one.provenance["language"] for one in told if isinstance(one, JudgedPair)] == ["en", "zh"]
     [found], left_out = exported(scene, ExportQuery(languages=("zh",)))
     assert (found.prompt[0]["content"], found.provenance["language"], left_out) == (

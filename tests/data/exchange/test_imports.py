@@ -90,7 +90,7 @@ def test_a_judgment_given_here_is_known_by_its_digest(
         scene.judge(scene.annotator(), Choice.B, scene.pair(), strength)
     gone_out = [
         one
-        for one in scene.store.outgoing.judged_pairs(ExportQuery(aggregation=aggregation))
+        for one in scene.store.export_rows.judged_pairs(ExportQuery(aggregation=aggregation))
         if isinstance(one, JudgedPair)
     ]
     assert len(gone_out) == 3 and keep(scene.store, begun, *gone_out) == {}
@@ -101,7 +101,7 @@ def test_votes_put_together_are_not_counted_beside_themselves(scene: Scene, begu
     pair = scene.pair(target=3)
     for choice in (Choice.A, Choice.A, Choice.B):
         scene.judge(scene.annotator(), choice, pair)
-    [gone_out] = scene.store.outgoing.judged_pairs(ExportQuery())
+    [gone_out] = scene.store.export_rows.judged_pairs(ExportQuery())
     assert isinstance(gone_out, JudgedPair)
     refused = keep(scene.store, begun, gone_out, judged(votes=3), judged(votes=3))
     assert refused == {0: "3 votes put together, of a pair that is judged here; bring each judgment"}
@@ -112,7 +112,7 @@ def test_votes_put_together_are_not_counted_beside_themselves(scene: Scene, begu
 
 def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, begun: Import) -> None:
     scene.judge(scene.annotator(), Choice.A, scene.pair())
-    [given] = scene.store.outgoing.judged_pairs(ExportQuery())
+    [given] = scene.store.export_rows.judged_pairs(ExportQuery())
     assert isinstance(given, JudgedPair)
     first = [judged(judgment="x"), replace(given, b="else")]
     second = [judged(judgment="x"), judged("yes", "else", judgment="x"), judged(choice=Choice.B, judgment="x")]
@@ -125,7 +125,7 @@ def test_another_judgment_under_a_digest_that_is_here_is_refused(scene: Scene, b
 @pytest.mark.parametrize(("said", "kept"), [(1.4, 1), (1.5, 2), (2, 2), (2.5, 2), (2.6, 3)])
 def test_a_strength_between_two_becomes_the_nearer_one(scene: Scene, begun: Import, said: float, kept: int) -> None:
     keep(scene.store, begun, replace(judged(), strength=said))
-    [found] = scene.store.outgoing.judged_pairs(ExportQuery())
+    [found] = scene.store.export_rows.judged_pairs(ExportQuery())
     assert isinstance(found, JudgedPair) and found.strength == kept
 
 
@@ -203,7 +203,7 @@ def test_when_it_was_judged_is_kept(scene: Scene, begun: Import) -> None:
 @pytest.mark.parametrize("time", ["2024-05-01T12:00:00.123+00:00", "9999-12-31T23:59:59.999+00:00"])
 def test_a_time_goes_out_as_it_came(scene: Scene, begun: Import, time: str) -> None:
     keep(scene.store, begun, judged(created_at=time))
-    [found] = scene.store.outgoing.judged_pairs(ExportQuery())
+    [found] = scene.store.export_rows.judged_pairs(ExportQuery())
     assert isinstance(found, JudgedPair) and found.provenance["created_at"] == time
 
 
@@ -216,8 +216,8 @@ def test_a_time_that_is_none_in_utc_is_refused(scene: Scene, begun: Import, time
 
 def test_it_tells_nothing_of_habits_nor_of_days_here(scene: Scene, begun: Import) -> None:
     keep(scene.store, begun, judged(), judged("sun", "moon"))
-    assert len(scene.store.ballots.all()) == 2
-    assert len(scene.store.ballots.cast_here()) == 0
+    assert len(scene.store.quality_votes.all()) == 2
+    assert len(scene.store.quality_votes.cast_here()) == 0
     assert [(day.judgments, day.people) for day in scene.store.daily.last(1)] == [(0, 0)]
 
 

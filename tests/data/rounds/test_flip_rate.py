@@ -12,7 +12,7 @@ from data.rounds.vote_table import Vote, VoteTable
 A, B = Choice.A, Choice.B
 
 
-def ballots(*pairs: Sequence[Choice]) -> list[Vote]:
+def quality_votes(*pairs: Sequence[Choice]) -> list[Vote]:
     """The votes on one pair after the other, each by somebody else."""
     numbered = [(pair_id, choice) for pair_id, choices in enumerate(pairs) for choice in choices]
     return [Vote(number, pair_id, choice, None, Split.TRAIN) for number, (pair_id, choice) in enumerate(numbered)]
@@ -20,7 +20,7 @@ def ballots(*pairs: Sequence[Choice]) -> list[Vote]:
 
 def agreeing(share: float, count: int = 1000) -> VoteTable:
     """Pairs with two votes each, of which a share agree."""
-    return VoteTable.of(ballots(*[(A, A if number < share * count else B) for number in range(count)]))
+    return VoteTable.of(quality_votes(*[(A, A if number < share * count else B) for number in range(count)]))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def agreeing(share: float, count: int = 1000) -> VoteTable:
     ],
 )
 def test_pairs_of_votes_are_counted(votes: list[Sequence[Choice]], agreeing: int, total: int) -> None:
-    assert vote_pairs(VoteTable.of(ballots(*votes))) == (agreeing, total)
+    assert vote_pairs(VoteTable.of(quality_votes(*votes))) == (agreeing, total)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_too_few_pairs_of_votes_give_no_rate() -> None:
 def test_the_rate_that_annotators_flip_with_is_found(people: int, rate: float) -> None:
     source = Random(f"{people}/{rate}")
     truths = [source.choice((A, B)) for _ in range(4000)]
-    votes = ballots(*[[t.mirrored if source.random() < rate else t for _ in range(people)] for t in truths])
+    votes = quality_votes(*[[t.mirrored if source.random() < rate else t for _ in range(people)] for t in truths])
     source.shuffle(votes)
     assert flip_rate(VoteTable.of(votes)) == pytest.approx(rate, abs=0.03)
 

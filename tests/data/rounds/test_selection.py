@@ -20,7 +20,7 @@ votes = st.builds(
     split=st.just(Split.TRAIN),
 )
 # a pair's votes share its prompt's split
-ballots = st.lists(votes, max_size=30, unique_by=lambda vote: vote.judgment_id).map(
+quality_votes = st.lists(votes, max_size=30, unique_by=lambda vote: vote.judgment_id).map(
     lambda ballot: [replace(vote, split=list(Split)[vote.pair_id % 2]) for vote in ballot]
 )
 
@@ -141,7 +141,7 @@ def test_of_pairs_with_the_same_answers_the_one_judged_last_counts() -> None:
     assert found.excluded == {"duplicate": 1}
 
 
-@given(ballots)
+@given(quality_votes)
 def test_the_digest_is_of_what_was_selected_and_of_nothing_else(ballot: list[Vote]) -> None:
     once = select(ballot)
     assert select([*ballot, vote(10**7, Choice.SKIP)]).sha256 == once.sha256
@@ -151,7 +151,7 @@ def test_the_digest_is_of_what_was_selected_and_of_nothing_else(ballot: list[Vot
     assert (fewer.sha256 == once.sha256) is (not used)
 
 
-@given(ballots)
+@given(quality_votes)
 def test_the_digest_is_of_the_canonical_json_that_rounds_of_older_prefloops_have_it_of(ballot: list[Vote]) -> None:
     found = select(ballot)
     decided = [[d.pair_id, d.winner.value, d.split.value, *d.judgment_ids] for d in found.decisions]
@@ -159,7 +159,7 @@ def test_the_digest_is_of_the_canonical_json_that_rounds_of_older_prefloops_have
     assert found.sha256 == sha256(canonical({"decided": decided, "both_bad": both_bad}))
 
 
-@given(ballots, rules, st.integers(0, 10**6))
+@given(quality_votes, rules, st.integers(0, 10**6))
 def test_every_vote_is_used_or_excluded_exactly_once(ballot: list[Vote], given: SelectionRules, since: int) -> None:
     selection = select([replace(one, same_as=one.pair_id // 3) for one in ballot], given, since=since)
     used = used_by(selection)
@@ -168,13 +168,13 @@ def test_every_vote_is_used_or_excluded_exactly_once(ballot: list[Vote], given: 
     assert all(1 <= decision.strength <= 3 for decision in selection.decisions)
 
 
-@given(ballots, st.randoms())
+@given(quality_votes, st.randoms())
 def test_the_order_of_votes_does_not_matter(ballot: list[Vote], random: Random) -> None:
     shuffled = sorted(ballot, key=lambda _: random.random())
     assert select(shuffled) == select(ballot)
 
 
-@given(ballots)
+@given(quality_votes)
 def test_mirrored_votes_give_mirrored_winners(ballot: list[Vote]) -> None:
     mirrored = [
         Vote(vote.judgment_id, vote.pair_id, vote.choice.mirrored, vote.strength, vote.split) for vote in ballot
@@ -183,7 +183,7 @@ def test_mirrored_votes_give_mirrored_winners(ballot: list[Vote]) -> None:
     assert {d.pair_id: d.winner for d in select(mirrored).decisions} == winners
 
 
-@given(ballots, rules, st.integers(0, 10**6))
+@given(quality_votes, rules, st.integers(0, 10**6))
 def test_what_was_used_selects_itself_again(ballot: list[Vote], given: SelectionRules, since: int) -> None:
     """A frozen snapshot is rebuilt by the same rule from the judgments it used, whatever rules it was frozen by."""
     once = select(ballot, given, since=since)
@@ -193,14 +193,14 @@ def test_what_was_used_selects_itself_again(ballot: list[Vote], given: Selection
     assert again.excluded == {}
 
 
-@given(ballots)
+@given(quality_votes)
 def test_the_winner_has_more_votes(ballot: list[Vote]) -> None:
     for decision in select(ballot).decisions:
         tally = Counter(vote.choice for vote in ballot if vote.pair_id == decision.pair_id)
         assert tally[decision.winner] > tally[decision.winner.mirrored]
 
 
-@given(ballots)
+@given(quality_votes)
 def test_a_bad_pair_has_more_such_votes_than_votes_for_a_winner(ballot: list[Vote]) -> None:
     selection = select(ballot)
     decided = {decision.pair_id for decision in selection.decisions}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from data.versions.bradley_terry import ELO, ladder, wins
+from data.versions.bradley_terry import ELO, ranking, wins
 
 Result = tuple[str, str, str | None]
 
@@ -16,7 +16,7 @@ def games(wins: int, losses: int, a: str = "v1", b: str = "base") -> list[Result
 
 
 def of(results: list[Result]) -> dict[str, tuple[float, float, float]]:
-    rungs = {rung.version: rung for rung in ladder(results, "base")}
+    rungs = {rung.version: rung for rung in ranking(results, "base")}
     return {name: (rung.elo or 0.0, rung.low or 0.0, rung.high or 0.0) for name, rung in rungs.items()}
 
 
@@ -49,7 +49,7 @@ def test_several_versions_are_as_logistic_regression_has_them() -> None:
 
 
 def test_the_strongest_comes_first_and_the_anchor_stands_at_nought() -> None:
-    rungs = ladder([*games(70, 30), *games(40, 60, "v2"), *games(60, 40, "v3", "v1")], "base")
+    rungs = ranking([*games(70, 30), *games(40, 60, "v2"), *games(60, 40, "v3", "v1")], "base")
     assert [rung.version for rung in rungs] == ["v3", "v1", "base", "v2"]
     anchor = rungs[2]
     assert (anchor.elo, anchor.low, anchor.high, anchor.votes) == (0, 0, 0, 200)
@@ -61,13 +61,13 @@ def test_who_has_won_everything_stays_finite_and_uncertain() -> None:
 
 
 def test_who_never_met_the_others_cannot_be_compared() -> None:
-    rungs = ladder([*games(7, 3), *games(9, 1, "v8", "v9")], "base")
+    rungs = ranking([*games(7, 3), *games(9, 1, "v8", "v9")], "base")
     assert [(rung.version, rung.elo is None) for rung in rungs[-2:]] == [("v8", True), ("v9", True)]
     assert all(rung.votes == 10 for rung in rungs)
 
 
 def test_without_votes_there_is_the_anchor_alone() -> None:
-    [rung] = ladder([], "base")
+    [rung] = ranking([], "base")
     assert (rung.version, rung.elo, rung.votes) == ("base", 0, 0)
 
 

@@ -24,7 +24,7 @@ def vote(scene: Scene, person: Annotator, choice: Choice, *, versions: tuple[str
 def test_each_vote_names_who_won(contest: Scene) -> None:
     ann = contest.annotator()
     ids = [vote(contest, ann, choice) for choice in (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD, Choice.SKIP)]
-    found = contest.store.contests.all()
+    found = contest.store.comparisons.all()
     assert found == [
         ComparisonVote(given, ("v1", "base"), winner, contest.clock.now)
         for given, winner in zip(ids, ("v1", "base", None, None), strict=False)
@@ -34,7 +34,7 @@ def test_each_vote_names_who_won(contest: Scene) -> None:
 
 def test_votes_on_other_pairs_are_none(contest: Scene) -> None:
     contest.judge(contest.annotator(), Choice.A, contest.pair())
-    assert contest.store.contests.all() == []
+    assert contest.store.comparisons.all() == []
 
 
 def test_two_versions_are_told_from_others_whichever_was_first(contest: Scene) -> None:
@@ -42,7 +42,7 @@ def test_two_versions_are_told_from_others_whichever_was_first(contest: Scene) -
     vote(contest, ann, Choice.A, versions=("v1", "base"))
     vote(contest, ann, Choice.B, versions=("base", "v1"))
     vote(contest, ann, Choice.A, versions=("v2", "v1"))
-    between = contest.store.contests.between("v1", "base")
+    between = contest.store.comparisons.between("v1", "base")
     assert evidence(between, "v1") == Evidence(2, 0)
     assert evidence(between, "base") == Evidence(0, 2)
 
@@ -53,7 +53,7 @@ def test_votes_before_a_time_are_left_out(contest: Scene) -> None:
     contest.clock.now += MINUTE
     late = vote(contest, ann, Choice.B)
     since = contest.clock.now
-    assert [one.judgment_id for one in contest.store.contests.between("v1", "base", since=since)] == [late]
+    assert [one.judgment_id for one in contest.store.comparisons.between("v1", "base", since=since)] == [late]
 
 
 @pytest.mark.parametrize("undone", [True, False])
@@ -67,9 +67,9 @@ def test_a_vote_changed_later_is_as_old_as_it_was(contest: Scene, undone: bool) 
     else:
         lease, _ = contest.store.judgments.change(ann.id, first, duration_ms=MINUTE)
     changed = contest.answer(lease, Choice.B)
-    [found] = contest.store.contests.between("v1", "base")
+    [found] = contest.store.comparisons.between("v1", "base")
     assert (found.judgment_id, found.winner, found.given_at) == (changed.id, "base", began)
-    assert contest.store.contests.between("v1", "base", since=contest.clock.now) == []
+    assert contest.store.comparisons.between("v1", "base", since=contest.clock.now) == []
 
 
 def test_a_vote_is_no_older_for_what_another_said_of_the_pair_before(contest: Scene) -> None:
@@ -78,25 +78,25 @@ def test_a_vote_is_no_older_for_what_another_said_of_the_pair_before(contest: Sc
     lease, _ = contest.undo(ann)
     contest.clock.now += 60 * MINUTE
     contest.judge(contest.annotator(), Choice.B, lease.pair)
-    assert [one.given_at for one in contest.store.contests.all()] == [contest.clock.now]
+    assert [one.given_at for one in contest.store.comparisons.all()] == [contest.clock.now]
 
 
 def test_what_was_undone_or_changed_counts_as_it_stands(contest: Scene) -> None:
     ann = contest.annotator()
     vote(contest, ann, Choice.A)
     lease, _ = contest.undo(ann)
-    assert contest.store.contests.all() == []
+    assert contest.store.comparisons.all() == []
     contest.answer(lease, Choice.B)
-    assert evidence(contest.store.contests.all(), "v1") == Evidence(0, 1)
+    assert evidence(contest.store.comparisons.all(), "v1") == Evidence(0, 1)
 
 
 def test_who_is_in_quarantine_does_not_count_until_it_is_lifted(contest: Scene) -> None:
     ann = contest.annotator()
     vote(contest, ann, Choice.A)
     contest.store.quarantines.begin(ann.id, reason="guesses", made_by=None)
-    assert contest.store.contests.all() == []
+    assert contest.store.comparisons.all() == []
     contest.store.quarantines.lift(ann.id, lifted_by=None)
-    assert len(contest.store.contests.all()) == 1
+    assert len(contest.store.comparisons.all()) == 1
 
 
 @pytest.mark.parametrize(("flag", "count"), [(Flag.BROKEN_PROMPT, 0), (Flag.PERSONAL_DATA, 0), (Flag.UNSAFE, 1)])
@@ -106,4 +106,4 @@ def test_flagged_pairs_do_not_count_unless_they_are_only_unsafe(contest: Scene, 
     pair = contest.store.pairs.add_evaluation(contest.prompt_id(), a, b, champion="v1")
     verdict = Verdict(Choice.A, remarks=Remarks(flag=flag))
     contest.store.judgments.record(ann.id, contest.lease(ann, pair).token, verdict, idempotency_key="f")
-    assert len(contest.store.contests.all()) == count
+    assert len(contest.store.comparisons.all()) == count
