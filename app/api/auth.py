@@ -30,7 +30,7 @@ async def caller(request: Request) -> Annotator:
     return annotator
 
 
-async def actor(request: Request) -> Annotator | HomeOwner:
+async def admin_or_owner(request: Request) -> Annotator | HomeOwner:
     """Who acts: an admin, or the owner of the home."""
     caller: Annotator | HomeOwner = request.state.annotator
     if caller.role is not Role.ADMIN:
@@ -38,7 +38,7 @@ async def actor(request: Request) -> Annotator | HomeOwner:
     return caller
 
 
-async def admin(caller: Annotated[Annotator | HomeOwner, Depends(actor)]) -> Annotator:
+async def admin(caller: Annotated[Annotator | HomeOwner, Depends(admin_or_owner)]) -> Annotator:
     """The caller, if an admin with an account."""
     if isinstance(caller, HomeOwner):
         raise HTTPException(403, "This needs an account. Start the server, and ask that.")
@@ -53,6 +53,6 @@ async def _in_person(request: Request) -> None:
 
 Caller = Annotated[Annotator, Depends(caller)]
 Admin = Annotated[Annotator, Depends(admin)]
-Actor = Annotated[Annotator | HomeOwner, Depends(actor)]
+AdminOrOwner = Annotated[Annotator | HomeOwner, Depends(admin_or_owner)]
 InPerson = Depends(_in_person)
 """For routes about credentials: whoever changes them has signed in, or owns the home."""

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from app.api.audit import act, audited
-from app.api.auth import Actor
+from app.api.auth import AdminOrOwner
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
 from app.datasets.export_files import ExportFiles
@@ -147,7 +147,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
         return ShelvesOut(formats=[_format_out(one) for one in FORMATS], containers=[one.name for one in CONTAINERS])
 
     @looking.post("/preview", responses=refusals(409))
-    async def preview_export(body: ExportIn, me: Actor) -> PreviewRowsOut:
+    async def preview_export(body: ExportIn, me: AdminOrOwner) -> PreviewRowsOut:
         """What a file would hold, without making it; one that the same admin asked for before is given up."""
         seen = await asyncio.to_thread(exports.preview, body.order(), me.id)
         return preview_out(seen)
@@ -155,7 +155,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
     @routes.post("", status_code=202)
     @act(AuditAct.EXPORT_PREFERENCES)
     async def export_preferences(
-        body: ExportIn, me: Actor, ending: Annotated[str | None, Query(max_length=20)] = None
+        body: ExportIn, me: AdminOrOwner, ending: Annotated[str | None, Query(max_length=20)] = None
     ) -> ErrandOut:
         """Have a file made; the errand says how far it is, and at last which export it became.
 
@@ -165,7 +165,7 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
 
     @routes.post("/publish", status_code=202)
     @act(AuditAct.PUBLISH_PREFERENCES)
-    async def publish_preferences(body: PublishIn, me: Actor) -> ErrandOut:
+    async def publish_preferences(body: PublishIn, me: AdminOrOwner) -> ErrandOut:
         """Put a dataset on the Hugging Face hub, by the token of the server's own user."""
         return errand_out(exports.publish(body.order(), body.repo, me.id, private=body.private))
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.audit import act, audited
-from app.api.auth import Actor, Admin
+from app.api.auth import Admin, AdminOrOwner
 from app.api.errors import LARGEST_ID, Body, Id, refusals
 from data.activity.audit import AuditAct
 from data.annotation.gold import Agreed, GoldPair
@@ -83,7 +83,7 @@ def build_gold_api(store: PreferenceStore) -> APIRouter:
 
     @routes.post("", status_code=201, responses=refusals(404, 409))
     @act(AuditAct.MAKE_GOLD)
-    def make_gold(body: KnownIn, me: Actor) -> KnownOut:
+    def make_gold(body: KnownIn, me: AdminOrOwner) -> KnownOut:
         """Make a known pair of the same answers as a pair."""
         choice = Choice(body.choice)
         known = store.gold.make(body.pair_id, choice, explanation=body.explanation, made_by=me.id)

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from app.api.audit import act, audited
-from app.api.auth import Actor
+from app.api.auth import AdminOrOwner
 from app.api.disconnects import while_connected
 from app.api.errors import Body, Id, refusals
 from app.api.jobs import ErrandOut, errand_out
@@ -106,7 +106,7 @@ def build_imports_api(store: PreferenceStore, imports: Uploads) -> APIRouter:
 
     @routes.post("", status_code=202, responses=refusals(404))
     @act(AuditAct.IMPORT_FILE)
-    async def import_file(body: TakeIn, me: Actor) -> ErrandOut:
+    async def import_file(body: TakeIn, me: AdminOrOwner) -> ErrandOut:
         """Keep what a file holds; the errand says how far it is, and at last which import it became."""
         return errand_out(imports.begin(body.upload, me.id))
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from app.api.account import Days, EndedOut, Password
 from app.api.audit import act, audited
-from app.api.auth import Actor, InPerson
+from app.api.auth import AdminOrOwner, InPerson
 from app.api.errors import Body, Id, refusals
 from app.people.accounts import DAY_MS, Accounts
 from data.activity.audit import Audit, AuditAct
@@ -142,7 +142,7 @@ def _add_invites(routes: APIRouter, accounts: Accounts) -> None:
 
     @routes.post("/people/invites", status_code=201)
     @act(AuditAct.MAKE_INVITE)
-    def make_invite(body: InviteIn, me: Actor) -> NewInviteOut:
+    def make_invite(body: InviteIn, me: AdminOrOwner) -> NewInviteOut:
         """A link by which one new person can make an account."""
         token, invite = accounts.make_invite(body.role, valid_ms=body.days * DAY_MS, made_by=me.id)
         return NewInviteOut(token=token, path=f"/join/?token={token}", invite=invite)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from app.annotation.quality_cache import Quality, QualityCache
 from app.api.audit import act, audited
-from app.api.auth import Actor
+from app.api.auth import AdminOrOwner
 from app.api.errors import Body, Id, refusals
 from app.api.quality_schema import (
     QualityOut,
@@ -70,14 +70,14 @@ def _add_report(routes: APIRouter, store: PreferenceStore, examiner: QualityCach
 def _add_quarantine(routes: APIRouter, store: PreferenceStore) -> None:
     @routes.post("/people/{person_id}/quarantine", status_code=201, responses=refusals(404, 409))
     @act(AuditAct.QUARANTINE)
-    def quarantine(person_id: Id, body: ReasonIn, me: Actor) -> QuarantinedOut:
+    def quarantine(person_id: Id, body: ReasonIn, me: AdminOrOwner) -> QuarantinedOut:
         """Leave somebody's judgments out of rounds from now on; rounds that were given them are named."""
         begun = store.quarantines.begin(person_id, reason=body.reason, made_by=me.id)
         return QuarantinedOut(quarantine=quarantine_out(begun, me.pseudonym), rounds=_rounds(store, person_id))
 
     @routes.post("/people/{person_id}/quarantine/lift", status_code=204, responses=refusals(404, 409))
     @act(AuditAct.LIFT_QUARANTINE)
-    def lift_quarantine(person_id: Id, me: Actor) -> None:
+    def lift_quarantine(person_id: Id, me: AdminOrOwner) -> None:
         """Let all of somebody's judgments count again."""
         store.quarantines.lift(person_id, lifted_by=me.id)
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from app.api.audit import act, audited
-from app.api.auth import Actor
+from app.api.auth import AdminOrOwner
 from app.api.errors import Body, refusals
 from app.serving.adapter_store import AdapterStore
 from app.versions.registry import AdapterView, ModelRegistry, adapter_files, adapter_views
@@ -122,32 +122,32 @@ def build_moves_api(store: PreferenceStore, adapters: ModelRegistry) -> APIRoute
 
     @routes.post("/{name}/promote")
     @act(AuditAct.PROMOTE)
-    async def promote(name: VersionName, body: VersionReasonIn, me: Actor) -> ChampionOut:
+    async def promote(name: VersionName, body: VersionReasonIn, me: AdminOrOwner) -> ChampionOut:
         """Let a version serve: verified, loaded, proved by its canary, then swapped in."""
         await adapters.promote(name, reason=body.reason, actor_id=me.id)
         return ChampionOut(champion=name)
 
     @routes.post("/roll-back")
     @act(AuditAct.ROLL_BACK)
-    async def roll_back(body: VersionReasonIn, me: Actor) -> ChampionOut:
+    async def roll_back(body: VersionReasonIn, me: AdminOrOwner) -> ChampionOut:
         """Serve again what served before, and refuse what serves now."""
         return ChampionOut(champion=await adapters.roll_back(reason=body.reason, actor_id=me.id))
 
     @routes.post("/{name}/try", status_code=204)
     @act(AuditAct.PUT_ON_TRIAL)
-    async def put_on_trial(name: VersionName, body: VersionReasonIn, me: Actor) -> None:
+    async def put_on_trial(name: VersionName, body: VersionReasonIn, me: AdminOrOwner) -> None:
         """Let annotators compare a version with the one that serves, until their votes settle it."""
         await adapters.put_on_trial(name, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/refuse", status_code=204)
     @act(AuditAct.REFUSE)
-    async def refuse(name: VersionName, body: VersionReasonIn, me: Actor) -> None:
+    async def refuse(name: VersionName, body: VersionReasonIn, me: AdminOrOwner) -> None:
         """Decide that a version shall not serve; it can still be promoted later."""
         await adapters.rule(name, Ruling.REFUSE, reason=body.reason, actor_id=me.id)
 
     @routes.post("/{name}/retire", status_code=204)
     @act(AuditAct.RETIRE)
-    async def retire(name: VersionName, body: VersionReasonIn, me: Actor) -> None:
+    async def retire(name: VersionName, body: VersionReasonIn, me: AdminOrOwner) -> None:
         """Put a version away for good; its files stay."""
         await adapters.rule(name, Ruling.RETIRE, reason=body.reason, actor_id=me.id)
 
