@@ -20,12 +20,14 @@ backups = typer.Typer()
 
 @backups.command("backup")
 def back_up(
-    to: Annotated[Path | None, typer.Option(help="Directory for backups; as [backup] says, or HOME-backups.")] = None,
-    keep: Annotated[int | None, typer.Option(min=1, help="Then delete all there but the newest so many.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Directory for backups; by default that of [backup], or HOME-backups.")
+    ] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="Keep only the newest so many there.")] = None,
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the whole home, as it is at one moment, while the server goes on."""
+    """Back up the whole home as of one moment, while the server runs."""
     from app.maintenance.backups import back_up, directory_of
     from app.settings.settings import load_settings
 
@@ -38,10 +40,10 @@ def back_up(
 def restore(
     backup: Annotated[Path, typer.Argument(help="A directory that `prefloop backup` made.")],
     home: HomePath = HOME,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look whether the backup is whole.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check that the backup is complete.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a home of a backup; nothing that is there is written over."""
+    """Restore a backup into a new home; nothing is overwritten."""
     from app.maintenance.backups import backup_out
     from data.db.backups import restore, verify
 
@@ -53,7 +55,7 @@ def restore(
 
 @backups.command("check")
 def check(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Look for damage in the store and in the files of versions. Nothing is mended."""
+    """Check the store and the files of versions for damage. Nothing is repaired."""
     from app.maintenance.home_check import assert_sound, look_through
 
     found = look_through(Home(home))

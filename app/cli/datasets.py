@@ -21,10 +21,12 @@ from data.errors import InputError
 from data.records import ImportKind, Split
 from data.rounds.aggregation import Aggregation
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would come of it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would happen.")]
 FileToRead = Annotated[Path, typer.Argument(help="File, or directory of the datasets library, to read.")]
-SourceOf = Annotated[str | None, typer.Option(help="Where its prompts come from, for the record; the file's name.")]
-LicenseOf = Annotated[str | None, typer.Option(help="Under which licence, for the record.")]
+SourceOf = Annotated[
+    str | None, typer.Option(help="Where its prompts come from, for the record; the file's name by default.")
+]
+LicenseOf = Annotated[str | None, typer.Option(help="Its licence, for the record.")]
 
 imports = typer.Typer(no_args_is_help=True, help="Prompts and preferences from files.")
 exports = typer.Typer()
@@ -39,7 +41,7 @@ def import_prompts(
     as_json: AsJson = False,
     home: HomePath = HOME,
 ) -> None:
-    """Add prompts for the model to answer: text, CSV, JSON lines, Parquet, or a datasets directory."""
+    """Import prompts to sample from: text, CSV, JSON lines, Parquet, or a datasets directory."""
     brought = {"source": source, "license": license}
     _bring(Home(home), file, ImportKind.PROMPTS, brought, dry_run=dry_run, as_json=as_json)
 
@@ -47,21 +49,21 @@ def import_prompts(
 @imports.command("preferences")
 def import_preferences(
     file: FileToRead,
-    format: Annotated[str | None, typer.Option(help="Layout of its rows; found out by default.")] = None,
+    format: Annotated[str | None, typer.Option(help="Format of its rows; detected by default.")] = None,
     source: SourceOf = None,
     license: LicenseOf = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     home: HomePath = HOME,
 ) -> None:
-    """Add judged pairs, each once, in any format that docs/formats.md lists."""
+    """Import judged pairs, each once, in any format that docs/formats.md lists."""
     brought = {"format": format, "source": source, "license": license}
     _bring(Home(home), file, ImportKind.PREFERENCES, brought, dry_run=dry_run, as_json=as_json)
 
 
 @imports.command("list")
 def list_imports(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Every file that came in, newest first."""
+    """List the imports, newest first."""
     with client_of(home) as client:
         found = client.get("/imports")
     answer(found, _imports, as_json=as_json)
@@ -69,7 +71,7 @@ def list_imports(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @exports.command("exports")
 def list_exports(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Every file that was written or published, newest first."""
+    """List the exports, newest first."""
     with client_of(home) as client:
         found = client.get("/exports")
     answer(found, _exports, as_json=as_json)
@@ -78,32 +80,40 @@ def list_exports(home: HomePath = HOME, as_json: AsJson = False) -> None:
 @exports.command("export")
 def export(
     out: Annotated[Path | None, typer.Option(help="File, or new directory, to write.")] = None,
-    format: Annotated[str, typer.Option(help="Layout of the rows.")] = "trl",
-    container: Annotated[str | None, typer.Option(help="Kind of file; its name says so by default.")] = None,
+    format: Annotated[str, typer.Option(help="Format of the rows.")] = "trl",
+    container: Annotated[str | None, typer.Option(help="Kind of file; by default its name decides.")] = None,
     split: Annotated[Split | None, typer.Option(help="Only prompts of this split.")] = None,
     rounds: Annotated[list[int] | None, typer.Option("--round", help="Only judgments this round used.")] = None,
     versions: Annotated[list[str] | None, typer.Option("--version", help="Only answers of this version.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only judged from then on.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Only judged before.")] = None,
-    annotators: Annotated[list[str] | None, typer.Option("--annotator", help="Only by this pseudonym.")] = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="Only with this reason.")] = None,
-    languages: Annotated[list[str] | None, typer.Option("--language", help="Only in this one, such as en.")] = None,
-    aggregation: Annotated[Aggregation | None, typer.Option(help="How votes become one; by the format.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only judgments from then on.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only judgments before then.")] = None,
+    annotators: Annotated[
+        list[str] | None, typer.Option("--annotator", help="Only judgments of this pseudonym.")
+    ] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Only judgments with this reason.")] = None,
+    languages: Annotated[
+        list[str] | None, typer.Option("--language", help="Only pairs in this language, such as en.")
+    ] = None,
+    aggregation: Annotated[
+        Aggregation | None, typer.Option(help="How votes are aggregated; the format's default.")
+    ] = None,
     agreement: Annotated[float, typer.Option(min=0, max=1, help="Least share of the votes for the winner.")] = 0.0,
     votes: Annotated[int, typer.Option(min=1, help="Least number of votes.")] = 1,
     strength: Annotated[float, typer.Option(min=1, max=3, help="Least mean strength.")] = 1.0,
-    ties: Annotated[bool | None, typer.Option(help="Also pairs of which neither is better; by the format.")] = None,
-    both_bad: Annotated[bool | None, typer.Option(help="Also pairs of which both are bad; by the format.")] = None,
+    ties: Annotated[bool | None, typer.Option(help="Include ties; the format's default.")] = None,
+    both_bad: Annotated[
+        bool | None, typer.Option(help="Include pairs of two bad answers; the format's default.")
+    ] = None,
     barred: Annotated[bool, typer.Option("--barred", help="Include judgments excluded from training.")] = False,
-    provenance: Annotated[bool, typer.Option("--provenance", help="With columns that say where it is from.")] = False,
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Without pseudonyms and comments.")] = False,
+    provenance: Annotated[bool, typer.Option("--provenance", help="Include provenance columns.")] = False,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Anonymise: drop pseudonyms and comments.")] = False,
     push: Annotated[str | None, typer.Option(help="Publish on the Hugging Face hub, as OWNER/NAME.")] = None,
-    public: Annotated[bool, typer.Option("--public", help="Let everybody see what is published.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make the published dataset public.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     home: HomePath = HOME,
 ) -> None:
-    """Write the preferences, in the layout that a trainer takes."""
+    """Export the preferences, in a format that a trainer reads."""
     if (out is not None) + (push is not None) + dry_run != 1:
         raise InputError("say one of --out FILE, --push OWNER/NAME, and --dry-run, which shows what it would hold")
     kind = _container(out, container)
@@ -158,7 +168,7 @@ def export(
 def _bring(
     home: Home, file: Path, kind: ImportKind, brought: dict[str, str | None], *, dry_run: bool, as_json: bool
 ) -> None:
-    """Look at a file, say what it holds, and keep that."""
+    """Inspect a file, say what it holds, and import that."""
     from app.client.datasets import datasets_of
     from app.datasets.rejected_rows import bad_rows_of
 

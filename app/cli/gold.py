@@ -14,14 +14,14 @@ from app.cli.server import server_of, store_of
 from data.records import Expectable
 
 PairId = Annotated[int, typer.Argument(help="The pair's number.")]
-ExplanationOption = Annotated[str, typer.Option(help="Shown to whoever is told how the known pairs went.")]
+ExplanationOption = Annotated[str, typer.Option(help="Shown to annotators who are told what was expected.")]
 
-gold = typer.Typer(no_args_is_help=True, help="Known pairs, by which people are measured.")
+gold = typer.Typer(no_args_is_help=True, help="Gold pairs: their answer is known, and people are measured by them.")
 
 
 @gold.command("list")
 def list_known(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Every known pair, newest first, and how people did."""
+    """List the gold pairs, newest first, and how people did."""
     with store_of(home) as client:
         found = client.get("/gold")
     answer(found, _known, as_json=as_json)
@@ -29,7 +29,7 @@ def list_known(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @gold.command("candidates")
 def candidates(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Pairs of which several people say the same and nobody anything else."""
+    """List candidates: pairs on which several people agree and nobody disagrees."""
     with store_of(home) as client:
         found = client.get("/gold/candidates")
     answer(found, _candidates, as_json=as_json)
@@ -43,7 +43,7 @@ def make(
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Make a known pair of the same two answers as a pair; a and b are the pair's own."""
+    """Make a gold pair of a pair's two answers; a and b are the pair's own."""
     with store_of(home) as client:
         found = client.post("/gold", pair_id=pair, choice=choice, explanation=explanation)
     answer(found, _made, as_json=as_json)
@@ -58,7 +58,7 @@ def write(
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Make a known pair of two written answers, of which the good one is expected to win."""
+    """Make a gold pair of two written answers, of which the good one is expected to win."""
     with server_of(home) as server:
         found = server.post("/gold/written", prompt=prompt, good=good, bad=bad, explanation=explanation)
     answer(found, _made, as_json=as_json)
@@ -66,7 +66,7 @@ def write(
 
 @gold.command("retire")
 def retire(pair: PairId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Ask a known pair no more; what was said of it still counts."""
+    """Retire a gold pair; judgments on it still count."""
     with store_of(home) as client:
         client.post(f"/gold/{pair}/retire")
         [found] = (one for one in client.get("/gold") if one["pair_id"] == pair)

@@ -15,12 +15,12 @@ Version = Annotated[str | None, typer.Option(help="An older one, as `prefloop gu
 LanguageOption = Annotated[str | None, typer.Option(help="The translation into this language, such as zh.")]
 Translations = Annotated[list[str] | None, typer.Option(help="The same in another language, as zh=FILE.")]
 
-guidelines = typer.Typer(no_args_is_help=True, help="What everybody judges by.")
+guidelines = typer.Typer(no_args_is_help=True, help="Annotation guidelines.")
 
 
 @guidelines.command("list")
 def list_versions(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Every version, newest first; the first of them is in force."""
+    """List the versions, newest first; the first is current."""
     with store_of(home) as client:
         found = client.get("/guidelines")
     answer(found, _lines, as_json=as_json)
@@ -30,7 +30,7 @@ def list_versions(home: HomePath = HOME, as_json: AsJson = False) -> None:
 def show(
     version: Version = None, language: LanguageOption = None, home: HomePath = HOME, as_json: AsJson = False
 ) -> None:
-    """The text in force, or that of an older version, in Markdown."""
+    """Show the current text, or that of an older version, in Markdown."""
     with store_of(home) as client:
         versions = client.get("/guidelines")
     found = next((one for one in versions if version in {None, one["version"]}), None)
@@ -46,7 +46,7 @@ def publish(
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Put a text in force; it replaces all translations too."""
+    """Publish a text; it replaces all translations too."""
     body, translations = _read(file), dict(map(_translation, translation or []))
     with store_of(home) as client:
         found = client.post("/guidelines", body=body, translations=translations)

@@ -10,12 +10,14 @@ from app.cli.options import HOME, AsJson, HomePath
 from app.cli.output import answer, moment
 from app.cli.server import client_of
 
-lineage = typer.Typer(no_args_is_help=True, help="What an answer rests on, and what rests on a person.")
+lineage = typer.Typer(
+    no_args_is_help=True, help="Where an answer comes from, and what was trained on a person's judgments."
+)
 
 
 @lineage.command("answer")
 def of_answer(number: int, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """From an answer back to its version, the rounds behind that, and the people behind these."""
+    """Trace an answer back to its version, the rounds behind that, and the people behind these."""
     with client_of(home) as client:
         found = client.get(f"/lineage/answers/{number}")
         origins = client.get(_of_version(found["version"])) if found["version"] else []
@@ -24,7 +26,7 @@ def of_answer(number: int, home: HomePath = HOME, as_json: AsJson = False) -> No
 
 @lineage.command("version")
 def of_version(name: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """From a version back to the base, with the rounds and people behind each."""
+    """Trace a version back to the base, with the rounds and people behind each."""
     with client_of(home) as client:
         origins = client.get(_of_version(name))
     answer(origins, _origins, as_json=as_json)
@@ -32,7 +34,7 @@ def of_version(name: str, home: HomePath = HOME, as_json: AsJson = False) -> Non
 
 @lineage.command("annotator")
 def of_annotator(pseudonym: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """From a person to the rounds that used his judgments, and when versions served that rest on them."""
+    """Trace a person forward to the rounds that used their judgments, and when versions trained on them served."""
     with client_of(home) as client:
         touches = client.get(f"/lineage/annotators/{quote(pseudonym, safe='')}")
     answer(touches, _touches, as_json=as_json)

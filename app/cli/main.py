@@ -68,7 +68,7 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options of the command itself; their callbacks do all."""
+    """Take the options of the command itself; their callbacks do the work."""
 
 
 @app.command()
@@ -83,9 +83,7 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="Certificate with its chain, as PEM: speak HTTPS by it.")
-    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate with its chain, as PEM: serve HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key, as PEM, if that is in a file of its own.")] = None,
 ) -> None:
     """Start the loop: pages for annotators and admins, the model, training rounds."""
@@ -119,14 +117,16 @@ def train(
     model: Annotated[str, typer.Option(help=f"{ModelName}, or built-in.")],
     out: Annotated[Path, typer.Option(help="Directory for the round; the adapter is in its adapter/.")],
     config: Annotated[Path | None, typer.Option(help="TOML with the keys of [training]; may have [model].")] = None,
-    algorithm: Annotated[Algorithm | None, typer.Option(help="What to train by; dpo unless --config says.")] = None,
+    algorithm: Annotated[Algorithm | None, typer.Option(help="Algorithm; dpo unless --config says otherwise.")] = None,
     seed: Annotated[int, typer.Option(help="Same data, settings and seed: the same adapter.")] = 0,
-    heldout_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the prompts that only measures.")] = 0.1,
+    heldout_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the prompts held out for evaluation.")
+    ] = 0.1,
     dtype: DtypeOf = None,
     quantize: QuantizeTo = None,
     trust_remote_code: TrustCode = False,
 ) -> None:
-    """Train an adapter on a preference file, without a server; run again, it goes on where it was stopped."""
+    """Train an adapter on a preference file, without a server. Re-run to resume."""
     from app.rounds.train_file import Task, read_options, read_settings
     from app.rounds.train_file import train as run_training
     from app.settings_file import SettingsFile

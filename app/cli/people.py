@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_DAYS = 366
 
 PasswordOption = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)]
-DaysOption = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="How long it is good for, if it is not used.")]
+DaysOption = Annotated[int, typer.Option(min=1, max=_MOST_DAYS, help="Expires after so many days if it is not used.")]
 NewRole = Annotated[Role, typer.Option(help="What the person may do.")]
 InviteId = Annotated[int, typer.Argument(help="The invite's number.")]
 WhyOption = Annotated[str, typer.Option(help="Reason (kept in the audit log).")]
@@ -36,7 +36,7 @@ def add(
     password: PasswordOption = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make an account."""
+    """Create an account."""
     with client_of(home, make=True) as client:
         added = client.post("/users", login=login, password=password, role=role)
     answer(added, f"Added {added['login']} ({added['role']}).", as_json=as_json)
@@ -44,7 +44,7 @@ def add(
 
 @users.command("list")
 def list_people(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Everybody: login, role, pseudonym."""
+    """List everybody: login, role, pseudonym."""
     with client_of(home) as client:
         everybody = client.get("/people")
     answer(everybody, _lines, as_json=as_json)
@@ -54,7 +54,7 @@ def list_people(home: HomePath = HOME, as_json: AsJson = False) -> None:
 def invite(
     home: HomePath = HOME, role: NewRole = Role.ANNOTATOR, days: DaysOption = 7, as_json: AsJson = False
 ) -> None:
-    """Print a link by which one new person can make an account."""
+    """Print a link with which one new person can create an account."""
     with client_of(home) as client:
         made = client.post("/people/invites", role=role, days=days)
     _show_link(client.url, made, as_json=as_json)
@@ -62,7 +62,7 @@ def invite(
 
 @users.command("invites")
 def invites(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """All invites, newest first, and what became of them."""
+    """List the invites, newest first, and who joined by them."""
     with client_of(home) as client:
         found = client.get("/people/invites")
         logins = {person["id"]: person["login"] for person in client.get("/people")}
@@ -71,7 +71,7 @@ def invites(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @users.command("withdraw")
 def withdraw(number: InviteId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Make the link of an invite worthless, by its number in `prefloop user invites`."""
+    """Cancel an invite, by its number in `prefloop user invites`."""
     with client_of(home) as client:
         client.delete(f"/people/invites/{number}")
     answer({"withdrawn": number}, f"Invite {number} is withdrawn: its link leads nowhere.", as_json=as_json)
@@ -87,7 +87,7 @@ def link(login: str, home: HomePath = HOME, days: DaysOption = 1, as_json: AsJso
 
 @users.command("password")
 def password(login: str, home: HomePath = HOME, password: PasswordOption = "", as_json: AsJson = False) -> None:
-    """Give a person a new password; their sessions, API tokens and links end."""
+    """Set a person's password; their sessions, API tokens and links end."""
     with client_of(home) as client:
         _post(client, login, "password", password=password)
         person = _by_login(client, login)
@@ -96,7 +96,7 @@ def password(login: str, home: HomePath = HOME, password: PasswordOption = "", a
 
 @users.command("disable")
 def disable(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Keep a person out; what they judged stays."""
+    """Disable an account; the person's judgments are kept."""
     with client_of(home) as client:
         person = _post(client, login, "disable")
     answer(person, f"{login} is disabled and signed out everywhere.", as_json=as_json)
@@ -104,7 +104,7 @@ def disable(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @users.command("enable")
 def enable(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Let a disabled person in again."""
+    """Enable a disabled account."""
     with client_of(home) as client:
         person = _post(client, login, "enable")
     answer(person, f"{login} may sign in.", as_json=as_json)
@@ -112,7 +112,7 @@ def enable(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @users.command("role")
 def role(login: str, role: Role, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Make a person an admin or an annotator."""
+    """Set a person's role: admin or annotator."""
     with client_of(home) as client:
         person = _post(client, login, "role", role=role)
     answer(person, f"{login} is now: {role}.", as_json=as_json)
@@ -128,7 +128,7 @@ def sign_out(login: str, home: HomePath = HOME, as_json: AsJson = False) -> None
 
 @users.command("quarantine")
 def quarantine(login: str, reason: WhyOption, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Leave a person's judgments out of rounds from now on; they are kept, and the person is not told."""
+    """Leave a person's judgments out of rounds from now on. They are kept, and the person is not told."""
     with store_of(home) as client:
         found = _post(client, login, "quarantine", reason=reason)
     used = ", ".join(str(use["round"]) for use in found["rounds"])

@@ -18,21 +18,23 @@ _MOST_LINES = 200
 
 PromptId = Annotated[int, typer.Argument(help="The prompt's number.")]
 
-prompts = typer.Typer(no_args_is_help=True, help="What the model is asked.")
+prompts = typer.Typer(no_args_is_help=True, help="Prompts to sample from.")
 
 
 @prompts.command("list")
 def list_prompts(
-    words: Annotated[str, typer.Option(help="Only those with this text in a turn.")] = "",
-    split: Annotated[Split | None, typer.Option(help="Only those of this split.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only those from here.")] = None,
-    retired: Annotated[bool | None, typer.Option("--retired/--in-use", help="Only those.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_LINES, help="So many, the newest.")] = 50,
-    before: Annotated[int | None, typer.Option(min=1, help="Only those with a lower number: the next page.")] = None,
+    words: Annotated[str, typer.Option(help="Only prompts with this text in a turn.")] = "",
+    split: Annotated[Split | None, typer.Option(help="Only prompts of this split.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only prompts from this source.")] = None,
+    retired: Annotated[
+        bool | None, typer.Option("--retired/--in-use", help="Only retired ones, or only those in use.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_LINES, help="How many at most.")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="Only prompts with a lower number: the next page.")] = None,
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """The prompts, newest first."""
+    """List the prompts, newest first."""
     asked = {"words": words, "split": split, "source": source, "retired": retired, "limit": limit, "before": before}
     with store_of(home) as client:
         found = client.get("/prompts/list", **{name: value for name, value in asked.items() if value is not None})
@@ -41,7 +43,7 @@ def list_prompts(
 
 @prompts.command("sources")
 def sources(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Where the prompts came from, and how they are split."""
+    """List the sources of prompts, and how they are split."""
     with store_of(home) as client:
         found = client.get("/prompts/sources")
     answer(found, _sources, as_json=as_json)
@@ -49,7 +51,7 @@ def sources(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @prompts.command("edit")
 def edit(number: PromptId, text: str, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Put another prompt, whose last turn is this text, in this one's place; this one is retired."""
+    """Replace a prompt by one whose last turn is this text; the old one is retired."""
     with server_of(home) as server:
         found = server.post(f"/prompts/{number}/edit", text=text)
     answer(found, f"Prompt {found['id']} has taken the place of prompt {number}.", as_json=as_json)
@@ -57,7 +59,7 @@ def edit(number: PromptId, text: str, home: HomePath = HOME, as_json: AsJson = F
 
 @prompts.command("retire")
 def retire(number: PromptId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Sample a prompt no more, and offer none of its pairs that nobody has judged."""
+    """Retire a prompt: it is no longer sampled, and its pairs that nobody has judged are withdrawn."""
     with store_of(home) as client:
         client.post(f"/prompts/{number}/retire")
         [found] = client.get("/prompts/list", before=number + 1, limit=1)

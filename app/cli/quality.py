@@ -17,11 +17,11 @@ quality = typer.Typer()
 
 @quality.command("quality")
 def show(
-    days: Annotated[int | None, typer.Option(min=1, max=_MOST_DAYS, help="Only of so many days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=_MOST_DAYS, help="Only the last so many days.")] = None,
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """How far people agree, each person's measures, and whose judgments want a second look."""
+    """Show how far people agree, each person's measures, and whose judgments need a second look."""
     with store_of(home) as client:
         found = client.get("/quality") if days is None else client.get("/quality", days=days)
     answer(found, _quality, as_json=as_json)
@@ -29,11 +29,11 @@ def show(
 
 @quality.command("flags")
 def flags(
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_FLAGS, help="So many, the newest.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_FLAGS, help="How many at most.")] = 100,
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """What annotators flagged and have not taken back, newest first."""
+    """List open flags, newest first."""
     with store_of(home) as client:
         found = client.get("/flags", limit=limit)
     answer(found, _flags, as_json=as_json)

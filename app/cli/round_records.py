@@ -19,7 +19,7 @@ round_records = typer.Typer()
 
 @round_records.command("show")
 def show(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """A round with its progress, and what was measured once it has a report."""
+    """Show a round with its progress, and its measures once it has a report."""
     with server_of(home) as server:
         found = {**server.get(f"/rounds/{number}"), "record": server.get(f"/rounds/{number}/record")}
     answer(found, _round, as_json=as_json)
@@ -28,11 +28,11 @@ def show(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> Non
 @round_records.command("report")
 def report(
     number: RoundId,
-    out: Annotated[Path | None, typer.Option(help="File for it, in place of the screen.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write it to, instead of the terminal.")] = None,
     home: HomePath = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """A round's report in Markdown: what it was given, what came of it, what was decided; of any round."""
+    """Print a round's report in Markdown: its data, results and decision."""
     with server_of(home) as server:
         text = server.text(f"/rounds/{number}/report.md")
         found = {
@@ -48,7 +48,7 @@ def report(
 
 @round_records.command("log")
 def log(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """All that a round's trainer has written to its log so far."""
+    """Print a round's trainer log so far."""
     with server_of(home) as server:
         found = _whole_log(server, number)
     answer(found, found["text"].rstrip("\n"), as_json=as_json)

@@ -14,12 +14,12 @@ from app.cli.server import server_of
 from app.rounds.algorithms import Algorithm
 from data.errors import RoundError
 
-rounds = typer.Typer(no_args_is_help=True, help="Rounds of training.")
+rounds = typer.Typer(no_args_is_help=True, help="Training rounds.")
 
 
 @rounds.command("preview")
 def preview(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Say what a round would use now, and start none."""
+    """Show what a round would use now, without starting one."""
     with server_of(home) as server:
         found = server.get("/rounds/preview")
     answer(found, _preview, as_json=as_json)
@@ -29,10 +29,12 @@ def preview(home: HomePath = HOME, as_json: AsJson = False) -> None:
 def start(
     home: HomePath = HOME,
     algorithm: Annotated[Algorithm | None, typer.Option(help="The configured one by default.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is over; exit status 2 unless it went well.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it is over; exit status 2 unless it succeeded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze what has been judged and train on it; while another round is under way, wait in line behind that."""
+    """Start a round on the current judgments; it is queued while another runs."""
     from app.client.rounds import begun, ended, newest_round
 
     with server_of(home) as server:
@@ -50,7 +52,7 @@ def start(
 
 @rounds.command("list")
 def list_rounds(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """All rounds, newest first."""
+    """List the rounds, newest first."""
     with server_of(home) as server:
         found = server.get("/rounds")
     answer(found, lambda entries: map(_line, entries), as_json=as_json)
@@ -58,7 +60,7 @@ def list_rounds(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @rounds.command("cancel")
 def cancel(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Stop a round that trains."""
+    """Cancel a round that trains."""
     with server_of(home) as server:
         found = server.post(f"/rounds/{number}/cancel")
     answer(found, f"Round {number} is being cancelled.", as_json=as_json)
@@ -66,7 +68,7 @@ def cancel(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> N
 
 @rounds.command("resume")
 def resume(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Let a round that failed or was cancelled go on from its last checkpoint."""
+    """Resume a failed or cancelled round from its last checkpoint."""
     with server_of(home) as server:
         found = server.post(f"/rounds/{number}/resume")
     answer(found, f"Round {number} goes on.", as_json=as_json)
@@ -75,12 +77,12 @@ def resume(number: RoundId, home: HomePath = HOME, as_json: AsJson = False) -> N
 @rounds.command("rebuild")
 def rebuild(
     home: HomePath = HOME,
-    without_annotator: Annotated[list[str] | None, typer.Option(help="A pseudonym; may be given often.")] = None,
-    without_source: Annotated[list[str] | None, typer.Option(help="Where prompts came from.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which rounds that means.")] = False,
+    without_annotator: Annotated[list[str] | None, typer.Option(help="A pseudonym; may be repeated.")] = None,
+    without_source: Annotated[list[str] | None, typer.Option(help="A source of prompts; may be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the affected rounds.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train rounds again without somebody's judgments, as new versions that wait to be decided on."""
+    """Retrain rounds without an annotator's judgments, as new versions that await a decision."""
     left_out = {"annotators": without_annotator or [], "sources": without_source or []}
     with server_of(home) as server:
         found = server.get("/rebuilds/plan", **left_out) if dry_run else server.post("/rebuilds", **left_out)
@@ -91,7 +93,7 @@ def rebuild(
 
 @rounds.command("withdraw")
 def withdraw(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Forget the round that waits for another to end."""
+    """Cancel the queued round."""
     with server_of(home) as server:
         server.delete("/rounds/waiting")
         found = server.get("/rounds/preview")

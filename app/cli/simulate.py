@@ -23,23 +23,25 @@ def simulate(
     judgments: Annotated[int, typer.Option(min=1, help="Judgments per round, over all annotators.")] = 60,
     rounds: Annotated[int, typer.Option(min=1, help="Training rounds.")] = 2,
     taste: Annotated[TasteName, typer.Option(help="What they prefer, unknown to the loop.")] = TasteName.POLITE,
-    algorithm: Annotated[Algorithm | None, typer.Option(help="What rounds train by; as configured by default.")] = None,
+    algorithm: Annotated[
+        Algorithm | None, typer.Option(help="Algorithm of the rounds; the configured one by default.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of tastes and measurements.")] = 0,
     model: Annotated[str | None, typer.Option(help="Model to start a server with, as for `prefloop serve`.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="Prompts to start it with, as for `prefloop serve`.")] = None,
-    comparisons: Annotated[int, typer.Option(min=1, help="Answers that each version is measured by.")] = 100,
+    comparisons: Annotated[int, typer.Option(min=1, help="Answers on which each version is measured.")] = 100,
     unseen: Annotated[
         Path | None,
         typer.Option(help="Prompts to measure on, one answer each; the server's held-out prompts by default."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File for the result too, as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write the result to as well, as JSON.")] = None,
     home: Annotated[
         Path | None,
-        typer.Option(help="Home to work on, its server if it has one; a temporary one by default."),
+        typer.Option(help="Home to use, with its server if one runs; a temporary one by default."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Watch the loop follow a hidden taste: synthetic annotators at a real server."""
+    """Simulate annotators with a hidden taste at a real server, and measure whether the model follows it."""
     from app.simulation.study import Study, server_on
     from app.simulation.study import simulate as run_study
     from app.simulation.table import as_record, as_table

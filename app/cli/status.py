@@ -19,7 +19,7 @@ look = typer.Typer()
 
 @look.command("status")
 def status(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """How the loop stands: what serves, what trains, what the next round waits for, what wants a look."""
+    """Show the status of the loop: what serves and trains, what the next round waits for, what needs attention."""
     with server_of(home) as server:
         found = {**server.get("/overview"), "next_round": server.get("/rounds/preview")}
     answer(found, _status, as_json=as_json)
@@ -27,7 +27,7 @@ def status(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @look.command("settings")
 def settings(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """The settings in force, and where each comes from."""
+    """Show the settings in effect, and where each comes from."""
     with server_of(home) as server:
         found = server.get("/settings")
     answer(found, lambda all: [f"{one['key']} = {one['value']}  ({one['source']})" for one in all], as_json=as_json)
@@ -35,7 +35,7 @@ def settings(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @look.command("trial")
 def trial(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """The votes between the version on trial, or the one that serves, and the one it is compared with."""
+    """Show the votes of the A/B trial, or between the serving version and the one before it."""
     with server_of(home) as server:
         found = server.get("/trial")
     answer(found, _trial, as_json=as_json)
@@ -43,7 +43,7 @@ def trial(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @look.command("ranking")
 def ranking(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """All versions that were voted on, strongest first, in Elo points above the base."""
+    """Rank all versions by all votes (Bradley-Terry), in Elo points above the base."""
     with server_of(home) as server:
         found = server.get("/ladder")
     answer(found, _ranking, as_json=as_json)
@@ -59,10 +59,10 @@ def ladder(home: HomePath = HOME, as_json: AsJson = False) -> None:
 @look.command("audit")
 def audit(
     home: HomePath = HOME,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_ACTS, help="So many, the newest.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_ACTS, help="How many at most.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """What admins did, newest first."""
+    """Show the audit log, newest first."""
     with store_of(home) as client:
         found = client.get("/audit", limit=limit)
     answer(found, _acts, as_json=as_json)

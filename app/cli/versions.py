@@ -19,17 +19,17 @@ from data.errors import InputError
 if TYPE_CHECKING:
     from app.client.client import Client
 
-Reason = Annotated[str, typer.Option(help="Why, for the record.")]
-NewDirectory = Annotated[Path, typer.Argument(help="Directory to write; it must not exist.")]
+Reason = Annotated[str, typer.Option(help="Reason (kept in the audit log).")]
+NewDirectory = Annotated[Path, typer.Argument(help="Directory to create.")]
 
 _SAID = "from the command line"
 
-adapters = typer.Typer(no_args_is_help=True, help="Versions: what there is, what serves, what shall become of them.")
+adapters = typer.Typer(no_args_is_help=True, help="Versions of the model: list, promote, roll back, try, download.")
 
 
 @adapters.command("list")
 def list_adapters(home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """All versions with their standing; the one that serves is marked."""
+    """List the versions with their status; the serving one is marked."""
     with client_of(home) as client:
         found = client.get("/adapters")
     answer(found, _lines, as_json=as_json)
@@ -37,7 +37,7 @@ def list_adapters(home: HomePath = HOME, as_json: AsJson = False) -> None:
 
 @adapters.command("promote")
 def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
-    """Serve a version, an older one included: verified and proved before it takes over."""
+    """Serve a version, also an older one; it is verified before it takes over."""
     with client_of(home) as client:
         found = client.post(f"/adapters/{name}/promote", reason=reason)
     answer(found, f"{found['champion']} serves.", as_json=as_json)
@@ -45,7 +45,7 @@ def promote(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: A
 
 @adapters.command("roll-back")
 def roll_back(home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
-    """Serve again what served before, and refuse what serves now."""
+    """Serve the previous version again, and mark the serving one as refused."""
     with client_of(home) as client:
         found = client.post("/adapters/roll-back", reason=reason)
     answer(found, f"{found['champion']} serves.", as_json=as_json)
@@ -53,7 +53,7 @@ def roll_back(home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = F
 
 @adapters.command("refuse")
 def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
-    """Decide that a version shall not serve; it can still be promoted later."""
+    """Refuse a version; it can still be promoted later."""
     with client_of(home) as client:
         found = _ruled(client, name, "refuse", reason)
     answer(found, f"{name} is refused.", as_json=as_json)
@@ -61,7 +61,7 @@ def refuse(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: As
 
 @adapters.command("try")
 def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
-    """Let annotators compare a version, blind, with the one that serves; their votes decide."""
+    """Start an A/B trial: annotators compare a version, blind, with the serving one; their votes decide."""
     with server_of(home) as server:
         found = _ruled(server, name, "try", reason)
     answer(found, f"{name} is in trial.", as_json=as_json)
@@ -69,7 +69,7 @@ def put_on_trial(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_js
 
 @adapters.command("retire")
 def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: AsJson = False) -> None:
-    """Put a version away for good; its files stay."""
+    """Retire a version; its files are kept."""
     with client_of(home) as client:
         found = _ruled(client, name, "retire", reason)
     answer(found, f"{name} is retired.", as_json=as_json)
@@ -77,7 +77,7 @@ def retire(name: str, home: HomePath = HOME, reason: Reason = _SAID, as_json: As
 
 @adapters.command("download")
 def download(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Write a version as a directory that PeftModel.from_pretrained takes."""
+    """Write a version as a directory that PeftModel.from_pretrained loads."""
     _assert_new(out)
     _fetch(home, name, out)
     answer(_written(name, out), f"{name} is in {out}", as_json=as_json)
@@ -85,7 +85,7 @@ def download(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJso
 
 @adapters.command("merge")
 def merge(name: str, out: NewDirectory, home: HomePath = HOME, as_json: AsJson = False) -> None:
-    """Write the base with a version merged in, in float32, as a model that transformers loads by itself."""
+    """Write the base merged with a version, in float32, as a model that transformers loads."""
     from trainer.model.merging import load_and_merge
 
     _assert_new(out)
