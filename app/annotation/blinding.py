@@ -5,8 +5,8 @@ from data.records import Annotator, Role
 
 _FAILED = "The model cannot answer just now. An admin can see why."
 _CANNOT_BE_ASKED = (
-    "The model cannot be asked this: it is too long, or its turns are of a kind that the model does not take. "
-    "Begin anew with a shorter question."
+    "The model cannot be asked this: it is too long, or has turns that the model does not take. "
+    "Start again with a shorter question."
 )
 _DISK_FULL = "The server's disk is full: nothing can be saved until somebody makes room. What was saved is not lost."
 _STORE_FAILED = "The server cannot read or save just now. An admin can see why."

@@ -167,7 +167,9 @@ class Desk:
         if judgment.annotator_id != annotator.id:
             raise NotFoundError("there is no judgment {judgment} of yours", judgment=judgment_id)
         if not await self.goes_on(judgment):
-            raise ConflictError("This conversation cannot go on: no answer was chosen, or it is as long as may be.")
+            raise ConflictError(
+                "This conversation cannot continue: no answer was chosen, or it has as many turns as allowed."
+            )
 
         def keep() -> Prompt:
             pair = self._store.pairs.by_id(judgment.pair_id)

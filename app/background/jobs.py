@@ -63,7 +63,7 @@ class Jobs:
     def by_id(self, number: int) -> Job:
         """Return the job with this number. Raises NotFoundError."""
         if number not in self._jobs:
-            raise NotFoundError("There is no errand {number}.", number=number)
+            raise NotFoundError("There is no job {number}.", number=number)
         return self._jobs[number]
 
     async def close(self) -> None:

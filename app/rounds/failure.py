@@ -16,7 +16,7 @@ def why_ended(directory: RoundDir, status: int) -> str:
         return str(DiskFullError(directory.path))
     last = _last_line(directory)
     if last is None:
-        return f"the trainer ended with status {status} and said nothing; check that its command can run: see `trainer`"
+        return f"the trainer ended with status {status} without a word; check that its command can run: see `trainer`"
     return f"the trainer ended with status {status}: {last}; {directory.log} says more"
 
 

@@ -60,7 +60,7 @@ class GpuSharing:
             await self._engine.reload()
         except RuntimeError as error:  # torch's type for out of memory
             raise RoundError(
-                f"the model could not come back from the CPU's memory ({error}); free the memory that something else "
+                f"the model could not be moved back from CPU memory ({error}); free the memory that something else "
                 "has taken, and start the server again"
             ) from error
 

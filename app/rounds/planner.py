@@ -143,8 +143,8 @@ class Planner:
         known = {version.name: version.sha256 for version in self._versions.all()}
         if not known.get(name):
             raise ConflictError(
-                f"a round's reference shall be the version {name}, which there is not; name another in "
-                f'[training.reference] (there is {", ".join(known)}), or "champion" for the one that serves'
+                f"reference version {name} does not exist; name another in [training.reference] "
+                f'(there is {", ".join(known)}), or "champion" for the one that serves'
             )
         return str(known[name])
 

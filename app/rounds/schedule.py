@@ -27,17 +27,19 @@ def _good_cron(given: str) -> str:
             raise CroniterError("it has five fields: minute, hour, day, month, day of the week")
         croniter(given).get_next()
     except CroniterBadDateError as error:
-        words = "{given} is a cron time that never comes; write for example 0 3 * * 1, Mondays at three"
+        words = "{given} is a cron expression that never matches; write for example 0 3 * * 1, Mondays at three"
         raise PydanticCustomError("cron", words, {"given": given}) from error
     except CroniterError as error:
-        words = "{given} is no cron time ({why}); write for example 0 3 * * 1, Mondays at three"
+        words = "{given} is not a valid cron expression ({why}); write for example 0 3 * * 1, Mondays at three"
         raise PydanticCustomError("cron", words, {"given": given, "why": str(error)}) from error
     return given
 
 
 def _good_hours(given: str) -> str:
     if not _QUIET.fullmatch(given):
-        raise PydanticCustomError("quiet", "{given} are no hours; write for example 22:00-07:00", {"given": given})
+        raise PydanticCustomError(
+            "quiet", "{given} is not a range of hours; write for example 22:00-07:00", {"given": given}
+        )
     return given
 
 

@@ -118,7 +118,7 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _no_key_alone(self) -> "Settings":
         if self.tls_key is not None and self.tls_cert is None:
-            raise PydanticCustomError(IN_OUR_WORDS, "tls_key is of no use without tls_cert; name the certificate, too")
+            raise PydanticCustomError(IN_OUR_WORDS, "tls_key needs tls_cert; name the certificate as well")
         return self
 
     @property

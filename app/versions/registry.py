@@ -222,7 +222,7 @@ class ModelRegistry:
     async def _assert_holds(self, premise: Premise | None) -> None:
         """Raise ConflictError if a premise does not hold. Call with _one_at_a_time held, so that it stays true."""
         if premise is not None and not await asyncio.to_thread(premise):
-            raise ConflictError("What was to be decided on has changed meanwhile; look again.")
+            raise ConflictError("This has changed in the meantime; look at it again.")
 
     async def _swap(self, name: str, record: Callable[[], object]) -> None:
         """Make a version serve. record: stores the change and its decision in one transaction."""

@@ -31,7 +31,7 @@ def add_edited_pair(db: sqlite_utils.Database, judgment: Row, text: str) -> int:
     )
     assert original is not None
     if text.split() == original["text"].split():
-        raise InputError("The edited answer says what the original says. Change it, or leave the edit out.")
+        raise InputError("The edited answer is the same as the original. Change it, or leave the edit out.")
     now, prompt_id = judgment["created_at"], original["prompt_id"]
     # reasoning is kept where the model reached an answer with it; an empty original means it never did
     reasoned = original["reasoning"] is not None and original["text"]

@@ -188,7 +188,7 @@ class Judgments:
 def _lease_of(db: sqlite_utils.Database, token: str, annotator_id: int) -> Row:
     lease = first(db, "select * from lease where token = ? and annotator_id = ?", [token, annotator_id])
     if lease is None:
-        raise NotFoundError("this pair was not lent to you; ask for the next one")
+        raise NotFoundError("this pair is not assigned to you; ask for the next one")
     return lease
 
 
@@ -224,7 +224,7 @@ def _superseded_by(db: sqlite_utils.Database, lease: Row, now: int) -> int | Non
         )
     counts = stands is not None and stands["choice"] != Choice.SKIP.value
     if not counts and not leases.has_room(db, lease["pair_id"], lease["annotator_id"], now=now):
-        raise ConflictError("this pair was given to others when its time was up; go on to the next")
+        raise ConflictError("your time for this pair ran out and it went to others; go on to the next")
     return None if newest is None else int(newest["id"])
 
 

@@ -156,7 +156,7 @@ class Pairs:
 
         def work(db: sqlite_utils.Database) -> None:
             if not first(db, "select 1 from lease where token = ? and annotator_id = ?", [token, annotator_id]):
-                raise NotFoundError("this pair was not lent to you; ask for the next one")
+                raise NotFoundError("this pair is not assigned to you; ask for the next one")
             sql = "update lease set released_at = ? where token = ? and released_at is null"
             db.execute(sql, [now, token])
 

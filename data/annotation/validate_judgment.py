@@ -21,7 +21,7 @@ def assert_sensible(verdict: Verdict, idempotency_key: str) -> None:
     if verdict.edit is not None and not verdict.choice.decisive:
         raise InputError("Only a better answer can be edited: choose A or B, or leave the edit out.")
     if not idempotency_key:
-        raise InputError("an idempotency key is a text of one's own for each judgment, not an empty one")
+        raise InputError("an idempotency key must be a non-empty text, a different one for each judgment")
     _assert_readable(verdict.remarks)
 
 

@@ -62,7 +62,7 @@ class Quarantines:
 
         def work(db: sqlite_utils.Database) -> None:
             if not _is_in_one(db, annotator_id):
-                raise ConflictError("This annotator is in no quarantine.")
+                raise ConflictError("This annotator is not in quarantine.")
             sql = "update quarantine set lifted_at = ?, lifted_by = ? where annotator_id = ? and lifted_at is null"
             db.execute(sql, [now, lifted_by, annotator_id])
 

@@ -60,8 +60,8 @@ class Imports:
         if row is not None:
             if file.license not in (None, row["license"]):
                 raise ConflictError(
-                    "Import {number} of this file broke off and has the license {license}; go on without another one, "
-                    "or give another source.",
+                    "Import {number} of this file was interrupted and has the license {license}; continue without a "
+                    "different one, or give another source.",
                     number=row["id"],
                     license=row["license"] or "–",
                 )

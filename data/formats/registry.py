@@ -62,7 +62,7 @@ def by_name(name: str) -> Format:
     for format_ in FORMATS:
         if format_.name == name:
             return format_
-    raise InputError(f"{name!r:.40} is no format; take one of {', '.join(format_.name for format_ in FORMATS)}")
+    raise InputError(f"{name!r:.40} is not a known format; use one of {', '.join(format_.name for format_ in FORMATS)}")
 
 
 def detect(rows: Iterable[Numbered], unit: str = "row") -> Format:

@@ -28,7 +28,7 @@ class RoundRequests:
 
         def work(db: sqlite_utils.Database) -> None:
             if first(db, "select id from round_request") is not None:
-                raise ConflictError("A round waits already for the one under way to end; withdraw it to ask anew.")
+                raise ConflictError("Another round is queued already; withdraw it before asking for a new one.")
             row = {"id": 1, "algorithm": algorithm, "asked_by": asked_by, "created_at": self._clock()}
             insert(db, "round_request", row)
 

@@ -94,8 +94,9 @@ class EarlyStop:
             self._parameters[name].copy_(weights)
         self.stopped = True
         self._watch.say(
-            f"training ended after step {step}: the margin on {len(self._best)} held-out pairs had surely fallen, from "
-            f"{statistics.fmean(self._best):.2f} to {margin:.2f} nats; the weights of step {self._best_step} are kept"
+            f"training ended after step {step}: the margin on {len(self._best)} held-out pairs had certainly fallen, "
+            f"from {statistics.fmean(self._best):.2f} to {margin:.2f} nats; "
+            f"the weights of step {self._best_step} are kept"
         )
 
     def state(self) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class TrainingRun:
                 self._early.restore(state["early_stop"])
         except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
             raise RoundError(
-                f"{checkpoint} cannot be gone on from ({error}); remove it, and training begins anew"
+                f"{checkpoint} cannot be resumed from ({error}); remove it to train from the start"
             ) from error
 
     def _save_checkpoint(self) -> None:

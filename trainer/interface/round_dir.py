@@ -79,7 +79,7 @@ class RoundDir:
         Raises FileExistsError.
         """
         if self.path.exists():
-            raise FileExistsError(f"{self.path} is there already; a frozen round is never frozen over")
+            raise FileExistsError(f"{self.path} exists already; a frozen round is never overwritten")
         part = RoundDir(self.path.with_name(f".{self.path.name}.part"))
         shutil.rmtree(part.path, ignore_errors=True)
         try:

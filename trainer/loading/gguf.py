@@ -67,7 +67,7 @@ def _check(file: Path, out: Path) -> str | None:
     try:
         reader = GGUFReader(file)
     except Exception as error:  # numpy and struct raise various errors for a damaged file
-        raise ModelError(f"{file} is no whole GGUF file: {error}; fetch it again") from error
+        raise ModelError(f"{file} is not a complete GGUF file: {error}; fetch it again") from error
     parts = reader.get_field("split.count")
     if parts is not None and parts.contents() > 1:
         raise ModelError(f"{file} is one of {parts.contents()} parts: join them with `llama-gguf-split --merge`")

@@ -62,20 +62,17 @@ def _ask(name: str) -> None:
         get_hf_file_metadata(hf_hub_url(name, _CONFIG), timeout=_SECONDS)
     except GatedRepoError as error:
         raise ModelError(
-            f"model {name}: its owner gives it only to who agreed to their terms: agree on {hub}/{name}, then sign in "
-            "with `hf auth login`"
+            f"model {name}: it is gated: accept its owner's terms on {hub}/{name}, then sign in with `hf auth login`"
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(
             f"model {name}: there is no such model on {hub}, or it is private (`hf auth login`), and no such directory"
         ) from error
     except OfflineModeIsEnabled as error:
-        raise ModelError(f"{_not_here(name)}, and HF_HUB_OFFLINE forbids to ask {hub}; {_WAY_OUT}") from error
+        raise ModelError(f"{_not_here(name)}, and HF_HUB_OFFLINE forbids contacting {hub}; {_WAY_OUT}") from error
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code == _NOT_FOUND:
-            raise ModelError(
-                f"model {name} on {hub} has no {_CONFIG}: it is no model that transformers loads"
-            ) from error
+            raise ModelError(f"model {name} on {hub} has no {_CONFIG}: transformers cannot load it") from error
         raise ModelError(f"{_not_here(name)}, and {hub} answers with an error ({_short(error)}); {_WAY_OUT}") from error
     except Exception as error:  # networks fail in many ways, and httpx2 has a type for each
         raise ModelError(f"{_not_here(name)}, and {hub} cannot be reached ({_short(error)}); {_WAY_OUT}") from error

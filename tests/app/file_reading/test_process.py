@@ -137,8 +137,8 @@ def test_what_takes_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("body", "kind", "words"),
     [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", InputError, "pairs.jsonl brought down what reads it: it is damaged"),
-        ("os.abort()", InputError, "pairs.jsonl brought down what reads it: it is damaged"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", InputError, "pairs.jsonl crashed the process that reads it"),
+        ("os.abort()", InputError, "pairs.jsonl crashed the process that reads it"),
         ("sys.exit('no such module')", PrefloopError, "pairs.jsonl could not be read: no such module"),
     ],
 )

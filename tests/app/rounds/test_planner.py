@@ -108,7 +108,7 @@ def test_a_reference_by_name_stays_whoever_serves(planner: Plan, new_version: Ne
 
 def test_a_reference_that_does_not_exist_is_named(planner: Plan, new_version: NewVersion) -> None:
     new_version("v1", 1)
-    with pytest.raises(ConflictError, match=r"the version v9, which there is not; .* \(there is base, v1\)"):
+    with pytest.raises(ConflictError, match=r"reference version v9 does not exist; .* \(there is base, v1\)"):
         planner(reference={"kind": "version", "name": "v9"}).plan(None, champion="v1")
 
 

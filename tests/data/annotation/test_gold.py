@@ -40,7 +40,7 @@ def test_one_known_pair_is_made_of_a_pair_and_none_of_a_known_one(scene: Scene) 
             scene.store.gold.make(pair_id, Choice.A, explanation="", made_by=None)
     with pytest.raises(NotFoundError):
         scene.store.gold.make(99, Choice.A, explanation="", made_by=None)
-    with pytest.raises(InputError, match="nobody can be expected"):
+    with pytest.raises(InputError, match="cannot be the expected choice"):
         scene.store.gold.make(scene.pair().id, Choice.SKIP, explanation="", made_by=None)
 
 

@@ -181,7 +181,7 @@ def test_an_import_that_did_not_end_goes_on(scene: Scene, begun: Import) -> None
 
 def test_an_import_goes_on_with_the_license_it_began_with(scene: Scene, begun: Import) -> None:
     scene.store.imports.end(begun.id, reason="the power went")
-    with pytest.raises(ConflictError, match="Import 1 of this file broke off and has the license mit; go on without"):
+    with pytest.raises(ConflictError, match="Import 1 of this file was interrupted and has the license mit; continue"):
         scene.store.imports.begin(replace(FILE, license="cc0"))
     again = scene.store.imports.begin(replace(FILE, license=None))
     assert (again.id, again.file.license) == (begun.id, "mit")

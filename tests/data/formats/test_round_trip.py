@@ -243,7 +243,7 @@ def test_what_a_format_cannot_hold_is_refused_with_the_reason(name: str, pair: J
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(InputError, match=r"'trll' is no format; take one of prefloop, .*openrlhf"):
+    with pytest.raises(InputError, match=r"'trll' is not a known format; use one of prefloop, .*openrlhf"):
         by_name("trll")
 
 

@@ -68,8 +68,8 @@ def test_a_sure_fall_ends_the_run_with_the_weights_of_the_best_look(tmp_path: Pa
     kept = torch.load(tmp_path / "third" / "checkpoint.pt", weights_only=True)["weights"]["w"]
     assert torch.equal(weight, kept)
     assert said == [
-        "training ended after step 6: the margin on 10 held-out pairs had surely fallen, from 2.50 to 1.50 nats; the "
-        "weights of step 3 are kept"
+        "training ended after step 6: the margin on 10 held-out pairs had certainly fallen, from 2.50 to 1.50 nats; "
+        "the weights of step 3 are kept"
     ]
     assert [(row["step"], row["heldout_margin"]) for row in metrics if "heldout_margin" in row] == [(3, 2.5), (6, 1.5)]
 

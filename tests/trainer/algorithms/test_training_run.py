@@ -126,7 +126,7 @@ class TestCheckpoints:
         self, tmp_path: Path, parameters: dict[str, nn.Parameter]
     ) -> None:
         Toy(run_in(tmp_path)).fit()
-        with pytest.raises(RoundError, match=r"checkpoint\.pt cannot be gone on from \(it is of another adapter\)"):
+        with pytest.raises(RoundError, match=r"checkpoint\.pt cannot be resumed from \(it is of another adapter\)"):
             TrainingRun(run_in(tmp_path), parameters, steps=STEPS)
         assert all(bool((parameter == 1).all()) for parameter in parameters.values())
 
@@ -136,7 +136,7 @@ class TestCheckpoints:
         toy.fit()
         checkpoint = toy.run.directory.checkpoint
         checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
-        with pytest.raises(RoundError, match=r"checkpoint\.pt cannot be gone on from .*remove it, and training begins"):
+        with pytest.raises(RoundError, match=r"checkpoint\.pt cannot be resumed from .*remove it to train"):
             Toy(run_in(tmp_path)).fit()
         checkpoint.unlink()
         assert Toy(run_in(tmp_path)).fit() == STEPS

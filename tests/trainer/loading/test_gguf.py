@@ -63,7 +63,7 @@ def test_the_licence_in_the_file_is_known(file: Path) -> None:
 
 def test_a_damaged_file_leaves_nothing_behind(file: Path, cache: Path) -> None:
     file.write_bytes(file.read_bytes()[:2000])
-    with pytest.raises(ModelError, match=r"tiny\.gguf is no whole GGUF file: .+; fetch it again"):
+    with pytest.raises(ModelError, match=r"tiny\.gguf is not a complete GGUF file: .+; fetch it again"):
         unpacked(file)
     assert list(cache.iterdir()) == []
 
