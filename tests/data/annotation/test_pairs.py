@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_what_a_pair_is_made_of_must_exist(scene: Scene) -> None:
         ({"version": "v1"}, "of one version"),
     ],
 )
-def test_an_unsound_completion_is_refused(scene: Scene, flaw: dict[str, object], words: str) -> None:
+def test_an_unsound_completion_is_refused(scene: Scene, flaw: dict[str, Any], words: str) -> None:
     scene.add_version("v1")
     with pytest.raises(InputError, match=words):
         scene.store.pairs.add(scene.prompt_id(), completion(), replace(completion(), **flaw))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,9 @@ class Crowd:
     def judge(self, lease: Lease, choice: Choice) -> None:
         """Judge by a double click: both clicks come to one judgment, or both are too late."""
         key = f"key {next(self.keys)}"
-        click = (self.store.judgments.record, lease.annotator_id, lease.token, Verdict(choice))
-        first, second = (self.clicks.submit(*click, idempotency_key=key) for _ in range(2))
+        record, verdict = self.store.judgments.record, Verdict(choice)
+        click = partial(record, lease.annotator_id, lease.token, verdict, idempotency_key=key)
+        first, second = (self.clicks.submit(click) for _ in range(2))
         for late in (first, second):
             if (error := late.exception()) is not None:
                 assert isinstance(error, ConflictError)

@@ -200,7 +200,7 @@ def test_an_array_is_cut_into_its_entries_wherever_blocks_end(
     rows: list[object], indent: int | None, ascii_: bool, step: int
 ) -> None:
     content = json.dumps(rows, indent=indent, ensure_ascii=ascii_).encode()
-    stream = io.BufferedReader(Dripping(content, step), 8)
+    stream: io.BufferedReader = io.BufferedReader(Dripping(content, step), 8)
     assert json_array.begins_array(stream)
     cut = [text for text in json_array.entries(stream, 10_000) if isinstance(text, bytes)]
     assert [json.loads(text) for text in cut] == rows

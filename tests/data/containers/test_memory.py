@@ -160,7 +160,7 @@ def test_a_small_file_of_long_texts_takes_little_memory(
     tmp_path: Path, make: Callable[[Path], None], name: str, rows: int, bad: int, words: str
 ) -> None:
     make(tmp_path / name)
-    command = [sys.executable, "-c", READER, tmp_path / name]
+    command = [sys.executable, "-c", READER, str(tmp_path / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     read, unreadable, megabytes, said = done.stdout.strip("\n").split(" ", 3)
     assert (int(read), int(unreadable)) == (rows, bad)

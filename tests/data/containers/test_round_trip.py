@@ -173,7 +173,7 @@ def test_datasets_loads_what_is_written(tmp_path: Path, name: str) -> None:
 
 
 def test_datasets_loads_csv_with_json_in_its_cells(tmp_path: Path) -> None:
-    plain = [{"a": "x, y", "b": [{"c": 'ä\n"'}]}, {"a": "=1", "b": []}]
+    plain: list[Row] = [{"a": "x, y", "b": [{"c": 'ä\n"'}]}, {"a": "=1", "b": []}]
     schema = pa.schema([("a", pa.string()), ("b", pa.list_(pa.struct([("c", pa.string())])))])
     container("f.csv").write(tmp_path / "f.csv", schema, {"train": plain})
     cells = [{"a": "x, y", "b": '[{"c": "ä\\n\\""}]'}, {"a": "'=1", "b": "[]"}]

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -197,7 +198,7 @@ def test_a_job_that_ends_the_transaction_takes_no_neighbour_with_it(database: Da
         )
     )
     one, bad, two = write_together(
-        database, [lambda db, v=version: add_guideline(db, v) for version in ("one", "bad", "two")]
+        database, [partial(add_guideline, version=version) for version in ("one", "bad", "two")]
     )
     assert one.result() != two.result()
     with pytest.raises(sqlite3.IntegrityError, match="all is lost"):
@@ -221,7 +222,7 @@ def test_a_write_returns_only_when_others_see_it(database: Database, tmp_path: P
 def test_jobs_that_wait_share_a_commit(database: Database) -> None:
     statements: list[str] = []
     database.write(lambda db: db.conn.set_trace_callback(statements.append))
-    for future in write_together(database, [lambda db, n=n: add_guideline(db, str(n)) for n in range(32)]):
+    for future in write_together(database, [partial(add_guideline, version=str(n)) for n in range(32)]):
         future.result()
     # One of the job that began to listen, one of the slow job, one of all the others.
     assert statements.count("commit") == 3

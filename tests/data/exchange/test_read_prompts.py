@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -143,7 +144,10 @@ def test_real_files_can_be_read_and_added(scene: Scene, name: str, entries: int)
 
 TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 COLUMNS = pa.schema([("prompt", pa.string()), ("messages", TURNS), ("chosen", pa.string())])
-ROWS = [{"prompt": "hello", "chosen": "x"}, {"messages": [*HELLO, {"role": "assistant", "content": "hi"}]}]
+ROWS: list[Mapping[str, object]] = [
+    {"prompt": "hello", "chosen": "x"},
+    {"messages": [*HELLO, {"role": "assistant", "content": "hi"}]},
+]
 
 
 @pytest.mark.parametrize("name", ["p.jsonl", "p.jsonl.gz", "p.json", "p.csv", "p.csv.gz", "p.parquet", "saved"])

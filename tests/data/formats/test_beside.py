@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from data.formats.registry import by_name
+from data.records.judged_pair import JudgedPair
 
 SYSTEM = {"role": "system", "content": "Be a pirate."}
 SKY = {"role": "user", "content": "Why is the sky blue?"}
@@ -45,4 +46,5 @@ def test_a_margin_is_the_strength_where_it_is_on_our_scale(
     name: str, row: Mapping[str, object], margin: object, strength: float | None
 ) -> None:
     [found] = by_name(name).read({**row, "margin": margin})
+    assert isinstance(found, JudgedPair)
     assert found.strength == strength

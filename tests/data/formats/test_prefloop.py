@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.formats.prefloop import FORMAT
-from data.records import Choice, Sampling
+from data.records import Choice, Message, Sampling
 from data.records.judged_pair import JudgedPair, Provenance, Sampled
 
 SAMPLED = Sampled(
@@ -42,7 +42,7 @@ WHOLE = Provenance(
     a=SAMPLED,
     b=Sampled(version="base"),
 )
-SKY = ({"role": "user", "content": "What color is the sky?"},)
+SKY: tuple[Message, ...] = ({"role": "user", "content": "What color is the sky?"},)
 ROW: dict[str, Any] = {
     "format": "prefloop/1",
     "prompt": list(SKY),

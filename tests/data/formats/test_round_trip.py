@@ -1,8 +1,8 @@
 """What any format is held to: a pair comes back as it was, or is refused with words."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -79,10 +79,12 @@ TEXT = st.one_of(st.lists(PIECES, min_size=1, max_size=6).map("".join), st.text(
 ANSWER = TEXT.filter(str.strip)
 
 
+def turn(role: Any) -> st.SearchStrategy[Message]:
+    return TEXT.map(lambda text: Message(role=role, content=text))
+
+
 @st.composite
 def pairs(draw: st.DrawFn) -> JudgedPair:
-    turn: Callable[[str], st.SearchStrategy[Message]]
-    turn = lambda role: st.fixed_dictionaries({"role": st.just(role), "content": TEXT})  # type: ignore[assignment] # noqa: E731
     roles = draw(
         st.one_of(
             st.sampled_from([[], ["system"], ["user", "assistant"], ["system", "user", "assistant"]]),
@@ -166,7 +168,8 @@ def test_plain_texts_are_never_refused(format_: Format, texts: list[str], prompt
     turns: list[Message] = []
     for text in prompt[:-1]:
         turns += [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
-    pair = JudgedPair((*turns, {"role": "user", "content": prompt[-1]}), *texts)
+    a, b = texts
+    pair = JudgedPair((*turns, {"role": "user", "content": prompt[-1]}), a, b)
     assert said_alike(format_, pair, read(format_, format_.rows(pair)))
 
 

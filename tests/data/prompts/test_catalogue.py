@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from data.prompts.catalogue import PromptQuery, SourceCount
@@ -12,7 +14,7 @@ def add(scene: Scene, *texts: str, source: str = "test") -> list[int]:
     return sorted({line.id for line in scene.store.catalogue.page(PromptQuery(), limit=1000)} - before)
 
 
-def ids(scene: Scene, **query: object) -> list[int]:
+def ids(scene: Scene, **query: Any) -> list[int]:
     return [line.id for line in scene.store.catalogue.page(PromptQuery(**query), limit=1000)]
 
 

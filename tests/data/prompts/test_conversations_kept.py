@@ -39,8 +39,8 @@ def test_a_retired_prompt_is_sampled_and_offered_no_more(scene: Scene) -> None:
     for prompt in (pair.prompt, judged.prompt):
         scene.store.prompts.retire(prompt.id)
     exclude: set[int] = set()
-    while (prompt := scene.store.prompts.next(exclude)) is not None:
-        assert prompt not in (pair.prompt, judged.prompt)
-        exclude.add(prompt.id)
+    while (offered := scene.store.prompts.next(exclude)) is not None:
+        assert offered not in (pair.prompt, judged.prompt)
+        exclude.add(offered.id)
     assert scene.store.pairs.ready() == 0
     assert len(scene.store.rounds.preview().train) == 1

@@ -67,6 +67,11 @@ def always_tie(source: Random, item: Item, swapped: bool) -> Choice:
     return Choice.TIE
 
 
+def _lengths(source: Random) -> tuple[int, int]:
+    shorter, longer = source.randint(50, 900), source.randint(901, 1500)
+    return (shorter, longer) if source.choice((True, False)) else (longer, shorter)
+
+
 def items(source: Random, count: int, gold: int = 0, plain: Sequence[float] = (EASY, HARD)) -> list[Item]:
     """Items of which the first few are gold; how plain they are goes round."""
     return [
@@ -74,7 +79,7 @@ def items(source: Random, count: int, gold: int = 0, plain: Sequence[float] = (E
             id=number + 1,
             truth=source.choice((Choice.A, Choice.B)),
             plain=plain[number % len(plain)],
-            lengths=(source.randint(50, 900), source.randint(901, 1500))[:: source.choice((1, -1))],
+            lengths=_lengths(source),
             gold=number < gold,
         )
         for number in range(count)

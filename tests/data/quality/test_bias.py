@@ -33,7 +33,8 @@ def drawn(count: int, constant: float, slope: float) -> list[QualityVote]:
 
 def regression(cast: Sequence[QualityVote]) -> tuple["np.ndarray", "np.ndarray"]:
     lengths = np.array([one.shown_lengths for one in cast]) + 1
-    return np.array([float(one.left) for one in cast]), sm.add_constant(np.log2(lengths[:, 0] / lengths[:, 1]))
+    assert all(one.left is not None for one in cast)
+    return np.array([float(bool(one.left)) for one in cast]), sm.add_constant(np.log2(lengths[:, 0] / lengths[:, 1]))
 
 
 def test_the_share_of_the_left_side_is_counted_as_shown() -> None:

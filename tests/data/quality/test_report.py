@@ -16,13 +16,13 @@ A, B, TIE, BAD, SKIP = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD, Choice.S
 def test_nothing_judged_is_nothing_known() -> None:
     found = quality_report([])
     assert (found.judgments, found.items, found.shared, found.annotators, found.findings) == (0, 0, 0, (), ())
-    assert found.agreement is found.alpha is found.fleiss is found.left is found.length is None
+    assert (found.agreement, found.alpha, found.fleiss, found.left, found.length) == (None,) * 5
 
 
 def test_one_skip_is_a_judgment_that_says_nothing() -> None:
     (own,) = quality_report([ballot(choice=SKIP)]).annotators
     assert (own.judgments, own.choices[SKIP]) == (1, 1)
-    assert own.left is own.undecided is own.reliability is own.agreement is own.kappa is own.gold is None
+    assert (own.left, own.undecided, own.reliability, own.agreement, own.kappa, own.gold) == (None,) * 6
 
 
 def test_ties_and_both_bad_are_the_same_word() -> None:

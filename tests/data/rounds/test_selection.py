@@ -39,7 +39,8 @@ def vote(judgment_id: int, choice: Choice, strength: int | None = None, split: S
 
 
 def used_by(selection: Selection) -> list[int]:
-    return [number for outcome in (*selection.decisions, *selection.both_bad) for number in outcome.judgment_ids]
+    outcomes: list[PairOutcome | BadPair] = [*selection.decisions, *selection.both_bad]
+    return [number for outcome in outcomes for number in outcome.judgment_ids]
 
 
 def test_the_majority_wins_with_the_mean_strength_of_its_votes() -> None:

@@ -12,7 +12,8 @@ Result = tuple[str, str, str | None]
 
 
 def games(wins: int, losses: int, a: str = "v1", b: str = "base") -> list[Result]:
-    return [(a, b, a)] * wins + [(a, b, b)] * losses
+    won, lost = (a, b, a), (a, b, b)
+    return [*[won] * wins, *[lost] * losses]
 
 
 def of(results: list[Result]) -> dict[str, tuple[float, float, float]]:
