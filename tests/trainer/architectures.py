@@ -1,5 +1,7 @@
 """Tiny random models of the architectures that the trainer promises to train, made on the spot."""
 
+from typing import Any
+
 import torch
 from transformers import (
     AutoModelForCausalLM,
@@ -25,7 +27,7 @@ from transformers import (
     StableLmConfig,
 )
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "vocab_size": 64,
     "hidden_size": 32,
     "intermediate_size": 48,
@@ -37,10 +39,10 @@ SHAPE = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-HEAD = {"head_dim": 8}
+HEAD: dict[str, Any] = {"head_dim": 8}
 
-LOCAL_AND_GLOBAL = {"sliding_window": 6, "layer_types": ["sliding_attention", "full_attention"]}
-WHOLE_HEADS = {"num_key_value_heads": 4}
+LOCAL_AND_GLOBAL: dict[str, Any] = {"sliding_window": 6, "layer_types": ["sliding_attention", "full_attention"]}
+WHOLE_HEADS: dict[str, Any] = {"num_key_value_heads": 4}
 
 PACKED: dict[str, PretrainedConfig] = {
     "llama": LlamaConfig(**SHAPE),
@@ -107,9 +109,10 @@ PICTURES = Gemma3Config(
 def random_model(config: PretrainedConfig) -> PreTrainedModel:
     """A model with weights large enough that places and order matter."""
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(4)
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    return model

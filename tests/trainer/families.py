@@ -2,13 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 VOCABULARY = 300
-_ENDS = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-_SHAPE = {
+_ENDS: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+_SHAPE: dict[str, Any] = {
     **_ENDS,
     "hidden_size": 32,
     "intermediate_size": 48,
@@ -17,10 +18,10 @@ _SHAPE = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 256,
 }
-_HEAD = {"head_dim": 8}
-_LOCAL_AND_GLOBAL = {"sliding_window": 6, "layer_types": ["sliding_attention", "full_attention"]}
-_EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
-_LATENT = {
+_HEAD: dict[str, Any] = {"head_dim": 8}
+_LOCAL_AND_GLOBAL: dict[str, Any] = {"sliding_window": 6, "layer_types": ["sliding_attention", "full_attention"]}
+_EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+_LATENT: dict[str, Any] = {
     "q_lora_rank": 16,
     "kv_lora_rank": 16,
     "qk_rope_head_dim": 8,
@@ -34,12 +35,12 @@ _LATENT = {
     "moe_intermediate_size": 16,
     "first_k_dense_replace": 1,
 }
-_GPT = {**_ENDS, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
-_ALIBI = {**_ENDS, "hidden_size": 32, "n_layer": 2, "n_head": 4}
-_STATE = {**_ENDS, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}
+_GPT: dict[str, Any] = {**_ENDS, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
+_ALIBI: dict[str, Any] = {**_ENDS, "hidden_size": 32, "n_layer": 2, "n_head": 4}
+_STATE: dict[str, Any] = {**_ENDS, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}
 
 # by the name that people know a family by: what config.json calls it, and what it takes to make one small
-FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "Llama": ("llama", _SHAPE),
     "Qwen2": ("qwen2", _SHAPE),
     "Qwen3": ("qwen3", _SHAPE | _HEAD),
@@ -154,7 +155,7 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "RWKV": ("rwkv", _ENDS | {"hidden_size": 32, "num_hidden_layers": 2, "context_length": 256}),
 }
-REFUSED: dict[str, tuple[str, dict[str, object]]] = {
+REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "RecurrentGemma": (
         "recurrent_gemma",
         _SHAPE

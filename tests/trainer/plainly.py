@@ -1,10 +1,12 @@
 """The plain computation, as an oracle: every sequence on its own, with all its logits."""
 
 import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.forward.logprobs import Forward
 from trainer.forward.packing import Group
@@ -13,7 +15,7 @@ from trainer.model.lora import Lora, LoraStack
 Ids = tuple[int, ...]
 
 
-def alone(model: PreTrainedModel, prompt: Ids, completion: Ids) -> tuple[Tensor, Tensor, Tensor]:
+def alone(model: nn.Module, prompt: Ids, completion: Ids) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probability and state of each completion token, and the last state: nothing padded, nothing shared."""
     out = model(input_ids=torch.tensor([prompt + completion]), use_cache=False, output_hidden_states=True)
     steps = range(len(prompt) - 1, len(prompt) + len(completion) - 1)
@@ -26,6 +28,21 @@ def all_alone(model: PreTrainedModel, some: list[Group]) -> tuple[Tensor, Tensor
     found = [alone(model, group.prompt_ids, completion) for group in some for completion in group.completions]
     logps, states, ends = zip(*found, strict=True)
     return torch.cat(logps), torch.cat(states), torch.stack(ends)
+
+
+def greedy(model: PreTrainedModel, prompt: Ids, count: int, **options: Any) -> list[int]:
+    """The ids that transformers' own generate answers with at temperature 0."""
+    generate: Any = model.generate  # transformers types it for a class that only type checkers see
+    ids = torch.tensor([prompt], device=model.device)
+    found = generate(input_ids=ids, max_new_tokens=count, do_sample=False, pad_token_id=0, **options)
+    answer: list[int] = found[0, len(prompt) :].tolist()
+    return answer
+
+
+def templated(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, object]], **options: Any) -> str:
+    """A conversation as transformers itself writes it."""
+    turns: list[Any] = list(messages)
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, **options))
 
 
 def grown(model: PreTrainedModel) -> Lora:

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -62,7 +63,7 @@ def freeze(
     config: TrainingConfig | None = None,
     model: str = "",
     max_new_tokens: int = 8,
-    **more: object,
+    **more: Any,
 ) -> RoundDir:
     """A round directory ready to train, short enough for a test."""
     directory = RoundDir(path)
@@ -105,9 +106,9 @@ def as_peft(model: PreTrainedModel, adapter: Adapter) -> PeftModel:
     rank = adapter.rank
     config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear")
     wrapped = get_peft_model(model, config)
-    modules = dict(wrapped.base_model.model.named_modules())
+    parameters = dict(wrapped.named_parameters())
     with torch.no_grad():
         for name, lora in adapter.layers.items():
-            modules[f"{name}.lora_A.default"].weight.copy_(lora.down)
-            modules[f"{name}.lora_B.default"].weight.copy_(lora.up)
+            parameters[f"base_model.model.{name}.lora_A.default.weight"].copy_(lora.down)
+            parameters[f"base_model.model.{name}.lora_B.default.weight"].copy_(lora.up)
     return wrapped.eval()

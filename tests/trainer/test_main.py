@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 90  # seconds on a busy machine; a start takes five to fifteen
 LONG = DPOConfig(epochs=20, batch_size=4, rank=4, alpha=8, checkpoint_every=5, learning_rate=1e-2)
 STEPS = 60
-SHORT = {"rank": 4, "alpha": 8, "learning_rate": 1e-2, "checkpoint_every": 3}
+SHORT: dict[str, Any] = {"rank": 4, "alpha": 8, "learning_rate": 1e-2, "checkpoint_every": 3}
 OTHERS: dict[str, TrainingConfig] = {
     "kto": KTOConfig(algorithm="kto", epochs=6, batch_size=4, **SHORT),
     "ppo": PPOConfig(

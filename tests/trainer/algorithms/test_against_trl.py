@@ -1,6 +1,7 @@
 """One batch through TRL's own DPOTrainer: same loss, same rewards, same gradient."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -50,7 +51,7 @@ def oracle(model_dir: Path, tmp_path: Path, kind: str) -> DPOTrainer:
         args=TRLConfig(
             output_dir=str(tmp_path),
             beta=BETA,
-            loss_type=kind,
+            loss_type=[kind],
             label_smoothing=0.2,
             per_device_train_batch_size=len(rows),
             activation_checkpointing=False,
@@ -65,8 +66,9 @@ def oracle(model_dir: Path, tmp_path: Path, kind: str) -> DPOTrainer:
     )
 
 
-def lora_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+def lora_of(model: torch.nn.Module | None) -> dict[str, torch.nn.Parameter]:
     """TRL's tensors by our names."""
+    assert model is not None
     prefix, parts = "base_model.model.", {"lora_A.default.weight": "down", "lora_B.default.weight": "up"}
     return {
         f"{name.removeprefix(prefix).removesuffix(theirs)}{ours}": parameter
@@ -74,6 +76,17 @@ def lora_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
         for theirs, ours in parts.items()
         if name.endswith(theirs)
     }
+
+
+def rows_of(oracle: DPOTrainer) -> list[Any]:
+    """What TRL made of ROWS."""
+    dataset: Any = oracle.train_dataset
+    return list(dataset)
+
+
+def token_pairs(rows: list[Any]) -> list[TokenPair]:
+    """Ours of the rows that TRL tokenised."""
+    return [TokenPair(tuple(row["prompt_ids"]), tuple(row["chosen_ids"]), tuple(row["rejected_ids"])) for row in rows]
 
 
 def test_loss_rewards_and_gradient_equal_trl(oracle: DPOTrainer, model_dir: Path, kind: str) -> None:
@@ -86,12 +99,13 @@ def test_loss_rewards_and_gradient_equal_trl(oracle: DPOTrainer, model_dir: Path
             parameter.copy_(torch.randn_like(parameter) * 0.1)
             theirs[name].copy_(parameter)
 
-    rows = list(oracle.train_dataset)
+    assert oracle.model is not None
+    rows = rows_of(oracle)
     loss = oracle._compute_loss(oracle.model, oracle.data_collator(rows), return_outputs=False)
     loss.backward()
     logged = oracle._metrics["train" if oracle.model.training else "eval"]
 
-    pairs = [TokenPair(*(tuple(row[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected"))) for row in rows]
+    pairs = token_pairs(rows)
     with policy.reference():
         reference = group_logps(policy, Packed(), [pair.group for pair in pairs], TokenBudget(8192, print))
     terms = PreferenceObjective(policy, Packed(), CONFIGS[kind], reference, None).terms(pairs)

@@ -180,8 +180,8 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(base: Base, tmp_path: Pa
     move(kto)
     terms = kto.prepare(run_in(tmp_path))(items)
 
-    def gradient(parts: list[list]) -> torch.Tensor:
-        total = sum(terms(part).loss.sum() for part in parts)
+    def gradient(parts: list[list[KTOExample]]) -> torch.Tensor:
+        total = torch.stack([terms(part).loss.sum() for part in parts]).sum()
         grads = torch.autograd.grad(total, list(kto.policy.lora.parameters.values()))
         return torch.cat([grad.flatten() for grad in grads])
 

@@ -38,7 +38,7 @@ from trainer.algorithms.losses import (
 from trainer.algorithms.ppo_losses import policy_loss
 
 BETA = 0.3
-NEAR = {"rtol": 1e-5, "atol": 1e-5}
+NEAR: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 # token counts of completions; the trainers know of a prompt of one token before them
 CHOSEN, REJECTED = [4, 1, 6, 3], [2, 5, 6, 1]
 N = len(CHOSEN)
@@ -75,7 +75,7 @@ def saying(logps: Tensor) -> Callable[..., SimpleNamespace]:
 
 def bare(trainer: type[Any], **attributes: object) -> Any:
     """A TRL trainer without model, data or accelerator."""
-    made = trainer.__new__(trainer)
+    made = object.__new__(trainer)
     alone = SimpleNamespace(
         device="cpu", gather=lambda x: x, gather_for_metrics=lambda x: x, reduce=lambda x, reduction: x, num_processes=1
     )
@@ -109,7 +109,7 @@ def rejected() -> Tokens:
 
 @pytest.fixture
 def logps(chosen: Tokens, rejected: Tokens) -> PairLogps:
-    references = [tokens(lengths, seed=seed).sums.detach() for lengths, seed in ((CHOSEN, 3), (REJECTED, 4))]
+    references = tokens(CHOSEN, seed=3).sums.detach(), tokens(REJECTED, seed=4).sums.detach()
     return PairLogps(chosen.sums, rejected.sums, *references, chosen.lengths, rejected.lengths)
 
 
@@ -184,8 +184,8 @@ class TestDPOTrainer:
 
     def test_the_sft_term_of_one_completion(self, chosen: Tokens, rejected: Tokens, logps: PairLogps) -> None:
         for i in range(N):
-            one = [Tokens(side.logps[i : i + 1], side.mask[i : i + 1]) for side in (chosen, rejected)]
-            theirs, _ = self.loss("sft", *one, logps)
+            first, second = (Tokens(side.logps[i : i + 1], side.mask[i : i + 1]) for side in (chosen, rejected))
+            theirs, _ = self.loss("sft", first, second, logps)
             torch.testing.assert_close(sft_loss(logps.policy_chosen, logps.chosen_lengths)[i], theirs, **NEAR)
 
     def test_the_sft_term_of_a_batch_weighs_tokens_in_trl(
@@ -203,7 +203,7 @@ class TestCPOTrainer:
     def loss(self, kind: str, chosen: Tensor, rejected: Tensor, **settings: float) -> Tensor:
         trainer = import_module("trl.experimental.cpo").CPOTrainer
         oracle = bare(trainer, loss_type=kind, **{"alpha": 0.0, "label_smoothing": 0.0, "simpo_gamma": 0.0} | settings)
-        losses, *_ = oracle.cpo_loss(chosen, rejected)
+        losses: Tensor = oracle.cpo_loss(chosen, rejected)[0]
         return losses
 
     def test_simpo(self, chosen: Tokens, rejected: Tokens, logps: PairLogps) -> None:
@@ -228,7 +228,8 @@ class TestRewardTrainer:
     def loss(self, chosen_rewards: Tensor, rejected_rewards: Tensor, **inputs: Tensor) -> Tensor:
         oracle = bare(RewardTrainer, args=SimpleNamespace(center_rewards_coefficient=None))
         scores = torch.cat([chosen_rewards, rejected_rewards])[:, None]
-        return oracle.compute_loss(lambda **_: SimpleNamespace(logits=scores), inputs)
+        loss: Tensor = oracle.compute_loss(lambda **_: SimpleNamespace(logits=scores), inputs)
+        return loss
 
     def test_loss_and_gradient(self, chosen: Tokens, rejected: Tokens) -> None:
         theirs = self.loss(chosen.sums, rejected.sums)

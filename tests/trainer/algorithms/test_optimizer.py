@@ -1,7 +1,7 @@
 """One step of any loss, and what stops it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def learner(parameter: nn.Parameter, *, tokens: int = 100, steps: int = 10) -> L
     return LoraOptimizer({"w": parameter}, CONFIG, steps=steps, budget=TokenBudget(tokens, print))
 
 
-def squares(parameter: nn.Parameter, scale: float = 1.0):
+def squares(parameter: nn.Parameter, scale: float = 1.0) -> Callable[[Sequence[float]], Terms]:
     def terms(part: Sequence[float]) -> Terms:
         loss = scale * (parameter - torch.tensor(part)) ** 2
         return Terms(loss, {"twice": 2 * loss.detach()})

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
 from trainer.model.policy import Policy
 
-SHARED = {"epochs": 4, "batch_size": 4, "rank": 4, "alpha": 8, "learning_rate": 1e-2}
+SHARED: dict[str, Any] = {"epochs": 4, "batch_size": 4, "rank": 4, "alpha": 8, "learning_rate": 1e-2}
 FAMILY: list[PairwiseConfig] = [
     DPOConfig(beta=0.3, **SHARED),
     CDPOConfig(algorithm="cdpo", beta=0.3, label_smoothing=0.1, **SHARED),
@@ -52,7 +53,8 @@ def name_of(config: PairwiseConfig) -> str:
 
 @pytest.fixture(params=FAMILY, ids=name_of)
 def config(request: pytest.FixtureRequest) -> PairwiseConfig:
-    return request.param
+    found: PairwiseConfig = request.param
+    return found
 
 
 def objective(
@@ -120,24 +122,30 @@ def test_the_sft_term_is_the_chosen_answers_negative_log_likelihood_per_token(ba
 
 class TestFlippedLabels:
     KINDS = pytest.mark.parametrize("kind", [CDPOConfig, RobustConfig])
+    Kind = type[CDPOConfig | RobustConfig]
 
     @staticmethod
-    def of(kind: type, smoothing: float | str) -> PairwiseConfig:
-        return kind(algorithm="cdpo" if kind is CDPOConfig else "robust", label_smoothing=smoothing, rank=4)
+    def of(kind: Kind, smoothing: float | str) -> PairwiseConfig:
+        algorithm = "cdpo" if kind is CDPOConfig else "robust"
+        return kind.model_validate({"algorithm": algorithm, "label_smoothing": smoothing, "rank": 4})
 
     @KINDS
-    def test_measured_means_the_rate_the_store_measured(self, base: Base, kind: type) -> None:
+    def test_measured_means_the_rate_the_store_measured(
+        self, base: Base, kind: type[CDPOConfig] | type[RobustConfig]
+    ) -> None:
         measured = moved(objective(base, self.of(kind, "measured"), flip_rate=0.2)).terms(PAIRS).loss
         given = moved(objective(base, self.of(kind, 0.2))).terms(PAIRS).loss
         other = moved(objective(base, self.of(kind, 0.3))).terms(PAIRS).loss
         assert torch.equal(measured, given) and not torch.equal(measured, other)
 
     @KINDS
-    def test_a_number_holds_whatever_was_measured(self, kind: type) -> None:
+    def test_a_number_holds_whatever_was_measured(self, kind: Kind) -> None:
         assert label_smoothing(self.of(kind, 0.1), 0.4) == 0.1  # type: ignore[arg-type]
 
     @KINDS
-    def test_without_a_measured_rate_it_says_what_to_do(self, base: Base, kind: type) -> None:
+    def test_without_a_measured_rate_it_says_what_to_do(
+        self, base: Base, kind: type[CDPOConfig] | type[RobustConfig]
+    ) -> None:
         with pytest.raises(
             RoundError, match=r"needs to know how often labels are flipped.* set label_smoothing to a number"
         ):

@@ -114,8 +114,8 @@ class TestGeneralisedAdvantages:
         (rewards, values), mask = ragged(right=right, columns=2)
         together = generalised_advantages(rewards, values, mask, gamma=0.9, lam=0.8)
         for i in range(len(LENGTHS)):
-            short = [x[i][mask[i]][None] for x in (rewards, values)]
-            alone = generalised_advantages(*short, everywhere(short[0]), gamma=0.9, lam=0.8)
+            reward, value = (x[i][mask[i]][None] for x in (rewards, values))
+            alone = generalised_advantages(reward, value, everywhere(reward), gamma=0.9, lam=0.8)
             for found, expected in zip(together, alone, strict=True):
                 assert torch.equal(found[i][mask[i]], expected[0])
                 assert (found[i][~mask[i]] == 0).all()
@@ -254,11 +254,11 @@ class TestPartsOfABatch:
     def test_what_is_masked_touches_neither_loss_nor_gradient(self, junk: float) -> None:
         columns, mask = ragged(junk=junk)
         logps = columns[0].requires_grad_()
-        policy = policy_loss(logps, *columns[1:3], mask, clip=CLIP)
+        policy = policy_loss(logps, columns[1], columns[2], mask, clip=CLIP)
         value = value_loss(logps, columns[1], columns[3], mask, clip=CLIP)
         (policy.loss + value).sum().backward()
         for column in (policy.loss, policy.clipped, policy.moved, value, logps.grad):
-            assert (column[~mask] == 0).all() and column.isfinite().all()
+            assert column is not None and (column[~mask] == 0).all() and column.isfinite().all()
 
 
 class TestAdaptKL:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from trainer.model.adapter import read_adapter
 from trainer.model.base import Base
 from trainer.round import run_round
 
-SHORT = {"rank": 4, "alpha": 8, "learning_rate": 1e-3, "batch_size": 4, "epochs": 2}
+SHORT: dict[str, Any] = {"rank": 4, "alpha": 8, "learning_rate": 1e-3, "batch_size": 4, "epochs": 2}
 CONFIGS: dict[str, TrainingConfig] = {
     "dpo": DPOConfig(strength_margin=0.1, sft_weight=0.1, **SHORT),
     "kto": KTOConfig(algorithm="kto", **SHORT),
@@ -112,7 +113,8 @@ def test_memory_that_runs_out_is_said_and_changes_nothing_of_the_result(
     undisturbed: RoundDir, again: Callable[..., RoundDir], loaded: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the first backward pass of all; the batches are of some 100 tokens."""
-    backward, ran_out = torch.Tensor.backward, []
+    backward = torch.Tensor.backward
+    ran_out: list[torch.Tensor] = []
 
     def full(tensor: torch.Tensor) -> None:
         if not ran_out:

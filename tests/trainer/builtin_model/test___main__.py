@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from statistics import mean, quantiles
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from data.errors import InputError
+from tests.trainer.plainly import templated
 from trainer.builtin_model.__main__ import Recipe, encode, make, save, train_tokenizer
 from trainer.builtin_model.corpus import Corpus, Topic, load_corpus, words_of
 
@@ -38,7 +40,9 @@ def corpus() -> Corpus:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return AutoTokenizer.from_pretrained(HOME, local_files_only=True)
+    found = AutoTokenizer.from_pretrained(HOME, local_files_only=True)
+    assert isinstance(found, PreTrainedTokenizerFast)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,8 @@ def sample(
     batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        ids = model.generate(
+        generate: Any = model.generate  # transformers types it for a class that only type checkers see
+        ids = generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
             do_sample=True,
@@ -71,13 +76,11 @@ def sample(
         )
     new = [row[batch["input_ids"].shape[1] :] for row in ids]
     ended = [bool((row == tokenizer.eos_token_id).any()) for row in new]
-    return [tokenizer.decode(row, skip_special_tokens=True).strip() for row in new], ended
+    return [str(tokenizer.decode(row, skip_special_tokens=True)).strip() for row in new], ended
 
 
 def render(tokenizer: PreTrainedTokenizerFast, prompt: str) -> str:
-    return tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-    )
+    return templated(tokenizer, [{"role": "user", "content": prompt}], add_generation_prompt=True)
 
 
 # Making it
@@ -163,9 +166,9 @@ def test_the_template_refuses_other_roles(tokenizer: PreTrainedTokenizerFast) ->
 def test_what_is_trained_is_what_the_template_renders(corpus: Corpus, tokenizer: PreTrainedTokenizerFast) -> None:
     for chat, _ in zip(corpus.conversations(3), range(100), strict=False):
         example = encode(chat, tokenizer)
-        whole = tokenizer.apply_chat_template(chat, tokenize=False)
+        whole = templated(tokenizer, chat)
         assert list(example.ids) == tokenizer(whole, add_special_tokens=False)["input_ids"]
-        assert tokenizer.decode(example.ids[example.answer_start :]) == f"{chat[-1]['content']}<|end|>"
+        assert tokenizer.decode(list(example.ids[example.answer_start :])) == f"{chat[-1]['content']}<|end|>"
 
 
 # The committed model

@@ -1,11 +1,13 @@
 """Where tokens begin and end: prompts by the template, completions as sampled, cuts counted."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from transformers import BatchEncoding
 
 from data.errors import InputError
-from data.records import FinishReason
+from data.records import FinishReason, Message
 from tests.trainer.scene import EOS, ask
 from trainer.forward.encoding import Encoder, TokenPair
 from trainer.interface.model_settings import PromptFormat
@@ -13,6 +15,7 @@ from trainer.interface.snapshot import SnapshotCompletion, SnapshotPair, Snapsho
 from trainer.model.base import Base
 
 QUESTION = ask("why?")
+BRIEF: Message = {"role": "system", "content": "Be brief."}
 
 
 def sampled(*ids: int) -> SnapshotCompletion:
@@ -41,11 +44,13 @@ def test_a_text_that_was_cut_off_is_not_taught_to_end(base: Base) -> None:
 
 
 def test_a_prompt_is_what_the_chat_template_makes_of_it(base: Base) -> None:
-    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why? 你好 <|user|>"}]
-    oracle = base.tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
-    line = SnapshotPair(1, tuple(turns), sampled(9, EOS), sampled(7, EOS))  # type: ignore[arg-type]
+    turns: tuple[Message, ...] = (BRIEF, {"role": "user", "content": "why? 你好 <|user|>"})
+    said: list[Any] = list(turns)
+    oracle = base.tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=True)
+    line = SnapshotPair(1, turns, sampled(9, EOS), sampled(7, EOS))
     (tokens,) = Encoder(base, max_tokens=None).pairs([line])
-    assert tokens.prompt_ids == tuple(oracle)
+    assert isinstance(oracle, BatchEncoding)
+    assert tokens.prompt_ids == tuple(oracle["input_ids"])
 
 
 def test_a_prompt_is_cut_from_the_left_to_fit_and_counted(base: Base) -> None:
@@ -87,7 +92,7 @@ def test_the_models_context_is_the_limit_that_nobody_can_raise(base: Base) -> No
 REFUSING = (
     "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}{{ messages[-1].content }}"
 )
-SYSTEM = ({"role": "system", "content": "Be brief."}, *QUESTION)
+SYSTEM = (BRIEF, *QUESTION)
 
 
 @pytest.fixture

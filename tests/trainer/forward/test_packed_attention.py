@@ -30,7 +30,7 @@ def states(tokens: int, heads: int, seed: int) -> Tensor:
 def test_a_grid_attends_as_single_calls_do(groups: list[list[int]], window: int | None, repeat: int) -> None:
     packed = packing(groups)
     tokens = packed.input_ids.shape[1]
-    inputs = [states(tokens, heads, seed) for seed, heads in enumerate((2 * repeat, 2, 2))]
+    inputs = states(tokens, 2 * repeat, 0), states(tokens, 2, 1), states(tokens, 2, 2)
     weights = torch.randn(1, tokens, 2 * repeat, 8, generator=torch.Generator().manual_seed(9))
     results = []
     for attend in (in_parts, in_grids):

@@ -1,12 +1,14 @@
 """The reference's log-probabilities: computed once, kept on disk, and of the reference that the round names."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 import torch
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from data.errors import AdapterError, RoundError
 from data.records import Sampling
@@ -15,7 +17,7 @@ from tests.trainer.scene import freeze, random_lora, toy_pairs, toy_snapshot
 from trainer.algorithms.training_run import StoppedError
 from trainer.forward.logprobs import Forward, Packed
 from trainer.forward.packing import Group
-from trainer.forward.reference import group_logps, reference_logps
+from trainer.forward.reference import ReferenceLogps, group_logps, reference_logps
 from trainer.forward.token_budget import TokenBudget
 from trainer.interface.adapter_files import directory_sha256
 from trainer.interface.config import (
@@ -46,7 +48,7 @@ class Counted(Packed):
     def __init__(self) -> None:
         self.passes = 0
 
-    def token_logps(self, model, groups):  # type: ignore[no-untyped-def]
+    def token_logps(self, model: PreTrainedModel, groups: Sequence[Group]) -> Tensor:
         self.passes += 1
         return super().token_logps(model, groups)
 
@@ -110,7 +112,7 @@ class TestInARound:
     ) -> None:
         asked: list[int] = []
 
-        def counting(policy: Policy, forward: Forward, groups: list[Group], budget: TokenBudget) -> dict:
+        def counting(policy: Policy, forward: Forward, groups: list[Group], budget: TokenBudget) -> ReferenceLogps:
             asked.append(len(groups))
             return group_logps(policy, forward, groups, budget)
 
@@ -170,7 +172,7 @@ def plain_logps(base: Base, adapter: Path) -> list[float]:
     """Log-probability of chosen and rejected of each training pair under an adapter's files."""
     with torch.no_grad(), LoraStack(base.model).acting(Lora(read_adapter(adapter, base.model, max_rank=99))):
         return [
-            float(alone(base.model, base.encode(preference.prompt.messages), answer.token_ids)[0].double().sum())
+            float(alone(base.model, base.encode(preference.prompt.messages), answer.token_ids or ())[0].double().sum())
             for preference in toy_snapshot().train
             for answer in (preference.chosen, preference.rejected)
         ]

@@ -34,11 +34,12 @@ def test_every_algorithm_has_valid_defaults_at_every_size() -> None:
 def test_a_model_that_is_a_tenth_larger_has_nearly_the_same(algorithm: str, parameters: int) -> None:
     here, there = (defaults_of(algorithm, parameters=size) for size in (parameters, parameters + parameters // 10))
     for key, value in here.items():
+        larger = there[key]
         if key == "learning_rate":
-            assert isinstance(value, float) and isinstance(there[key], float)
-            assert 0.9 * value <= there[key] <= value
+            assert isinstance(value, float) and isinstance(larger, float)
+            assert 0.9 * value <= larger <= value
         elif key == "epochs":
-            assert isinstance(value, int) and isinstance(there[key], int)
-            assert value - 1 <= there[key] <= value
+            assert isinstance(value, int) and isinstance(larger, int)
+            assert value - 1 <= larger <= value
         elif key != "reward":
-            assert there[key] == value
+            assert larger == value

@@ -34,7 +34,7 @@ def sampled(key: int, ids: tuple[int, ...], finish: FinishReason) -> Completion:
 def both_bad() -> Pair:
     prompt = Prompt(1, ask("why?"), "h", Split.TRAIN, "test", None, 0)
     a, b = sampled(1, (7, 8, 2), FinishReason.STOP), sampled(2, (9, 9), FinishReason.LENGTH)
-    return Pair(31, prompt, a, b, "fresh", 1, 0)
+    return Pair(31, prompt, a, b, 1, 0)
 
 
 def asked(lines: Iterable[SnapshotPair | SnapshotRating]) -> set[str]:
@@ -99,7 +99,8 @@ class TestOfAFile:
     def test_pairs_and_ratings_have_numbers_of_their_own(self) -> None:
         pairs = [PairExample(ask("a"), "yes", "no"), PairExample(ask("b"), "yes", "no")]
         found = lines_of(pairs, [RatedExample(ask("c"), "yes", False)], 0.0)
-        assert [line.pair_id for line in (*found.train, *found.rated)] == [1, 2, 3]
+        assert [line.pair_id for line in found.train] == [1, 2]
+        assert [line.pair_id for line in found.rated] == [3]
 
 
 class TestOnDisk:

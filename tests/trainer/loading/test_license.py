@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from trainer.interface.model_settings import BUILT_IN
 from trainer.loading.cache import CARD, CacheSource
 from trainer.loading.license import ModelLicense, license_of
-from trainer.model.base import BUILT_IN, load_base
+from trainer.model.base import load_base
 
 
 def test_that_of_a_model_card(tmp_path: Path) -> None:

@@ -1,20 +1,21 @@
 """Bases in 4 and 8 bit: bitsandbytes' numbers, TRL's training, PEFT's files; serving and training on the CPU too."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
 from torch import nn
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 from trl import DPOConfig as TRLConfig
 from trl import DPOTrainer
 
 from data.records import Sampling
-from tests.trainer.algorithms.test_against_trl import BETA, ROWS, flat, lora_of
+from tests.trainer.algorithms.test_against_trl import BETA, ROWS, flat, lora_of, rows_of, token_pairs
+from tests.trainer.plainly import greedy
 from trainer.algorithms.dpo import PreferenceObjective
-from trainer.forward.encoding import TokenPair
 from trainer.forward.logprobs import Packed, Plain
 from trainer.forward.probe import choose_forward
 from trainer.forward.reference import group_logps
@@ -41,9 +42,9 @@ def load(model_dir: Path, bits: Quantize) -> Base:
     return load_base(str(model_dir), device=CPU, options=ModelOptions(quantize=bits))
 
 
-def by_transformers(model_dir: Path, bits: Quantize) -> nn.Module:
+def by_transformers(model_dir: Path, bits: Quantize) -> PreTrainedModel:
     """The same base without us."""
-    four = {
+    four: dict[str, Any] = {
         "load_in_4bit": True,
         "bnb_4bit_quant_type": "nf4",
         "bnb_4bit_use_double_quant": True,
@@ -55,7 +56,7 @@ def by_transformers(model_dir: Path, bits: Quantize) -> nn.Module:
     )
 
 
-def in_full(model: nn.Module) -> nn.Module:
+def in_full(model: PreTrainedModel) -> PreTrainedModel:
     """The same with plain modules in place of those in 8 bit, whose weights are int8 x (largest of the row) / 127."""
     for name, module in list(model.named_modules()):
         if type(module).__name__ == "Linear8bitLt":
@@ -80,10 +81,7 @@ class TestAgainstBitsandbytes:
 
     def test_greedy_is_that_of_transformers(self, model_dir: Path, bits: Quantize) -> None:
         (row,) = Sampler(load(model_dir, bits)).generate([Request(PROMPT, None, 0, GREEDY)])
-        oracle = in_full(by_transformers(model_dir, bits)).generate(
-            input_ids=torch.tensor([PROMPT]), max_new_tokens=24, do_sample=False, pad_token_id=0
-        )
-        assert row.token_ids == oracle[0, len(PROMPT) :].tolist()
+        assert row.token_ids == greedy(in_full(by_transformers(model_dir, bits)), PROMPT, 24)
 
 
 def test_loss_and_gradient_equal_trl(model_dir: Path, tmp_path: Path, bits: Quantize) -> None:
@@ -105,9 +103,10 @@ def test_loss_and_gradient_equal_trl(model_dir: Path, tmp_path: Path, bits: Quan
         processing_class=base.tokenizer,
         peft_config=LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules="all-linear"),
     )
-    for module in oracle.model.modules():  # off in the product too: outside training it rounds to bfloat16
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+    assert oracle.model is not None
+    rounding: list[Any] = [one for one in oracle.model.modules() if hasattr(one, "support_avx512bf16_for_cpu")]
+    for module in rounding:  # off in the product too: outside training it rounds to bfloat16
+        module.support_avx512bf16_for_cpu = False
     policy = Policy.from_base(base, rank=4, alpha=8, seed=0)
     theirs, ours = lora_of(oracle.model), policy.lora.parameters
     assert theirs.keys() == ours.keys()
@@ -118,11 +117,11 @@ def test_loss_and_gradient_equal_trl(model_dir: Path, tmp_path: Path, bits: Quan
             parameter.copy_(torch.randn_like(parameter) * 0.1)
             theirs[name].data = parameter.detach().clone()  # TRL keeps them in bfloat16 on a quantised base
 
-    found = list(oracle.train_dataset)
+    found = rows_of(oracle)
     loss = oracle._compute_loss(oracle.model, oracle.data_collator(found), return_outputs=False)
     loss.backward()
 
-    pairs = [TokenPair(*(tuple(row[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected"))) for row in found]
+    pairs = token_pairs(found)
     with policy.reference():
         reference = group_logps(policy, Plain(), [pair.group for pair in pairs], TokenBudget(8192, print))
     terms = PreferenceObjective(policy, Plain(), DPOConfig(beta=BETA), reference, None).terms(pairs)
@@ -168,6 +167,8 @@ def test_the_start_says_in_what_the_weights_are(model_dir: Path) -> None:
 
 class SomeQuantLinear(nn.Module):
     """As a library for GPTQ or AWQ has them: nothing but sizes and a product."""
+
+    qweight: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from data.errors import ModelError, PromptError
-from data.records import Sampling
+from data.records import Message, Sampling
 from tests.trainer.scene import ask
 from trainer.interface.model_settings import BUILT_IN, ModelOptions, PromptFormat
 from trainer.model.base import TOO_LONG, Base, load_base
@@ -38,13 +38,16 @@ def test_on_the_cpu_weights_are_float32(model_dir: Path) -> None:
 
 
 def test_prompt_ids_are_the_chat_template_up_to_the_answer(base: Base) -> None:
-    text = base.tokenizer.decode(base.prompt_ids(ask("boil an egg")))
+    text = base.tokenizer.decode(list(base.prompt_ids(ask("boil an egg"))))
     assert text == "<|user|>boil an egg<|assistant|>"
 
 
 def test_earlier_turns_stand_in_the_prompt(base: Base) -> None:
-    turns = [*ask("hi"), {"role": "assistant", "content": "hello"}, *ask("more")]
-    assert base.tokenizer.decode(base.prompt_ids(turns)) == "<|user|>hi<|assistant|>hello</s><|user|>more<|assistant|>"
+    turns: list[Message] = [*ask("hi"), {"role": "assistant", "content": "hello"}, *ask("more")]
+    assert (
+        base.tokenizer.decode(list(base.prompt_ids(turns)))
+        == "<|user|>hi<|assistant|>hello</s><|user|>more<|assistant|>"
+    )
 
 
 def test_text_leaves_out_special_tokens(base: Base) -> None:
@@ -111,7 +114,7 @@ def test_a_model_without_a_template_gets_the_plain_one(copied: Path) -> None:
     (copied / "chat_template.jinja").unlink()
     base = load_base(str(copied))
     assert base.plain_template
-    assert base.tokenizer.decode(base.prompt_ids(ask("boil an egg"))) == "User: boil an egg\n\nAssistant:"
+    assert base.tokenizer.decode(list(base.prompt_ids(ask("boil an egg")))) == "User: boil an egg\n\nAssistant:"
     assert "plain chat template" in base.describe()
 
 
@@ -131,15 +134,15 @@ def test_an_answer_ends_with_the_end_of_a_text_where_the_template_ends_no_turn(c
 
 def test_how_a_model_is_asked_may_be_chosen(copied: Path) -> None:
     base = load_base(str(copied), options=ModelOptions(system="Be brief.", stop=("END",)))
-    assert base.tokenizer.decode(base.encode(ask("hi"))) == "<|system|>Be brief.<|user|>hi<|assistant|>"
+    assert base.tokenizer.decode(list(base.encode(ask("hi")))) == "<|system|>Be brief.<|user|>hi<|assistant|>"
     assert base.text(base.tokenizer("yes END no", add_special_tokens=False)["input_ids"]) == "yes"
 
 
 def test_the_same_weights_are_asked_in_another_format(base: Base) -> None:
     other = base.under(PromptFormat(template="{{ messages[0].content }}?", stop=("END",)))
     assert other.model is base.model
-    assert other.tokenizer.decode(other.encode(ask("hi"))) == "hi?"
-    assert base.tokenizer.decode(base.encode(ask("hi"))) == "<|user|>hi<|assistant|>"
+    assert other.tokenizer.decode(list(other.encode(ask("hi")))) == "hi?"
+    assert base.tokenizer.decode(list(base.encode(ask("hi")))) == "<|user|>hi<|assistant|>"
 
 
 def test_every_configured_end_of_sequence_ends_an_answer(copied: Path) -> None:

@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from data.errors import AdapterError
 from data.records import Message
 from tests.models import save_adapter
+from tests.trainer.plainly import templated
 from trainer.interface.adapter_files import WEIGHTS
 from trainer.interface.model_settings import PromptFormat
 from trainer.model.adapter import read_adapter
@@ -40,7 +41,7 @@ def test_the_tokenizer_comes_along(model_dir: Path, tmp_path: Path) -> None:
     save_adapter(model_dir, tmp_path / "adapter", seed=1)
     load_and_merge(tmp_path / "adapter", tmp_path / "merged")
     merged = AutoTokenizer.from_pretrained(tmp_path / "merged")
-    text = merged.apply_chat_template(list(PROMPT), tokenize=False, add_generation_prompt=True)
+    text = templated(merged, PROMPT, add_generation_prompt=True)
     assert merged(text, add_special_tokens=False)["input_ids"] == list(load_base(str(model_dir)).encode(PROMPT))
 
 
@@ -50,7 +51,7 @@ def test_the_merged_model_is_asked_as_its_version_was(model_dir: Path, tmp_path:
     policy.save(tmp_path / "adapter")
     load_and_merge(tmp_path / "adapter", tmp_path / "merged")
     merged = AutoTokenizer.from_pretrained(tmp_path / "merged")
-    assert merged.apply_chat_template(list(PROMPT), tokenize=False) == "[how do I boil an egg?]"
+    assert templated(merged, PROMPT) == "[how do I boil an egg?]"
     assert PromptFormat.model_validate_json((tmp_path / "merged" / "prompt_format.json").read_text()) == asked
 
 

@@ -34,7 +34,8 @@ def grow(policy: Policy) -> None:
 
 @torch.no_grad()
 def logits(model: torch.nn.Module) -> torch.Tensor:
-    return model(input_ids=IDS).logits
+    found: torch.Tensor = model(input_ids=IDS).logits
+    return found
 
 
 @torch.no_grad()

@@ -19,9 +19,17 @@ GIB = 2**30
 BYTE = Activations(linear=1.0, square=0.0, inputs=0.1, layers=2, passing=0)  # a token a byte
 
 
+KINDS: dict[object, type[DPOConfig | KTOConfig | PPOConfig]] = {"dpo": DPOConfig, "kto": KTOConfig, "ppo": PPOConfig}
+
+
 def directory(tmp_path: Path, base: Base, **config: object) -> RoundDir:
     given = {"rank": 4, "alpha": 8, "batch_size": 4, "gradient_checkpointing": False, **config}
-    kind = {"kto": KTOConfig, "ppo": PPOConfig}.get(str(config.get("algorithm")), DPOConfig)
+    kinds: dict[object, type[DPOConfig | KTOConfig | PPOConfig]] = {
+        "dpo": DPOConfig,
+        "kto": KTOConfig,
+        "ppo": PPOConfig,
+    }
+    kind = kinds[config.get("algorithm", "dpo")]
     return freeze(tmp_path / "round", base, config=kind.model_validate(given))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from data.errors import ModelError, PromptError
 from data.records import Message
+from tests.trainer.plainly import templated
 from tests.trainer.templates import TEMPLATES, tokenizer_for
 from trainer.interface.model_settings import AS_IT_COMES, PLAIN, ModelOptions, PromptFormat
 from trainer.prompting.prompt_format import REFUSED, PromptFormatter, find_format, former_format
@@ -62,8 +63,7 @@ def test_prompt_and_answer_are_what_the_template_makes_of_the_whole_conversation
     if name in NO_SYSTEM and talk == "a system turn":
         pytest.skip("has no system turn")
     format, said = formatter(of(name)), TALKS[talk]
-    given = in_parts(said) if name in IN_PARTS else said
-    whole = format.tokenizer.apply_chat_template(given, tokenize=False)
+    whole = templated(format.tokenizer, in_parts(said) if name in IN_PARTS else said)
     end = end_of(name)
     until = whole.find(end, whole.rindex(said[-1]["content"]))
     until = len(whole) if until < 0 else until  # a template that writes the end with the next turn alone
@@ -100,9 +100,9 @@ def test_an_answer_of_text_is_read_back_with_its_reasoning_on_any_prompt(name: s
 def test_reasoning_is_written_as_the_template_does(name: str) -> None:
     format, reasoning = formatter(of(name)), "France, so Paris."
     answer = {"role": "assistant", "content": "Paris.", "reasoning_content": reasoning, "thinking": reasoning}
-    whole = format.tokenizer.apply_chat_template([*ASKED, answer], tokenize=False)
-    ours = (*format.encode(ASKED), *format.encode_completion("Paris.", ended=False, reasoning=reasoning))
-    assert whole.startswith(format.tokenizer.decode(ours).removesuffix("<|return|>"))
+    whole = templated(format.tokenizer, [*ASKED, answer])
+    ours = [*format.encode(ASKED), *format.encode_completion("Paris.", ended=False, reasoning=reasoning)]
+    assert whole.startswith(str(format.tokenizer.decode(ours)).removesuffix("<|return|>"))
 
 
 def test_what_was_reasoned_before_is_left_out_or_written_as_the_template_does() -> None:
@@ -199,10 +199,10 @@ def test_an_answer_in_the_plain_template_ends_where_the_next_turn_begins() -> No
     tokenizer = tokenizer_for(None, begins="<bos>")
     format = PromptFormatter(tokenizer, find_format(tokenizer, AS_IT_COMES, "m"))
     ids = format.encode_completion("Paris.", ended=True)
-    assert tokenizer.decode(ids) == " Paris.\n\nUser:"
+    assert tokenizer.decode(list(ids)) == " Paris.\n\nUser:"
     assert format.stops.met(ids) and not format.stops.met(ids[:-1])
     assert format.text(ids) == "Paris."
-    assert tokenizer.decode(format.encode_completion("Paris.", ended=False)) == " Paris."
+    assert tokenizer.decode(list(format.encode_completion("Paris.", ended=False))) == " Paris."
 
 
 def test_stop_strings_are_added_to_those_of_the_plain_template() -> None:

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,9 +56,14 @@ def test_a_stream_shows_all_that_is_certain() -> None:
 
 
 def test_a_long_answer_is_looked_at_from_its_end_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    longest = []
-    decode = TOKENIZER.decode
-    monkeypatch.setattr(TOKENIZER, "decode", lambda ids, **kind: longest.append(len(ids)) or decode(ids, **kind))
+    longest: list[int] = []
+    original = TOKENIZER.decode
+
+    def decode(ids: list[int], **kind: Any) -> object:
+        longest.append(len(ids))
+        return original(ids, **kind)
+
+    monkeypatch.setattr(TOKENIZER, "decode", decode)
     StopStrings(TOKENIZER, ["END"]).met(TOKENIZER("x" * 5000)["input_ids"])
     assert max(longest) < 20
 

@@ -1,5 +1,7 @@
 """The decoder's steps against transformers' own forward pass, family by family."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ from trainer.sampling.decoder import Decoder, decodes, together
 from trainer.sampling.row_attention import RowCache, attention, register
 from trainer.sampling.row_lora import RowLora
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "hidden_size": 48,
     "intermediate_size": 64,
     "num_hidden_layers": 3,
@@ -38,7 +40,7 @@ SEQUENCES = [list(range(5, 22)), list(range(40, 43)), list(range(60, 71))]
 
 def models() -> dict[str, PreTrainedModel]:
     torch.manual_seed(0)
-    scaled = {"rope_type": "linear", "factor": 4.0, "rope_theta": 5e4}
+    scaled: Any = {"rope_type": "linear", "factor": 4.0, "rope_theta": 5e4}
     found: dict[str, PreTrainedModel] = {
         "llama": LlamaForCausalLM(LlamaConfig(**SIZES, attention_bias=True, mlp_bias=True)),
         "llama tied and scaled": LlamaForCausalLM(
@@ -57,7 +59,9 @@ def models() -> dict[str, PreTrainedModel]:
 
 @pytest.fixture(params=list(models()))
 def model(request: pytest.FixtureRequest) -> PreTrainedModel:
-    return models()[request.param].eval().requires_grad_(False)
+    model = models()[request.param]
+    model.eval().requires_grad_(False)
+    return model
 
 
 @pytest.fixture(params=[True, False], ids=["packed", "transposed"])
@@ -77,7 +81,8 @@ def lora(request: pytest.FixtureRequest, model: PreTrainedModel, monkeypatch: py
 def whole(model: PreTrainedModel, lora: RowLora, ids: list[int], name: str | None) -> Tensor:
     """Logits [V] after a sequence, by transformers' forward pass and attention."""
     with lora.acting([name]):
-        return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+        logits: Tensor = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+    return logits
 
 
 @torch.no_grad()

@@ -24,7 +24,8 @@ def general(request: pytest.FixtureRequest, model_dir: Path, tmp_path: Path) -> 
 
 @torch.no_grad()
 def whole(base: Base, ids: list[int]) -> torch.Tensor:
-    return base.model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+    logits: torch.Tensor = base.model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+    return logits
 
 
 @torch.inference_mode()

@@ -1,5 +1,7 @@
 """Attention by row: on transformers' own decoders, windows and grouped heads included."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ from transformers import (
 from data.errors import ModelError
 from trainer.sampling.row_attention import RowCache, attention, register
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "hidden_size": 48,
     "intermediate_size": 64,
     "num_hidden_layers": 3,
@@ -33,7 +35,7 @@ SIZES = {
     "max_position_embeddings": 128,
 }
 WINDOW = 6
-LATENT = {
+LATENT: dict[str, Any] = {
     "q_lora_rank": 16,
     "kv_lora_rank": 16,
     "qk_rope_head_dim": 8,
@@ -45,7 +47,7 @@ LATENT = {
 
 def models() -> dict[str, PreTrainedModel]:
     torch.manual_seed(0)
-    window = {"sliding_window": WINDOW}
+    window: dict[str, Any] = {"sliding_window": WINDOW}
     return {
         "llama": LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=4)),
         "llama grouped": LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=2)),
@@ -69,7 +71,8 @@ def models() -> dict[str, PreTrainedModel]:
 @torch.no_grad()
 def plainly(model: PreTrainedModel, ids: list[int]) -> Tensor:
     """Logits [T, V] by transformers' own attention."""
-    return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
+    logits: Tensor = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
+    return logits
 
 
 @torch.no_grad()
@@ -77,7 +80,7 @@ def by_rows(model: PreTrainedModel, ids: list[list[int]], starts: list[int], row
     tokens = torch.tensor(ids)
     positions = torch.tensor(starts)[:, None] + torch.arange(tokens.shape[1])
     with attention(model, register()):
-        logits = model(input_ids=tokens, position_ids=positions, use_cache=False, rows=rows).logits
+        logits: Tensor = model(input_ids=tokens, position_ids=positions, use_cache=False, rows=rows).logits
     for row in rows:
         row.length += tokens.shape[1]
     return logits
@@ -85,7 +88,9 @@ def by_rows(model: PreTrainedModel, ids: list[list[int]], starts: list[int], row
 
 @pytest.fixture(params=list(models()))
 def model(request: pytest.FixtureRequest) -> PreTrainedModel:
-    return models()[request.param].eval()
+    model = models()[request.param]
+    model.eval()
+    return model
 
 
 @pytest.mark.parametrize("length", [1, 5, WINDOW, WINDOW + 1, 20])

@@ -22,12 +22,14 @@ IDS = torch.arange(6, 6 + 5 * 11).reshape(5, 11)
 def logits(model: PreTrainedModel, lora: RowLora | None = None, rows: Sequence[str | None] = ()) -> Tensor:
     """Of IDS, five rows, with these adapters."""
     with lora.acting(rows) if lora else nullcontext():
-        return model(input_ids=IDS).logits
+        found: Tensor = model(input_ids=IDS).logits
+    return found
 
 
 @torch.no_grad()
 def by_peft(model_dir: Path, adapter: Adapter) -> Tensor:
-    return as_peft(load_base(str(model_dir)).model, adapter)(input_ids=IDS).logits
+    found: Tensor = as_peft(load_base(str(model_dir)).model, adapter)(input_ids=IDS).logits
+    return found
 
 
 @pytest.fixture
@@ -47,7 +49,8 @@ def test_mixed_rows_equal_each_adapter_alone_through_peft(
     base: Base, model_dir: Path, lora: RowLora, adapters: dict[str, Adapter]
 ) -> None:
     plain = logits(load_base(str(model_dir)).model)
-    expected = {None: plain, **{name: by_peft(model_dir, adapter) for name, adapter in adapters.items()}}
+    expected: dict[str | None, Tensor] = {name: by_peft(model_dir, adapter) for name, adapter in adapters.items()}
+    expected[None] = plain
     rows = ["v1", None, "v2", "v1", "v2"]
     got = logits(base.model, lora, rows)
     for i, name in enumerate(rows):

@@ -17,12 +17,12 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
-    PreTrainedConfig,
     PreTrainedModel,
 )
 
 from data.errors import PromptError
 from data.records import FinishReason, Sampling
+from tests.trainer.plainly import greedy
 from tests.trainer.scene import EOS, as_peft, random_lora
 from trainer.model.adapter import Adapter
 from trainer.model.base import Base, load_base
@@ -87,7 +87,8 @@ def sampler(base: Base, adapters: dict[str, Adapter]) -> Sampler:
 def next_logits(model: torch.nn.Module, prompt: tuple[int, ...], answer: list[int]) -> Tensor:
     """Logits that predicted each token of the answer, by a plain forward pass."""
     ids = torch.tensor([[*prompt, *answer]])
-    return model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
+    logits: Tensor = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
+    return logits
 
 
 class TestAgainstTransformers:
@@ -95,10 +96,7 @@ class TestAgainstTransformers:
     def test_greedy_is_that_of_generate_token_for_token(self, sampler: Sampler, model_dir: Path, length: int) -> None:
         prompt = tuple(range(20, 20 + length))
         (row,) = sampler.generate([Request(prompt, None, 0, GREEDY)])
-        oracle = load_base(str(model_dir)).model.generate(
-            torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0
-        )
-        assert row.token_ids == oracle[0, length:].tolist()
+        assert row.token_ids == greedy(load_base(str(model_dir)).model, prompt, 24)
 
     @pytest.mark.parametrize("name", ["v1", "v2"])
     def test_greedy_with_an_adapter_is_that_of_peft(
@@ -122,20 +120,18 @@ class TestAgainstTransformers:
             sliding_window=8,
         )
         model = MistralForCausalLM(config).eval()
-        oracle = model.generate(torch.tensor([PROMPT]), max_new_tokens=24, do_sample=False, pad_token_id=0)
+        oracle = greedy(model, PROMPT, 24)
         sampler = Sampler(replace(base, model=model))
         (row,) = sampler.generate([Request(PROMPT, None, 0, GREEDY)])
-        assert row.token_ids == oracle[0, len(PROMPT) :].tolist()
+        assert row.token_ids == oracle
 
     @pytest.mark.parametrize("penalty", [0.7, 1.2, 3.0])
     def test_greedy_with_a_repetition_penalty_is_that_of_generate(
         self, sampler: Sampler, model_dir: Path, penalty: float
     ) -> None:
         (row,) = sampler.generate([Request(PROMPT, None, 0, replace(GREEDY, repetition_penalty=penalty))])
-        oracle = load_base(str(model_dir)).model.generate(
-            torch.tensor([PROMPT]), max_new_tokens=24, do_sample=False, repetition_penalty=penalty, pad_token_id=0
-        )
-        assert row.token_ids == oracle[0, len(PROMPT) :].tolist()
+        oracle = greedy(load_base(str(model_dir)).model, PROMPT, 24, repetition_penalty=penalty)
+        assert row.token_ids == oracle
 
     def test_logprobs_are_those_of_the_version_at_temperature_1(
         self, sampler: Sampler, model_dir: Path, adapters: dict[str, Adapter]
@@ -179,7 +175,9 @@ class TestInAnyCompany:
         assert {i: result(row) for i, row in zip(order, shuffled, strict=True)} == dict(enumerate(expected))
 
     @pytest.mark.parametrize("family", [LlamaConfig, GraniteConfig])
-    def test_at_a_width_where_kernels_differ_by_shape(self, base: Base, family: type[PreTrainedConfig]) -> None:
+    def test_at_a_width_where_kernels_differ_by_shape(
+        self, base: Base, family: type[LlamaConfig | GraniteConfig]
+    ) -> None:
         """Tiny matrices may take one path whatever the batch; these are of the built-in model's size.
 
         Granite is no Llama to the sampler: its steps go through transformers.
@@ -318,12 +316,17 @@ class TestACall:
 
     def test_a_row_that_ends_makes_room_at_once(self, sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
         """One long answer and 14 short ones in eight rows: the short ones take turns beside the long one."""
-        steps = []
+        steps: list[int] = []
         original = sampler._model.decode
-        monkeypatch.setattr(sampler._model, "decode", lambda *args: steps.append(len(args[0])) or original(*args))
+
+        def decode(tokens: Sequence[int], *rest: Any) -> Tensor:
+            steps.append(len(tokens))
+            return original(tokens, *rest)
+
+        monkeypatch.setattr(sampler._model, "decode", decode)
         short = [Request(PROMPT, None, seed, replace(FREE, max_new_tokens=5)) for seed in range(14)]
         sampler.generate([Request(PROMPT, None, 99, FREE), *short])
-        assert len(steps) == FREE.max_new_tokens - 1
+        assert len(steps) == 24 - 1
 
     def test_fresh_weights_under_an_old_name_are_used(self, sampler: Sampler, adapters: dict[str, Adapter]) -> None:
         request = Request(PROMPT, "v1", 0, GREEDY)
@@ -353,7 +356,8 @@ class TestAGuest:
 
     @torch.no_grad()
     def logits(self, model: PreTrainedModel) -> Tensor:
-        return model(input_ids=torch.tensor([PROMPT]), use_cache=False).logits
+        logits: Tensor = model(input_ids=torch.tensor([PROMPT]), use_cache=False).logits
+        return logits
 
     def test_others_see_the_bare_base_with_their_own_attention(
         self, sampler: Sampler, model: PreTrainedModel, model_dir: Path
@@ -472,7 +476,7 @@ class TestTheEnd:
 
     def test_a_stop_string_ends_an_answer_and_its_tokens_stay_in_it(self, base: Base) -> None:
         (plain,) = Sampler(base).generate([Request(PROMPT, None, 0, FREE)])
-        text = base.tokenizer.decode(plain.token_ids)
+        text = str(base.tokenizer.decode(plain.token_ids))
         stop = text[len(text) // 2 :][:3]
         stopped = base.under(base.format.model_copy(update={"stop": (stop,)}))
         (row,) = Sampler(stopped).generate([Request(PROMPT, None, 0, FREE)])

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def by_transformers(row: Tensor, sampling: Sampling, seen: list[int]) -> Tensor:
         processors.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1:
         processors.append(TopPLogitsWarper(sampling.top_p))
-    return torch.softmax(processors(torch.tensor([seen]), row[None].clone())[0], -1)
+    return torch.softmax(processors(torch.LongTensor([seen]), row[None].clone())[0], -1)
 
 
 def at_the_edge(row: Tensor, sampling: Sampling, seen: list[int]) -> bool:
@@ -151,6 +152,6 @@ def test_a_penalty_leaves_the_logits_it_was_given() -> None:
         {"max_new_tokens": 0},
     ],
 )
-def test_numbers_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+def test_numbers_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Sampling(**wrong)
