@@ -25,10 +25,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -42,7 +43,7 @@ _NICENESS = 5
 _WRITERS = 64
 _PROMPTS = 100
 
-Attack = Callable[[str, list[str]], Awaitable[int]]
+Attack = Callable[[str, list[str]], Coroutine[Any, Any, int]]
 
 
 @dataclass
@@ -106,7 +107,7 @@ async def bodies(url: str, tokens: list[str]) -> int:
     """How many large bodies were refused."""
     until = time.monotonic() + _ATTACK_SECONDS
     own = {"authorization": f"Bearer {tokens[1]}"}
-    targets = (
+    targets: tuple[tuple[str, dict[str, str]], ...] = (
         ("/auth/login", {}),
         ("/api/v1/session", {}),
         ("/api/v1/judgments", own),

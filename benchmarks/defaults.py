@@ -51,6 +51,7 @@ from trainer.sampling.sampler import Request, SampledRow, Sampler
 SEED_PROMPTS = Path(__file__).parent.parent / "data" / "seed" / "prompts.jsonl"
 LONGEST_PROMPT, LONGEST_ANSWER, UNSEEN, SEEN, TOLD = 64, 96, 100, 300, 30
 ROWS = 32  # answers decoded side by side
+TOKENS = 2048  # of one pass, as the product takes on a CPU
 HELDOUT_SHARE = 0.15  # of a cell's pairs, as the product holds out by default
 REPEATS_ITSELF = 0.3  # seq-rep-4 from which an answer loses
 _HEAD = (
@@ -171,7 +172,7 @@ def run_cell(cell: Cell, base: Base, answers: Path, out: Path) -> None:
     assert isinstance(config, DPOConfig)
     directory = RoundDir(out / cell.name)
     directory.path.mkdir(parents=True, exist_ok=True)
-    budget = TokenBudget(config.token_budget, print)
+    budget = TokenBudget(config.token_budget or TOKENS, print)
     policy = Policy.from_base(base, rank=config.rank, alpha=config.alpha, seed=cell.seed)
     forward = choose_forward(base.model).forward
     groups = [pair.group for pair in (*train, *told)]

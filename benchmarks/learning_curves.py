@@ -119,8 +119,9 @@ class Watcher:
     def __call__(self) -> bool:
         """Never stop."""
         now = self._directory.progress()
-        training = now is not None and now.phase == "training" and self._directory.checkpoint.exists()
-        if training and now.step >= (self.points[-1].share + 1 / POINTS) * now.steps:
+        if now is None or now.phase != "training" or not self._directory.checkpoint.exists():
+            return False
+        if now.step >= (self.points[-1].share + 1 / POINTS) * now.steps:
             state = torch.load(self._directory.checkpoint, weights_only=True)
             self._note(state["step"] / now.steps, self._with_weights(state["weights"]))
         return False
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the points")
     parser.add_argument("--plot", type=Path, help="file for the picture")
     arguments = parser.parse_args()
-    prompts = read_prompts(PROMPTS)
+    prompts = [tuple(prompt) for prompt in read_prompts(PROMPTS)]
     random.Random(0).shuffle(prompts)
     pairs = judged_pairs(load_base(BUILT_IN), prompts[:TRAIN_PROMPTS], seed=0)
     heldout = prompts[TRAIN_PROMPTS : TRAIN_PROMPTS + HELDOUT_PROMPTS]

@@ -73,7 +73,7 @@ def random_base(size: str, *, seed: int = 0) -> Base:
 def random_adapter(base: Base, *, rank: int = 16, seed: int = 0, size: float = 0.02) -> Adapter:
     """A LoRA on every linear module but the head, alpha twice the rank, A and B normal with this deviation."""
     source = torch.Generator().manual_seed(seed)
-    head = base.model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    head = base.model.get_output_embeddings()
     layers = {}
     for name, module in base.model.named_modules():
         if isinstance(module, torch.nn.Linear) and module is not head:
@@ -86,7 +86,7 @@ def random_adapter(base: Base, *, rank: int = 16, seed: int = 0, size: float = 0
 def _tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
     """One word an id: enough for whoever asks a base for its tokenizer."""
     words = {"<pad>": PAD, "<s>": BOS, "</s>": EOS} | {f"w{i}": i for i in range(3, vocabulary)}
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # so is this
+    return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(WordLevel(words, unk_token="<pad>")),
         pad_token="<pad>",
         bos_token="<s>",

@@ -83,7 +83,7 @@ def measure(size: str, *, tokens: int, repeats: int) -> list[Result]:
     """Both cases on one model."""
     base = replace(random_base(size), eos_ids=frozenset())
     if torch.cuda.is_available():
-        base.model.to("cuda", torch.bfloat16)
+        torch.nn.Module.to(base.model, "cuda", torch.bfloat16)
     adapter = random_adapter(base, rank=RANK)
     ours, peers = Ours(base, adapter, tokens), Peers(base, adapter, tokens)
     pair = [prompt_of(128, seed=0)] * 2
@@ -191,7 +191,7 @@ class Peers:
         for name, lora in adapter.layers.items():
             modules[f"{name}.lora_A.default"].weight.data.copy_(lora.down)
             modules[f"{name}.lora_B.default"].weight.data.copy_(lora.up)
-        self._how: Any = GenerationConfig(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        self._how: Any = GenerationConfig(
             do_sample=True,
             temperature=1.0,
             top_p=TOP_P,

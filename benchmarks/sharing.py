@@ -28,7 +28,7 @@ from rich.table import Table
 
 from app.annotation.queue_settings import QueueSettings
 from app.home import Home
-from app.rounds.gpu_sharing import ServeDuringTraining
+from app.rounds.serve_during_training import ServeDuringTraining
 from app.services import Services
 from app.settings.open_store import open_store
 from app.settings.settings import Settings
@@ -37,7 +37,7 @@ from app.versions.promotion import Promotion
 from benchmarks.models import EOS, FIRST_ID, SIZES, random_base
 from data.errors import PrefloopError
 from data.records import Annotator, Choice, Lease, Role, RoundState, Sampling, Verdict
-from trainer.interface.model_settings import BUILT_IN
+from trainer.interface.model_settings import BUILT_IN, ModelSettings
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import load_base
 from trainer.preflight.memory_estimate import MemoryEstimate, free_bytes
@@ -185,7 +185,7 @@ def saved(size: str, path: Path) -> Path:
     """A random model in a directory, as people bring theirs, and prompts beside it."""
     base = random_base(size)
     base.model.generation_config.eos_token_id = [EOS, *range(FIRST_ID, SIZES[size].vocabulary, _ENDS)]
-    base.model.to(torch.bfloat16).save_pretrained(path)
+    torch.nn.Module.to(base.model, torch.bfloat16).save_pretrained(path)
     base.tokenizer.save_pretrained(path)
     source = random.Random(0)
     words = [f"w{number}" for number in range(FIRST_ID, SIZES[size].vocabulary)]
@@ -223,7 +223,7 @@ def main() -> None:
         model = saved(given.size, folder / given.size.replace(" ", "-")) if given.size else None
         for mode in ServeDuringTraining:
             settings = Settings(
-                model=str(model or BUILT_IN),
+                model=ModelSettings(name=str(model or BUILT_IN)),
                 prompts=model and model / "prompts.txt",
                 serve_during_training=mode,
                 promotion=Promotion.BY_HAND,

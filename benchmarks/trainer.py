@@ -161,21 +161,23 @@ def theirs(case: Case, peer: Peer, base: Base) -> Step:
     lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules=targets)
     trainer = Trainer(base.model, args=arguments, train_dataset=data, processing_class=base.tokenizer, peft_config=lora)
     model = trainer.model
+    assert model is not None
+    parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, weights in adapter.layers.items():
-            module = model.get_submodule(f"base_model.model.{name}")
-            module.lora_A["default"].weight.copy_(weights.down)
-            module.lora_B["default"].weight.copy_(weights.up)
-    trainable = [p for p in model.parameters() if p.requires_grad]
+            parameters[f"base_model.model.{name}.lora_A.default.weight"].copy_(weights.down)
+            parameters[f"base_model.model.{name}.lora_B.default.weight"].copy_(weights.up)
+    trainable = [p for p in parameters.values() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=RATE, weight_decay=0.0)
     model.train()
+    device = trainable[0].device
     if peer.best:
         known = _known_reference(trainer, case.batches(base))
         trainer.precompute_ref_logps = True
 
     def step(batch: Sequence[TokenPair]) -> float:
         inputs = trainer.data_collator([_row(pair) | (known[pair] if peer.best else {}) for pair in batch])
-        inputs = {name: value.to(model.device) for name, value in inputs.items()}
+        inputs = {name: value.to(device) for name, value in inputs.items()}
         optimizer.zero_grad()
         with trainer.compute_loss_context_manager():
             loss = trainer.compute_loss(model, inputs)

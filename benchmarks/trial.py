@@ -16,7 +16,7 @@ def settled(rate: float, experiments: int, votes: int, *, seed: int) -> list[tup
     """How each experiment ended and after how many votes. rate: the challenger's true win rate."""
     source = np.random.default_rng(seed)
     known: dict[tuple[int, int], SequentialOutcome] = {}
-    ends = []
+    ends: list[tuple[SequentialOutcome, int]] = []
     for row in source.random((experiments, votes)) < rate:
         for at, wins in enumerate(np.cumsum(row), 1):
             counts = int(wins), at - int(wins)
