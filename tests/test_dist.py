@@ -74,7 +74,7 @@ def test_the_installed_code_is_that_of_the_wheel(prefloop: Path, tmp_path: Path)
 @pytest.fixture
 def url(prefloop: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a server that the installed command runs."""
-    command = [prefloop, "serve", "--home", tmp_path / "home", "--port", "0"]
+    command = [str(prefloop), "serve", "--home", str(tmp_path / "home"), "--port", "0"]
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     with subprocess.Popen(command, cwd=tmp_path, env=clean, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

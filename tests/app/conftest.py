@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ async def engine(model: Path) -> AsyncIterator[InProcessEngine]:
 
 
 @pytest.fixture
-def store(tmp_path: Path, model: Path) -> AsyncIterator[PreferenceStore]:
+def store(tmp_path: Path, model: Path) -> Iterator[PreferenceStore]:
     with PreferenceStore.open(tmp_path / "prefloop.db") as store:
         store.versions.ensure_base("random", "0")
         yield store

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 from app.datasets import importer as importing
 from app.datasets.rejected_rows import BadRows, bad_rows_of
@@ -38,8 +39,8 @@ class KilledRows(BadRows):
 
 def main() -> None:
     home, file = Path(sys.argv[1]), Path(sys.argv[2])
-    importing.BadRows = KilledRows  # type: ignore[misc]
-    with PreferenceStore.open(home / "prefloop.db") as store:
+    killed = mock.patch.object(importing, "BadRows", KilledRows)
+    with PreferenceStore.open(home / "prefloop.db") as store, killed:
         seen = inspect(Brought(file, file.name, ImportKind.PREFERENCES), FileLimits())
         importing.save(store, seen, FileLimits(), home / "imports")
 

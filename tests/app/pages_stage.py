@@ -102,6 +102,12 @@ class CannedEngine:
         """The same."""
         return await self.score(canary.prompt, canary.token_ids, version)
 
+    async def offload(self) -> None:
+        """Nothing to do."""
+
+    async def reload(self) -> None:
+        """Nothing to do."""
+
     def close(self) -> None:
         """Nothing to do."""
 

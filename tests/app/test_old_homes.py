@@ -19,9 +19,9 @@ from app.serving.engine import SamplingJob, complete
 from app.settings.open_store import open_store
 from app.settings.settings import load_settings
 from app.startup import open_services
-from data.records import RoundState, Sampling
+from data.records import Message, RoundState, Sampling
 
-TEA = ({"role": "user", "content": "How do I make tea?"},)
+TEA: tuple[Message, ...] = ({"role": "user", "content": "How do I make tea?"},)
 ANSWER = "This is a good way to make tea. Please use one spoon of tea leaves for each cup."
 
 

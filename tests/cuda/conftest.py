@@ -31,4 +31,4 @@ def on_cpu() -> Base:
 @pytest.fixture
 def exact(gpu: torch.device, on_cpu: Base) -> Base:
     """The same on the GPU, in float32."""
-    return replace(on_cpu, model=deepcopy(on_cpu.model).to(gpu))
+    return replace(on_cpu, model=torch.nn.Module.to(deepcopy(on_cpu.model), gpu))

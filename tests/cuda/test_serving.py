@@ -9,6 +9,7 @@ from app.serving.engine import SamplingJob, complete
 from app.serving.inprocess import InProcessEngine
 from data.errors import ConflictError
 from data.records import Sampling
+from tests.trainer.plainly import greedy
 from tests.trainer.sampling.test_sampler import requests, result, served
 from tests.trainer.scene import ask, random_lora
 from trainer.model.base import Base
@@ -31,15 +32,14 @@ def loaded(base: Base) -> Sampler:
 def test_greedy_is_that_of_generate_token_for_token(exact: Base) -> None:
     prompt = exact.prompt_ids(ask("How do I boil an egg?"))
     [row] = Sampler(exact).generate([Request(prompt, None, 0, GREEDY)])
-    ids = torch.tensor([prompt], device=exact.model.device)
-    oracle = exact.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False)
-    assert row.token_ids == oracle[0, len(prompt) :].tolist()
+    mask = torch.ones(1, len(prompt), dtype=torch.long, device=exact.model.device)
+    assert row.token_ids == greedy(exact.model, prompt, 24, attention_mask=mask)
 
 
 @pytest.mark.xfail(strict=True, reason="CUDA's kernels depend on how many rows have an adapter: seen on an H200")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_same_seed_and_version_give_the_same_bits_in_any_company(base: Base, dtype: torch.dtype) -> None:
-    base = replace(base, model=base.model.to(dtype))
+    base = replace(base, model=torch.nn.Module.to(base.model, dtype))
     sampler, wanted = loaded(base), requests(24, seed=0)
     together = [result(row) for row in served(sampler, wanted)]
     alone = [result(row) for request in wanted for row in served(sampler, [request])]

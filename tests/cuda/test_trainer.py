@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.cuda
 
 PAIRS = toy_pairs(6)
 GROUPS = [pair.group for pair in PAIRS]
-TOY = {"rank": 4, "alpha": 8}
+TOY: dict[str, Any] = {"rank": 4, "alpha": 8}
 REWARD = RewardConfig(epochs=4, learning_rate=1e-2, **TOY)
 CONFIGS: list[TrainingConfig] = [
     DPOConfig(epochs=8, batch_size=4, learning_rate=1e-2, **TOY),

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from data.records import Sampling
+from tests.trainer.plainly import greedy
 from trainer.model.base import load_base
 from trainer.sampling.sampler import Request, Sampler
 
@@ -21,9 +22,8 @@ def test_greedy_is_that_of_transformers(name: str, request: pytest.FixtureReques
     directory: Path = request.getfixturevalue(name)
     base = load_base(str(directory))
     prompts = [tuple(base.tokenizer(text)["input_ids"]) for text in PROMPTS]
-    greedy = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=TOKENS)
-    rows = Sampler(base).generate([Request(ids, None, 0, greedy) for ids in prompts])
+    sampling = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=TOKENS)
+    rows = Sampler(base).generate([Request(ids, None, 0, sampling) for ids in prompts])
     oracle = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
     for ids, row in zip(prompts, rows, strict=True):
-        expected = oracle.generate(torch.tensor([ids]), max_new_tokens=TOKENS, do_sample=False, pad_token_id=0)
-        assert row.token_ids == expected[0, len(ids) :].tolist()
+        assert row.token_ids == greedy(oracle, ids, TOKENS)

@@ -1,6 +1,7 @@
 """Real models are asked in the format they were made for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ def test_a_pretrained_model_gives_the_right_answer_and_ends_it(gemma3: Path) -> 
 def test_an_imported_answer_is_what_the_models_own_template_makes_of_it(smollm2: Path) -> None:
     base = load_base(str(smollm2))
     for said in ("Paris.", "It is Paris:\n\n- on the Seine\n- old", "“Paris”, naïvely 🙂"):
-        turns = [*ASKED, {"role": "assistant", "content": said}]
-        whole = base.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+        turns: list[Any] = [*ASKED, {"role": "assistant", "content": said}]
+        whole: Any = base.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
         ours = [*base.encode(ASKED), *base.encode_completion(said, ended=True)]
         assert ours == whole[: len(ours)]
         assert base.tokenizer.decode(whole[len(ours) :]) == "\n"

@@ -52,7 +52,7 @@ def kept(app: FastAPI) -> dict[tuple[str, str], AuditAct]:
         for included in app.routes
         for context in getattr(included, "effective_route_contexts", tuple)()
         if isinstance(context.original_route, APIRoute) and (found := act_of(context.original_route))
-        for method in context.original_route.methods
+        for method in context.original_route.methods or ()
     }
 
 

@@ -25,8 +25,10 @@ from tests.app.hub import Hub
 from tests.app.hub import hub as listening_hub
 from tests.app.pages_stage import client
 
-ROUTES = ("/exports", "/exports/formats", "/exports/1", "/exports/1/file", "/exports/1/manifest", "/errands/1")
-ROUTES += ("/imports", "/imports/1", "/imports/1/bad-rows", "/export")
+ROUTES = (
+    *("/exports", "/exports/formats", "/exports/1", "/exports/1/file", "/exports/1/manifest", "/errands/1"),
+    *("/imports", "/imports/1", "/imports/1/bad-rows", "/export"),
+)
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ async def done(api: AdminApi, job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
-async def bring(api: AdminApi, name: str, content: bytes, **said: str) -> dict[str, Any]:
+async def bring(api: AdminApi, name: str, content: bytes, **said: Any) -> dict[str, Any]:
     """Look at a file and keep it; the import."""
     seen = await look(api, name, content, **said)
     job = await done(api, await api.post("/imports", {"upload": seen["upload"]}, status=202))

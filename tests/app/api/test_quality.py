@@ -41,6 +41,7 @@ async def test_the_numbers_are_those_of_the_measures(api: AdminApi) -> None:
         (known.agreement, known.fleiss, known.alpha)
     )
     for one, own in zip(sent["annotators"], known.annotators, strict=True):
+        assert own.gold is not None and own.length is not None
         assert one["gold"] == pytest.approx(
             {"value": own.gold.value, "low": own.gold.low, "high": own.gold.high, "of": GOLD}
         )

@@ -1,6 +1,7 @@
 """Reasoning in exports: in the formats that hold it, and said where they do not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trl
@@ -32,7 +33,7 @@ def store(tmp_path: Path) -> PreferenceStore:
     return store
 
 
-def exported(store: PreferenceStore, name: str) -> tuple[list[dict[str, object]], dict[str, int]]:
+def exported(store: PreferenceStore, name: str) -> tuple[list[dict[str, Any]], dict[str, int]]:
     tally = ExportTally()
     rows = [dict(row) for row in exported_rows(store, ExportOrder(name, query=ExportQuery()), tally)]
     return rows, tally.counts()

@@ -83,6 +83,7 @@ def test_where_a_judgment_comes_from_is_not_lost(tmp_path: Path) -> None:
     file = tmp_path / "judged.jsonl"
     file.write_text(json.dumps(JUDGED) + "\n")
     [here], [found] = look_at(preferences(file), LIMITS).shown, inspect(preferences(file), LIMITS).shown
+    assert isinstance(here, JudgedPair) and isinstance(found, JudgedPair)
     assert (found, found.provenance) == (here, here.provenance)
     assert found.provenance["comment"] == "both say nothing"
 
@@ -94,7 +95,9 @@ def test_what_the_pairs_of_a_row_share_is_sent_once() -> None:
     assert len(sent) < 20_000
     row = row_in(json.loads(sent))
     assert row == ReadRow(3, pairs)
-    assert all(pair.prompt is row.kept[0].prompt for pair in row.kept)
+    shared = [pair.prompt for pair in row.kept if isinstance(pair, JudgedPair)]
+    assert len(shared) == 50
+    assert all(prompt is shared[0] for prompt in shared)
 
 
 def test_it_says_how_far_it_is(tmp_path: Path) -> None:

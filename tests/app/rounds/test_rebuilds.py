@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -149,7 +150,7 @@ async def test_what_nobody_foresaw_ends_it_with_the_reason(
 
 
 def test_nobody_is_left_out_by_mistake(store: PreferenceStore) -> None:
-    rebuilds = Rebuilds(store, None)
+    rebuilds = Rebuilds(store, cast(RoundRunner, None))
     with pytest.raises(InputError, match="Name an annotator"):
         rebuilds.plan([], [])
     judge(store, 1)

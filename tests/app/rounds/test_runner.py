@@ -340,7 +340,8 @@ async def test_a_round_s_end_is_kept_as_soon_as_there_is_room_for_it(
     start: Start, tmp_path: Path, store: PreferenceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.rounds.runner._ROOM_SECONDS", 0.01)
-    set_state, refused = store.rounds.set_state, []
+    set_state = store.rounds.set_state
+    refused: list[RoundState] = []
 
     def full_at_first(number: int, state: RoundState, *, reason: str | None) -> Round:
         if state is RoundState.FAILED and len(refused) < 3:

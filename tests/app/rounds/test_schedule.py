@@ -1,6 +1,7 @@
 """When a round is due: a table of cases, and what holds whatever the clock says."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,7 @@ def said(found: Due | NotDue) -> str:
         ({"every_hours": 1, "quiet_hours": "22:00-12:30"}, "No round starts before 12:30: quiet hours."),
     ],
 )
-def test_what_is_decided_at_noon(given: dict[str, object], words: str):
+def test_what_is_decided_at_noon(given: dict[str, Any], words: str):
     assert said(decided(**given)) == words
 
 
@@ -186,7 +187,7 @@ def test_a_quiet_time_ends_within_a_day_and_then_the_round_is_due(now: datetime,
         ({"least_strength": 4}, "less than or equal to 3"),
     ],
 )
-def test_a_bad_setting_is_explained(given: dict[str, object], words: str):
+def test_a_bad_setting_is_explained(given: dict[str, Any], words: str):
     with pytest.raises(ValidationError, match=words):
         RoundSettings.model_validate(given)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from rich.console import Console
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
@@ -67,7 +67,9 @@ def quiet() -> Console:
 def test_the_adapter_is_one_that_peft_loads(pairs: Path, model: Path, tmp_path: Path) -> None:
     train(task(pairs, model, tmp_path / "out"), quiet())
     loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model), str(tmp_path / "out" / "adapter"))
-    assert loaded.peft_config["default"].r == 4
+    config = loaded.peft_config["default"]
+    assert isinstance(config, LoraConfig)
+    assert config.r == 4
 
 
 def test_held_out_prompts_do_not_train(pairs: Path, model: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from app.rounds.schedule import RoundSettings
 from app.rounds.triggers import Triggers, local_time
 from app.services import Services
 from data.errors import ConflictError
-from data.records import Choice, Role, RoundState, Split
+from data.records import Choice, Role, Round, RoundState, Split
 from tests.app.admin_api import AdminApi, admin_api
 from tests.app.berlin import in_berlin  # noqa: F401  # a fixture
 from tests.app.pages_stage import stage
@@ -24,6 +24,12 @@ from tests.data.scene import raw
 from trainer.interface.config import RoundConfig
 
 NOW = local_time()
+
+
+def algorithm_of(started: Round) -> object:
+    training = started.config["training"]
+    assert isinstance(training, dict)
+    return training["algorithm"]
 
 
 @pytest.fixture
@@ -130,7 +136,7 @@ async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
     second = await by_hand.start_due()
     assert second is not None
     assert (second.cause, second.started_by, second.counts["train"]) == ("by hand, after waiting", admin.id, 3)
-    assert second.config["training"]["algorithm"] == "kto"
+    assert algorithm_of(second) == "kto"
     assert services.store.requests.waiting() is None
 
 
@@ -159,7 +165,7 @@ async def test_a_round_that_waits_goes_on_waiting_if_a_rebuild_begins_first(
     services.store.rounds.set_state(rebuild.id, RoundState.FAILED)
     started = await by_hand.start_due()
     assert started is not None
-    assert (started.cause, started.config["training"]["algorithm"]) == ("by hand, after waiting", "kto")
+    assert (started.cause, algorithm_of(started)) == ("by hand, after waiting", "kto")
     assert services.store.requests.waiting() is None
 
 
@@ -206,7 +212,7 @@ async def test_a_request_that_cannot_be_met_is_told_and_forgotten(
     running = asyncio.create_task(by_hand.loop.run())
     await until(lambda: by_hand.loop.last_error is not None)
     running.cancel()
-    assert "judge some pairs first" in by_hand.loop.last_error
+    assert "judge some pairs first" in str(by_hand.loop.last_error)
     assert services.store.requests.waiting() is None
 
 

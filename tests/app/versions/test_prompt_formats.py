@@ -19,7 +19,7 @@ from app.startup import open_services
 from app.versions.prompt_formats import settle_format
 from app.versions.registry import adapter_views
 from data.errors import AdapterError
-from data.records import Sampling, ServingAction
+from data.records import Message, Sampling, ServingAction
 from data.store import PreferenceStore
 from tests.models import save_adapter, save_random_model
 from tests.trainer.plainly import alone
@@ -31,7 +31,7 @@ from trainer.model.base import Base, load_base
 from trainer.prompting.prompt_format import PLAIN_STOPS
 
 OLD_TEXT = "User: how do I boil an egg?\n\nAssistant:"  # what commit 2d8909d fed a base model, without <s>
-ASKED = ({"role": "user", "content": "how do I boil an egg?"},)
+ASKED: tuple[Message, ...] = ({"role": "user", "content": "how do I boil an egg?"},)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def home_of_before(tmp_path: Path, base_model: Path, base: Base) -> Home:
 
 async def asked(services: Services) -> str:
     """What the served model reads, as text."""
-    return str(services.base.tokenizer.decode(services.base.encode(ASKED)))
+    return str(services.base.tokenizer.decode(list(services.base.encode(ASKED))))
 
 
 async def test_a_home_of_before_starts_with_its_champion_and_goes_on_asking_as_it_did(home_of_before: Home) -> None:
@@ -129,7 +129,7 @@ async def test_the_canary_of_before_would_fail_as_the_model_is_asked_today(home_
     """So the start of that home proves something."""
     canary = json.loads((home_of_before.adapters / "round-000001" / "prefloop.json").read_text())["canary"]
     today = alone(base.model, base.encode(ASKED), tuple(canary["token_ids"]))[0].tolist()
-    assert base.tokenizer.decode(base.encode(ASKED)) == f"<s>{OLD_TEXT}"
+    assert base.tokenizer.decode(list(base.encode(ASKED))) == f"<s>{OLD_TEXT}"
     with pytest.raises(AdapterError):
         verify(Canary.model_validate(canary), served=canary["logprobs"], served_base=today)
 

@@ -168,7 +168,7 @@ async def test_what_cannot_be_done_is_told_and_the_watch_goes_on(services: Servi
     vote(services, 10, 40, of="v2", against="v1")
     watching = asyncio.create_task(services.trial.loop.run())
     await until(lambda: services.trial.loop.last_error is not None)
-    assert "v1 is refused: its files have changed" in services.trial.loop.last_error
+    assert "v1 is refused: its files have changed" in str(services.trial.loop.last_error)
     assert services.router.champion == "v2"
     assert not watching.done()
     watching.cancel()

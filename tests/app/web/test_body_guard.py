@@ -31,13 +31,13 @@ def never_whole(*bodies: bytes) -> Receive:
     whole = coming(*bodies)
 
     async def receive() -> Message:
-        return await whole() | {"more_body": True}
+        return {**await whole(), "more_body": True}
 
     return receive
 
 
 async def read(guard: BodyGuard) -> bytes:
-    read = b""
+    read: bytes = b""
     while True:
         message = await guard()
         read += message["body"]

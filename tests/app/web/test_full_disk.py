@@ -89,7 +89,7 @@ def refusal(act: Callable[[], object]) -> str:
 
 def judge(person: Client, count: int) -> list[int]:
     """Judge so many pairs; the ids that were acknowledged."""
-    acknowledged = []
+    acknowledged: list[int] = []
     while len(acknowledged) < count:
         pair = person.post("/next")
         if pair["lease"] is not None:

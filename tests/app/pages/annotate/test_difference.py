@@ -1,7 +1,7 @@
 """The difference of two answers: exact, harmless, bounded, and easy to read."""
 
 import re
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from html import escape, unescape
 from random import Random
 
@@ -81,10 +81,12 @@ def test_texts_that_repeat_themselves_end_within_the_steps_allowed(words: tuple[
     steps = 0
 
     class Counting(module._Matcher):
-        def find_longest_match(self, alo=0, ahi=None, blo=0, bhi=None):
+        def find_longest_match(
+            self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+        ) -> Match:
             nonlocal steps
             if self._steps._left > 0:
-                steps += sum(1 + len(self.b2j.get(word, ())) for word in self.a[alo:ahi])
+                steps += sum(1 + len(self.b2j.get(word, ())) for word in self._words[alo:ahi])
             return super().find_longest_match(alo, ahi, blo, bhi)
 
     monkeypatch.setattr(module, "_Matcher", Counting)
