@@ -25,7 +25,7 @@ def api(canned: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def invite(canned: Server, api: httpx.Client) -> str:
-    return canned.url + api.post("/people/invites", json={"days": 1}).json()["path"]
+    return f"{canned.url}{api.post('/people/invites', json={'days': 1}).json()['path']}"
 
 
 def join(page: Page, invite: str, login: str) -> None:
@@ -116,20 +116,17 @@ def test_a_token_is_shown_once_works_and_is_revoked(page: Page, canned: Server, 
     token = page.inner_text("[data-part=token]")
     page.locator("[data-part=made]").scroll_into_view_if_needed()
     in_all_looks(page, camera, "token")
-    asked = {
-        "url": f"{canned.url}/api/v1/account",
-        "headers": {"authorization": f"Bearer {token}"},
-    }
-    with httpx.Client(trust_env=False) as program:
-        assert program.get(**asked).json()["login"] == "tom"
+    bearer = {"authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"{canned.url}/api/v1", headers=bearer, trust_env=False) as program:
+        assert program.get("/account").json()["login"] == "tom"
         account(page, canned)
         expect(page.locator("[data-part=made]")).to_be_hidden()
         expect(page.locator("[data-part=tokens] li b")).to_have_text("<b>nightly</b> export")
         page.get_by_role("button", name="Revoke").click()
-        assert program.get(**asked).status_code == 200
+        assert program.get("/account").status_code == 200
         page.click("text=Really revoke?")
         expect(page.locator("[data-part=tokens] li")).to_have_count(0)
-        assert program.get(**asked).status_code == 401
+        assert program.get("/account").status_code == 401
 
 
 def test_the_account_page_is_for_those_who_are_signed_in(page: Page, canned: Server, camera: Camera):

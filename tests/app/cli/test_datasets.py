@@ -212,7 +212,7 @@ def test_our_own_format_has_every_judgment(filled: Path, tmp_path: Path, monkeyp
     ]
     file.write_text("".join(json.dumps(row | one) + "\n" for one in said))
     assert run("import", "preferences", file, "--home", filled, monkeypatch=monkeypatch) == 0
-    held = {}
+    held: dict[tuple[str, ...], int] = {}
     for more in ((), ("--no-ties",), ("--aggregation", "majority")):
         out = tmp_path / f"out{len(held)}.jsonl"
         assert (
