@@ -111,7 +111,7 @@ def test_a_token_is_shown_once_works_and_is_revoked(page: Page, canned: Server, 
     join(page, invite, "tom")
     account(page, canned)
     page.fill("[data-part=make] [name=name]", "<b>nightly</b> export")
-    page.click("text=Make a token")
+    page.click("text=Create token")
     page.wait_for_selector("[data-part=made]")
     token = page.inner_text("[data-part=token]")
     page.locator("[data-part=made]").scroll_into_view_if_needed()
