@@ -45,7 +45,7 @@ def test_joining_by_an_invite_loses_nothing_on_an_error(page: Page, invite: str,
     page.goto(invite)
     page.fill("[name=login]", "boss")
     page.fill("[name=password]", "short")
-    page.click("text=Make my account")
+    page.click("text=Create account")
     expect(page.locator("[role=alert]:visible")).to_contain_text("8 to 256")
     in_all_looks(page, camera, "join")
     page.click("text=Show")

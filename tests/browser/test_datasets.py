@@ -50,12 +50,12 @@ def download(page: Page, words: str) -> bytes:
 def test_a_file_is_looked_at_and_kept(datasets: Page, camera: Camera):
     choose(datasets, "foxes.jsonl", rows("Why foxes") + "nonsense\n")
     look = part(datasets, "look")
-    expect(look).to_contain_text("foxes.jsonl: 12 of 13 rows can be kept")
+    expect(look).to_contain_text("foxes.jsonl: 12 of 13 rows can be imported")
     expect(look).to_contain_text("Read as jsonl, trl.")
     expect(look).to_contain_text("line 13 no JSON")
     expect(look).to_contain_text("Why foxes 0?")
     in_all_looks(datasets, camera, "datasets-look")
-    expect(datasets.locator('[data-do="import"]')).to_have_text("Keep 12 rows")
+    expect(datasets.locator('[data-do="import"]')).to_have_text("Import 12 rows")
     datasets.click('[data-do="import"]')
     expect(part(datasets, "said")).to_have_text("File imported.")
     entry = part(datasets, "imports").locator("li").first

@@ -68,7 +68,7 @@ def test_the_loop_closes(real: Server, page: Page, database: sqlite3.Connection,
     expect(page.locator('[data-part="serving"]')).to_have_text("round-000001")
     expect(page.locator('li[data-name="round-000001"] > .versions-item')).to_contain_text("pairs")
     page.get_by_role("link", name="Rounds", exact=True).click()
-    expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serves since")
+    expect(page.locator('[data-part="serving"]')).to_contain_text("round-000001 serving since")
     camera(page, "loop-after")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})

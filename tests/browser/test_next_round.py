@@ -53,7 +53,7 @@ def test_an_admin_chooses_the_algorithm(fresh: Server, page: Page, camera: Camer
         page.locator(f'[data-part="{name}"]') for name in ("algorithm", "next-excluded", "next-facts")
     )
     start = page.get_by_role("button", name="Start a round")
-    expect(page.locator('[data-part="serving"]')).to_contain_text("base serves since")
+    expect(page.locator('[data-part="serving"]')).to_contain_text("base serving since")
     expect(algorithm).to_have_value("dpo")
     expect(algorithm.locator("option")).to_have_count(8)
     expect(left_out).to_contain_text("of two bad answers, which KTO would use")

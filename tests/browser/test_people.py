@@ -133,7 +133,7 @@ def test_guidelines_are_seen_before_and_after_they_are_published(
     in_all_looks(guidelines, camera, "guidelines")
     guidelines.get_by_role("button", name="Publish").click()
     guidelines.get_by_role("dialog").get_by_role("button", name="Publish").click()
-    expect(guidelines.locator('[data-part="said"]')).to_contain_text("is in force")
+    expect(guidelines.locator('[data-part="said"]')).to_contain_text("is now current")
     versions = guidelines.locator('[data-part="versions"] > li')
     expect(versions.first).to_contain_text("current")
 

@@ -45,11 +45,11 @@ def answer(page: Page, button: str, reason: str) -> None:
 
 def test_versions_are_moved_with_a_reason(versions: Page, camera: Camera):
     expect(versions.locator('[data-part="serving"]')).to_have_text("round-000002")
-    expect(item(versions, "round-000003")).to_contain_text("refused: Its answers are twice as long.")
+    expect(item(versions, "round-000003")).to_contain_text("rejected: Its answers are twice as long.")
     expect(versions.locator('li[data-name="round-000001"] li[data-name="round-000002"]')).to_have_count(1)
     expect(versions.locator('[data-part="bars"] > div')).to_have_count(3)
     expect(versions.locator('[data-part="match-title"]')).to_have_text("round-000002 against round-000001")
-    expect(versions.locator('[data-part="match-votes"]')).to_have_text("24 to 12, 0 for neither")
+    expect(versions.locator('[data-part="match-votes"]')).to_have_text("24 wins, 12 losses, 0 ties")
     expect(versions.locator('[data-part="ladder"] > div')).to_have_count(3)
     in_all_looks(versions, camera, "versions")
 
