@@ -16,17 +16,25 @@ _LOG = logging.getLogger(__name__)
 class Loop:
     """Repeats a step: every `every` seconds, sooner when woken, or after the seconds that the step returns.
 
-    rest: minimum seconds between two steps, however often it is woken. name: for the log and the overview.
+    again: seconds to the next try after a step that failed; `every` if None. rest: minimum seconds between two steps,
+    however often it is woken. name: for the log and the overview.
     last_error: the last error in words; the step's owner sets it to None when it is resolved.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], Awaitable[float | None]], *, every: float, rest: float = 0.0
+        self,
+        name: str,
+        step: Callable[[], Awaitable[float | None]],
+        *,
+        every: float,
+        again: float | None = None,
+        rest: float = 0.0,
     ) -> None:
         self.name = name
         self.every = every
         self.last_error: str | None = None
         self._step = step
+        self._again = again
         self._rest = rest
         self._woken = asyncio.Event()
 
@@ -49,11 +57,12 @@ class Loop:
         self.last_error = in_words(error, during=self.name, before=self.last_error)
 
     async def _guarded(self) -> float:
+        """Take a step; returns the seconds to the next."""
         try:
             pause = await self._step()
         except Exception as error:
             self.failed(error)
-            pause = None
+            pause = self._again
         return self.every if pause is None else pause
 
 

@@ -16,6 +16,7 @@ from data.versions.comparisons import ComparisonVote, evidence
 from data.versions.sequential_test import Evidence, SequentialOutcome
 
 _EVERY_SECONDS = 30.0  # a judgment wakes it
+_AGAIN_SECONDS = 2.0  # such as when the winner could not be loaded
 _REST_SECONDS = 1.0
 
 
@@ -40,7 +41,9 @@ class Trial:
     """
 
     def __init__(self, store: PreferenceStore, adapters: ModelRegistry, *, roll_back: bool, most_votes: int) -> None:
-        self.loop = Loop("deciding on votes", self._step, every=_EVERY_SECONDS, rest=_REST_SECONDS)
+        self.loop = Loop(
+            "deciding on votes", self._step, every=_EVERY_SECONDS, again=_AGAIN_SECONDS, rest=_REST_SECONDS
+        )
         self.most_votes = most_votes
         self._store = store
         self._adapters = adapters

@@ -77,7 +77,7 @@ def test_files_are_looked_at_before_anything_is_claimed(tmp_path: Path):
 
 
 def test_a_key_without_a_certificate_is_named(tmp_path: Path):
-    with pytest.raises(InputError, match="tls_key is of no use without tls_cert"):
+    with pytest.raises(InputError, match="tls_key needs tls_cert"):
         load_settings(tmp_path, tls_key=tmp_path / "key.pem")
 
 

@@ -103,3 +103,14 @@ async def test_a_loop_rests_however_often_it_is_woken(monkeypatch: pytest.Monkey
     monkeypatch.setattr("app.background.loop.asyncio.sleep", noted)
     async with running(loop):
         await until(lambda: rests.count(7.0) >= 3)
+
+
+async def test_after_an_error_the_next_try_may_come_sooner() -> None:
+    steps: list[int] = []
+
+    async def step() -> None:
+        steps.append(1)
+        raise ConflictError("not yet")
+
+    async with running(Loop("deciding", step, every=3600, again=0.0)):
+        await until(lambda: len(steps) > 2)

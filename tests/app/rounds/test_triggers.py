@@ -126,7 +126,7 @@ async def test_a_round_asked_for_while_one_runs_waits_and_then_starts(
     first = await by_hand.ask(admin)
     assert first is not None
     assert await by_hand.ask(admin, Algorithm.KTO) is None
-    with pytest.raises(ConflictError, match="A round waits already"):
+    with pytest.raises(ConflictError, match="Another round is queued already"):
         await by_hand.ask(admin)
     assert await by_hand.start_due() is None
     await until(lambda: services.rounds.view(first.id).round.state is RoundState.TRAINING)

@@ -200,7 +200,7 @@ async def test_a_version_that_took_over_meanwhile_does_not_pay_for_the_one_befor
 ) -> None:
     add_version(services.store, services.adapter_store, "v3")
     vote(services, 10, 40, of="v1", against="base")
-    with pytest.raises(ConflictError, match="has changed meanwhile"):
+    with pytest.raises(ConflictError, match="has changed in the meantime"):
         await while_promoting(services, monkeypatch, "v3", services.trial.decide())
     assert services.router.champion == "v3"
     assert [decision.ruling for decision in services.store.decisions.of("v3")] == [Ruling.PROMOTE]
@@ -215,7 +215,7 @@ async def test_a_trial_is_not_ended_by_votes_against_what_serves_no_more(
     add_version(services.store, services.adapter_store, "v3")
     await services.registry.put_on_trial("v2", reason="round 2 ended well")
     vote(services, wins, losses)
-    with pytest.raises(ConflictError, match="has changed meanwhile"):
+    with pytest.raises(ConflictError, match="has changed in the meantime"):
         await while_promoting(services, monkeypatch, "v3", services.trial.decide())
     assert services.router.champion == "v3"
     assert standing(services, "v2") is VersionStatus.ON_TRIAL
@@ -229,7 +229,7 @@ async def test_what_an_admin_refused_meanwhile_does_not_take_over(
     match = services.trial.match()
     await services.registry.rule("v2", Ruling.REFUSE, reason="it is rude")
     monkeypatch.setattr(services.trial, "match", lambda: match)
-    with pytest.raises(ConflictError, match="has changed meanwhile"):
+    with pytest.raises(ConflictError, match="has changed in the meantime"):
         await services.trial.decide()
     assert standing(services, "v2") is VersionStatus.REFUSED
 

@@ -80,7 +80,7 @@ def test_a_lease_of_another_or_of_nobody_is_not_found(scene: Scene) -> None:
     ann, other = scene.annotator(), scene.annotator()
     lease = scene.lease(ann, scene.pair())
     for who, token in ((other, lease.token), (ann, "made up")):
-        with pytest.raises(NotFoundError, match="not lent to you"):
+        with pytest.raises(NotFoundError, match="not assigned to you"):
             scene.store.judgments.record(who.id, token, Verdict(Choice.A), idempotency_key="k")
     scene.answer(lease, Choice.A)
 
@@ -99,7 +99,7 @@ def test_a_late_answer_is_a_conflict_when_another_has_the_place(scene: Scene, ju
     theirs = scene.lease(other)
     if judged:
         scene.answer(theirs, Choice.B)
-    with pytest.raises(ConflictError, match="given to others"):
+    with pytest.raises(ConflictError, match="went to others"):
         scene.answer(lease, Choice.A)
 
 
@@ -117,7 +117,7 @@ def test_a_clock_set_back_lets_no_pair_overfill(scene: Scene) -> None:
     theirs = scene.lease(other)
     scene.clock.now -= 5 * MINUTE
     scene.answer(theirs, Choice.B)
-    with pytest.raises(ConflictError, match="given to others"):
+    with pytest.raises(ConflictError, match="went to others"):
         scene.answer(lease, Choice.A)
 
 

@@ -139,7 +139,7 @@ def test_nobody_releases_what_another_holds(scene: Scene) -> None:
     ann, other = scene.annotator(), scene.annotator()
     scene.pair()
     lease = scene.lease(ann)
-    with pytest.raises(NotFoundError, match="not lent to you"):
+    with pytest.raises(NotFoundError, match="not assigned to you"):
         scene.store.pairs.release(lease.token, other.id)
     assert scene.lease(ann) == lease
 

@@ -78,7 +78,7 @@ def test_an_undone_pair_that_another_took_meanwhile_stays_with_him(scene: Scene)
     lease, _ = scene.undo(ann)
     scene.clock.now += 10 * MINUTE
     theirs = scene.judge(other, Choice.B)
-    with pytest.raises(ConflictError, match="given to others"):
+    with pytest.raises(ConflictError, match="went to others"):
         scene.answer(lease, Choice.A)
     assert scene.store.judgments.by_pair(lease.pair.id) == [theirs]
 

@@ -54,7 +54,7 @@ def test_a_quarantine_is_begun_once_with_a_reason_and_lifted_once(scene: Scene) 
         scene.store.quarantines.begin(person.id, reason=" ", made_by=None)
     with pytest.raises(NotFoundError):
         scene.store.quarantines.begin(99, reason="x", made_by=None)
-    with pytest.raises(ConflictError, match="in no quarantine"):
+    with pytest.raises(ConflictError, match="not in quarantine"):
         scene.store.quarantines.lift(person.id, lifted_by=None)
     made = scene.store.quarantines.begin(person.id, reason="x", made_by=None)
     assert scene.store.quarantines.in_force() == [made]

@@ -10,7 +10,7 @@ def test_there_is_one_place_and_it_is_emptied_once(scene: Scene) -> None:
     admin = scene.annotator()
     asked = scene.store.requests.add("kto", admin.id)
     assert asked == RoundRequest("kto", admin.id, scene.clock.now) == scene.store.requests.waiting()
-    with pytest.raises(ConflictError, match="A round waits already"):
+    with pytest.raises(ConflictError, match="Another round is queued already"):
         scene.store.requests.add(None, None)
     assert scene.store.requests.take() == asked
     assert scene.store.requests.take() is None
