@@ -21,7 +21,6 @@ FEWEST_VOTES = 3
 """The current judgments that a pair needs before their consensus can make it a gold pair."""
 
 _NEVER_FULL = 1_000_000_000
-_UNEXPECTED = "{choice} cannot be the expected choice; expect a, b, tie or both_bad"
 _EXPECTABLE = (Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD)
 _MADE_OF = "select 1 from gold join pair r on r.id = gold.pair_id where r.repeats_id = ?"
 _GOLD = "select g.*, p.repeats_id from gold g join pair p on p.id = g.pair_id"
