@@ -1,6 +1,6 @@
-"""The composition root: builds everything once, in the order it depends on each other; no globals.
+"""The composition root: every service is built here once, from settings, a store and the parts that need a model.
 
-Knows what there is, and nothing of how it works.
+`app/startup.py` makes those parts from a home; tests replace them.
 """
 
 import random

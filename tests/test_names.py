@@ -1,4 +1,4 @@
-"""One name, one thing: a class or a type alias is defined once in all three packages."""
+"""The house: a class or a type alias is defined once in all three packages, and no module grows too long."""
 
 import ast
 from collections import defaultdict
@@ -33,3 +33,9 @@ def places() -> dict[str, list[str]]:
 def test_a_name_stands_for_one_thing(places: dict[str, list[str]]) -> None:
     assert len(places) > 500
     assert {name: files for name, files in places.items() if len(files) > 1 and not name.startswith("_")} == {}
+
+
+@pytest.mark.parametrize("package", ["app", "trainer", "data"])
+def test_no_module_is_longer_than_can_be_read_at_once(package: str) -> None:
+    lines = {file: file.read_text(encoding="utf-8").count("\n") for file in (ROOT / package).rglob("*.py")}
+    assert {str(file.relative_to(ROOT)): count for file, count in lines.items() if count > 300} == {}

@@ -45,7 +45,6 @@ from trainer.interface.config import (
     Pairwise,
     PPOConfig,
     RoundConfig,
-    SummedBeta,
     Training,
 )
 from trainer.interface.manifest import Manifest, Progress, Report, RewardReport
@@ -55,7 +54,7 @@ from trainer.model.base import Base, load_base
 from trainer.model.policy import Policy
 from trainer.preflight.memory_estimate import free_bytes
 from trainer.progress import EvaluationProgress, RoundClock
-from trainer.round_data import Data, read_data, unasked
+from trainer.round_data import Data, read_data, unasked, with_beta
 
 _SOFTWARE = ("prefloop", "torch", "transformers", "peft")
 _ANY_RANK = 1 << 20
@@ -140,25 +139,10 @@ def open_round(directory: RoundDir, stop: Callable[[], bool], base: Base | None)
     forward = choose_forward(base.model)
     chosen = _memory(directory, config.training, policy, forward.forward, data)
     notes = [*data.cuts.notes(), *unasked(base, config.probes), *chosen.notes]
-    config = _with_beta(config, data, notes.append)
+    config = with_beta(config, data, notes.append)
     policy.recompute_above = chosen.use.recompute_above
     budget = TokenBudget(chosen.use.token_budget, notes.append)
     return RoundRun(directory, config, snapshot_sha256, policy, forward, data, notes, budget, stop, clock)
-
-
-def _with_beta(config: RoundConfig, data: Data, say: Callable[[str], None]) -> RoundConfig:
-    """Return the settings with a beta chosen by the length of the completions, where none was set."""
-    training = config.training
-    if not isinstance(training, SummedBeta) or training.beta is not None:
-        return config
-    tokens = data.completion_tokens
-    fitted = training.for_length(tokens)
-    if fitted.summed_beta < training.summed_beta:
-        say(
-            f"beta is {fitted.summed_beta:.2g} in place of {training.summed_beta:g}: completions have {tokens:.0f} "
-            "tokens on average; beta in [training] sets another"
-        )
-    return config.model_copy(update={"training": fitted})
 
 
 def _memory(directory: RoundDir, training: Training, policy: Policy, forward: Forward, data: Data) -> MemoryChoice:

@@ -1,6 +1,6 @@
 """Read a round's data and tokenize it: training pairs, held-out pairs, ratings, prompts to sample from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -9,7 +9,7 @@ from data.records import Message
 from trainer.evaluation.canary import CanaryAnswer
 from trainer.forward.encoding import Cuts, Encoder, TokenPair, TokenRating
 from trainer.forward.packing import Group
-from trainer.interface.config import KTOConfig, RoundConfig
+from trainer.interface.config import KTOConfig, RoundConfig, SummedBeta
 from trainer.interface.round_dir import RoundDir
 from trainer.model.base import Base
 
@@ -70,3 +70,18 @@ def unasked(base: Base, probes: Sequence[tuple[Message, ...]]) -> list[str]:
         except PromptError as refusal:
             notes.append(f"probe {number} is left out: {refusal}")
     return notes
+
+
+def with_beta(config: RoundConfig, data: Data, say: Callable[[str], None]) -> RoundConfig:
+    """Return the settings with a beta chosen by the length of the completions, where none was set."""
+    training = config.training
+    if not isinstance(training, SummedBeta) or training.beta is not None:
+        return config
+    tokens = data.completion_tokens
+    fitted = training.for_length(tokens)
+    if fitted.summed_beta < training.summed_beta:
+        say(
+            f"beta is {fitted.summed_beta:.2g} in place of {training.summed_beta:g}: completions have {tokens:.0f} "
+            "tokens on average; beta in [training] sets another"
+        )
+    return config.model_copy(update={"training": fitted})

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.api.audit import act, audited
 from app.api.auth import AdminOrOwner
 from app.api.errors import LARGEST_ID, Body, Id, refusals
-from app.api.jobs import ErrandOut, errand_out
+from app.api.jobs import JobOut, job_out
 from app.datasets.export_files import ExportFiles
 from app.datasets.export_order import ExportOrder, usual_query
 from app.datasets.export_preview import Preview
@@ -156,18 +156,18 @@ def build_exports_api(store: PreferenceStore, exports: ExportFiles) -> APIRouter
     @act(AuditAct.EXPORT_PREFERENCES)
     async def export_preferences(
         body: ExportIn, me: AdminOrOwner, ending: Annotated[str | None, Query(max_length=20)] = None
-    ) -> ErrandOut:
-        """Have a file made; the errand says how far it is, and at last which export it became.
+    ) -> JobOut:
+        """Have a file made; the job says how far it is, and at last which export it became.
 
         ending: of the file's name, such as .jsonl.gz; the usual one of its container if null.
         """
-        return errand_out(exports.begin(body.order(), me.id, ending))
+        return job_out(exports.begin(body.order(), me.id, ending))
 
     @routes.post("/publish", status_code=202)
     @act(AuditAct.PUBLISH_PREFERENCES)
-    async def publish_preferences(body: PublishIn, me: AdminOrOwner) -> ErrandOut:
+    async def publish_preferences(body: PublishIn, me: AdminOrOwner) -> JobOut:
         """Put a dataset on the Hugging Face hub, by the token of the server's own user."""
-        return errand_out(exports.publish(body.order(), body.repo, me.id, private=body.private))
+        return job_out(exports.publish(body.order(), body.repo, me.id, private=body.private))
 
     @routes.get("/{export_id}", responses=refusals(404))
     def one_export(export_id: Id) -> ExportOut:

@@ -11,7 +11,7 @@ from app.api.audit import act, audited
 from app.api.auth import AdminOrOwner
 from app.api.disconnects import while_connected
 from app.api.errors import Body, Id, refusals
-from app.api.jobs import ErrandOut, errand_out
+from app.api.jobs import JobOut, job_out
 from app.datasets.uploads import Upload, Uploads
 from app.file_reading.look import Look
 from data.activity.audit import AuditAct
@@ -106,9 +106,9 @@ def build_imports_api(store: PreferenceStore, imports: Uploads) -> APIRouter:
 
     @routes.post("", status_code=202, responses=refusals(404))
     @act(AuditAct.IMPORT_FILE)
-    async def import_file(body: TakeIn, me: AdminOrOwner) -> ErrandOut:
-        """Keep what a file holds; the errand says how far it is, and at last which import it became."""
-        return errand_out(imports.begin(body.upload, me.id))
+    async def import_file(body: TakeIn, me: AdminOrOwner) -> JobOut:
+        """Keep what a file holds; the job says how far it is, and at last which import it became."""
+        return job_out(imports.begin(body.upload, me.id))
 
     @looking.delete("/uploads/{upload}", status_code=204)
     async def forget_file(upload: str) -> None:

@@ -8,7 +8,7 @@ from app.api.report_schema import NoteOut
 from app.background.jobs import Job, Jobs, JobState
 
 
-class ErrandOut(BaseModel):
+class JobOut(BaseModel):
     """A piece of work. done: how much so far, of so much; result: the id of what came of it; reason: why none did."""
 
     id: int
@@ -20,10 +20,10 @@ class ErrandOut(BaseModel):
     reason: NoteOut | None
 
 
-def errand_out(job: Job) -> ErrandOut:
-    """An errand as the API has it."""
+def job_out(job: Job) -> JobOut:
+    """A job as the API has it."""
     error = job.error
-    return ErrandOut(
+    return JobOut(
         id=job.id,
         kind=job.kind,
         state=job.state,
@@ -34,13 +34,13 @@ def errand_out(job: Job) -> ErrandOut:
     )
 
 
-def build_errands_api(jobs: Jobs) -> APIRouter:
+def build_jobs_api(jobs: Jobs) -> APIRouter:
     """The routes under /errands; to be included for admins only."""
     routes = APIRouter(prefix="/errands", tags=["datasets"], responses=refusals())
 
     @routes.get("/{number}", responses=refusals(404))
-    async def one_errand(number: Id) -> ErrandOut:
+    async def one_job(number: Id) -> JobOut:
         """How far a piece of work is."""
-        return errand_out(jobs.by_id(number))
+        return job_out(jobs.by_id(number))
 
     return routes

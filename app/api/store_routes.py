@@ -10,7 +10,7 @@ from app.api.exports import build_exports_api
 from app.api.gold import build_gold_api
 from app.api.guidelines import build_guidelines_api
 from app.api.imports import build_imports_api
-from app.api.jobs import build_errands_api
+from app.api.jobs import build_jobs_api
 from app.api.lineage import build_lineage_api
 from app.api.people import build_people_api
 from app.api.prompts import build_prompts_api
@@ -48,5 +48,5 @@ def store_routes(
         build_adapters_api(store, adapter_store),
         build_imports_api(store, uploads),
         build_exports_api(store, export_files),
-        build_errands_api(jobs),
+        build_jobs_api(jobs),
     ]

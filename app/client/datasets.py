@@ -185,7 +185,7 @@ class ServedDatasets:
         return seen
 
     def _result(self, job: dict[str, Any], told: TransferTold) -> int:
-        """The id of what comes of an errand, once it has. Raises PrefloopError when nothing does."""
+        """The id of what comes of a job, once it has. Raises PrefloopError when nothing does."""
         while job["state"] in ("waiting", "running"):
             told(job["done"], job["of"])
             time.sleep(_LOOK_AGAIN_SECONDS)

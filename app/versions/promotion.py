@@ -31,8 +31,8 @@ class Promotion(StrEnum):
 class PromotionPolicy:
     """Checks versions against the limits, and applies `promotion` to those that break none."""
 
-    def __init__(self, adapters: ModelRegistry, router: "Router", *, promotion: Promotion, limits: Limits) -> None:
-        self._adapters = adapters
+    def __init__(self, registry: ModelRegistry, router: "Router", *, promotion: Promotion, limits: Limits) -> None:
+        self._registry = registry
         self._router = router
         self._promotion = promotion
         self._limits = limits
@@ -52,7 +52,7 @@ class PromotionPolicy:
         if found := breaches(evaluation, self._limits):
             reason = "; ".join(breach.words for breach in found)
             numbers = {breach.key: breach.value for breach in found}
-            await self._adapters.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
+            await self._registry.rule(name, Ruling.REFUSE, reason=reason, numbers=numbers)
             return RoundState.REFUSED, reason
         against = evaluation.against_champion
         if alike := self._alike(against):
@@ -65,7 +65,7 @@ class PromotionPolicy:
         """Let a version wait for an admin; one that serves already stays so."""
         if name == self._router.champion:
             return RoundState.PROMOTED
-        await self._adapters.rule(name, Ruling.WAIT, reason=reason)
+        await self._registry.rule(name, Ruling.WAIT, reason=reason)
         return RoundState.WAITING
 
     def _alike(self, against: RivalScores) -> str | None:
@@ -81,15 +81,15 @@ class PromotionPolicy:
             case Promotion.GATE:
                 return await self._promote(name, rival, reason)
             case Promotion.TRIAL:  # people compare it with the current champion, whatever it was evaluated against
-                await self._adapters.put_on_trial(name, reason=reason + self._since(rival))
+                await self._registry.put_on_trial(name, reason=reason + self._since(rival))
             case Promotion.BY_HAND:
-                await self._adapters.rule(name, Ruling.WAIT, reason=reason + self._since(rival))
+                await self._registry.rule(name, Ruling.WAIT, reason=reason + self._since(rival))
         return RoundState.WAITING, None
 
     async def _promote(self, name: str, rival: str, reason: str) -> tuple[RoundState, str | None]:
         """Promote a version, unless its rival no longer serves, now or when the promotion's turn comes."""
         try:
-            await self._adapters.promote(name, reason=reason, premise=lambda: self._router.champion == rival)
+            await self._registry.promote(name, reason=reason, premise=lambda: self._router.champion == rival)
         except ConflictError:
             if self._router.champion == rival:
                 raise

@@ -40,13 +40,13 @@ class Trial:
     after this many votes, ties included, ends without a winner.
     """
 
-    def __init__(self, store: PreferenceStore, adapters: ModelRegistry, *, roll_back: bool, most_votes: int) -> None:
+    def __init__(self, store: PreferenceStore, registry: ModelRegistry, *, roll_back: bool, most_votes: int) -> None:
         self.loop = Loop(
             "deciding on votes", self._step, every=_EVERY_SECONDS, again=_AGAIN_SECONDS, rest=_REST_SECONDS
         )
         self.most_votes = most_votes
         self._store = store
-        self._adapters = adapters
+        self._registry = registry
         self._roll_back = roll_back
         self._seen: tuple[object, ...] | None = None
 
@@ -77,7 +77,7 @@ class Trial:
         if match.comparison.trial:
             await self._end(match)
         elif match.evidence.outcome is SequentialOutcome.WORSE and self._roll_back:
-            await self._adapters.roll_back(
+            await self._registry.roll_back(
                 reason=_words(match), numbers=_numbers(match), premise=lambda: self._still(match)
             )
 
@@ -86,7 +86,7 @@ class Trial:
         match match.evidence.outcome:
             case SequentialOutcome.BETTER:
                 try:
-                    await self._adapters.promote(
+                    await self._registry.promote(
                         match.comparison.challenger,
                         reason=_words(match),
                         numbers=_numbers(match),
@@ -101,7 +101,7 @@ class Trial:
                 await self._rule(match, Ruling.WAIT, words)
 
     async def _rule(self, match: TrialState, ruling: Ruling, reason: str) -> None:
-        await self._adapters.rule(
+        await self._registry.rule(
             match.comparison.challenger,
             ruling,
             reason=reason,

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from data.db.database import Row
+import sqlite_utils
+
+from data.db.database import Row, first
+from data.errors import NotFoundError, RoundRunsError
 from data.records import Round, RoundState, Without
 
 
@@ -31,3 +34,15 @@ def round_of(row: Row) -> Round:
 
 def _without(found: dict[str, list[Any]]) -> Without:
     return Without(tuple(found["annotators"]), tuple(found["sources"]))
+
+
+def assert_none_runs(db: sqlite_utils.Database) -> None:
+    """Raise RoundRunsError while a round runs; inside a write transaction."""
+    running = first(db, "select id, state from round where ended_at is null")
+    if running is not None:
+        raise RoundRunsError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
+
+
+def unknown_round(round_id: int) -> NotFoundError:
+    """The error for a round that does not exist."""
+    return NotFoundError(f"there is no round {round_id}")

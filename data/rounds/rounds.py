@@ -14,12 +14,12 @@ import sqlite_utils
 from data.annotation.pairs import Pairs
 from data.barring.barring import Barring
 from data.db.database import Database, Moment, Row, first, insert
-from data.errors import ConflictError, NotFoundError, RoundRunsError
+from data.errors import ConflictError
 from data.records import Outline, Round, RoundState, Snapshot, Split, Without
 from data.records.rounds import EXCLUDED
 from data.rounds.counterfactual import TOO_FAST, WITH_A_VERSION, left_out, taken_again
 from data.rounds.flip_rate import flip_rate
-from data.rounds.round_rows import round_of
+from data.rounds.round_rows import assert_none_runs, round_of, unknown_round
 from data.rounds.selection import Selection, select
 from data.rounds.selection_checks import Admission, decided_pairs
 from data.rounds.selection_rules import TAKE_ALL, SelectionRules
@@ -201,7 +201,7 @@ class Rounds:
         def work(db: sqlite_utils.Database) -> None:
             row = first(db, "select state, ended_at from round where id = ?", [round_id])
             if row is None:
-                raise _unknown(round_id)
+                raise unknown_round(round_id)
             if row["ended_at"] is not None:
                 raise ConflictError(f"round {round_id} has ended ({row['state']}); begin a new one")
             sql = "update round set state = ?, reason = ?, ended_at = ? where id = ?"
@@ -216,12 +216,12 @@ class Rounds:
         def work(db: sqlite_utils.Database) -> None:
             row = first(db, "select state from round where id = ?", [round_id])
             if row is None:
-                raise _unknown(round_id)
+                raise unknown_round(round_id)
             if row["state"] not in (RoundState.FAILED, RoundState.CANCELLED):
                 raise ConflictError(
                     f"round {round_id} is {row['state']}; only one that failed or was cancelled goes on"
                 )
-            _assert_none_runs(db)
+            assert_none_runs(db)
             sql = "update round set state = ?, reason = null, ended_at = null where id = ?"
             db.execute(sql, [RoundState.QUEUED.value, round_id])
 
@@ -232,7 +232,7 @@ class Rounds:
         """Return the round with this id. Raises NotFoundError."""
         row = self._database.row("select * from round where id = ?", [round_id])
         if row is None:
-            raise _unknown(round_id)
+            raise unknown_round(round_id)
         return round_of(row)
 
     def all(self) -> list[Round]:
@@ -261,7 +261,7 @@ class Rounds:
         self, chosen: "_Chosen", bars: Sequence[Row], admit: Admission, db: sqlite_utils.Database, *, leaves_queue: bool
     ) -> int | None:
         """Insert a selection as a round, inside a write transaction; None if what bars judgments has changed since."""
-        _assert_none_runs(db)
+        assert_none_runs(db)
         if list(db.query(_BARS)) != bars:
             return None
         admit(chosen.selection, chosen.flip_rate)
@@ -291,13 +291,3 @@ class Rounds:
             "created_at": self._clock(),
             **chosen.begun,
         }
-
-
-def _assert_none_runs(db: sqlite_utils.Database) -> None:
-    running = first(db, "select id, state from round where ended_at is null")
-    if running is not None:
-        raise RoundRunsError(f"round {running['id']} is {running['state']}; wait for it to end, or cancel it")
-
-
-def _unknown(round_id: int) -> NotFoundError:
-    return NotFoundError(f"there is no round {round_id}")

@@ -254,3 +254,12 @@ class TestFailure:
     ) -> None:
         assert main(arguments) == 2
         assert capsys.readouterr().err == "usage: python -m trainer ROUND_DIR\n"
+
+
+def test_a_training_process_imports_neither_tables_nor_pages() -> None:
+    code = """
+import sys, trainer.process
+print(sorted({"pandas", "statsmodels", "gradio", "fastapi", "datasets"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[-2] == "[]"

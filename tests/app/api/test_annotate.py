@@ -1,6 +1,7 @@
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,21 @@ async def test_a_judgment_is_kept_once_however_often_it_is_sent(services: Servic
 
     assert first.json() == again.json()
     assert services.store.judgments.count() == 1
+
+
+async def test_a_judgment_and_its_undo_wake_what_decides_on_votes_and_starts_rounds(
+    services: Services, annotator: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    for loop in (services.trial.loop, services.triggers.loop):
+        monkeypatch.setattr(loop, "wake", partial(woken.append, loop.name))
+    names = [services.trial.loop.name, services.triggers.loop.name]
+    pair = await next_pair(annotator)
+    assert woken == []
+    await judged(annotator, pair)
+    assert woken == names
+    assert (await annotator.post("/api/v1/undo")).status_code == 200
+    assert woken == 2 * names
 
 
 async def test_the_stored_choice_is_of_the_text_that_was_shown(services: Services, annotator: AsyncClient) -> None:

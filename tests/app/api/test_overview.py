@@ -80,6 +80,20 @@ async def test_what_keeps_votes_from_coming_in_wants_a_look(api: AdminApi) -> No
     assert (await api.get("/overview"))["match_trouble"] == "v2 is damaged"
 
 
+async def test_what_goes_on_in_the_background_is_listed_with_what_went_wrong(api: AdminApi) -> None:
+    loops = (await api.get("/overview"))["background"]
+    assert {loop["name"]: loop["last_error"] for loop in loops} == {
+        "making pairs": None,
+        "delivering webhooks": None,
+        "deciding on votes": None,
+        "starting rounds": None,
+        "backing the home up": None,
+    }
+    api.services.webhooks.loop.last_error = "the disk is full"
+    loops = (await api.get("/overview"))["background"]
+    assert [loop["name"] for loop in loops if loop["last_error"] == "the disk is full"] == ["delivering webhooks"]
+
+
 async def test_versions_that_want_a_decision_are_named(api: AdminApi) -> None:
     for name, ruling in (("v1", Ruling.WAIT), ("v2", Ruling.TRY), ("v3", Ruling.REFUSE)):
         add_version(api.store, api.services.adapter_store, name)
